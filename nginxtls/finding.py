@@ -1,0 +1,168 @@
+"""What the linter says: findings, the places they show, the edits that mend them, and the report that collects them."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nginxtls.rule import Rule
+    from nginxtls.syntax.tree import SourceFile, Span
+
+
+class Severity(enum.IntEnum):
+    """How bad a finding is; ordered, so that ``>=`` compares."""
+
+    NOTE = 1
+    WARNING = 2
+    ERROR = 3
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class Confidence(enum.Enum):
+    """``CERTAIN``: it follows from the configuration. ``LIKELY``: it rests on a sample, a default of a template or a heuristic."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A span of a file, in characters, 1-based, end exclusive."""
+
+    file: SourceFile
+    span: Span
+
+    @property
+    def name(self) -> str:
+        """The file's name as it is told to people: relative to where the user stands, or as a dump has it."""
+        return self.file.name
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A secondary place of a finding and what it has to do with it."""
+
+    location: Location
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace a span of a file by a text."""
+
+    location: Location
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits that mend a finding. Safe: no client meets a different handshake after it."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault at the place that causes it.
+
+    ``message`` stands alone (it has the names and figures in it); ``label`` stands under the carets.
+    ``endpoints`` are the names and sockets that it touches, e.g. ``("shop.example.com on *:443",)``.
+    ``fingerprint`` (hex) survives moved lines; the linter sets it.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    location: Location
+    label: str = ""
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: str = ""
+    fix: Fix | None = None
+    endpoints: tuple[str, ...] = ()
+    confidence: Confidence = Confidence.CERTAIN
+    security_severity: float = 0.0
+    fingerprint: str = ""
+    suppressed: str | None = None
+    """Why it is not told: ``None`` (it is told), ``"baseline"``, or ``"ignored"`` / ``"ignored: reason"``."""
+
+    def but(self, **changes: object) -> Finding:
+        """A copy with some fields changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class NotChecked:
+    """Something that could not be looked at, and why; counted and told once, never an error and never silently fine."""
+
+    subject: str
+    reason: str
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Input that was asked for and could not be linted: the run ends with status 2."""
+
+    subject: str
+    reason: str
+    location: Location | None = None
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A row of the endpoints table of a report: what a client gets for a name on a socket."""
+
+    socket: str
+    name: str
+    protocols: tuple[str, ...]
+    certificate: str
+    not_after: datetime | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that one run has to tell; the only thing that a format sees."""
+
+    findings: tuple[Finding, ...]
+    """Sorted by file, line, column; suppressed and baselined ones are in ``suppressed``."""
+    rules: Mapping[str, Rule]
+    """The rules that ran, by name."""
+    not_checked: tuple[NotChecked, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    suppressed: tuple[Finding, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    files: int = 0
+    servers: int = 0
+    certificates: int = 0
+    seconds: float = 0.0
+    at: datetime | None = None
+    """The moment for which validity was judged (UTC)."""
+    root: str = ""
+    """Absolute path that the files' names are relative to: the repository's root, else the working directory."""
+    gone: tuple[str, ...] = ()
+    """Baseline entries that match no finding any more, as text."""
+    hints: tuple[str, ...] = field(default=())
+    """Remarks for the summary, e.g. which path mapping was found."""
+
+    def count(self, severity: Severity) -> int:
+        return sum(1 for finding in self.findings if finding.severity is severity)
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.severity is Severity.WARNING)

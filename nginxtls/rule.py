@@ -1,0 +1,164 @@
+"""A rule: one class that knows one fault, its documentation, and the hooks in which it looks for it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from nginxtls.finding import Confidence, Edit, Finding, Fix, Label, Location, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from nginxtls.model import Configuration, Endpoint, ServedBundle, Upstream, VirtualServer
+    from nginxtls.syntax.tree import Directive
+
+__all__ = ["Confidence", "Example", "Finding", "Fix", "Label", "Location", "Rule", "Severity"]
+
+NGINX_SSL = "https://nginx.org/en/docs/http/ngx_http_ssl_module.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A fenced example of a rule's documentation: ``good`` or ``bad``, with options such as ``certificate: expired.pem``."""
+
+    good: bool
+    code: str
+    options: dict[str, str]
+
+
+class Rule:
+    """Base of all rules. A subclass sets the class variables, documents itself and overrides the hooks it needs.
+
+    The docstring's first paragraph is the short description; what follows is Markdown: why it matters, how to mend
+    it, what it does not see, and examples in fences marked ```` ```nginx bad ```` and ```` ```nginx good ````.
+    The name is the class's name in kebab-case. A rule keeps no state; each hook yields findings.
+    """
+
+    severity: ClassVar[Severity] = Severity.WARNING
+    security_severity: ClassVar[float] = 0.0
+    confidence: ClassVar[Confidence] = Confidence.CERTAIN
+    references: ClassVar[tuple[str, ...]] = ()
+    cwe: ClassVar[tuple[int, ...]] = ()
+    pedantic: ClassVar[bool] = False
+    """Hardening advice: runs only with --pedantic or when selected by name."""
+    directives: ClassVar[tuple[str, ...]] = ()
+    """The directives that ``check_directive`` wants to see; it is called for no others."""
+    since: ClassVar[str] = ""
+    """Since which nginx or OpenSSL version the fault matters, as text; empty: always."""
+
+    def check_configuration(self, configuration: Configuration) -> Iterable[Finding]:
+        """Called once for the whole configuration."""
+        return ()
+
+    def check_server(self, server: VirtualServer) -> Iterable[Finding]:
+        """Called once per virtual server, whether or not it speaks TLS."""
+        return ()
+
+    def check_endpoint(self, endpoint: Endpoint) -> Iterable[Finding]:
+        """Called once per virtual server on each TLS socket that it listens on."""
+        return ()
+
+    def check_bundle(self, bundle: ServedBundle) -> Iterable[Finding]:
+        """Called once per certificate bundle that could be read and is served somewhere."""
+        return ()
+
+    def check_upstream(self, upstream: Upstream) -> Iterable[Finding]:
+        """Called once per place that connects to an upstream over TLS."""
+        return ()
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterable[Finding]:
+        """Called once per directive named in ``directives``, wherever it stands."""
+        return ()
+
+    # -- what a rule is called and how it is told -------------------------------------------------------------------
+
+    @cached_property
+    def name(self) -> str:
+        """``MissingIntermediate`` → ``missing-intermediate``; digits stay with the word before (``NoTls13`` → ``no-tls13``)."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", type(self).__name__).lower()
+
+    @cached_property
+    def topic(self) -> str:
+        """The module that the rule lives in: ``protocols``, ``chain`` …"""
+        return type(self).__module__.rpartition(".")[2]
+
+    @cached_property
+    def documentation(self) -> str:
+        """The docstring, dedented Markdown."""
+        return inspect.cleandoc(type(self).__doc__ or "")
+
+    @cached_property
+    def summary(self) -> str:
+        """The first paragraph of the documentation on one line."""
+        return " ".join(self.documentation.partition("\n\n")[0].split())
+
+    @cached_property
+    def examples(self) -> tuple[Example, ...]:
+        return tuple(_examples(self.documentation))
+
+    # -- making findings --------------------------------------------------------------------------------------------
+
+    def at(
+        self,
+        place: Directive | Location,
+        message: str,
+        *,
+        arg: int | None = None,
+        label: str = "",
+        labels: Iterable[Label] = (),
+        notes: Iterable[str] = (),
+        help: str = "",
+        fix: Fix | None = None,
+        endpoints: Iterable[str] = (),
+        confidence: Confidence | None = None,
+    ) -> Finding:
+        """A finding of this rule at a directive (or at its argument number ``arg``, from 0) or any location."""
+        return Finding(
+            rule=self.name,
+            severity=self.severity,
+            message=message,
+            location=locate(place, arg),
+            label=label,
+            labels=tuple(labels),
+            notes=tuple(notes),
+            help=help,
+            fix=fix,
+            endpoints=tuple(endpoints),
+            confidence=confidence or self.confidence,
+            security_severity=self.security_severity,
+        )
+
+
+def locate(place: Directive | Location, arg: int | None = None) -> Location:
+    """Where a directive (name to last argument) or its argument number ``arg`` stands."""
+    if isinstance(place, Location):
+        return place
+    return Location(place.file, place.span if arg is None else place.arg_span(arg))
+
+
+def label(place: Directive | Location, text: str, arg: int | None = None) -> Label:
+    """A secondary place of a finding."""
+    return Label(locate(place, arg), text)
+
+
+def delete(directive: Directive) -> Edit:
+    """The edit that removes a directive with its terminator, and the line if nothing else stands on it."""
+    return Edit(Location(directive.file, directive.file.removal_span(directive)), "")
+
+
+def replace_argument(directive: Directive, arg: int, text: str) -> Edit:
+    """The edit that writes ``text`` in place of an argument, quotes included."""
+    return Edit(locate(directive, arg), text)
+
+
+_FENCE = re.compile(r"^```nginx (good|bad)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _examples(documentation: str) -> Iterator[Example]:
+    for verdict, options, code in _FENCE.findall(documentation):
+        pairs = (part.split(":", 1) for part in options.strip(" ,").split(",") if ":" in part)
+        yield Example(verdict == "good", code, {key.strip(): value.strip() for key, value in pairs})

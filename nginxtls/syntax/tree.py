@@ -1,0 +1,249 @@
+"""The tree of directives: what stands in the files, with the exact place of every word."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+UNKNOWN = "\ufffc"
+"""Stands in an argument for text that cannot be known: a template expression. One character per masked run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of text: lines and columns in characters, 1-based, the end exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment from ``#`` to the end of its line; ``start`` and ``end`` are offsets into the file's text."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a file, or a part of it, could not be read as nginx would read it. ``start``/``end``: offsets, or None."""
+
+    message: str
+    start: int | None = None
+    end: int | None = None
+    help: str = ""
+    fatal: bool = True
+    """nginx would not start with this, or the file could not be read at all."""
+
+
+class SourceFile:
+    """A file's text and what stands in it. ``name`` is how people are told of it; ``path`` is its real path, if any.
+
+    ``text`` is what was read, BOM and CR included, so that offsets are those of the file (in characters).
+    """
+
+    __slots__ = (
+        "_line_starts",
+        "comments",
+        "directives",
+        "first_line",
+        "name",
+        "nginx_path",
+        "path",
+        "problems",
+        "text",
+    )
+
+    def __init__(self, name: str, text: str, path: str | None = None, nginx_path: str | None = None) -> None:
+        self.name = name
+        self.text = text
+        self.path = path
+        self.nginx_path = nginx_path
+        """The path under which nginx would know the file, where that differs from ``path`` (dumps, mapped roots)."""
+        self.first_line = 1
+        """The line of ``name`` on which ``text`` starts (more than 1 for a configuration inside another file)."""
+        self.directives: list[Directive] = []
+        self.comments: list[Comment] = []
+        self.problems: list[Problem] = []
+        self._line_starts: list[int] | None = None
+
+    def __repr__(self) -> str:
+        return f"SourceFile({self.name!r})"
+
+    @property
+    def line_starts(self) -> list[int]:
+        """Offsets at which lines begin. A line ends with LF, CRLF or a lone CR."""
+        starts = self._line_starts
+        if starts is None:
+            starts = [0]
+            for line in _lines(self.text):
+                starts.append(starts[-1] + line)
+            self._line_starts = starts
+        return starts
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column (1-based) of an offset."""
+        starts = self.line_starts
+        line = bisect_right(starts, offset)
+        column = offset - starts[line - 1] + 1
+        if line == 1 and self.text.startswith("\ufeff"):
+            column -= 1
+        return line + self.first_line - 1, max(column, 1)
+
+    def span(self, start: int, end: int) -> Span:
+        """The span between two offsets."""
+        return Span(*self.position(start), *self.position(end))
+
+    def line_text(self, line: int) -> str:
+        """The text of a line (1-based, in the numbering of ``position``) without its end."""
+        index = line - self.first_line
+        starts = self.line_starts
+        if not 0 <= index < len(starts):
+            return ""
+        end = starts[index + 1] if index + 1 < len(starts) else len(self.text)
+        return self.text[starts[index] : end].rstrip("\r\n").removeprefix("\ufeff")
+
+    def removal_span(self, directive: Directive) -> Span:
+        """What to cut to remove a directive: it and its terminator, and the whole line if it is alone there."""
+        start, end = directive.start, directive.end
+        text = self.text
+        line_start = text.rfind("\n", 0, start) + 1
+        line_end = text.find("\n", end)
+        line_end = len(text) if line_end < 0 else line_end + 1
+        if not text[line_start:start].strip() and not text[end:line_end].strip():
+            return self.span(line_start, line_end)
+        return self.span(start, end)
+
+
+class Directive:
+    """A directive as written: its words, where they stand, its block, its parent.
+
+    ``args`` are the words after the name, unquoted and unescaped as nginx does it; ``UNKNOWN`` stands in them for template text.
+    ``start`` is the offset of the name, ``end`` the offset after ``;`` (or after ``}`` for a block).
+    ``branch`` names the alternatives of template conditionals it stands in: ``((condition id, branch number), …)``.
+    Compared and hashed by identity.
+    """
+
+    __slots__ = (
+        "arg_ends",
+        "arg_starts",
+        "args",
+        "block",
+        "branch",
+        "end",
+        "file",
+        "name",
+        "name_end",
+        "parent",
+        "start",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        args: tuple[str, ...],
+        file: SourceFile,
+        start: int,
+        name_end: int,
+        arg_starts: tuple[int, ...],
+        arg_ends: tuple[int, ...],
+        parent: Directive | None,
+    ) -> None:
+        self.name = name
+        self.args = args
+        self.file = file
+        self.start = start
+        self.name_end = name_end
+        self.arg_starts = arg_starts
+        self.arg_ends = arg_ends
+        self.parent = parent
+        self.end = arg_ends[-1] if arg_ends else name_end
+        self.block: list[Directive] | None = None
+        self.branch: tuple[tuple[int, int], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<{' '.join((self.name, *self.args))} at {self.file.name}:{self.line}>"
+
+    @property
+    def line(self) -> int:
+        return self.file.position(self.start)[0]
+
+    @property
+    def column(self) -> int:
+        return self.file.position(self.start)[1]
+
+    @property
+    def span(self) -> Span:
+        """From the name to the last argument, without the terminator or the block."""
+        return self.file.span(self.start, self.arg_ends[-1] if self.arg_ends else self.name_end)
+
+    @property
+    def name_span(self) -> Span:
+        return self.file.span(self.start, self.name_end)
+
+    def arg_span(self, index: int) -> Span:
+        """The span of an argument, quotes included."""
+        return self.file.span(self.arg_starts[index], self.arg_ends[index])
+
+    def arg_text(self, index: int) -> str:
+        """An argument as written, quotes included."""
+        return self.file.text[self.arg_starts[index] : self.arg_ends[index]]
+
+    @property
+    def known(self) -> bool:
+        """No template text in the arguments."""
+        return not any(UNKNOWN in arg for arg in self.args)
+
+
+@dataclass(slots=True)
+class Tree:
+    """All the files of one configuration. ``roots`` are those that nginx (or the user) starts from."""
+
+    roots: list[SourceFile]
+    files: list[SourceFile]
+    includes: dict[Directive, tuple[SourceFile, ...]] = field(default_factory=dict)
+    """What each include directive brings in, in nginx's order. An include that is not here could not be followed."""
+    unresolved: dict[Directive, str] = field(default_factory=dict)
+    """Includes that could not be followed, and why (``"no such file"``, ``"outside of …"``, ``"unknown path"``)."""
+
+    def expand(self, directives: Iterable[Directive]) -> Iterator[Directive]:
+        """The directives in nginx's order, each include replaced by what it brings in. Cycles are cut."""
+        includes = self.includes
+        if not includes:
+            yield from directives
+            return
+        yield from self._expand(directives, ())
+
+    def _expand(self, directives: Iterable[Directive], active: tuple[SourceFile, ...]) -> Iterator[Directive]:
+        for directive in directives:
+            if directive.name != "include" or directive not in self.includes:
+                yield directive
+                continue
+            for file in self.includes[directive]:
+                if file not in active:
+                    yield from self._expand(file.directives, (*active, file))
+
+
+def _lines(text: str) -> Iterator[int]:
+    """The lengths of all lines but the last, ends included."""
+    start = 0
+    if "\r" not in text:
+        while (end := text.find("\n", start)) >= 0:
+            yield end + 1 - start
+            start = end + 1
+        return
+    position, size = 0, len(text)
+    while position < size:
+        character = text[position]
+        position += 1
+        if character == "\n" or (character == "\r" and text[position : position + 1] != "\n"):
+            yield position - start
+            start = position
