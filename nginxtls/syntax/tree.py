@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nginxtls.syntax.words import word_places
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-UNKNOWN = "\ufffc"
+
 """Stands in an argument for text that cannot be known: a template expression. One character per masked run."""
 
 
@@ -44,17 +47,34 @@ class Problem:
     """nginx would not start with this, or the file could not be read at all."""
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition of a template. A directive in its branch 0 is there if it holds, in its branch 1 if it does not."""
+
+    text: str
+    start: int
+
+
 class SourceFile:
     """A file's text and what stands in it. ``name`` is how people are told of it; ``path`` is its real path, if any.
 
     ``text`` is what was read, BOM and CR included, so that offsets are those of the file (in characters).
+
+    A template's text is parsed as ``masked``, of the same length: each expression is a run of ``UNKNOWN``, each tag and each
+    template comment is blank. ``defaults`` has what the template itself gives for an expression (``{{ x | default('on') }}``),
+    by the offset at which the expression starts: these stand in ``Directive.args``, and such a directive is ``likely``.
     """
 
     __slots__ = (
+        "_comments",
         "_line_starts",
-        "comments",
+        "column_offset",
+        "conditions",
+        "defaults",
         "directives",
+        "engines",
         "first_line",
+        "masked",
         "name",
         "nginx_path",
         "path",
@@ -65,15 +85,43 @@ class SourceFile:
     def __init__(self, name: str, text: str, path: str | None = None, nginx_path: str | None = None) -> None:
         self.name = name
         self.text = text
+        self.masked = text
         self.path = path
         self.nginx_path = nginx_path
         """The path under which nginx would know the file, where that differs from ``path`` (dumps, mapped roots)."""
         self.first_line = 1
         """The line of ``name`` on which ``text`` starts (more than 1 for a configuration inside another file)."""
+        self.column_offset = 0
+        """What to add to each column (a configuration that stands indented inside another file)."""
+        self.engines: tuple[str, ...] = ()
+        """The template languages found in it: ``"jinja"``, ``"erb"``, ``"go"``, ``"envsubst"``, ``"placeholder"``."""
+        self.defaults: dict[int, str] = {}
+        self.conditions: dict[int, Condition] = {}
+        """What the numbers in ``Directive.branch`` mean."""
         self.directives: list[Directive] = []
-        self.comments: list[Comment] = []
         self.problems: list[Problem] = []
+        self._comments: array[int] = array("L")
         self._line_starts: list[int] | None = None
+
+    @property
+    def comments(self) -> list[Comment]:
+        """All comments in order."""
+        places = iter(self._comments)
+        return [
+            Comment(start, end, self.text[start:end].rstrip("\r")) for start, end in zip(places, places, strict=True)
+        ]
+
+    def walk(self) -> Iterator[Directive]:
+        """Every directive of the file, blocks' contents after their block, includes not followed."""
+        pending = [iter(self.directives)]
+        while pending:
+            for directive in pending[-1]:
+                yield directive
+                if directive.block:
+                    pending.append(iter(directive.block))
+                    break
+            else:
+                pending.pop()
 
     def __repr__(self) -> str:
         return f"SourceFile({self.name!r})"
@@ -96,7 +144,7 @@ class SourceFile:
         column = offset - starts[line - 1] + 1
         if line == 1 and self.text.startswith("\ufeff"):
             column -= 1
-        return line + self.first_line - 1, max(column, 1)
+        return line + self.first_line - 1, max(column, 1) + self.column_offset
 
     def span(self, start: int, end: int) -> Span:
         """The span between two offsets."""
@@ -126,46 +174,26 @@ class SourceFile:
 class Directive:
     """A directive as written: its words, where they stand, its block, its parent.
 
-    ``args`` are the words after the name, unquoted and unescaped as nginx does it; ``UNKNOWN`` stands in them for template text.
+    ``args`` are the words after the name, unquoted and unescaped as nginx does it; ``UNKNOWN`` stands in them for template
+    text (a whole directive of that name and no arguments is a line of the template that may become anything). The
+    parentheses around the condition of an ``if`` are taken away; the code of a Lua block is one argument.
     ``start`` is the offset of the name, ``end`` the offset after ``;`` (or after ``}`` for a block).
-    ``branch`` names the alternatives of template conditionals it stands in: ``((condition id, branch number), …)``.
-    Compared and hashed by identity.
+    ``branch`` names the alternatives of template conditionals it stands in: ``((condition id, 0 if it holds, else 1), …)``.
+    Two directives cannot stand together if their branches give one condition different numbers.
+    Compared and hashed by identity. The places of its words are found again from the text when they are asked for.
     """
 
-    __slots__ = (
-        "arg_ends",
-        "arg_starts",
-        "args",
-        "block",
-        "branch",
-        "end",
-        "file",
-        "name",
-        "name_end",
-        "parent",
-        "start",
-    )
+    __slots__ = ("args", "block", "branch", "end", "file", "name", "parent", "start")
 
     def __init__(
-        self,
-        name: str,
-        args: tuple[str, ...],
-        file: SourceFile,
-        start: int,
-        name_end: int,
-        arg_starts: tuple[int, ...],
-        arg_ends: tuple[int, ...],
-        parent: Directive | None,
+        self, name: str, args: tuple[str, ...], file: SourceFile, start: int, end: int, parent: Directive | None
     ) -> None:
         self.name = name
         self.args = args
         self.file = file
         self.start = start
-        self.name_end = name_end
-        self.arg_starts = arg_starts
-        self.arg_ends = arg_ends
+        self.end = end
         self.parent = parent
-        self.end = arg_ends[-1] if arg_ends else name_end
         self.block: list[Directive] | None = None
         self.branch: tuple[tuple[int, int], ...] = ()
 
@@ -181,9 +209,19 @@ class Directive:
         return self.file.position(self.start)[1]
 
     @property
+    def words(self) -> list[tuple[int, int]]:
+        """The offsets of the name and of each argument, quotes included."""
+        return word_places(self)
+
+    @property
+    def name_end(self) -> int:
+        """The offset after the name."""
+        return self.words[0][1]
+
+    @property
     def span(self) -> Span:
         """From the name to the last argument, without the terminator or the block."""
-        return self.file.span(self.start, self.arg_ends[-1] if self.arg_ends else self.name_end)
+        return self.file.span(self.start, self.words[-1][1])
 
     @property
     def name_span(self) -> Span:
@@ -191,11 +229,18 @@ class Directive:
 
     def arg_span(self, index: int) -> Span:
         """The span of an argument, quotes included."""
-        return self.file.span(self.arg_starts[index], self.arg_ends[index])
+        return self.file.span(*self.words[1:][index])
 
     def arg_text(self, index: int) -> str:
         """An argument as written, quotes included."""
-        return self.file.text[self.arg_starts[index] : self.arg_ends[index]]
+        start, end = self.words[1:][index]
+        return self.file.text[start:end]
+
+    @property
+    def likely(self) -> bool:
+        """A default of the template stands in the arguments."""
+        defaults = self.file.defaults
+        return bool(defaults) and any(place in defaults for start, end in self.words for place in range(start, end))
 
     @property
     def known(self) -> bool:

@@ -1,0 +1,104 @@
+"""The certificates that servers load: each file read once, each with its key and with who serves it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nginxtls.model.configuration import Configuration
+    from nginxtls.model.servers import VirtualServer
+    from nginxtls.pki import Bundle, Certificate, Chain, PrivateKey
+    from nginxtls.syntax.tree import Directive
+
+SCHEMES = ("data:", "engine:", "store:")
+
+
+class ServedBundle:
+    """An ssl_certificate with its ssl_certificate_key, as loaded by one or more servers.
+
+    ``bundle`` is what the file holds, or None where it could not be read; ``unreadable`` then says why.
+    """
+
+    def __init__(self, configuration: Configuration, directive: Directive, key_directive: Directive | None) -> None:
+        self.configuration = configuration
+        self.directive = directive
+        self.key_directive = key_directive
+        self.servers: list[VirtualServer] = []
+
+    def __repr__(self) -> str:
+        return f"<bundle {self.path}>"
+
+    @property
+    def path(self) -> str:
+        """The path as the configuration has it."""
+        return self.directive.args[0] if self.directive.args else ""
+
+    @property
+    def key_path(self) -> str:
+        return self.key_directive.args[0] if self.key_directive and self.key_directive.args else ""
+
+    @cached_property
+    def _loaded(self) -> tuple[Bundle | None, str]:
+        return self.configuration.read_bundle(self.path, self.directive)
+
+    @property
+    def bundle(self) -> Bundle | None:
+        return self._loaded[0]
+
+    @property
+    def unreadable(self) -> str:
+        return self._loaded[1]
+
+    @property
+    def leaf(self) -> Certificate | None:
+        """The first certificate of the file, which nginx takes for the leaf."""
+        return self.bundle.certificates[0] if self.bundle and self.bundle.certificates else None
+
+    @cached_property
+    def chain(self) -> Chain | None:
+        """The chain as sent and the path that a fresh client builds from it, or None if nothing could be read."""
+        if self.bundle is None or not self.bundle.certificates:
+            return None
+        from nginxtls.pki import analyse_chain
+
+        return analyse_chain(self.bundle, self.configuration.trust, self.configuration.at)
+
+    @cached_property
+    def _key(self) -> tuple[PrivateKey | None, str]:
+        if self.key_directive is None:
+            return None, "no ssl_certificate_key"
+        return self.configuration.read_key(self)
+
+    @property
+    def key(self) -> PrivateKey | None:
+        """The private key, or None where it could not be read."""
+        return self._key[0]
+
+    @property
+    def key_unreadable(self) -> str:
+        return self._key[1]
+
+    @property
+    def key_matches(self) -> bool | None:
+        """Whether the key belongs to the leaf; None if one of them is not known."""
+        if self.leaf is None or self.key is None or self.key.public_key_sha256 is None:
+            return None
+        return self.leaf.public_key_sha256 == self.key.public_key_sha256
+
+    @property
+    def is_sent(self) -> bool:
+        """False where the key is of another type than the leaf: nginx starts and never sends it (measured)."""
+        if self.leaf is None or self.key is None:
+            return True
+        return self.leaf.key.kind == self.key.key.kind
+
+    @property
+    def endpoints(self) -> list[Any]:
+        """The endpoints (see ``nginxtls.model.endpoints``) whose clients may get this bundle."""
+        return [e for e in self.configuration.endpoints if self in e.tls.bundles]
+
+
+def is_file(path: str) -> bool:
+    """A path that names a file, not a variable, inline data or another store."""
+    return "$" not in path and not path.startswith(SCHEMES)

@@ -1,0 +1,60 @@
+"""The table of directives: where each may stand, its default, and the nginx version it came with (nginx.org's index)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from nginxtls.model.versions import NginxVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of ``directives.tsv``."""
+
+    directive: str
+    module: str
+    contexts: tuple[str, ...]
+    default: str | None
+    since: NginxVersion | None
+    syntax: str
+
+    @property
+    def kind(self) -> str:
+        """``http``, ``stream``, ``mail`` or ``acme``: the module's family."""
+        return self.module.partition("_")[0]
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    rows = files(__package__).joinpath("directives.tsv").read_text("utf-8").splitlines()[1:]
+    return tuple(_entry(row.split("\t")) for row in rows if row and not row.startswith("#"))
+
+
+def _entry(row: list[str]) -> Entry:
+    directive, module, contexts, default, since, syntax = row
+    return Entry(
+        directive,
+        module,
+        tuple(contexts.split(",")),
+        None if default == "-" else default,
+        None if since == "-" else NginxVersion.parse(since),
+        syntax,
+    )
+
+
+@cache
+def by_kind_and_name() -> dict[tuple[str, str], Entry]:
+    return {(entry.kind, entry.directive): entry for entry in entries()}
+
+
+@cache
+def names() -> frozenset[str]:
+    return frozenset(entry.directive for entry in entries())
+
+
+def default_of(kind: str, name: str) -> str | None:
+    """The documented default of a directive, or None if it has none."""
+    entry = by_kind_and_name().get((kind, name))
+    return entry.default if entry else None

@@ -1,0 +1,208 @@
+"""What a client gets: one connection to one socket with one server name, answered without a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nginxtls.model import headers
+from nginxtls.model.endpoints import EffectiveTLS, origin_of
+from nginxtls.model.names import valid_host
+
+if TYPE_CHECKING:
+    from nginxtls.model.certificates import ServedBundle
+    from nginxtls.model.configuration import Configuration
+    from nginxtls.model.servers import VirtualServer
+    from nginxtls.model.sockets import Socket
+    from nginxtls.syntax.tree import Directive
+
+_EXPLAINED = (
+    ("protocols", "ssl_protocols"),
+    ("ciphers", "ssl_ciphers"),
+    ("ciphers TLSv1.3", "ciphersuites"),
+    ("groups", "ssl_ecdh_curve"),
+    ("certificates", "ssl_certificate"),
+    ("client_certificate", "ssl_verify_client"),
+    ("session_tickets", "ssl_session_tickets"),
+    ("early_data", "ssl_early_data"),
+    ("stapling", "ssl_stapling"),
+    ("server preference", "ssl_prefer_server_ciphers"),
+)
+
+
+@dataclass(slots=True)
+class Origin:
+    """Where a part of the answer comes from: the directive, or None for a default, and the server that decided."""
+
+    setting: str
+    directive: Directive | None
+    server: VirtualServer
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        place = None
+        if self.directive is not None:
+            place = {"file": self.directive.file.name, "line": self.directive.line}
+        return {
+            "setting": self.setting,
+            "origin": place or "default",
+            "server": _server(self.server),
+            "value": self.text,
+        }
+
+
+@dataclass(slots=True)
+class Handshake:
+    """The answer to a client. ``socket`` is None where nobody listens; ``server`` is who answers."""
+
+    configuration: Configuration
+    socket: Socket | None
+    servername: str | None = None
+    path: str = "/"
+    unknown: list[str] = field(default_factory=list)
+    """The parts of the answer that cannot be told, and why."""
+    _server: VirtualServer | None = None
+    _tls: EffectiveTLS | None = None
+
+    def __post_init__(self) -> None:
+        if self.socket is None:
+            return
+        self._server = self._select()
+        self._tls = EffectiveTLS(self.socket, self._server)
+
+    def _select(self) -> VirtualServer:
+        assert self.socket is not None
+        default = self.socket.default
+        if self.servername is None or len(self.socket.servers) == 1:
+            return default
+        if self.socket.kind == "stream" and not self.configuration.assumed_nginx.at_least(1, 25, 5):
+            return default
+        host = valid_host(self.servername)
+        if host is None:
+            return default
+        found = self.socket.names.find(host)
+        if found is None and self.socket.names.unknown:
+            self.unknown.append("server: a server_name on this socket is not known")
+        return found or default
+
+    @property
+    def server(self) -> VirtualServer | None:
+        return self._server
+
+    @property
+    def effective(self) -> EffectiveTLS | None:
+        """The TLS settings met, or None on a socket without TLS."""
+        return self._tls if self.tls else None
+
+    @property
+    def tls(self) -> bool:
+        return bool(self.socket and self._server and (self.socket.tls or self._server.ssl_on))
+
+    @property
+    def refusal(self) -> str | None:
+        """Why there is no handshake, in words."""
+        if self.socket is None:
+            return "nobody listens there"
+        for refusal in self.configuration.refusals:
+            if refusal.level == "emerg":
+                return f"nginx does not start: {refusal.message}"
+        if not self.tls:
+            return "the socket speaks no TLS"
+        assert self._tls is not None
+        return self._tls.refusal
+
+    @property
+    def accepts(self) -> bool:
+        return self.refusal is None
+
+    @property
+    def hsts(self) -> str | None:
+        """The Strict-Transport-Security value of a 200 answer for the path, or None."""
+        if self._server is None or not self.tls or self._server.kind != "http":
+            return None
+        scope = self._server.scope
+        if not scope.first("return"):
+            location, sure = self._server.location_for(self.path)
+            if not sure:
+                self.unknown.append("hsts: a location's pattern is not understood")
+            if location is not None:
+                scope = location.scope
+        found = headers.find(scope, "Strict-Transport-Security")
+        return found[0].value if found else None
+
+    @property
+    def stapling(self) -> bool:
+        """A stapled OCSP response can be sent."""
+        tls = self.effective
+        if tls is None or not tls.setting("ssl_stapling").enabled:
+            return False
+        if tls.context.setting("ssl_stapling_file").directives:
+            return True
+        responder = bool(tls.context.setting("ssl_stapling_responder").directives)
+        return any(b.leaf is not None and (responder or b.leaf.ocsp_responders) for b in tls.bundles)
+
+    def to_dict(self, *, explain: bool = False) -> dict[str, Any]:
+        """Plain data, ready for JSON; with ``explain`` also where each part comes from."""
+        tls = self.effective
+        accepts = self.accepts
+        live = tls if accepts else None
+        answer: dict[str, Any] = {
+            "listener": self.socket.label if self.socket else None,
+            "server": _server(self._server) if self._server else None,
+            "tls": self.tls,
+            "accepts": accepts,
+            "refusal": self.refusal,
+            "protocols": list(live.versions) if live else [],
+            "ciphers": {v: [s.name for s in suites] for v, suites in live.suites.items()} if live else {},
+            "groups": [group.name for group in live.groups] if live else [],
+            "certificates": [_certificate(bundle) for bundle in live.bundles] if live else [],
+            "client_certificate": live.client_certificate if live else "none",
+            "session_tickets": live.tickets if live else False,
+            "early_data": live.early_data if live else False,
+            "alpn": list(live.alpn) if live else [],
+            "hsts": self.hsts if live else None,
+            "stapling": self.stapling if live else False,
+        }
+        if tls is not None and not tls.certificates_known:
+            self.unknown.append("certificates: a file could not be read, so RSA and ECDSA are both assumed")
+        answer["unknown"] = list(dict.fromkeys(self.unknown))
+        if explain:
+            answer["origins"] = {origin_name: origin.to_dict() for origin_name, origin in self.origins().items()}
+        return answer
+
+    def origins(self) -> dict[str, Origin]:
+        """For each part of the answer the deciding directive and server."""
+        tls = self.effective
+        if tls is None:
+            return {}
+        found: dict[str, Origin] = {}
+        for part, setting in _EXPLAINED:
+            server = tls.decided_by(setting)
+            directive = origin_of(server, setting)
+            text = " ".join(directive.args) if directive else " ".join(server.setting(setting).values)
+            found[part] = Origin(setting, directive, server, text)
+        return found
+
+
+def _server(server: VirtualServer) -> dict[str, Any]:
+    directive = server.directive
+    return {
+        "file": directive.file.name if directive else None,
+        "line": directive.line if directive else None,
+        "names": [name.text for name in server.names if name.text],
+    }
+
+
+def _certificate(bundle: ServedBundle) -> dict[str, Any]:
+    leaf = bundle.leaf
+    if leaf is None or bundle.bundle is None:
+        return {"file": bundle.path, "unreadable": bundle.unreadable}
+    return {
+        "file": bundle.path,
+        "key": str(leaf.key),
+        "subject": leaf.subject,
+        "sans": [san.value for san in leaf.sans],
+        "not_after": leaf.not_after.isoformat(),
+        "sha256": leaf.sha256,
+        "chain": [certificate.sha256 for certificate in bundle.bundle.certificates],
+    }

@@ -1,0 +1,66 @@
+"""The response headers in force in a block: add_header with its inheritance, by nginx version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nginxtls.model.settings import Scope
+    from nginxtls.syntax.tree import Directive
+
+STATUSES = frozenset({200, 201, 204, 206, 301, 302, 303, 304, 307, 308})
+"""The statuses whose answers get headers without ``always`` (ngx_http_headers_filter_module)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header that an add_header line sends. ``always``: with every status."""
+
+    name: str
+    value: str
+    always: bool
+    directive: Directive
+
+    @property
+    def known(self) -> bool:
+        return "$" not in self.value and self.directive.known
+
+
+def headers(scope: Scope) -> tuple[Header, ...]:
+    """The add_header lines in force in a block, in the order in which nginx sends them.
+
+    A level with any add_header of its own inherits none, unless ``add_header_inherit merge`` (since 1.29.3) adds the
+    outer ones after its own; ``off`` inherits none in any case (measured on 1.30.6).
+    """
+    own = tuple(_header(directive) for directive in scope.all("add_header") if len(directive.args) >= 2)
+    mode = scope.setting("add_header_inherit").value if scope.nginx.at_least(1, 29, 3) else "on"
+    if scope.parent is None or mode == "off":
+        return own
+    if own and mode != "merge":
+        return own
+    return own + headers(scope.parent)
+
+
+def find(scope: Scope, name: str) -> tuple[Header, ...]:
+    """The headers of one name in force (names compared without case); those with an empty value are not sent."""
+    lower = name.lower()
+    return tuple(header for header in headers(scope) if header.name.lower() == lower and header.value)
+
+
+def lost(scope: Scope, name: str) -> Header | None:
+    """The header of an outer level that an add_header of an inner level drops, if there is one."""
+    if find(scope, name):
+        return None
+    level = scope.parent
+    while level is not None:
+        found = find(level, name)
+        if found:
+            return found[0]
+        level = level.parent
+    return None
+
+
+def _header(directive: Directive) -> Header:
+    name, value, *rest = directive.args
+    return Header(name, value, "always" in rest, directive)

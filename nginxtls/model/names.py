@@ -1,0 +1,142 @@
+"""Server names as nginx reads and looks them up: exact, leading and trailing wildcard, regular expression."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from nginxtls.syntax.tree import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nginxtls.model.servers import VirtualServer
+    from nginxtls.syntax.tree import Directive
+
+
+@dataclass(frozen=True, slots=True)
+class ServerName:
+    """One word of a server_name directive.
+
+    ``kind``: ``exact``, ``leading`` (``*.x``), ``suffix`` (``.x``: x and all below), ``trailing`` (``x.*``), ``regex``,
+    ``empty`` (``""``, or no server_name at all), ``invalid`` (nginx never matches it) or ``unknown`` (template, ``$hostname``).
+    ``text`` is as written, ``key`` lower-case without the wildcard's mark.
+    """
+
+    text: str
+    kind: str
+    key: str
+    directive: Directive | None = None
+    arg: int = 0
+
+    @property
+    def is_host(self) -> bool:
+        """A client could ask for exactly this name (``_`` and names without a dot are ordinary to nginx, but no hosts)."""
+        return self.kind in ("exact", "suffix") and "." in self.key and self.key != "_"
+
+
+def read_name(text: str, directive: Directive | None = None, arg: int = 0) -> ServerName:
+    """Classify a word of server_name as ngx_http_server_names() and ngx_hash_add_key() do."""
+    lower = text.lower()
+    if UNKNOWN in text or lower == "$hostname":
+        return ServerName(text, "unknown", lower, directive, arg)
+    if text.startswith("~"):
+        return ServerName(text, "regex", text[1:], directive, arg)
+    if not text:
+        return ServerName(text, "empty", "", directive, arg)
+    if ".." in lower or lower.count("*") > 1:
+        return ServerName(text, "invalid", lower, directive, arg)
+    if lower.startswith(".") and len(lower) > 1:
+        return ServerName(text, "suffix" if "*" not in lower else "invalid", lower[1:], directive, arg)
+    if len(lower) > 2 and lower.startswith("*."):
+        return ServerName(text, "leading", lower[2:], directive, arg)
+    if len(lower) > 2 and lower.endswith(".*"):
+        return ServerName(text, "trailing", lower[:-2], directive, arg)
+    if "*" in lower:
+        return ServerName(text, "invalid", lower, directive, arg)
+    return ServerName(text, "exact", lower, directive, arg)
+
+
+def valid_host(host: str) -> str | None:
+    """The name that nginx looks up for an SNI or Host value, or None where it falls to the default server.
+
+    ngx_http_validate_host(): lower case, port and one trailing dot cut; ``..``, ``/`` and control characters decline.
+    """
+    literal = host.startswith("[")
+    end = len(host)
+    if literal:
+        end = host.find("]") + 1 or len(host)
+    elif ":" in host:
+        end = host.index(":")
+    if ".." in host or "/" in host or any(ord(c) <= 0x20 or ord(c) == 0x7F for c in host):
+        return None
+    name = host[:end].removesuffix(".").lower()
+    return name or None
+
+
+class NameTable:
+    """The names of one address:port, and the server that each leads to. The first of two equal names wins."""
+
+    __slots__ = ("exact", "leading", "regexes", "trailing", "unknown")
+
+    def __init__(self, servers: Iterable[VirtualServer]) -> None:
+        self.exact: dict[str, VirtualServer] = {}
+        self.leading: dict[str, VirtualServer] = {}
+        self.trailing: dict[str, VirtualServer] = {}
+        self.regexes: list[tuple[ServerName, VirtualServer]] = []
+        self.unknown = False
+        """A name on this socket is not known, so that a look-up which finds nothing is not sure."""
+        for server in servers:
+            for name in server.names:
+                self._add(name, server)
+
+    def _add(self, name: ServerName, server: VirtualServer) -> None:
+        match name.kind:
+            case "exact" | "empty":
+                self.exact.setdefault(name.key, server)
+            case "suffix":
+                # ".x" is entered as "x" and as "*.x" (ngx_hash_add_key).
+                self.exact.setdefault(name.key, server)
+                self.leading.setdefault(name.key, server)
+            case "leading":
+                self.leading.setdefault(name.key, server)
+            case "trailing":
+                self.trailing.setdefault(name.key, server)
+            case "regex":
+                self.regexes.append((name, server))
+            case "unknown":
+                self.unknown = True
+
+    def find(self, host: str) -> VirtualServer | None:
+        """The server for a name that has passed ``valid_host``, or None: then the default server answers."""
+        if found := self.exact.get(host):
+            return found
+        if self.leading:
+            rest = host
+            while "." in rest:
+                label, _, rest = rest.partition(".")
+                if (found := self.leading.get(rest)) and (label or rest != host[1:]):
+                    return found
+        if self.trailing:
+            rest = host
+            while "." in rest:
+                rest = rest.rpartition(".")[0]
+                if found := self.trailing.get(rest):
+                    return found
+        for name, server in self.regexes:
+            pattern = compiled(name.key)
+            if pattern is not None and pattern.search(host):
+                return server
+        return None
+
+
+@cache
+def compiled(pattern: str) -> re.Pattern[str] | None:
+    """A server_name's regular expression as Python reads it (caseless, as nginx), or None if it cannot."""
+    python = re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern)
+    try:
+        return re.compile(python, re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError):
+        return None

@@ -1,0 +1,265 @@
+"""Virtual servers and their locations, with the settings in force in each."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nginxtls.model.names import ServerName, compiled, read_name
+from nginxtls.model.settings import Scope, Setting
+from nginxtls.model.sockets import Listen, Socket, read_listen
+from nginxtls.syntax.tree import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.model.certificates import ServedBundle
+    from nginxtls.model.configuration import Configuration
+    from nginxtls.syntax.tree import Directive
+
+
+class Location:
+    """A location (or an ``if`` or ``limit_except`` in one): a scope, and the locations inside it."""
+
+    __slots__ = ("_inner", "directive", "parent", "scope", "server")
+
+    def __init__(self, directive: Directive, server: VirtualServer, parent: Location | None) -> None:
+        self.directive = directive
+        self.server = server
+        self.parent = parent
+        configuration = server.configuration
+        self.scope = Scope(
+            configuration.tree,
+            directive.block or [],
+            kind=server.kind,
+            level=directive.name,
+            nginx=configuration.assumed_nginx,
+            parent=parent.scope if parent else server.scope,
+        )
+        self._inner: list[Location] | None = None
+
+    @property
+    def modifier(self) -> str:
+        """``=``, ``~``, ``~*``, ``^~``, ``@`` (named) or the empty string (prefix)."""
+        args = self.directive.args
+        if len(args) > 1:
+            return args[0]
+        for mark in ("~*", "^~", "=", "~"):
+            if args and args[0].startswith(mark):
+                return mark
+        return "@" if args and args[0].startswith("@") else ""
+
+    @property
+    def pattern(self) -> str:
+        args = self.directive.args
+        if len(args) > 1:
+            return args[1]
+        text = args[0] if args else ""
+        return text if self.modifier in ("", "@") else text[len(self.modifier) :]
+
+    @property
+    def locations(self) -> list[Location]:
+        """The locations directly inside."""
+        if self._inner is None:
+            self._inner = [Location(d, self.server, self) for d in self.scope.all("location") if d.block is not None]
+        return self._inner
+
+    def setting(self, name: str) -> Setting:
+        return self.scope.setting(name)
+
+    @property
+    def conditions(self) -> list[Location]:
+        """The ``if`` and ``limit_except`` blocks directly inside, as scopes."""
+        return [
+            Location(d, self.server, self)
+            for name in ("if", "limit_except")
+            for d in self.scope.all(name)
+            if d.block is not None
+        ]
+
+
+class VirtualServer:
+    """A server block of http, stream or mail; or a fragment, taken as a server whose other lines are not known.
+
+    ``directive`` is the server block (for a fragment: its first directive, or None if it is empty).
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        kind: str,
+        directive: Directive | None,
+        scope: Scope,
+        *,
+        fragment: bool = False,
+    ) -> None:
+        self.configuration = configuration
+        self.kind = kind
+        self.directive = directive
+        self.scope = scope
+        self.fragment = fragment
+        self.sockets: list[Socket] = []
+        self._forced: dict[str, bool] = {}
+
+    def __repr__(self) -> str:
+        return f"<server {self.title} at {self.place}>"
+
+    def setting(self, name: str) -> Setting:
+        """The value in force at this server's level."""
+        return self.scope.setting(name)
+
+    def first(self, name: str) -> Directive | None:
+        return self.scope.first(name)
+
+    @property
+    def place(self) -> str:
+        return f"{self.directive.file.name}:{self.directive.line}" if self.directive else "?"
+
+    @cached_property
+    def names(self) -> tuple[ServerName, ...]:
+        """The names in order; one empty name if there is no server_name (nginx adds ``""``)."""
+        found = [
+            read_name(text, directive, index)
+            for directive in self.scope.all("server_name")
+            for index, text in enumerate(directive.args)
+        ]
+        return tuple(found) or (ServerName("", "empty", ""),)
+
+    @cached_property
+    def listens(self) -> tuple[Listen, ...]:
+        port = 80 if self.kind == "http" else None
+        found = tuple(read_listen(directive, port) for directive in self.scope.all("listen"))
+        if not found and self.kind == "http" and not self.fragment:
+            return (Listen(None, "0.0.0.0", (80,), ()),)  # noqa: S104 - nginx's default for a server without listen
+        return found
+
+    @property
+    def title(self) -> str:
+        """The name by which people know the server: its first name, or where it stands."""
+        for name in self.names:
+            if name.text and name.text != "_":
+                return name.text.replace(UNKNOWN, "…")
+        return f"the server at {self.place}"
+
+    @property
+    def speaks_tls(self) -> bool:
+        """It listens on at least one TLS or QUIC socket (``ssl on`` of old versions counts)."""
+        return any(socket.tls for socket in self.sockets) or self.ssl_on or self.starttls
+
+    @property
+    def ssl_on(self) -> bool:
+        """The old ``ssl on;`` is in force (gone since 1.25.1)."""
+        return not self.configuration.assumed_nginx.at_least(1, 25, 1) and self.setting("ssl").enabled
+
+    @property
+    def starttls(self) -> bool:
+        return self.kind == "mail" and self.setting("starttls").value in ("on", "only")
+
+    @property
+    def rejects_handshake(self) -> bool:
+        return self.kind != "mail" and self.setting("ssl_reject_handshake").enabled
+
+    @property
+    def has_certificate(self) -> bool:
+        """A certificate is in force: own or inherited."""
+        return bool(self.setting("ssl_certificate").directives)
+
+    @property
+    def has_tls_context(self) -> bool:
+        """nginx makes a TLS context for it; else the default server's serves its names (measured, all generations)."""
+        return self.has_certificate or self.rejects_handshake
+
+    @cached_property
+    def bundles(self) -> tuple[ServedBundle, ...]:
+        """The certificates in force, in order, each with its key."""
+        return self.configuration.load_bundles(self)
+
+    @cached_property
+    def conf_commands(self) -> tuple[tuple[str, str, Directive], ...]:
+        """The ssl_conf_command lines in force: (name, value, directive)."""
+        return tuple(
+            (directive.args[0], directive.args[1], directive)
+            for directive in self.setting("ssl_conf_command").directives
+            if len(directive.args) > 1
+        )
+
+    def conf_command(self, *names: str) -> tuple[str, Directive] | None:
+        """The last ssl_conf_command of one of these names (compared without case, as OpenSSL does)."""
+        lower = {name.lower() for name in names}
+        for name, value, directive in reversed(self.conf_commands):
+            if name.lower() in lower:
+                return value, directive
+        return None
+
+    @cached_property
+    def locations(self) -> tuple[Location, ...]:
+        """The locations directly in the server."""
+        return tuple(Location(d, self, None) for d in self.scope.all("location") if d.block is not None)
+
+    @cached_property
+    def conditions(self) -> tuple[Location, ...]:
+        """The ``if`` blocks directly in the server."""
+        return tuple(Location(d, self, None) for d in self.scope.all("if") if d.block is not None)
+
+    def all_locations(self) -> Iterator[Location]:
+        """Every location, nested ones and ``if`` blocks included, in order of the text."""
+        stack: list[Location] = [*reversed(self.conditions), *reversed(self.locations)]
+        while stack:
+            location = stack.pop()
+            yield location
+            stack.extend(reversed(location.locations))
+            stack.extend(reversed(location.conditions))
+
+    def walk(self) -> Iterator[Directive]:
+        """Every directive inside the server, includes expanded."""
+        tree = self.configuration.tree
+        stack = [directive for lines in self.scope.own.values() for directive in lines]
+        while stack:
+            directive = stack.pop()
+            yield directive
+            if directive.block:
+                stack.extend(tree.expand(directive.block))
+
+    def location_for(self, path: str) -> tuple[Location | None, bool]:
+        """The location that nginx chooses for a path, and whether that is sure (a pattern may not be readable).
+
+        ``=`` first, then the longest prefix, then (unless ``^~``) the first regular expression that matches;
+        inside the chosen prefix location again (ngx_http_core_find_location).
+        """
+        chosen: Location | None = None
+        level: list[Location] = list(self.locations)
+        regexes: list[list[Location]] = []
+        while level:
+            best: Location | None = None
+            for location in level:
+                pattern = location.pattern
+                if location.modifier == "=" and path == pattern:
+                    return location, True
+                if (
+                    location.modifier in ("", "^~")
+                    and path.startswith(pattern)
+                    and (best is None or len(pattern) > len(best.pattern))
+                ):
+                    best = location
+            if best is None or best.modifier != "^~":
+                regexes.append([location for location in level if location.modifier in ("~", "~*")])
+            if best is None:
+                break
+            chosen, level = best, best.locations
+        sure = True
+        for candidates in reversed(regexes):
+            for location in candidates:
+                pattern_of = compiled(location.pattern) if location.modifier == "~*" else _cased(location.pattern)
+                if pattern_of is None:
+                    sure = False
+                elif pattern_of.search(path):
+                    return location, sure
+        return chosen, sure
+
+
+def _cased(pattern: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern))
+    except (re.error, OverflowError, RecursionError):
+        return None

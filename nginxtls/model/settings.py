@@ -1,0 +1,163 @@
+"""Effective values: which directive decides in a block, by nginx's inheritance, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nginxtls.model.directive_table import default_of
+from nginxtls.model.versions import default_protocols
+from nginxtls.syntax.tree import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nginxtls.model.versions import NginxVersion
+    from nginxtls.syntax.tree import Directive, Tree
+
+ADDS_UP = frozenset({"ssl_protocols", "proxy_ssl_protocols", "grpc_ssl_protocols", "uwsgi_ssl_protocols"})
+"""Bit masks: two lines at one level add up, silently (measured, all generations)."""
+
+REPEATABLE = frozenset(
+    {
+        "ssl_certificate",
+        "ssl_certificate_key",
+        "ssl_conf_command",
+        "proxy_ssl_conf_command",
+        "grpc_ssl_conf_command",
+        "uwsgi_ssl_conf_command",
+        "ssl_session_ticket_key",
+        "ssl_password_file",
+        "add_header",
+        "proxy_set_header",
+        "grpc_set_header",
+        "fastcgi_param",
+        "uwsgi_param",
+        "server_name",
+        "listen",
+        "resolver",
+    }
+)
+"""Directives that accumulate within a level; a level with one of its own inherits none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An effective value and where it comes from.
+
+    ``values`` are the arguments of the deciding directive (of all of them for bit masks); ``directives`` are the
+    deciding directives, none for a default; ``level`` is the block type they stand in, or ``"default"``.
+    ``certain`` is false for a default that an unseen part of the configuration may override, and for values that
+    stand under a template's condition.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    directives: tuple[Directive, ...]
+    level: str
+    certain: bool = True
+
+    @property
+    def value(self) -> str:
+        """The first argument, or the empty string."""
+        return self.values[0] if self.values else ""
+
+    @property
+    def origin(self) -> Directive | None:
+        """The directive that decides (the last, where several add up), or None for a default."""
+        return self.directives[-1] if self.directives else None
+
+    @property
+    def is_default(self) -> bool:
+        return not self.directives
+
+    @property
+    def enabled(self) -> bool:
+        """The value is ``on``."""
+        return self.value.lower() == "on"
+
+    @property
+    def known(self) -> bool:
+        """No template text and no nginx variable in the value."""
+        return not any(UNKNOWN in value or "$" in value for value in self.values)
+
+    @property
+    def origin_text(self) -> str:
+        """``nginx.conf:12``, or ``default``."""
+        return f"{self.origin.file.name}:{self.origin.line}" if self.origin else "default"
+
+
+class Scope:
+    """A block as a level of inheritance: its own directives by name, and the level around it."""
+
+    __slots__ = ("_settings", "certain", "kind", "level", "nginx", "own", "parent")
+
+    def __init__(
+        self,
+        tree: Tree,
+        directives: Iterable[Directive],
+        *,
+        kind: str,
+        level: str,
+        nginx: NginxVersion,
+        parent: Scope | None = None,
+        certain: bool = True,
+    ) -> None:
+        self.kind = kind
+        self.level = level
+        self.nginx = nginx
+        self.parent = parent
+        self.certain = certain and (parent is None or parent.certain)
+        """Whether all that stands in this level and around it is known."""
+        own: dict[str, list[Directive]] = {}
+        for directive in tree.expand(directives):
+            lines = own.get(directive.name)
+            if lines is None:
+                own[directive.name] = [directive]
+            else:
+                lines.append(directive)
+        self.own = own
+        if "include" in own:
+            self.certain = False
+        self._settings: dict[str, Setting] = {}
+
+    def first(self, name: str) -> Directive | None:
+        """The first directive of that name in this very level."""
+        lines = self.own.get(name)
+        return lines[0] if lines else None
+
+    def all(self, name: str) -> list[Directive]:
+        """All directives of that name in this very level, in order."""
+        return self.own.get(name, [])
+
+    def setting(self, name: str) -> Setting:
+        """The value in force here: own, else inherited, else nginx's default of this version."""
+        found = self._settings.get(name)
+        if found is None:
+            found = self._settings[name] = self._find(name)
+        return found
+
+    def _find(self, name: str) -> Setting:
+        lines = self.own.get(name)
+        if lines:
+            certain = not any(line.branch for line in lines)
+            if name in ADDS_UP:
+                values = tuple(value for line in lines for value in line.args)
+            elif name in REPEATABLE:
+                values = tuple(line.args[0] for line in lines if line.args)
+            else:
+                # A second line is refused by nginx ("directive is duplicate"), so the first is what is meant.
+                lines, values = lines[:1], lines[0].args
+            return Setting(name, values, tuple(lines), self.level, certain)
+        if self.parent is not None:
+            inherited = self.parent.setting(name)
+            if inherited.certain and inherited.is_default and not self.certain:
+                return Setting(name, inherited.values, (), "default", certain=False)
+            return inherited
+        return Setting(name, self._default(name), (), "default", self.certain)
+
+    def _default(self, name: str) -> tuple[str, ...]:
+        if name in ADDS_UP:
+            return default_protocols(self.nginx)
+        default = default_of(self.kind, name)
+        return () if default is None else (default,)

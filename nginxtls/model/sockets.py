@@ -1,0 +1,211 @@
+"""Listen directives and the sockets they make: addresses normalised as nginx does, options joined per address and port."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nginxtls.model.names import NameTable
+from nginxtls.syntax.tree import UNKNOWN
+
+if TYPE_CHECKING:
+    from nginxtls.model.servers import VirtualServer
+    from nginxtls.syntax.tree import Directive
+
+WILDCARD4, WILDCARD6 = "0.0.0.0", "::"  # noqa: S104 - nginx's names of the wildcard addresses
+MAX_PORTS = 4096
+
+_HOST_PORT = re.compile(r"(?P<host>\[[^]]*\]|[^:]*)(?::(?P<port>[^:]*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """A listen line of a server. ``directive`` is None for the ``*:80`` that nginx adds to a server without any."""
+
+    directive: Directive | None
+    address: str
+    """An IP address in canonical form, ``unix:/path``, or a host name that only the machine can resolve."""
+    ports: tuple[int, ...]
+    parameters: tuple[str, ...]
+    problem: str | None = None
+    """Why nginx refuses the line, in nginx's words: ``invalid port`` …"""
+
+    @property
+    def known(self) -> bool:
+        """Address and port are written out."""
+        return bool(self.ports) and self.problem is None
+
+    def has(self, *names: str) -> bool:
+        return any(name in self.parameters for name in names)
+
+    @property
+    def quic(self) -> bool:
+        return "quic" in self.parameters
+
+    @property
+    def datagram(self) -> bool:
+        return "quic" in self.parameters or "udp" in self.parameters
+
+    @property
+    def is_default(self) -> bool:
+        return "default_server" in self.parameters or "default" in self.parameters
+
+    @property
+    def ipv6only(self) -> bool:
+        """``on`` is the default since 1.3.4."""
+        return "ipv6only=off" not in self.parameters
+
+    def argument(self, parameter: str) -> int | None:
+        """The index of a parameter among the directive's arguments."""
+        if self.directive is None:
+            return None
+        return next((i for i, arg in enumerate(self.directive.args) if arg == parameter), None)
+
+
+def read_listen(directive: Directive, default_port: int | None) -> Listen:
+    """Read a listen directive. ``default_port`` is 80 for http; stream and mail have none (a port is required)."""
+    if not directive.args:
+        return Listen(directive, "", (), (), "invalid number of arguments")
+    text, parameters = directive.args[0], directive.args[1:]
+    if UNKNOWN in text or "$" in text:
+        return Listen(directive, text, (), parameters)
+    if text.startswith("unix:"):
+        return Listen(directive, text, (0,), parameters)
+    host, port = _split(text)
+    ports = (default_port,) if port is None and default_port else _ports(port or "")
+    if not ports:
+        return Listen(directive, host, (), parameters, "no port" if port is None else "invalid port")
+    return Listen(directive, _address(host), tuple(p for p in ports if p), parameters)
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    if re.fullmatch(r"\d+(-\d+)?", text):
+        return "*", text
+    found = _HOST_PORT.fullmatch(text)
+    if found is None:
+        return text, None
+    return found["host"], found["port"]
+
+
+def _ports(text: str) -> tuple[int, ...]:
+    found = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", text)
+    if not found:
+        return ()
+    first, last = int(found[1]), int(found[2] or found[1])
+    if not 0 < first <= last <= 65535:
+        return ()
+    return tuple(range(first, min(last, first + MAX_PORTS) + 1))
+
+
+def _address(host: str) -> str:
+    if host in ("", "*"):
+        return WILDCARD4
+    try:
+        return str(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        # nginx resolves names when it starts; localhost is the one whose answer can be told without asking.
+        return "127.0.0.1" if host.lower() == "localhost" else host.lower()
+
+
+@dataclass(slots=True, eq=False)
+class Socket:
+    """An address:port with the servers that listen there, in configuration order."""
+
+    kind: str
+    address: str
+    port: int
+    datagram: bool
+    servers: list[VirtualServer] = field(default_factory=list)
+    listens: list[tuple[VirtualServer, Listen]] = field(default_factory=list)
+    explicit_default: VirtualServer | None = None
+    tls: bool = False
+    http2: bool = False
+    proxy_protocol: bool = False
+    ipv6only: bool = True
+    _names: NameTable | None = None
+
+    @property
+    def quic(self) -> bool:
+        return self.kind == "http" and self.datagram
+
+    @property
+    def default(self) -> VirtualServer:
+        """The server that answers where no name fits: ``default_server``, else the first."""
+        return self.explicit_default or self.servers[0]
+
+    @property
+    def names(self) -> NameTable:
+        if self._names is None:
+            self._names = NameTable(self.servers)
+        return self._names
+
+    @property
+    def label(self) -> str:
+        """``*:443``, ``127.0.0.1:443``, ``[::]:443``, ``unix:/run/x``; ``*:443/udp`` for QUIC."""
+        if self.address.startswith("unix:"):
+            return self.address
+        host = "*" if self.address == WILDCARD4 else f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.port}{'/udp' if self.datagram else ''}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Only this very machine can connect."""
+        if self.address.startswith("unix:"):
+            return True
+        try:
+            return ipaddress.ip_address(self.address).is_loopback
+        except ValueError:
+            return False
+
+    def add(self, server: VirtualServer, listen: Listen) -> None:
+        """Join a listen line to this socket: options of one address and port are OR-ed over all lines (measured)."""
+        if server not in self.servers[-1:] and server not in self.servers:
+            self.servers.append(server)
+        self.listens.append((server, listen))
+        if listen.is_default and self.explicit_default is None:
+            self.explicit_default = server
+        self.tls = self.tls or listen.has("ssl", "quic")
+        self.http2 = self.http2 or listen.has("http2")
+        self.proxy_protocol = self.proxy_protocol or listen.has("proxy_protocol")
+        self.ipv6only = self.ipv6only and listen.ipv6only
+
+
+def join(servers: list[VirtualServer]) -> list[Socket]:
+    """The sockets of all servers, in order of first appearance."""
+    sockets: dict[tuple[bool, str, str, int], Socket] = {}
+    for server in servers:
+        for listen in server.listens:
+            if listen.problem:
+                continue
+            for port in listen.ports:
+                key = (listen.datagram, server.kind, listen.address, port)
+                socket = sockets.get(key)
+                if socket is None:
+                    socket = sockets[key] = Socket(server.kind, listen.address, port, listen.datagram)
+                socket.add(server, listen)
+                if socket not in server.sockets:
+                    server.sockets.append(socket)
+    return list(sockets.values())
+
+
+def connected(sockets: list[Socket], address: str, port: int, *, datagram: bool = False) -> Socket | None:
+    """The socket that a connection to ``address`` and ``port`` reaches: the most specific address first.
+
+    ``[::]`` takes IPv4 as well where it stands with ipv6only=off and no IPv4 wildcard has the port.
+    """
+    if address.startswith("unix:"):
+        return next((socket for socket in sockets if socket.address == address), None)
+    address = "127.0.0.1" if address.lower() == "localhost" else WILDCARD4 if address == "*" else address.strip("[]")
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    here = {socket.address: socket for socket in sockets if socket.port == port and socket.datagram == datagram}
+    if exact := here.get(str(parsed)):
+        return exact
+    if parsed.version == 6:
+        return here.get(WILDCARD6)
+    dual = here.get(WILDCARD6)
+    return here.get(WILDCARD4) or (dual if dual and not dual.ipv6only else None)

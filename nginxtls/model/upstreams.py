@@ -1,0 +1,129 @@
+"""TLS towards upstreams: the places that connect with it, and the settings in force there."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nginxtls.syntax.tree import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.model.configuration import Configuration
+    from nginxtls.model.servers import Location, VirtualServer
+    from nginxtls.model.settings import Scope, Setting
+    from nginxtls.syntax.tree import Directive
+
+FAMILIES = {
+    # pass directive: (family, scheme that means TLS)
+    "proxy_pass": ("proxy", "https://"),
+    "grpc_pass": ("grpc", "grpcs://"),
+    "uwsgi_pass": ("uwsgi", "suwsgi://"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A place that speaks TLS to an upstream: a ``*_pass`` in a location, or a stream server with ``proxy_ssl on``.
+
+    ``family`` is ``proxy``, ``grpc``, ``uwsgi`` or ``stream``.
+    """
+
+    directive: Directive
+    family: str
+    scope: Scope
+    server: VirtualServer
+    location: Location | None
+
+    def setting(self, suffix: str) -> Setting:
+        """``setting("verify")`` is proxy_ssl_verify, grpc_ssl_verify …, as the family has it."""
+        prefix = "proxy" if self.family == "stream" else self.family
+        return self.scope.setting(f"{prefix}_ssl_{suffix}")
+
+    def directive_name(self, suffix: str) -> str:
+        return f"{'proxy' if self.family == 'stream' else self.family}_ssl_{suffix}"
+
+    @property
+    def target(self) -> str:
+        """The argument of the pass directive."""
+        return self.directive.args[0] if self.directive.args else ""
+
+    @property
+    def host(self) -> str:
+        """Host and port without scheme and path."""
+        rest = self.target.partition("://")[2] or self.target
+        return rest.partition("/")[0]
+
+    @property
+    def host_name(self) -> str:
+        """The host without its port and brackets."""
+        host = self.host
+        if host.startswith("["):
+            return host[1:].partition("]")[0]
+        return host.partition(":")[0]
+
+    @property
+    def is_variable(self) -> bool:
+        return "$" in self.host or UNKNOWN in self.host
+
+    @property
+    def group(self) -> Directive | None:
+        """The ``upstream`` block that the target names, if there is one."""
+        return self.server.configuration.upstream_groups.get((self.server.kind, self.host_name))
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The addresses behind the target: those of its upstream group, or the target's own host."""
+        group = self.group
+        if group is None:
+            return (self.host,)
+        tree = self.server.configuration.tree
+        return tuple(d.args[0] for d in tree.expand(group.block or []) if d.name == "server" and d.args)
+
+    @property
+    def is_local(self) -> bool:
+        """Every address behind it is on this very machine: loopback, localhost or a unix socket."""
+        return bool(self.servers) and all(is_local(server) for server in self.servers)
+
+    @property
+    def is_address(self) -> bool:
+        """The host is an IP address, to which no SNI can be sent."""
+        return _ip(self.host_name) is not None
+
+
+def is_local(server: str) -> bool:
+    """An upstream address on this very machine."""
+    if server.startswith("unix:"):
+        return True
+    host = server[1:].partition("]")[0] if server.startswith("[") else server.partition(":")[0]
+    ip = _ip(host)
+    return host.lower() == "localhost" if ip is None else ip.is_loopback
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def find_upstreams(configuration: Configuration) -> Iterator[Upstream]:
+    """Every place with TLS towards an upstream."""
+    for server in configuration.servers:
+        if server.kind == "stream":
+            directive = server.first("proxy_pass")
+            if directive is not None and server.setting("proxy_ssl").enabled:
+                yield Upstream(directive, "stream", server.scope, server, None)
+        elif server.kind == "http":
+            yield from _of_scope(server.scope, server, None)
+            for location in server.all_locations():
+                yield from _of_scope(location.scope, server, location)
+
+
+def _of_scope(scope: Scope, server: VirtualServer, location: Location | None) -> Iterator[Upstream]:
+    for name, (family, scheme) in FAMILIES.items():
+        for directive in scope.all(name):
+            if directive.args and directive.args[0].lower().startswith(scheme):
+                yield Upstream(directive, family, scope, server, location)

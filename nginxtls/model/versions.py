@@ -1,0 +1,46 @@
+"""nginx versions: what is compared, and what is assumed when nobody says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NginxVersion:
+    """A version such as 1.26.3, ordered as numbers."""
+
+    numbers: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> NginxVersion:
+        """Read ``"1.26.3"``, ``"nginx/1.26.3"`` or ``"1.26"`` (the newest of that branch is not guessed: 1.26 is 1.26.0).
+
+        Raises:
+            ValueError: the text holds no version.
+        """
+        found = re.fullmatch(r"(?:nginx/)?(\d+)\.(\d+)(?:\.(\d+))?", text.strip())
+        if not found:
+            raise ValueError(f"{text!r} is no nginx version: write it like 1.26.3")
+        return cls(tuple(int(number or 0) for number in found.groups()))
+
+    def __str__(self) -> str:
+        return ".".join(map(str, self.numbers))
+
+    def at_least(self, *numbers: int) -> bool:
+        return self.numbers >= numbers
+
+
+ASSUMED = NginxVersion((1, 31, 5))
+"""What is modelled when the version is unknown: the newest mainline that was measured."""
+
+
+def default_protocols(nginx: NginxVersion) -> tuple[str, ...]:
+    """nginx's own default of ssl_protocols (CHANGES 1.9.1, 1.23.4, 1.27.3)."""
+    if nginx.at_least(1, 27, 3):
+        return ("TLSv1.2", "TLSv1.3")
+    if nginx.at_least(1, 23, 4):
+        return ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+    if nginx.at_least(1, 9, 1):
+        return ("TLSv1", "TLSv1.1", "TLSv1.2")
+    return ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2")
