@@ -1,0 +1,268 @@
+"""Settings: ``.nginxtls.yaml`` or ``[tool.nginxtls]`` in pyproject.toml, checked key by key, with their JSON schema."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nginxtls.errors import Trouble, nearest
+from nginxtls.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from dataclasses import Field
+
+FILE = ".nginxtls.yaml"
+LIMIT = 1 << 20
+"""No settings file is read beyond this many bytes."""
+
+_T = TypeVar("_T")
+
+
+def _setting(kind: str, description: str, default: _T) -> _T:
+    """A key of the settings file: its kind (see ``_KINDS``), what it does, and what holds without it."""
+    return field(default=default, metadata={"kind": kind, "description": description})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run is told to do. Paths are absolute; ``file`` is where it was read from (``None``: nowhere)."""
+
+    select: tuple[str, ...] = _setting("words", "Run only these rules: names, topics or patterns with *.", ())
+    ignore: tuple[str, ...] = _setting("words", "Do not run these rules: names, topics or patterns with *.", ())
+    per_path_ignores: tuple[tuple[str, tuple[str, ...]], ...] = _setting(
+        "words by pattern", "Rules that are not told for files that fit a pattern (as in .gitignore).", ()
+    )
+    severity: tuple[tuple[str, str], ...] = _setting(
+        "severity by name", "Another severity for a rule: error, warning or note.", ()
+    )
+    min_severity: str = _setting("severity", "Tell only findings at least as severe as this.", "note")
+    fail_on: str = _setting("severity", "End with status 1 if a finding is at least as severe as this.", "warning")
+    pedantic: bool = _setting("switch", "Run the rules that give hardening advice, too.", False)
+    nginx_version: str | None = _setting("text", "The nginx that the configuration is for, e.g. 1.26.3.", None)
+    openssl_version: str | None = _setting("text", "The OpenSSL that this nginx uses, e.g. 3.5.1.", None)
+    policy: str | None = _setting("text", "Judge every endpoint by this named policy, too.", None)
+    map: tuple[tuple[str, str], ...] = _setting(
+        "path by path", "Where a path of the server is in this repository: /etc/nginx: deploy/nginx.", ()
+    )
+    trust: tuple[str, ...] = _setting("paths", "PEM files with further trust anchors.", ())
+    baseline: str | None = _setting("path", "The file of findings that are known and not told.", None)
+    file: Path | None = None
+
+    def but(self, **changes: object) -> Settings:
+        """A copy with some keys changed; ``None`` leaves a key as it is."""
+        return replace(self, **{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]
+
+
+def find_settings(start: Path) -> Path | None:
+    """The nearest settings file from a folder up to its repository's root; without a repository, only in the folder."""
+    folder = start if start.is_dir() else start.parent
+    folders = [folder, *folder.parents]
+    for above, candidate in enumerate(folders):
+        if (candidate / ".git").exists():
+            return next(filter(None, map(_settings_in, folders[: above + 1])), None)
+    return _settings_in(folder)
+
+
+def read_settings(path: Path, *, trusted: bool = False) -> Settings:
+    """Read and check a settings file. Unless ``trusted`` (named by the user), its paths must stay in its folder.
+
+    Raises:
+        Trouble: it cannot be read, has an unknown key, a value of the wrong kind or a path out of its folder.
+    """
+    table = _read(path)
+    known = {_key(entry): entry for entry in _entries()}
+    changes: dict[str, object] = {"file": path}
+    for key, value in table.items():
+        if key not in known:
+            raise Trouble(
+                f"{path}", f'unknown key "{key}"', nearest(str(key), known) or f"known keys: {', '.join(known)}"
+            )
+        reader = _Reader(path, str(key), trusted)
+        changes[known[key].name] = reader.read(known[key].metadata["kind"], value)
+    return Settings(**changes)  # type: ignore[arg-type]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of ``.nginxtls.yaml``, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of nginxtls",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            _key(entry): {**_KINDS[entry.metadata["kind"]], "description": entry.metadata["description"]}
+            for entry in _entries()
+        },
+    }
+
+
+_WORDS = {"type": "array", "items": {"type": "string"}}
+_SEVERITY = {"enum": [str(severity) for severity in reversed(Severity)]}
+_KINDS: Mapping[str, dict[str, Any]] = {
+    "words": _WORDS,
+    "paths": _WORDS,
+    "words by pattern": {"type": "object", "additionalProperties": _WORDS},
+    "severity by name": {"type": "object", "additionalProperties": _SEVERITY},
+    "path by path": {"type": "object", "additionalProperties": {"type": "string"}},
+    "severity": _SEVERITY,
+    "switch": {"type": "boolean"},
+    "text": {"type": "string"},
+    "path": {"type": "string"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Turns the value of one key into what ``Settings`` holds, or says what is wrong with it."""
+
+    file: Path
+    key: str
+    trusted: bool
+
+    def read(self, kind: str, value: object) -> object:
+        match kind:
+            case "words":
+                return self.words(value)
+            case "paths":
+                return tuple(self.path(word) for word in self.words(value))
+            case "words by pattern":
+                return tuple((pattern, self.words(words)) for pattern, words in self.table(value))
+            case "severity by name":
+                return tuple((name, self.severity(word)) for name, word in self.table(value))
+            case "path by path":
+                return tuple((there, self.path(self.text(here))) for there, here in self.table(value))
+            case "severity":
+                return self.severity(value)
+            case "switch":
+                return self.expect(value, bool, "true or false")
+            case "path":
+                return self.path(self.text(value))
+            case _:
+                return self.text(value)
+
+    def expect(self, value: object, kind: type[_T], told: str) -> _T:
+        if not isinstance(value, kind):
+            raise Trouble(f"{self.file}", f'"{self.key}" must be {told}', "see `nginxtls rules --settings-schema`")
+        return value
+
+    def text(self, value: object) -> str:
+        return self.expect(value, str, "a text")
+
+    def words(self, value: object) -> tuple[str, ...]:
+        if isinstance(value, str):
+            return (value,)
+        return tuple(self.text(word) for word in self.expect(value, list, "a list of texts"))
+
+    def table(self, value: object) -> list[tuple[str, object]]:
+        return [(self.text(key), entry) for key, entry in self.expect(value, dict, "a table").items()]
+
+    def severity(self, value: object) -> str:
+        if value not in _SEVERITY["enum"]:
+            raise Trouble(f"{self.file}", f'"{self.key}": "{value}" is no severity', "write error, warning or note")
+        return str(value)
+
+    def path(self, text: str) -> str:
+        folder = os.path.realpath(self.file.parent)
+        path = os.path.realpath(os.path.join(folder, text))
+        if not self.trusted and os.path.commonpath((folder, path)) != folder:
+            raise Trouble(
+                f"{self.file}",
+                f'"{self.key}": {text} is outside of the folder of this file',
+                "give it on the command line, or name this file with --config",
+            )
+        return path
+
+
+def _entries() -> list[Field[Any]]:
+    return [entry for entry in fields(Settings) if "kind" in entry.metadata]
+
+
+def _key(entry: Field[Any]) -> str:
+    return entry.name.replace("_", "-")
+
+
+def _settings_in(folder: Path) -> Path | None:
+    if _is_file(file := folder / FILE):
+        return file
+    if _is_file(file := folder / "pyproject.toml") and b"[tool.nginxtls" in _bytes(file):
+        return file
+    return None
+
+
+def _is_file(file: Path) -> bool:
+    if file.is_symlink() and file.resolve().parent != file.parent.resolve():
+        raise Trouble(f"{file}", "is a symbolic link that leads elsewhere", "name the file with --config")
+    return file.is_file()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    data = _bytes(path)
+    try:
+        text = data.decode()
+        table = _toml(text) if path.suffix == ".toml" else _yaml(text)
+    except Exception as error:
+        raise Trouble(
+            f"{path}", f"cannot be read: {_one_line(error)}", "mend it or leave it out with --no-config"
+        ) from error
+    if not isinstance(table, dict):
+        raise Trouble(f"{path}", "must be a table of keys and values", "see `nginxtls rules --settings-schema`")
+    return table
+
+
+def _toml(text: str) -> object:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    table: object = tomllib.loads(text)
+    for key in ("tool", "nginxtls"):
+        table = table.get(key, {}) if isinstance(table, dict) else {}
+    return table
+
+
+def _yaml(text: str) -> object:
+    import yaml
+
+    if "&" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+        raise ValueError("aliases are not allowed")  # a few of them can unfold to gigabytes
+    return yaml.load(text, Loader=_loader()) or {}
+
+
+def _loader() -> Any:
+    """YAML's safe loader, but 1.20 is a text: versions need no quotes."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":float")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    return Loader
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(LIMIT + 1)
+    except OSError as error:
+        raise Trouble(
+            f"{path}", f"cannot be read: {error.strerror}", "mend it or leave it out with --no-config"
+        ) from error
+    if len(data) > LIMIT:
+        raise Trouble(f"{path}", "is larger than 1 MiB", "no settings are that long")
+    return data
+
+
+def _one_line(error: Exception) -> str:
+    """What is wrong and on which line, without the text of the file that YAML's own message shows."""
+    if mark := getattr(error, "problem_mark", None):
+        return f"line {mark.line + 1}: {getattr(error, 'problem', None) or type(error).__name__}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return " ".join(str(error).split())[:200]
