@@ -1,0 +1,416 @@
+"""OpenSSL cipher strings: which suites a string such as ``HIGH:!aNULL`` stands for, in which order, on a given OpenSSL.
+
+The rules are those of ``ssl_create_cipher_list`` and ``ssl_cipher_process_rulestr`` (ssl/ssl_ciph.c) of each generation
+and of ciphers(1); tests/conformance/test_ciphers.py asks the real ones. A list of suites is kept as two: those switched
+on, in order, and those that are off but may still come.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from .levels import suite_allowed
+from .openssl import GENERATIONS, OpenSSL
+from .suites import Suite, compiled, read_table, suite
+
+_SEPARATORS = ": ;,"
+_REST = re.compile(r"[^: ;,]*")
+_FIELDS = ("key_exchange", "authentication", "encryption", "mac", "protocol", "strength", "default")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One rule of a cipher string.
+
+    ``word`` may be a combination (``ECDHE+AESGCM``); ``start`` and ``end`` are its span in the string, without the
+    ``operator``, which is ``""``, ``"+"``, ``"-"``, ``"!"`` or ``"@"``. ``suites`` is what it did: without operator the
+    suites that are in the result because of it, with ``-`` and ``!`` those it took out, with ``+`` those it moved to
+    the end.
+    """
+
+    word: str
+    start: int
+    end: int
+    operator: str
+    suites: tuple[Suite, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownWord:
+    """A word that this OpenSSL skips silently.
+
+    ``reason``: ``removed`` (other OpenSSLs have it), ``tls13`` (a suite of TLS 1.3, which cipher strings do not
+    govern), ``iana`` (a suite's IANA name, known from 3.2 on), ``profile`` (``PROFILE=SYSTEM``, which only Red Hat's
+    builds know) or ``misspelt``. ``suggestion`` is the nearest word that is known, or None.
+    """
+
+    word: str
+    start: int
+    end: int
+    operator: str
+    reason: str
+    suggestion: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a cipher string gives: ``suites`` of TLS 1.2 and before, in OpenSSL's order, as ``openssl ciphers`` lists
+    them.
+
+    ``security_level`` is that of an explicit ``@SECLEVEL``, else None. ``error`` is OpenSSL's reason for refusing the
+    string (``"no cipher match"``, ``"invalid command"``), ``error_at`` where it meets the first thing it cannot read.
+    """
+
+    text: str
+    openssl: OpenSSL
+    suites: tuple[Suite, ...]
+    security_level: int | None
+    words: tuple[Word, ...]
+    unknown: tuple[UnknownWord, ...]
+    error: str | None
+    error_at: int | None = None
+
+    def usable(self, level: int | None = None) -> tuple[Suite, ...]:
+        """The suites left at a security level (default: the string's own, else the build's), as ``openssl ciphers -s``
+        lists them.
+
+        Those of PSK and SRP, which need a server that nginx is not, are left out.
+        """
+        if level is None:
+            level = self.security_level if self.security_level is not None else self.openssl.default_security_level
+        return tuple(s for s in self.suites if servable(s) and suite_allowed(s, level))
+
+
+def servable(suite: Suite) -> bool:
+    """Whether a server without pre-shared keys and SRP users, as nginx is, can ever use the suite."""
+    return "PSK" not in suite.key_exchange and suite.key_exchange != "SRP"
+
+
+@dataclass(frozen=True, slots=True)
+class CipherString:
+    """An OpenSSL cipher string."""
+
+    text: str
+
+    def evaluate(self, openssl: OpenSSL) -> Evaluation:
+        """What the string gives on this OpenSSL. Never raises; the same string is evaluated once."""
+        return _evaluate(self.text, openssl)
+
+
+class _Pattern(NamedTuple):
+    """What a word selects: per field of ``_FIELDS`` a set of values as bits, 0 for any; the suite that it names, or -1."""
+
+    masks: tuple[int, ...]
+    named: int = -1
+
+    def __add__(self, other: _Pattern) -> _Pattern | None:  # type: ignore[override]
+        """Both at once; None if a field has no value in common, which OpenSSL treats like an unknown word."""
+        masks = []
+        for a, b in zip(self.masks, other.masks, strict=True):
+            both = a & b if a and b else a or b
+            if a and b and not both:
+                return None
+            masks.append(both)
+        return _Pattern(tuple(masks), other.named)
+
+
+class _Build:
+    """The suites and words of one build, and their order before a cipher string is applied."""
+
+    def __init__(self, generation: str, upstream: bool) -> None:
+        self.generation = generation
+        self.names_iana = GENERATIONS.index(generation) >= GENERATIONS.index("3.2")
+        self.suites = tuple(s for s in compiled(generation, upstream) if s.protocol != "TLSv1.3")
+        self._bits: dict[tuple[str, str], int] = {}
+        self._masks = [self._masks_of(s) for s in self.suites]
+        self.words: dict[str, _Pattern] = {}
+        wanted = {generation, f"{generation}:upstream"} if upstream else {generation}
+        for word, builds, *values in read_table("words.tsv"):
+            if wanted & set(builds.split()):
+                *sets, flags = values
+                default = flags if flags == "NOT_DEFAULT" else "-"
+                sets += ["-" if flags == default else flags, default]
+                self.words[word] = _Pattern(tuple(map(self._mask, _FIELDS, sets)))
+        for index, s in enumerate(self.suites):
+            masks = self._masks[index]
+            # A suite's protocol version is no part of the pattern that its name makes.
+            named = _Pattern((*masks[:4], 0, *masks[5:]), index)
+            self.words[s.name] = named
+            if self.names_iana:
+                self.words[s.iana] = named
+        self._selected: dict[_Pattern, frozenset[int]] = {}
+        self.everything = _Pattern((0,) * len(_FIELDS))
+        self.order = self._arrange()
+        # IANA names have underscores.
+        self.letters = re.compile(r"[A-Za-z0-9.=_-]*" if self.names_iana else r"[A-Za-z0-9.=-]*")
+
+    def _bit(self, field_name: str, value: str) -> int:
+        return self._bits.setdefault((field_name, value), 1 << len(self._bits))
+
+    def _mask(self, field_name: str, values: str) -> int:
+        if values == "-":
+            return 0
+        mask = 0
+        for value in values.lstrip("~").split(","):
+            mask |= self._bit(field_name, value)
+        return ~mask if values.startswith("~") else mask
+
+    def _masks_of(self, s: Suite) -> tuple[int, ...]:
+        default = "NOT_DEFAULT" if "NOT_DEFAULT" in s.flags else "-"
+        strength = ",".join(sorted(s.flags - {"NOT_DEFAULT"})) or "NONE"
+        values = (s.key_exchange, s.authentication, f"{s.encryption}({s.bits})", s.mac, s.protocol, strength, default)
+        return tuple(map(self._mask, _FIELDS, values))
+
+    def select(self, pattern: _Pattern) -> frozenset[int]:
+        """The suites, as indices, that a pattern selects."""
+        found = self._selected.get(pattern)
+        if found is None:
+            candidates = range(len(self.suites)) if pattern.named < 0 else (pattern.named,)
+            found = frozenset(
+                i
+                for i in candidates
+                if all(not want or want & has for want, has in zip(pattern.masks, self._masks[i], strict=True))
+            )
+            self._selected[pattern] = found
+        return found
+
+    def _where(self, **values: str) -> frozenset[int]:
+        return self.select(_Pattern(tuple(self._mask(name, values.get(name, "-")) for name in _FIELDS)))
+
+    def _arrange(self) -> list[int]:
+        """All suites in the order of preference that OpenSSL brings them into before it reads the string."""
+        listing = _List(range(len(self.suites) - 1, -1, -1))
+        where, everything = self._where, self.select(self.everything)
+        old = self.generation == "1.0.2"
+        if not old:
+            listing.add(where(key_exchange="ECDHE", authentication="ECDSA"))
+        listing.add(where(key_exchange="ECDHE"))
+        listing.delete(where(key_exchange="ECDHE"))
+        if not old:
+            listing.add(where(encryption="AESGCM(128),AESGCM(256)"))
+            listing.add(where(encryption="CHACHA20/POLY1305(256)"))
+        listing.add(self.select(self.words["AES"]))
+        listing.add(everything)
+        listing.order(where(mac="MD5"))
+        listing.order(where(authentication="None"))
+        if old:
+            listing.order(where(authentication="ECDH"))
+        listing.order(where(key_exchange="RSA"))
+        listing.order(where(key_exchange="PSK"))
+        listing.order(where(encryption="RC4(128)"))
+        listing.sort(self.suites)
+        if not old:
+            listing.bump(where(protocol="TLSv1.2"))
+            listing.bump(where(mac="AEAD"))
+            listing.bump(where(key_exchange="DHE,ECDHE"))
+            listing.bump(where(key_exchange="DHE,ECDHE", mac="AEAD"))
+        listing.delete(everything)
+        return listing.off
+
+
+@dataclass(slots=True)
+class _List:
+    """The list under work: suites that are off and suites that are on, as indices."""
+
+    off: list[int] = field(default_factory=list)
+    on: list[int] = field(default_factory=list)
+
+    def __init__(self, off: Iterable[int]) -> None:
+        self.off, self.on = list(off), []
+
+    def add(self, which: frozenset[int]) -> list[int]:
+        moved = [i for i in self.off if i in which]
+        if moved:
+            self.off = [i for i in self.off if i not in which]
+            self.on += moved
+        return moved
+
+    def delete(self, which: frozenset[int]) -> list[int]:
+        moved = [i for i in self.on if i in which]
+        if moved:
+            self.on = [i for i in self.on if i not in which]
+            self.off = moved + self.off
+        return moved
+
+    def kill(self, which: frozenset[int]) -> list[int]:
+        moved = self.delete(which)
+        self.off = [i for i in self.off if i not in which]
+        return moved
+
+    def order(self, which: frozenset[int]) -> list[int]:
+        moved = [i for i in self.on if i in which]
+        if moved:
+            self.on = [i for i in self.on if i not in which] + moved
+        return moved
+
+    def bump(self, which: frozenset[int]) -> None:
+        self.on = [i for i in self.on if i in which] + [i for i in self.on if i not in which]
+
+    def sort(self, suites: tuple[Suite, ...]) -> None:
+        self.on.sort(key=lambda i: -suites[i].strength_bits)
+
+
+@cache
+def _build(generation: str, upstream: bool) -> _Build:
+    return _Build(generation, upstream)
+
+
+_SUITE_B = (
+    ("SUITEB128ONLY", ("ECDHE-ECDSA-AES128-GCM-SHA256",)),
+    ("SUITEB128C2", ("ECDHE-ECDSA-AES256-GCM-SHA384",)),
+    ("SUITEB128", ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384")),
+    ("SUITEB192", ("ECDHE-ECDSA-AES256-GCM-SHA384",)),
+)
+_DEFAULT = "ALL:!COMPLEMENTOFDEFAULT:!eNULL"
+_DEFAULT_102 = "ALL:!EXPORT:!LOW:!aNULL:!eNULL:!SSLv2"
+
+
+@lru_cache(maxsize=8192)
+def _evaluate(text: str, openssl: OpenSSL) -> Evaluation:
+    build = _build(openssl.generation, openssl.upstream)
+    text = text.partition("\0")[0]
+    for word, names in _SUITE_B:
+        if text.startswith(word):
+            suites = tuple(s for s in map(suite, names) if s)
+            return Evaluation(text, openssl, suites, None, (Word(word, 0, len(word), "", suites),), (), None)
+    reader = _Reader(build, text)
+    start = 0
+    if text.startswith("DEFAULT"):
+        rules = _Reader(build, _DEFAULT_102 if build.generation == "1.0.2" else _DEFAULT, reader.listing)
+        rules.read(0)
+        reader.note("DEFAULT", 0, "", rules.listing.on)
+        start = 8 if text[7:8] == ":" else 7
+    reader.read(start)
+    suites = () if reader.error_at is not None else tuple(build.suites[i] for i in reader.listing.on)
+    error = "invalid command" if reader.error_at is not None else None if suites else "no cipher match"
+    level = reader.level
+    return Evaluation(text, openssl, suites, level, reader.told(), tuple(reader.unknown), error, reader.error_at)
+
+
+class _Reader:
+    """Reads a cipher string and applies it, rule by rule, to a list of suites."""
+
+    def __init__(self, build: _Build, text: str, listing: _List | None = None) -> None:
+        self.build, self.text = build, text
+        self.listing = listing or _List(build.order)
+        self.level: int | None = None
+        self.error_at: int | None = None
+        self.unknown: list[UnknownWord] = []
+        self._words: list[tuple[str, int, str, list[int]]] = []
+        self._brought: dict[int, int] = {}
+
+    def read(self, at: int) -> None:
+        text, build, listing = self.text, self.build, self.listing
+        do: dict[str, Callable[[frozenset[int]], list[int]]] = {
+            "": listing.add, "-": listing.delete, "!": listing.kill, "+": listing.order,
+        }  # fmt: skip
+        letters = build.letters
+        while at < len(text):
+            if text[at] in _SEPARATORS:
+                at += 1
+                continue
+            operator = text[at] if text[at] in "-+!@" else ""
+            at += len(operator)
+            start = at
+            pattern: _Pattern | None = build.everything
+            while True:
+                found = letters.match(text, at)
+                word = found.group() if found else ""
+                end = at + len(word)
+                if not word:  # neither word, separator nor operator
+                    if self.error_at is None:
+                        self.error_at = at
+                    pattern = None
+                    at += 1
+                    break
+                if operator == "@":
+                    self._command(word, at)
+                    break
+                known = build.words.get(word)
+                if known is None:
+                    self._unknown(word, at, operator)
+                pattern = pattern + known if pattern is not None and known is not None else None
+                at = end
+                if text[at : at + 1] != "+":
+                    break
+                at += 1
+                if pattern is None:
+                    break
+            if operator == "@" or pattern is None:
+                rest = _REST.match(text, at)
+                at = rest.end() if rest else len(text)
+                if operator == "@":
+                    self.note(text[start:at], start, operator, [])
+            else:
+                self.note(text[start:at], start, operator, do[operator](build.select(pattern)))
+
+    def _command(self, word: str, at: int) -> None:
+        """``@STRENGTH`` and ``@SECLEVEL=n``, which 1.0.2 does not have."""
+        if word == "STRENGTH":
+            self.listing.sort(self.build.suites)
+        elif (
+            len(word) == 10
+            and word.startswith("SECLEVEL=")
+            and word[9] in "012345"
+            and self.build.generation != "1.0.2"
+        ):
+            self.level = int(word[9])
+        elif self.error_at is None:
+            self.error_at = at
+
+    def note(self, word: str, start: int, operator: str, moved: list[int]) -> None:
+        """Keep what a rule did."""
+        if not operator:
+            for index in moved:
+                self._brought[index] = len(self._words)
+        self._words.append((word, start, operator, list(moved)))
+
+    def told(self) -> tuple[Word, ...]:
+        """The rules and what each did to the result."""
+        suites, on = self.build.suites, set(self.listing.on)
+        out = []
+        for number, (word, start, operator, moved) in enumerate(self._words):
+            if not operator:
+                moved = [i for i in moved if i in on and self._brought[i] == number]
+            out.append(Word(word, start, start + len(word), operator, tuple(suites[i] for i in moved)))
+        return tuple(out)
+
+    def _unknown(self, word: str, at: int, operator: str) -> None:
+        reason, suggestion = _explain(word, self.build)
+        if reason != "default":
+            self.unknown.append(UnknownWord(word, at, at + len(word), operator, reason, suggestion))
+
+
+def _explain(word: str, build: _Build) -> tuple[str, str | None]:
+    """Why a word is unknown to a build, and the nearest one that it knows."""
+    named = suite(word)
+    if (named and named.protocol == "TLSv1.3") or word in ("TLSv1.3", "TLS13"):
+        return "tls13", None
+    if word.startswith("PROFILE="):
+        return "profile", None
+    if named and word == named.iana and named.name in build.words:
+        return "iana", named.name
+    if named or word in _all_words():
+        return "removed", None
+    return "misspelt", nearest(word, tuple(build.words))
+
+
+@cache
+def _all_words() -> frozenset[str]:
+    return frozenset(row[0] for row in read_table("words.tsv"))
+
+
+@lru_cache(maxsize=1024)
+def nearest(word: str, known: tuple[str, ...]) -> str | None:
+    """The known word that was probably meant, or None: one that differs in case only, else a very similar one."""
+    for candidate in known:
+        if candidate.lower() == word.lower():
+            return candidate
+    import difflib
+
+    found = difflib.get_close_matches(word[:80], known, 1, 0.8)
+    return found[0] if found else None

@@ -1,0 +1,65 @@
+"""Which OpenSSL is meant: a version, whose build it is, and the generation whose behaviour it has."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+#: The generations that differ in suites, words, levels or groups, oldest first.
+GENERATIONS = ("1.0.2", "1.1.1", "3.0", "3.2", "3.5", "3.6")
+
+# First version of each generation after the oldest.
+_FROM = (((3, 6), "3.6"), ((3, 5), "3.5"), ((3, 2), "3.2"), ((3, 0), "3.0"), ((1, 1, 0), "1.1.1"))
+_VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3})([a-z]{0,2}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSSL:
+    """An OpenSSL that nginx runs with.
+
+    ``version`` is (major, minor, patch, letter), the letter of 1.x as a number (``1.1.1w`` is (1, 1, 1, 23)).
+    ``distribution`` is ``"debian"``, ``"upstream"`` or None, which is unknown and taken as Debian's: the builds of
+    Debian, Ubuntu and of nginx's own packages and images for them have security level 2 built in.
+    """
+
+    version: tuple[int, int, int, int]
+    distribution: str | None = None
+
+    @classmethod
+    def parse(cls, text: str, distribution: str | None = None) -> OpenSSL:
+        """Read ``3.0.20``, ``1.1.1w``, ``3.5`` or the line that ``openssl version`` prints; ValueError if it is none."""
+        found = _VERSION.search(text)
+        if not found:
+            raise ValueError(f"not a version of OpenSSL: {text[:40]!r}; write it as 3.0.20 or 1.1.1w")
+        major, minor, patch, letters = found.groups()
+        letter = sum(ord(c) - 96 for c in letters or "")
+        return cls((int(major), int(minor), int(patch or 0), letter), distribution)
+
+    @classmethod
+    def newest(cls, distribution: str | None = None) -> OpenSSL:
+        """The newest generation that is modelled."""
+        return cls((3, 6, 5, 0), distribution)
+
+    @property
+    def generation(self) -> str:
+        """The generation whose behaviour this version has; newer ones than known count as the newest known."""
+        for start, name in _FROM:
+            if self.version >= start:
+                return name
+        return GENERATIONS[0]
+
+    @property
+    def upstream(self) -> bool:
+        """Whether this is OpenSSL's own build rather than Debian's or an unknown one."""
+        return self.distribution == "upstream"
+
+    @property
+    def default_security_level(self) -> int:
+        """The level in force where no ``@SECLEVEL`` is given; 1.0.2 has none, which is as 0."""
+        if self.version < (1, 1, 0):
+            return 0
+        return 1 if self.upstream and self.version < (3, 2) else 2
+
+    def __str__(self) -> str:
+        major, minor, patch, letter = self.version
+        return f"{major}.{minor}.{patch}" + (chr(96 + letter) if 0 < letter < 27 else "")

@@ -1,0 +1,101 @@
+"""Cipher suites as data: names, numbers, algorithms, and which OpenSSL has which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+#: The protocol versions, oldest first, in nginx's and OpenSSL's spelling.
+PROTOCOLS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+
+_FORWARD_SECRET = frozenset({"DHE", "ECDHE", "DHE-PSK", "ECDHE-PSK", "any"})
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A cipher suite.
+
+    ``protocol`` is the oldest protocol version it works with; ``key_exchange``, ``authentication``, ``encryption`` and
+    ``mac`` are in the words of ``openssl ciphers -v`` (``ECDH`` is ephemeral, static ones are ``ECDHr`` and ``ECDHe``).
+    ``bits`` is the key's length, ``strength_bits`` what OpenSSL counts for its security level, which for CCM_8 is 64
+    from 3.2 on. ``flags`` are OpenSSL's classes: HIGH, MEDIUM, LOW, EXPORT, FIPS, NOT_DEFAULT.
+    """
+
+    number: int
+    name: str
+    iana: str
+    protocol: str
+    key_exchange: str
+    authentication: str
+    encryption: str
+    bits: int
+    strength_bits: int
+    mac: str
+    flags: frozenset[str]
+    aead: bool
+    forward_secrecy: bool
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The protocol versions that can use it, oldest first."""
+        if self.protocol == "TLSv1.3":
+            return ("TLSv1.3",)
+        return PROTOCOLS[PROTOCOLS.index(self.protocol) : -1]
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether the server is not authenticated."""
+        return self.authentication == "None"
+
+    @property
+    def cbc(self) -> bool:
+        """Whether it encrypts in CBC mode, MAC before encryption."""
+        return not self.aead and self.encryption not in ("RC4", "None")
+
+    def __str__(self) -> str:
+        return self.iana
+
+
+def read_table(name: str) -> list[list[str]]:
+    """The rows of a table of this package, without comments and heading."""
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
+    return rows[1:]
+
+
+@cache
+def _rows() -> tuple[tuple[Suite, frozenset[str]], ...]:
+    out = []
+    for number, name, iana, protocol, kx, auth, enc, bits, strength, mac, flags, builds in read_table("suites.tsv"):
+        suite = Suite(
+            int(number, 16), name, iana, protocol, kx, auth, enc, int(bits), int(strength), mac,
+            frozenset() if flags == "-" else frozenset(flags.split(",")), mac == "AEAD", kx in _FORWARD_SECRET,
+        )  # fmt: skip
+        out.append((suite, frozenset(builds.split())))
+    return tuple(out)
+
+
+@cache
+def compiled(generation: str, upstream: bool) -> tuple[Suite, ...]:
+    """The suites that this build has, TLS 1.3's included, by number."""
+    wanted = {generation, f"{generation}:upstream"} if upstream else {generation}
+    return tuple(suite for suite, builds in _rows() if builds & wanted)
+
+
+@cache
+def _by_name() -> dict[str, Suite]:
+    out: dict[str, Suite] = {}
+    for suite, _ in _rows():  # rows of one suite stand oldest first: the newest wins
+        out[suite.name] = out[suite.iana] = suite
+    return out
+
+
+def suite(name: str) -> Suite | None:
+    """The suite of this OpenSSL or IANA name (case matters), even if no build has it any more; else None."""
+    return _by_name().get(name)
+
+
+def suites() -> tuple[Suite, ...]:
+    """Every suite known here, by number."""
+    return tuple({suite.number: suite for suite, _ in _rows()}.values())
