@@ -187,23 +187,13 @@ def compiled(folder: Path) -> list[dict[str, str]]:
                 flags.setdefault(name, []).append("NOT_DEFAULT" if word.startswith("COMP") else word)
         for line in ask(folder, generation, "ALL:COMPLEMENTOFALL:@SECLEVEL=0", "-V", "-stdname").splitlines():
             high, low, iana, name, protocol, kx, auth, enc, bits, mac = LINE.match(line).groups()
+            kx = SPELLING.get(kx, kx)
             strength = bits or "0"
             if enc == "AESCCM8" and "MEDIUM" in flags.get(name, ()):
                 strength = "64"  # OpenSSL CHANGES 3.2: the short tag counts
             told = [] if protocol == "TLSv1.3" else flags.get(name, [])
-            row = (
-                high + low,
-                name,
-                iana,
-                protocol,
-                kx,
-                auth,
-                enc,
-                bits or "0",
-                strength,
-                mac,
-                ",".join(sorted(told)) or "-",
-            )
+            attributes = (kx, auth, enc, bits or "0", strength, mac, ",".join(sorted(told)) or "-")
+            row = (high + low, name, iana, protocol, *attributes)
             rows.setdefault(row, []).append(generation)
     out = []
     for row, builds in rows.items():
@@ -251,13 +241,11 @@ def main() -> None:
         sys.exit(__doc__)
     rows = sorted(compiled(Path(sys.argv[1])) + gone(), key=lambda row: (row["number"], row["builds"]))
     print(
-        "# Made by tools/tls_suites.py from `openssl ciphers -V -stdname` of OpenSSL 1.1.1w, 3.0, 3.5 and 3.6 (Debian's builds)"
+        "# Made by tools/tls_suites.py from `openssl ciphers -V -stdname` of OpenSSL 1.1.1w, 3.0, 3.5, 3.6 (Debian's)"
     )
+    print("# and, for suites that these lack, from IANA's registry tls-parameters-4 and ciphers(1) of OpenSSL 1.0.2.")
     print(
-        "# and, for suites that these no longer have, from IANA's registry tls-parameters-4 and ciphers(1) of OpenSSL 1.0.2."
-    )
-    print(
-        "# builds: the generations that have the suite compiled in; `:upstream` = not in Debian's build; `-` = none since 1.0.2g."
+        "# builds: generations that have it compiled in; `:upstream` = not in Debian's build; `-` = none since 1.0.2g."
     )
     print("\t".join(COLUMNS))
     for row in rows:

@@ -102,7 +102,7 @@ class CipherString:
 
 
 class _Pattern(NamedTuple):
-    """What a word selects: per field of ``_FIELDS`` a set of values as bits, 0 for any; the suite that it names, or -1."""
+    """What a word selects: a set of values per field, as bits, 0 for any; the suite that it names, or -1."""
 
     masks: tuple[int, ...]
     named: int = -1

@@ -27,7 +27,7 @@ class OpenSSL:
 
     @classmethod
     def parse(cls, text: str, distribution: str | None = None) -> OpenSSL:
-        """Read ``3.0.20``, ``1.1.1w``, ``3.5`` or the line that ``openssl version`` prints; ValueError if it is none."""
+        """Read ``3.0.20``, ``1.1.1w``, ``3.5`` or what ``openssl version`` prints; ValueError if it is none."""
         found = _VERSION.search(text)
         if not found:
             raise ValueError(f"not a version of OpenSSL: {text[:40]!r}; write it as 3.0.20 or 1.1.1w")
