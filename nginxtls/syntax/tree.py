@@ -7,13 +7,12 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nginxtls.syntax.words import word_places
+from nginxtls.syntax.words import UNKNOWN, word_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-
-"""Stands in an argument for text that cannot be known: a template expression. One character per masked run."""
+__all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Problem", "SourceFile", "Span", "Tree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +59,10 @@ class SourceFile:
 
     ``text`` is what was read, BOM and CR included, so that offsets are those of the file (in characters).
 
-    A template's text is parsed as ``masked``, of the same length: each expression is a run of ``UNKNOWN``, each tag and each
-    template comment is blank. ``defaults`` has what the template itself gives for an expression (``{{ x | default('on') }}``),
-    by the offset at which the expression starts: these stand in ``Directive.args``, and such a directive is ``likely``.
+    A template's text is parsed as ``masked``, of the same length: an expression starts with ``UNKNOWN``, each tag and each
+    template comment is blank. ``defaults`` has what the template itself gives for an expression, as in
+    ``{{ x | default('on') }}``, by the offset at which the expression starts: these stand in ``Directive.args``, and such a
+    directive is ``likely``.
     """
 
     __slots__ = (
@@ -110,6 +110,11 @@ class SourceFile:
         return [
             Comment(start, end, self.text[start:end].rstrip("\r")) for start, end in zip(places, places, strict=True)
         ]
+
+    def add_comment(self, start: int, end: int) -> None:
+        """Note that a comment stands between two offsets."""
+        self._comments.append(start)
+        self._comments.append(end)
 
     def walk(self) -> Iterator[Directive]:
         """Every directive of the file, blocks' contents after their block, includes not followed."""
@@ -174,11 +179,11 @@ class SourceFile:
 class Directive:
     """A directive as written: its words, where they stand, its block, its parent.
 
-    ``args`` are the words after the name, unquoted and unescaped as nginx does it; ``UNKNOWN`` stands in them for template
-    text (a whole directive of that name and no arguments is a line of the template that may become anything). The
-    parentheses around the condition of an ``if`` are taken away; the code of a Lua block is one argument.
+    ``args`` are the words after the name, unquoted and unescaped as nginx does it; ``UNKNOWN`` stands in them for
+    template text (a whole directive of that name and no arguments is a line that may become anything). The parentheses
+    around the condition of an ``if`` are taken away; the code of a Lua block is one argument.
     ``start`` is the offset of the name, ``end`` the offset after ``;`` (or after ``}`` for a block).
-    ``branch`` names the alternatives of template conditionals it stands in: ``((condition id, 0 if it holds, else 1), …)``.
+    ``branch`` names the branches of template conditionals it stands in: ``((condition id, 0 if it holds, else 1), …)``.
     Two directives cannot stand together if their branches give one condition different numbers.
     Compared and hashed by identity. The places of its words are found again from the text when they are asked for.
     """

@@ -1,0 +1,83 @@
+"""The branches of a template's conditionals, followed by the parser as it passes their tags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from sys import maxsize
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from nginxtls.syntax.tree import Directive
+
+Branch = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag between statements: its offset, and the branch that it opens or changes to, or ``"end"``."""
+
+    start: int
+    kind: Literal["open", "other", "end"]
+    branch: Branch = ()
+
+
+class Blocks(Protocol):
+    """What the parser lets a tag do to it."""
+
+    open: list[Directive]
+
+    def go_to(self, open_blocks: list[Directive]) -> None: ...
+
+
+@dataclass(slots=True)
+class _Frame:
+    """An open conditional: the branch around it, the blocks open at its start and at the end of its first branch."""
+
+    around: Branch
+    before: list[Directive]
+    after: list[Directive] | None = None
+
+
+@dataclass(slots=True)
+class Branches:
+    """The tags of one text in order, and the branch in which the parser is."""
+
+    tags: list[Tag]
+    current: Branch = ()
+    next: int = maxsize
+    """The offset of the next tag."""
+    _passed: int = 0
+    _frames: list[_Frame] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.next = self.tags[0].start if self.tags else maxsize
+
+    def enter(self, blocks: Blocks, offset: int) -> None:
+        """Pass all tags up to an offset. Each branch starts with the blocks that were open before the conditional.
+
+        After it, the parser goes on with what the first branch left open.
+        """
+        tags = self.tags
+        while self._passed < len(tags) and tags[self._passed].start <= offset:
+            tag = tags[self._passed]
+            self._passed += 1
+            if tag.kind == "open":
+                self._frames.append(_Frame(self.current, list(blocks.open)))
+                self.current += tag.branch
+            elif self._frames:
+                frame = self._frames[-1]
+                if frame.after is None:
+                    frame.after = list(blocks.open)
+                if tag.kind == "other":
+                    blocks.go_to(list(frame.before))
+                    self.current = frame.around + tag.branch
+                else:
+                    self._frames.pop()
+                    if blocks.open != frame.after:
+                        blocks.go_to(frame.after)
+                    self.current = frame.around
+        self.next = tags[self._passed].start if self._passed < len(tags) else maxsize
+
+    def finish(self, blocks: Blocks) -> None:
+        """Pass the tags that are left at the end of the text."""
+        self.enter(blocks, maxsize)

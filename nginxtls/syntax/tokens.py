@@ -1,0 +1,138 @@
+"""nginx's words: how a configuration's text falls into names, arguments, terminators and comments.
+
+The rules are those of ``ngx_conf_read_token`` (src/core/ngx_conf_file.c): only space, tab, CR and LF separate words;
+a quote opens a string only at the start of a word; ``${`` does not open a block; ``}`` closes one only at the start of
+a word.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOKEN = re.compile(
+    r"""[ \t\r\n]*(?:
+        (\#[^\n]*)                                             # 1 a comment: a lone CR does not end it
+      | ("[^"\\]*(?:\\.[^"\\]*)*" | '[^'\\]*(?:\\.[^'\\]*)*')  # 2 a quoted word
+      | ([;{}])                                                # 3 a terminator
+      | (["'])                                                 # 4 a quote that is never closed
+      | ((?:[^ \t\r\n;{\\$]+ | \\.? | \$\{*)+)                 # 5 a bare word
+      | (\Z)                                                   # 6 the end
+    )""",
+    re.VERBOSE | re.DOTALL,
+)
+COMMENT, QUOTED, TERMINATOR, OPEN_QUOTE, BARE, END = 1, 2, 3, 4, 5, 6
+
+_ESCAPE = re.compile(r"""\\(["'\\trn])""")
+_ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
+
+
+class Word(NamedTuple):
+    """A word's place in the text (offsets, quotes included) and whether it is quoted."""
+
+    start: int
+    end: int
+    quoted: bool
+
+
+class Statement(NamedTuple):
+    """The words from one place up to a terminator: ``;``, ``{``, ``}``, or nothing at the end of the text."""
+
+    words: list[Word]
+    terminator: str
+    terminator_start: int
+    end: int
+    comments: list[tuple[int, int]]
+    faults: list[tuple[int, int, str]]
+    """Places that nginx refuses, and why: offsets and a text."""
+
+
+def unescape(word: str) -> str:
+    """A word as nginx stores it: of the escapes, only those of quotes, backslash, tab, CR and LF are resolved."""
+    if "\\" not in word:
+        return word
+    return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), word)
+
+
+def word_text(text: str, word: Word) -> str:
+    """The value of a word: quotes removed, escapes resolved."""
+    return unescape(text[word.start + 1 : word.end - 1] if word.quoted else text[word.start : word.end])
+
+
+def read_statement(text: str, position: int) -> Statement:
+    """Read words from an offset up to a terminator. Never fails: what nginx refuses is told in ``faults``."""
+    words: list[Word] = []
+    comments: list[tuple[int, int]] = []
+    faults: list[tuple[int, int, str]] = []
+    while True:
+        match = TOKEN.match(text, position)
+        assert match is not None  # every text matches one alternative
+        kind = match.lastindex or END
+        start, position = match.span(kind)
+        if kind == BARE:
+            words.append(Word(start, position, False))
+        elif kind == QUOTED:
+            after = text[position : position + 1]
+            if after and after not in " \t\r\n;{)":
+                if "\n" in match[2] and after not in "#}":
+                    # A string over several lines that ends inside a word: its first quote was never closed.
+                    position = _end_of_open_quote(text, start)
+                    faults.append((start, start + 1, f"the quote {text[start]} is never closed"))
+                    words.append(Word(start, position, False))
+                    continue
+                faults.append((position, position + 1, f"unexpected {after!r} after a quoted word"))
+            words.append(Word(start, position, True))
+        elif kind == COMMENT:
+            comments.append((start, position))
+        elif kind == OPEN_QUOTE:
+            position = _end_of_open_quote(text, start)
+            faults.append((start, start + 1, f"the quote {text[start]} is never closed"))
+            words.append(Word(start, position, False))
+        else:
+            return Statement(words, match[3] or "", start, position, comments, faults)
+
+
+def head_words(text: str, position: int) -> Iterator[Word]:
+    """The words of a statement that is known to be well read, without its terminator."""
+    return iter(read_statement(text, position).words)
+
+
+def _end_of_open_quote(text: str, start: int) -> int:
+    """Where to read on after a quote that is never closed: at the line's terminator, else at its end."""
+    end = text.find("\n", start)
+    end = len(text) if end < 0 else end
+    line = text[start:end].rstrip()
+    if len(line) > 1 and line[-1] in ";{":
+        line = line[:-1]
+    return start + len(line)
+
+
+_LUA = re.compile(
+    r"""(?:--)?\[(?P<level>=*)\[                                         # a long string or comment
+      | --[^\n]*
+      | "[^"\\\n]*(?:\\.[^"\\\n]*)*"? | '[^'\\\n]*(?:\\.[^'\\\n]*)*'?
+      | (?P<brace>[{}])""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def end_of_lua_block(text: str, position: int) -> int:
+    """The offset of the ``}`` that closes a Lua block whose text starts at ``position``; -1 if there is none."""
+    depth = 1
+    while match := _LUA.search(text, position):
+        position = match.end()
+        if match["level"] is not None:
+            closed = text.find(f"]{match['level']}]", position)
+            if closed < 0:
+                return -1
+            position = closed
+        elif match["brace"] == "{":
+            depth += 1
+        elif match["brace"] == "}":
+            depth -= 1
+            if not depth:
+                return match.start()
+    return -1
