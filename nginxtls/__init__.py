@@ -1,0 +1,30 @@
+"""nginxtls: a linter of nginx TLS configurations that says what a TLS client would see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nginxtls.api import check, load
+    from nginxtls.errors import Trouble
+
+__all__ = ["Trouble", "__version__", "check", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, imported when they are first used: the command needs few of them."""
+    match name:
+        case "__version__":
+            from importlib.metadata import version
+
+            return version("nginxtls")
+        case "check" | "load":
+            from nginxtls import api
+
+            return getattr(api, name)
+        case "Trouble":
+            from nginxtls.errors import Trouble
+
+            return Trouble
+        case _:
+            raise AttributeError(f"module 'nginxtls' has no attribute {name!r}")

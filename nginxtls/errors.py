@@ -23,3 +23,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean "x"?`` with the known word that is nearest, or an empty text."""
     found = difflib.get_close_matches(word, list(known), n=1)
     return f'did you mean "{found[0]}"?' if found else ""
+
+
+def printable(text: str) -> str:
+    """The text with everything that could steer a terminal written as an escape: names of files may be hostile."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

@@ -1,0 +1,105 @@
+"""The command line: finds the command and its module, and turns what goes wrong into one message and status 2."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from nginxtls.errors import Trouble, nearest, printable
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+COMMANDS = ("check", "rules", "explain")
+"""Each is the function of that name in the module of that name, imported when it is called."""
+
+
+class Commands(TyperGroup):
+    """The group of commands; none is imported before it is asked for."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        if cmd_name not in COMMANDS:
+            if cmd_name.startswith("-"):
+                return None
+            raise Trouble(
+                f'"{cmd_name}"',
+                "there is no such command",
+                nearest(cmd_name, COMMANDS) or f"commands: {', '.join(COMMANDS)}; to lint: nginxtls check {cmd_name}",
+            )
+        if cmd_name not in self.commands:
+            app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+            app.command(cmd_name)(getattr(import_module(f"nginxtls.cli.{cmd_name}"), cmd_name))
+            self.commands[cmd_name] = typer.main.get_command(app)
+        return self.commands[cmd_name]
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="nginxtls",
+    help="A linter of nginx TLS configurations: it says what a TLS client would see.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import nginxtls
+
+        typer.echo(f"nginxtls {nginxtls.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def nginxtls(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """A linter of nginx TLS configurations: it says what a TLS client would see."""
+
+
+def main() -> NoReturn:
+    """Run the command; status 0, 1 (findings) or 2 (it could not do what was asked). Never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        typer.main.get_command(app).main(prog_name="nginxtls")
+    except Trouble as trouble:
+        tell(trouble)
+    except RecursionError:
+        tell(Trouble("nginxtls", "the input is nested too deeply"))
+    except Exception as error:
+        tell(_unforeseen(error))
+    sys.exit(2)
+
+
+def tell(trouble: Trouble) -> None:
+    """Write what went wrong to standard error."""
+    lines = [f"error: {printable(trouble.subject)}: {printable(trouble.reason)}"]
+    if trouble.help:
+        lines.append(f"  = help: {printable(trouble.help)}")
+    print("\n".join(lines), file=sys.stderr)
+
+
+def _unforeseen(error: Exception) -> Trouble:
+    """Our own fault. The text of the error is not shown: it might quote a key."""
+    if isinstance(error, OSError) and error.strerror:
+        return Trouble(str(error.filename or "nginxtls"), error.strerror)
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__"))
+        if module.startswith("nginxtls"):
+            place = f" in {module}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return Trouble("nginxtls", f"stopped with {type(error).__name__}{place}", "this is our fault: please report it")

@@ -1,0 +1,135 @@
+"""The options that several commands share, and what becomes of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from nginxtls.errors import Trouble
+from nginxtls.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+STDIN_LIMIT = 2 << 30
+
+Paths = Annotated[
+    Optional[list[str]],  # noqa: UP045 - typer reads the annotation while running, on Python 3.10, too
+    typer.Argument(
+        metavar="[PATH]...",
+        help="Files, folders, dumps of nginx -T, or - for standard input. Default: /etc/nginx if it is there, else .",
+        show_default=False,
+    ),
+]
+NginxVersion = Annotated[
+    str,
+    typer.Option("--nginx-version", metavar="VERSION", help="The nginx it is for, e.g. 1.26.3.", show_default=False),
+]
+OpenSSLVersion = Annotated[
+    str,
+    typer.Option(
+        "--openssl-version", metavar="VERSION", help="The OpenSSL it runs with, e.g. 3.5.1.", show_default=False
+    ),
+]
+OpenSSLConf = Annotated[
+    str, typer.Option("--openssl-conf", metavar="FILE", help="The openssl.cnf of that host.", show_default=False)
+]
+Root = Annotated[
+    str,
+    typer.Option("--root", metavar="DIR", help="The folder that holds the server's file system.", show_default=False),
+]
+Map = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--map", metavar="THERE=HERE", help="Where a path of the server is: /etc/nginx=deploy.", show_default=False
+    ),
+]
+Trust = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--trust", metavar="FILE", help="PEM file with further trust anchors.", show_default=False),
+]
+At = Annotated[
+    str,
+    typer.Option(
+        "--at", metavar="DATE", help="Judge certificates as of that day (00:00 UTC) or moment.", show_default=False
+    ),
+]
+Config = Annotated[str, typer.Option("--config", metavar="FILE", help="The settings file.", show_default=False)]
+NoConfig = Annotated[bool, typer.Option("--no-config", help="Read no settings file.")]
+
+
+def default_paths(paths: Sequence[str] | None) -> list[str]:
+    """What is meant when no path is given."""
+    return list(paths or ()) or ["/etc/nginx" if os.path.isdir("/etc/nginx") else "."]
+
+
+def settings(
+    paths: Sequence[str],
+    config: str,
+    no_config: bool,
+    *,
+    maps: Iterable[str] | None = None,
+    trust: Iterable[str] | None = None,
+    nginx_version: str = "",
+    openssl_version: str = "",
+) -> Settings:
+    """The settings file that holds, and what the options change of it.
+
+    Raises:
+        Trouble: the file or an option cannot be used.
+    """
+    from nginxtls.api import settings_for
+
+    if config and no_config:
+        raise Trouble("--config", "cannot be given together with --no-config", "leave one of them out")
+    if no_config:
+        base = Settings()
+    else:
+        base = read_settings(Path(config).absolute(), trusted=True) if config else settings_for(paths)
+    return replace(
+        base.but(nginx_version=nginx_version or None, openssl_version=openssl_version or None),
+        map=(*base.map, *map(_pair, maps or ())),
+        trust=(*base.trust, *(trust or ())),
+    )
+
+
+def words(texts: Iterable[str] | None) -> tuple[str, ...]:
+    """The words of an option that takes several: repeated, or with commas."""
+    return tuple(word for text in texts or () for word in text.replace(",", " ").split())
+
+
+def moment(text: str) -> datetime | None:
+    """The moment that ``--at`` names: a date (00:00 UTC) or a date and time of RFC 3339; ``None`` if it is empty."""
+    if not text:
+        return None
+    try:
+        when = datetime.fromisoformat(text.replace("Z", "+00:00").replace("z", "+00:00"))
+    except ValueError as error:
+        raise Trouble(f"--at {text}", "is no date", "write 2026-06-15 or 2026-06-15T12:00:00Z") from error
+    return when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
+
+
+def stdin_text(paths: Sequence[str]) -> str | None:
+    """Standard input, if ``-`` is among the paths."""
+    if "-" not in paths:
+        return None
+    data = sys.stdin.buffer.read(STDIN_LIMIT + 1)
+    if len(data) > STDIN_LIMIT:
+        raise Trouble("standard input", "is larger than 2 GiB", "give files instead")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    there, equals, here = text.partition("=")
+    if not (there and equals and here):
+        raise Trouble(f"--map {text}", "must have the form THERE=HERE", "for example --map /etc/nginx=deploy/nginx")
+    return there, os.path.abspath(here)

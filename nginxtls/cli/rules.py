@@ -1,0 +1,87 @@
+"""``nginxtls rules``: all rules there are, as a table, as JSON or as pages."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from nginxtls.cli.options import words
+
+if TYPE_CHECKING:
+    from nginxtls.rule import Rule
+
+
+class Form(str, Enum):
+    """How the rules are listed."""
+
+    text = "text"
+    json = "json"
+    markdown = "markdown"
+
+
+def rules(
+    form: Annotated[Form, typer.Option("--format", help="How to list them.")] = Form.text,
+    select: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--select", metavar="RULE,...", help="Only these: names, topics, patterns.", show_default=False),
+    ] = None,
+    pages: Annotated[
+        str, typer.Option("--pages", metavar="DIR", help="Write a Markdown page per rule there.", show_default=False)
+    ] = "",
+    settings_schema: Annotated[
+        bool, typer.Option("--settings-schema", help="Print the JSON schema of .nginxtls.yaml instead.")
+    ] = False,
+) -> None:
+    """List the rules."""
+    from nginxtls.registry import choose, installed_rules
+    from nginxtls.rulebook import index
+
+    if settings_schema:
+        from nginxtls.settings import schema
+
+        print(json.dumps(schema(), indent=2))
+        return
+    chosen = choose(installed_rules(), words(select), (), pedantic=True)
+    if pages:
+        _write(Path(pages), chosen)
+    elif form is Form.markdown:
+        sys.stdout.write(index(chosen))
+    elif form is Form.json:
+        print(json.dumps([_row(rule) for rule in chosen], indent=2))
+    else:
+        width = max((len(rule.name) for rule in chosen), default=0)
+        for rule in chosen:
+            mark = " (pedantic)" if rule.pedantic else ""
+            print(f"{rule.name:{width}}  {rule.severity!s:7}  {rule.summary}{mark}")
+
+
+def _row(rule: Rule) -> dict[str, object]:
+    return {
+        "name": rule.name,
+        "topic": rule.topic,
+        "severity": str(rule.severity),
+        "security_severity": rule.security_severity,
+        "confidence": rule.confidence.value,
+        "pedantic": rule.pedantic,
+        "since": rule.since,
+        "cwe": list(rule.cwe),
+        "references": list(rule.references),
+        "summary": rule.summary,
+        "documentation": rule.documentation,
+    }
+
+
+def _write(folder: Path, chosen: list[Rule]) -> None:
+    from nginxtls.rulebook import index, page
+
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {f"{rule.name}.md": page(rule) for rule in chosen} | {"index.md": index(chosen)}
+    for stale in {path.name for path in folder.glob("*.md")} - texts.keys():
+        (folder / stale).unlink()
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,276 @@
+"""The linter: each rule meets each thing of a configuration once; what comes of it is marked, sorted and reported."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nginxtls.finding import Endpoint, Failure, Location, NotChecked, Report, Severity
+from nginxtls.fingerprint import fingerprinted
+from nginxtls.registry import choose, find_rule
+from nginxtls.rule import Rule
+from nginxtls.suppression import Suppressions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from nginxtls.baseline import Baseline, Entry
+    from nginxtls.finding import Finding
+    from nginxtls.model import Configuration
+    from nginxtls.settings import Settings
+    from nginxtls.suppression import Suppression
+    from nginxtls.syntax.tree import SourceFile
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A configuration to lint, and the files of it that were asked for: only findings in those are told."""
+
+    configuration: Configuration
+    asked: Collection[SourceFile]
+
+
+def lint(
+    subjects: Sequence[Subject],
+    rules: Mapping[str, Rule],
+    settings: Settings,
+    baseline: Baseline | None = None,
+    covers: Callable[[str], bool] = lambda file: True,
+) -> Report:
+    """Lint configurations with those of ``rules`` that the settings choose.
+
+    ``covers`` tells whether a file of the baseline was among those asked for, so that an entry can be said to be gone.
+
+    Raises:
+        Trouble: the settings name a rule that does not exist.
+    """
+    chosen = choose(rules, settings.select, settings.ignore, settings.pedantic)
+    severities = {find_rule(rules, name).name: Severity[word.upper()] for name, word in settings.severity}
+    failures: dict[object, Failure] = {}
+    found: list[Finding] = []
+    for subject in subjects:
+        found += _once(_visit(subject.configuration, chosen, failures))
+        for failure in _unparsed(subject.asked):
+            failures[failure.location, failure.reason] = failure
+    asked = {file for subject in subjects for file in subject.asked}
+    found = [_judged(finding, severities) for finding in fingerprinted(sorted(_once(found), key=_order))]
+    found = [finding for finding in found if finding.location.file in asked]
+    ignored = _path_ignores(settings, rules)
+    found = [finding for finding in found if not ignored(finding)]
+    found = [*_silenced(found, subjects, chosen, rules)]
+    found = sorted(map(baseline.apply, found) if baseline else found, key=_order)
+    least = Severity[settings.min_severity.upper()]
+    ran = {rule.name: rule for rule in chosen}
+
+    def looked_for(entry: Entry) -> bool:
+        return entry.rule in ran and covers(entry.file)
+
+    configurations = [subject.configuration for subject in subjects]
+    return Report(
+        findings=tuple(f for f in found if f.suppressed is None and f.severity >= least),
+        suppressed=tuple(f for f in found if f.suppressed is not None and f.severity >= least),
+        rules=ran,
+        not_checked=tuple(_not_checked(configurations)),
+        failures=tuple(failures.values()),
+        endpoints=tuple(row for configuration in configurations for row in _rows(configuration, asked)),
+        files=len({_identity(file) for c in configurations for file in c.tree.files}),
+        servers=sum(not server.fragment for c in configurations for server in c.servers),
+        certificates=sum(bundle.leaf is not None for c in configurations for bundle in c.bundles),
+        gone=baseline.gone(found, looked_for) if baseline else (),
+    )
+
+
+# -- visiting ----------------------------------------------------------------------------------------------------------
+
+_THINGS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
+    ("check_configuration", lambda configuration: (configuration,)),
+    ("check_server", lambda configuration: configuration.servers),
+    ("check_endpoint", lambda configuration: configuration.endpoints),
+    ("check_bundle", lambda configuration: [b for b in configuration.bundles if b.bundle is not None]),
+    ("check_upstream", lambda configuration: configuration.upstreams),
+)
+
+
+def _visit(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
+    """Call each hook that a rule overrides with each thing of its kind. A rule that breaks is told once; all go on."""
+    found: list[Finding] = []
+    for hook, things in _THINGS:
+        wanting = [rule for rule in rules if getattr(type(rule), hook) is not getattr(Rule, hook)]
+        for thing in things(configuration) if wanting else ():
+            for rule in wanting:
+                try:
+                    found.extend(getattr(rule, hook)(thing))
+                except Exception as error:
+                    failures.setdefault(rule.name, _broken(rule, error))
+    for rule in rules:
+        for name in rule.directives:
+            for directive in configuration.directives(name):
+                try:
+                    found.extend(rule.check_directive(directive, configuration))
+                except Exception as error:
+                    failures.setdefault(rule.name, _broken(rule, error))
+    return found
+
+
+def _broken(rule: Rule, error: Exception) -> Failure:
+    """A rule raised. Its message is not shown: who knows what is in it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" in {os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}" if trace else ""
+    return Failure(
+        f"rule {rule.name}",
+        f"stopped with {type(error).__name__}{place}",
+        help=f"this is a fault of the rule: please report it; until then --ignore {rule.name}",
+    )
+
+
+def _unparsed(files: Iterable[SourceFile]) -> Iterator[Failure]:
+    """What nginx could not read in the files that were asked for."""
+    for file in files:
+        for problem in file.problems:
+            if problem.fatal:
+                place = None
+                if problem.start is not None:
+                    end = problem.start + 1 if problem.end is None else problem.end
+                    place = Location(file, file.span(problem.start, end))
+                yield Failure(file.name, problem.message, place, problem.help)
+
+
+# -- what becomes of the findings --------------------------------------------------------------------------------------
+
+
+def _once(findings: Iterable[Finding]) -> list[Finding]:
+    """Each fault once, however often a file is part of a configuration; the endpoints of the equal ones joined."""
+    kept: dict[object, Finding] = {}
+    for finding in findings:
+        key = (finding.rule, _identity(finding.location.file), finding.location.span, finding.message)
+        other = kept.setdefault(key, finding)
+        if other is not finding and not set(finding.endpoints) <= set(other.endpoints):
+            kept[key] = other.but(endpoints=tuple(dict.fromkeys((*other.endpoints, *finding.endpoints))))
+    return list(kept.values())
+
+
+def _identity(file: SourceFile) -> object:
+    return file.name, file.path, file.first_line
+
+
+def _order(finding: Finding) -> tuple[object, ...]:
+    span = finding.location.span
+    return (finding.location.name, span.line, span.column, finding.rule, finding.message)
+
+
+def _judged(finding: Finding, severities: Mapping[str, Severity]) -> Finding:
+    severity = severities.get(finding.rule)
+    return finding if severity is None else finding.but(severity=severity)
+
+
+def _path_ignores(settings: Settings, rules: Mapping[str, Rule]) -> Callable[[Finding], bool]:
+    """Whether a finding is in a file for which the settings ignore its rule."""
+    if not settings.per_path_ignores:
+        return lambda finding: False
+    from pathspec import GitIgnoreSpec
+
+    folder = settings.file.parent if settings.file else None
+    table = [
+        (GitIgnoreSpec.from_lines([pattern]), {rule.name for rule in choose(rules, words, (), True)})
+        for pattern, words in settings.per_path_ignores
+    ]
+
+    def ignored(finding: Finding) -> bool:
+        name = finding.location.name
+        if finding.location.file.path and folder:
+            name = os.path.relpath(finding.location.file.path, folder)
+        return any(finding.rule in names and spec.match_file(name) for spec, names in table)
+
+    return ignored
+
+
+def _silenced(
+    findings: Iterable[Finding], subjects: Sequence[Subject], ran: Sequence[Rule], known: Mapping[str, Rule]
+) -> Iterator[Finding]:
+    """The findings, those that a comment silences marked, and those about the comments themselves."""
+    asked = {file: subject.configuration for subject in subjects for file in subject.asked}
+    others = {file for subject in subjects for file in subject.configuration.tree.files}
+    comments = Suppressions([*asked, *(others - asked.keys())])
+    for finding in findings:
+        yield comments.apply(finding)
+    about = {rule.name: rule for rule in ran}
+    used = {(_identity(s.file), s.location.span, name) for s in comments.all for name in s.used}
+    told: dict[object, Finding] = {}
+    for suppression in comments.all:
+        if suppression.file in asked:
+            for finding in _about(suppression, about, known, asked[suppression.file], used):
+                told.setdefault((_identity(finding.location.file), finding.location.span, finding.rule), finding)
+    yield from fingerprinted(told.values())
+
+
+def _about(
+    suppression: Suppression,
+    ran: Mapping[str, Rule],
+    known: Mapping[str, Rule],
+    configuration: Configuration,
+    used: Collection[object],
+) -> Iterator[Finding]:
+    """What is wrong with a comment that silences rules."""
+    unknown, unused = ran.get("unknown-suppression"), ran.get("unused-suppression")
+    if unknown and not suppression.names:
+        yield unknown.at(
+            suppression.location, "this comment names no rule, so it ignores nothing", help="write ignore[rule-name]"
+        )
+    for name, place in suppression.names.items():
+        if name not in known:
+            if unknown:
+                from nginxtls.errors import nearest
+
+                help = nearest(name, known) or "`nginxtls rules` lists them all"
+                yield unknown.at(place, f'there is no rule "{name}" to ignore', help=help)
+        elif unused and suppression.lines is None:
+            yield unused.at(place, f"{name} is ignored where nothing can be found", help=_MISPLACED)
+        elif (
+            unused
+            and name in ran
+            and (_identity(suppression.file), suppression.location.span, name) not in used
+            and _all_seen(suppression, configuration)
+        ):
+            yield unused.at(place, f"{name} is ignored here and finds nothing here", help="remove it")
+
+
+_MISPLACED = "put it at the end of the directive's line or alone above it, ignore-file above the first directive"
+
+
+def _all_seen(suppression: Suppression, configuration: Configuration) -> bool:
+    """Whether everything in the reach of a comment could be looked at, so that it would have been of use by now."""
+    return configuration.kind != "snippet" and not any(
+        entry.location and entry.location.file is suppression.file and suppression.holds(entry.location.span)
+        for entry in configuration.not_checked
+    )
+
+
+# -- tables of the report ----------------------------------------------------------------------------------------------
+
+
+def _not_checked(configurations: Iterable[Configuration]) -> Iterator[NotChecked]:
+    kept: dict[tuple[str, str], NotChecked] = {}
+    for configuration in configurations:
+        for entry in configuration.not_checked:
+            kept.setdefault((entry.subject, entry.reason), entry)
+    yield from kept.values()
+
+
+def _rows(configuration: Configuration, asked: Collection[SourceFile]) -> Iterator[Endpoint]:
+    """A row for each virtual server on a TLS socket, if its server stands in a file that was asked for."""
+    for endpoint in configuration.endpoints:
+        server = endpoint.server
+        if server.fragment or server.directive is None or server.directive.file not in asked:
+            continue
+        leaf = next((bundle.leaf for bundle in endpoint.tls.bundles if bundle.leaf), None)
+        yield Endpoint(
+            socket=endpoint.socket.label,
+            name=", ".join(endpoint.names),
+            protocols=tuple(endpoint.tls.versions),
+            certificate=leaf.subject if leaf else "",
+            not_after=leaf.not_after if leaf else None,
+            location=Location(server.directive.file, server.directive.span),
+        )
