@@ -1,6 +1,19 @@
 """Reading nginx configuration: text to directives with exact places, wherever the text comes from. Knows no TLS."""
 
+from nginxtls.syntax.files import Files, Unreachable
 from nginxtls.syntax.parser import parse_text
+from nginxtls.syntax.reading import read_tree
 from nginxtls.syntax.tree import UNKNOWN, Directive, Problem, SourceFile, Span, Tree
 
-__all__ = ["UNKNOWN", "Directive", "Problem", "SourceFile", "Span", "Tree", "parse_text"]
+__all__ = [
+    "UNKNOWN",
+    "Directive",
+    "Files",
+    "Problem",
+    "SourceFile",
+    "Span",
+    "Tree",
+    "Unreachable",
+    "parse_text",
+    "read_tree",
+]

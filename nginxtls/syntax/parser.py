@@ -107,6 +107,8 @@ class _Parser:
                 if terminator == "{":
                     self.enter(directive)
                     parent, block = self.parent, self.block
+                elif name == "include":
+                    file.includes.append(directive)
             elif kind == _CLOSE:
                 position = match.end()
                 self.close(position)
@@ -264,6 +266,8 @@ class _Parser:
         if self.branches:
             directive.branch = self.branches.current
         self.block.append(directive)
+        if directive.name == "include":
+            self.file.includes.append(directive)
 
     def pass_tags(self, start: int) -> None:
         if self.branches and start >= self.branches.next:

@@ -59,10 +59,10 @@ class SourceFile:
 
     ``text`` is what was read, BOM and CR included, so that offsets are those of the file (in characters).
 
-    A template's text is parsed as ``masked``, of the same length: an expression starts with ``UNKNOWN``, each tag and each
-    template comment is blank. ``defaults`` has what the template itself gives for an expression, as in
-    ``{{ x | default('on') }}``, by the offset at which the expression starts: these stand in ``Directive.args``, and such a
-    directive is ``likely``.
+    A template's text is parsed as ``masked``, of the same length: an expression starts with ``UNKNOWN``, each tag and
+    each template comment is blank. ``defaults`` has what the template itself gives for an expression, as in
+    ``{{ x | default('on') }}``, by the offset at which the expression starts: these stand in ``Directive.args``, and
+    such a directive is ``likely``.
     """
 
     __slots__ = (
@@ -74,6 +74,7 @@ class SourceFile:
         "directives",
         "engines",
         "first_line",
+        "includes",
         "masked",
         "name",
         "nginx_path",
@@ -99,6 +100,8 @@ class SourceFile:
         self.conditions: dict[int, Condition] = {}
         """What the numbers in ``Directive.branch`` mean."""
         self.directives: list[Directive] = []
+        self.includes: list[Directive] = []
+        """All include directives of the file, in order."""
         self.problems: list[Problem] = []
         self._comments: array[int] = array("L")
         self._line_starts: list[int] | None = None
@@ -222,6 +225,14 @@ class Directive:
     def name_end(self) -> int:
         """The offset after the name."""
         return self.words[0][1]
+
+    @property
+    def arg_starts(self) -> tuple[int, ...]:
+        return tuple(start for start, _ in self.words[1:])
+
+    @property
+    def arg_ends(self) -> tuple[int, ...]:
+        return tuple(end for _, end in self.words[1:])
 
     @property
     def span(self) -> Span:

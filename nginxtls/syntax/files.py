@@ -1,0 +1,420 @@
+"""The sandbox: the only door to the disk for what a configuration names.
+
+A path in a configuration is nginx's, not ours: it may live under another root, be mapped, or stand elsewhere in the
+repository. Whatever it says, nothing is opened outside of the allowed folders, and nothing that is not a regular file.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from nginxtls.syntax.words import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+LIMIT = 10_000_000
+"""No larger file is read, in bytes."""
+TOTAL_LIMIT = 2_000_000_000
+"""No more than this is read in one run, in bytes."""
+GLOB_LIMIT = 50_000
+"""No pattern may look at more names than this."""
+INDEX_LIMIT = 200_000
+"""The search for a file elsewhere in the tree gives up in trees of more files than this."""
+
+CONF_FOLDERS = (
+    "/etc/nginx",
+    "/usr/local/nginx/conf",
+    "/usr/local/etc/nginx",
+    "/usr/local/openresty/nginx/conf",
+    "/opt/nginx/conf",
+    "/opt/homebrew/etc/nginx",
+    "/usr/share/nginx/conf",
+    "/etc/openresty",
+)
+"""Where builds of nginx keep their configuration."""
+
+_MAGIC = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """A path that could not be read, and why, in words for people."""
+
+    path: str
+    reason: str
+    exists: bool = False
+    """It is there, but must not or cannot be read."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Found(NamedTuple):
+    """A file that an include names: its path as nginx would build it, and where it really is."""
+
+    nginx_path: str
+    path: str
+
+
+class Files:
+    """Finds and reads what configurations name.
+
+    ``allowed``: files and folders that may be read. ``root``: a mounted image or chroot in which nginx's paths lie.
+    ``maps``: pairs of a path as nginx knows it and the folder that holds it here. ``limit``: the largest file in bytes.
+    """
+
+    def __init__(
+        self,
+        allowed: Sequence[Path | str],
+        *,
+        root: Path | str | None = None,
+        maps: Sequence[tuple[str, Path | str]] = (),
+        limit: int = LIMIT,
+        total_limit: int = TOTAL_LIMIT,
+    ) -> None:
+        self.root = os.path.realpath(root) if root is not None else None
+        if self.root == "/":  # the machine's own configuration: all paths are what they say
+            self.root = None
+            allowed = ("/",)
+        self.maps = sorted(
+            ((prefix.rstrip("/") or "/", os.path.realpath(folder)) for prefix, folder in maps),
+            key=lambda pair: -len(pair[0]),
+        )
+        self.allowed = [os.path.realpath(path) for path in allowed]
+        self.limit = limit
+        self.total_limit = total_limit
+        self.total = 0
+        self._open_folders = tuple(
+            {*self.allowed, *(folder for _, folder in self.maps), *([self.root] if self.root else [])}
+        )
+        self._everything = "/" in self._open_folders
+        self._real_folders: dict[str, str] = {}
+        self._guesses: dict[tuple[str, str], str] = {}
+        self._hints: dict[str, None] = {}
+        self._contents: dict[str, bytes | Unreachable] = {}
+        self._index: dict[str, list[str]] | None = None
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """Mappings that were found automatically, each a sentence for the summary."""
+        return tuple(self._hints)
+
+    def elsewhere(self) -> Files:
+        """The same for a configuration of another machine: only the root and the maps lead anywhere."""
+        return Files([], root=self.root, maps=self.maps, limit=self.limit, total_limit=self.total_limit)
+
+    # -- paths ------------------------------------------------------------------------------------------------------
+
+    def locate(self, nginx_path: str, base: str | None = None) -> Path | Unreachable:
+        """Where a path of a configuration really is. ``base`` is the folder that relative paths start from."""
+        found = self._locate(nginx_path, base)
+        return found if isinstance(found, Unreachable) else Path(found)
+
+    def _locate(self, nginx_path: str, base: str | None) -> str | Unreachable:
+        if not nginx_path or "\0" in nginx_path:
+            return Unreachable(nginx_path, "not a path")
+        if UNKNOWN in nginx_path:
+            guess = self._guess(nginx_path, base)
+            return guess or Unreachable(nginx_path, "its path is not known")
+        first: Unreachable | None = None
+        for candidate in self._candidates(nginx_path, base):
+            real = self._real(candidate)
+            if isinstance(real, str):
+                return real
+            if first is None or (real.exists and not first.exists):
+                first = real
+        if (first is None or not first.exists or first.reason == _OUTSIDE) and (guess := self._guess(nginx_path, base)):
+            return guess
+        return Unreachable(nginx_path, first.reason if first else _MISSING, bool(first and first.exists))
+
+    def _candidates(self, nginx_path: str, base: str | None) -> Iterator[str]:
+        """The places where a path may be, the surest first."""
+        if not nginx_path.startswith("/"):
+            if base is None:
+                return
+            if not self._under_root(base):
+                yield os.path.join(base, nginx_path)
+                return
+            nginx_path = os.path.join(base, nginx_path)
+            if self.root and _inside(nginx_path, self.root):
+                yield nginx_path
+                return
+        for prefix, folder in self.maps:
+            if _inside(nginx_path, prefix):
+                yield folder + "/" + nginx_path[len(prefix.rstrip("/")) :].lstrip("/")
+        if self.root:
+            yield self._in_root(nginx_path)
+        elif self._open_folders:
+            yield nginx_path
+
+    def _under_root(self, base: str) -> bool:
+        """Whether a base folder is a path as nginx knows it, to be mapped, and not a folder of this machine."""
+        return (
+            (bool(self.root or self.maps)
+            and not any(_inside(base, folder) for folder in self._open_folders))
+            or bool(self.root and _inside(base, self.root))
+        )
+
+    def _in_root(self, nginx_path: str) -> str:
+        """A path inside the root, links resolved as they would be there."""
+        root = self.root or ""
+        done = root
+        pending = nginx_path.split("/")[::-1]
+        links = 0
+        while pending:
+            part = pending.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                done = os.path.dirname(done) if done != root else root
+                continue
+            path = f"{done}/{part}"
+            try:
+                target = os.readlink(path)
+            except OSError:
+                done = path
+                continue
+            links += 1
+            if links > 40:
+                return path
+            if target.startswith("/"):
+                done = root
+            pending += target.split("/")[::-1]
+        return done
+
+    def _real(self, path: str) -> str | Unreachable:
+        """The real path of an existing thing inside the allowed folders."""
+        folder, _, leaf = path.rpartition("/")
+        if leaf in ("", ".", "..") or not folder:
+            real = os.path.realpath(path)
+        else:
+            real_folder = self._real_folders.get(folder)
+            if real_folder is None:
+                real_folder = self._real_folders[folder] = os.path.realpath(folder)
+            real = f"{real_folder.rstrip('/')}/{leaf}"
+        try:
+            if not self.allows(real):
+                # A link may still lead inside, and what is there is told apart from what is not.
+                exists = os.path.lexists(real)
+                real = os.path.realpath(real)
+                if not self.allows(real):
+                    return Unreachable(path, _OUTSIDE if exists or not self._everything else _MISSING, exists)
+            mode = os.lstat(real).st_mode
+            if stat.S_ISLNK(mode):
+                real = os.path.realpath(real)
+                if not self.allows(real):
+                    return Unreachable(path, _OUTSIDE, True)
+                os.stat(real)
+        except FileNotFoundError:
+            return Unreachable(path, _MISSING if not os.path.islink(path) else "a link to a file that does not exist")
+        except OSError as error:
+            return Unreachable(path, _reason(error), not isinstance(error, NotADirectoryError))
+        return real
+
+    def allows(self, real: str) -> bool:
+        """Whether a real path lies in what may be read."""
+        return self._everything or any(_inside(real, folder) for folder in self._open_folders)
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def read(self, nginx_path: str, base: str | None = None) -> bytes | Unreachable:
+        """The content of a regular file. Kept, so that a file named often is read once."""
+        located = self._locate(nginx_path, base)
+        if isinstance(located, Unreachable):
+            return located
+        content = self._contents.get(located)
+        if content is None:
+            content = self._contents[located] = self.read_real(located)
+        return content
+
+    def read_real(self, path: str) -> bytes | Unreachable:
+        """The content of a located file; not kept."""
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                status = os.fstat(handle)
+                if not stat.S_ISREG(status.st_mode):
+                    return Unreachable(path, _kind(status.st_mode), True)
+                if status.st_size > self.limit:
+                    return Unreachable(path, f"{_size(status.st_size)} large; the limit is {_size(self.limit)}", True)
+                if self.total + status.st_size > self.total_limit:
+                    return Unreachable(path, f"more than {_size(self.total_limit)} in one run", True)
+                content = b""
+                while chunk := os.read(handle, self.limit + 1 - len(content)):
+                    content = content + chunk if content else chunk
+                    if len(content) > self.limit:
+                        return Unreachable(path, f"larger than {_size(self.limit)}", True)
+            finally:
+                os.close(handle)
+        except FileNotFoundError:
+            return Unreachable(path, _MISSING)
+        except OSError as error:
+            return Unreachable(path, _reason(error), True)
+        self.total += len(content)
+        return content
+
+    def stat(self, nginx_path: str, base: str | None = None) -> os.stat_result | Unreachable:
+        """The status of a file, links followed."""
+        located = self._locate(nginx_path, base)
+        if isinstance(located, Unreachable):
+            return located
+        try:
+            return os.stat(located)
+        except OSError as error:
+            return Unreachable(nginx_path, _reason(error), True)
+
+    # -- includes ---------------------------------------------------------------------------------------------------
+
+    def expand(self, pattern: str, base: str | None = None) -> list[Found] | Unreachable:
+        """The files that an include names, in nginx's order: that of their bytes. A pattern may match nothing."""
+        if not _MAGIC.search(pattern):
+            located = self._locate(pattern, base)
+            return [Found(pattern, located)] if isinstance(located, str) else located
+        *parents, leaf = pattern.split("/")
+        head = 0
+        while head < len(parents) and not _MAGIC.search(parents[head]):
+            head += 1
+        folder = "/".join(parents[:head]) or ("/" if pattern.startswith("/") else ".")
+        located = self._locate(folder, base)
+        if isinstance(located, Unreachable):
+            return located
+        level = [Found("" if folder == "." else folder.rstrip("/") + "/", located)]
+        looked_at = 0
+        for part in (*parents[head:], leaf):
+            matches: list[Found] = []
+            wanted = re.compile(fnmatch.translate(part.replace("[^", "[!"))).match
+            for prefix, path in level:
+                try:
+                    names = os.listdir(path)
+                except OSError:
+                    continue
+                looked_at += len(names)
+                if looked_at > GLOB_LIMIT:
+                    return Unreachable(pattern, f"the pattern looks at more than {GLOB_LIMIT:,} names", True)
+                for name in names:
+                    if (not name.startswith(".") or part.startswith(".")) and wanted(name):
+                        matches.append(Found(prefix + name, f"{path}/{name}"))  # noqa: PERF401
+            level = [
+                Found(prefix + "/", path)
+                for prefix, path in matches
+                if os.path.isdir(path) and self.allows(os.path.realpath(path))
+            ]
+        matches.sort(key=lambda found: os.fsencode(found.nginx_path))
+        return matches
+
+    # -- guesses ----------------------------------------------------------------------------------------------------
+
+    def _guess(self, nginx_path: str, base: str | None) -> str | None:
+        """The file in the tree whose path ends most like the wanted one: at least its folder and its name."""
+        if self._everything or self.root or not self.allowed:
+            return None
+        known = nginx_path.rpartition(UNKNOWN)[2]
+        whole = known == nginx_path
+        if whole and not nginx_path.startswith("/"):
+            return None
+        if not whole and "/" not in known:
+            return None
+        parts = [part for part in (known if whole else known.partition("/")[2]).split("/") if part]
+        if not parts or ".." in parts:
+            return None
+        key = ("/".join(nginx_path.split("/")[:-1]), base or "")
+        if folder := self._guesses.get(key):
+            real = self._real(f"{folder}/{parts[-1]}")
+            if isinstance(real, str):
+                return real
+        for length in range(len(parts), 0, -1):
+            suffix = "/".join(parts[-length:])
+            if length == 1 and os.path.dirname(nginx_path) not in CONF_FOLDERS and whole:
+                break
+            for folder in self._ancestors(base):
+                real = self._real(f"{folder}/{suffix}")
+                if isinstance(real, str) and (length > 1 or folder == base):
+                    return self._remember(nginx_path, suffix, real, key)
+            if length > 1 and len(same := self._same_suffix(suffix)) == 1:
+                real = self._real(same[0])
+                if isinstance(real, str):
+                    return self._remember(nginx_path, suffix, real, key)
+        return None
+
+    def _remember(self, nginx_path: str, suffix: str, real: str, key: tuple[str, str]) -> str:
+        """Note a guess: the same folder is then looked in first, and people are told of it."""
+        self._guesses[key] = os.path.dirname(real)
+        there = nginx_path.removesuffix(suffix).rstrip("/").replace(UNKNOWN, "…")
+        here = real.removesuffix(suffix).rstrip("/")
+        if there and len(self._hints) < 20:
+            self._hints[f"{there} is taken to be {display_name(here) or '/'}"] = None
+        return real
+
+    def _ancestors(self, base: str | None) -> Iterator[str]:
+        """The base folder and those above it, as far as they may be read."""
+        folder = os.path.realpath(base) if base else ""
+        while folder and self.allows(folder):
+            yield folder
+            if (parent := os.path.dirname(folder)) == folder:
+                return
+            folder = parent
+
+    def _same_suffix(self, suffix: str) -> list[str]:
+        if self._index is None:
+            self._index = {}
+            count = 0
+            for top in self.allowed:
+                for folder, folders, names in os.walk(top):
+                    folders[:] = [name for name in folders if name not in (".git", "node_modules")]
+                    for name in (*names, *folders):
+                        self._index.setdefault(name, []).append(f"{folder}/{name}")
+                    count += len(names)
+                    if count > INDEX_LIMIT:
+                        self._index = {}
+                        return []
+        return [path for path in self._index.get(suffix.rpartition("/")[2], ()) if path.endswith("/" + suffix)]
+
+
+_OUTSIDE = "outside of what may be read"
+_MISSING = "no such file"
+
+
+def display_name(path: str) -> str:
+    """A path as it is told to people: relative to the working directory if it is inside."""
+    here = os.getcwd()
+    return path[len(here) + 1 :] if path.startswith(here + "/") else path
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path == folder or folder == "/" or path.startswith(folder + "/")
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return _MISSING
+    if isinstance(error, IsADirectoryError):
+        return "a folder"
+    text = os.strerror(error.errno) if error.errno else str(error)
+    return text[:1].lower() + text[1:]
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(mode), "not a regular file") + ", not a regular file"
+
+
+def _size(size: int) -> str:
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size} bytes"

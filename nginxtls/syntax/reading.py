@@ -1,0 +1,170 @@
+"""Reading a main file with all that it includes: each file once, in nginx's order, cycles and gaps told."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from nginxtls.syntax.decoding import decode
+from nginxtls.syntax.files import Files, Unreachable, display_name
+from nginxtls.syntax.parser import parse_file
+from nginxtls.syntax.templates import mask
+from nginxtls.syntax.tree import Directive, Problem, SourceFile, Tree
+from nginxtls.syntax.words import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+MAX_FILES = 100_000
+"""No configuration of more files is read."""
+MAX_INCLUDE_DEPTH = 64
+"""Includes nested deeper are not followed."""
+
+
+def read_tree(main_path: str | os.PathLike[str], files: Files) -> Tree:
+    """Read a main file and all its includes; relative ones start from the main file's folder, as in nginx."""
+    reader = Reader(files)
+    file = reader.load(os.path.abspath(main_path))
+    if isinstance(file, Unreachable):
+        empty = SourceFile(display_name(os.path.abspath(main_path)), "", os.path.abspath(main_path))
+        empty.problems.append(Problem(f"cannot be read: {file.reason}"))
+        return Tree([empty], [empty])
+    return reader.tree([file], os.path.dirname(os.path.abspath(main_path)))
+
+
+class Reader:
+    """Reads and parses files, each once however many trees it stands in."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.parsed: dict[str, SourceFile | Unreachable] = {}
+        """By real path."""
+        self.include_count = 0
+
+    def load(self, path: str, nginx_path: str | None = None) -> SourceFile | Unreachable:
+        """The file of a path of this machine, parsed."""
+        known = self.parsed.get(path)
+        if known is not None:
+            return known
+        located = self.files._real(path)
+        if isinstance(located, Unreachable):
+            self.parsed[path] = located
+            return located
+        known = self.parsed.get(located)
+        if known is None:
+            known = self._read(located, path, nginx_path)
+            self.parsed[located] = known
+        self.parsed[path] = known
+        return known
+
+    def _read(self, located: str, path: str, nginx_path: str | None) -> SourceFile | Unreachable:
+        content = self.files.read_real(located)
+        if isinstance(content, Unreachable):
+            return content
+        text, problem = decode(content)
+        if text is None:
+            return Unreachable(path, problem, True)
+        file = source(display_name(located), text, located)
+        if nginx_path and nginx_path != located:
+            file.nginx_path = nginx_path
+        if problem:
+            file.problems.append(Problem(problem, fatal=False))
+        return file
+
+    def tree(self, roots: Sequence[SourceFile], base: str) -> Tree:
+        """The tree that starts from these files; ``base`` is the folder that relative includes start from."""
+        tree = Tree(list(roots), [])
+        seen: set[SourceFile] = set()
+        level = list(roots)
+        depth = 0
+        while level:
+            following: list[SourceFile] = []
+            for file in level:
+                if file in seen:
+                    continue
+                seen.add(file)
+                tree.files.append(file)
+                for directive in file.includes:
+                    following += self.follow(tree, directive, base)
+            level = following
+            depth += 1
+            if len(seen) > MAX_FILES or depth > MAX_INCLUDE_DEPTH:
+                for file in level:
+                    if file not in seen:
+                        self.give_up(tree, file)
+                break
+        find_cycles(tree)
+        return tree
+
+    def follow(self, tree: Tree, directive: Directive, base: str) -> Iterable[SourceFile]:
+        """Note in the tree what an include brings in, or why it does not."""
+        if not directive.args or not directive.args[0]:
+            tree.unresolved[directive] = "it names no file"
+            return ()
+        pattern = directive.args[0]
+        found = self.files.expand(pattern, base)
+        if isinstance(found, Unreachable):
+            tree.unresolved[directive] = "unknown path" if UNKNOWN in pattern else found.reason
+            return ()
+        brought: list[SourceFile] = []
+        for nginx_path, path in found:
+            absolute = nginx_path if nginx_path.startswith("/") else f"{base}/{nginx_path}"
+            file = self.load(path, absolute)
+            if isinstance(file, Unreachable):
+                tree.unresolved[directive] = f"{display_name(path)}: {file.reason}" if len(found) > 1 else file.reason
+            else:
+                brought.append(file)
+        if brought or directive not in tree.unresolved:
+            tree.includes[directive] = tuple(brought)
+        return brought
+
+    def give_up(self, tree: Tree, file: SourceFile) -> None:
+        """Take a file that lies beyond the limits out of the tree again."""
+        for directive, brought in list(tree.includes.items()):
+            if file in brought:
+                tree.includes[directive] = tuple(other for other in brought if other is not file)
+                tree.unresolved[directive] = (
+                    f"more than {MAX_INCLUDE_DEPTH} includes deep or more than {MAX_FILES:,} files"
+                )
+
+
+def source(name: str, text: str, path: str | None = None) -> SourceFile:
+    """A text as a parsed file; template tags in it are masked first."""
+    file = SourceFile(name, text, path)
+    parse_file(file, mask(file))
+    return file
+
+
+def find_cycles(tree: Tree) -> None:
+    """Tell of the includes that lead back to a file that is being included: nginx would open files until it fails."""
+    if not tree.includes:
+        return
+    done: set[SourceFile] = set()
+    for root in tree.roots:
+        path: list[SourceFile] = []
+        active: set[SourceFile] = set()
+        pending: list[tuple[SourceFile, Directive | None]] = [(root, None)]
+        while pending:
+            file, directive = pending.pop()
+            if file in active:
+                if path and path[-1] is file and directive is None:
+                    path.pop()
+                    active.discard(file)
+                    done.add(file)
+                elif directive is not None:
+                    directive.file.problems.append(
+                        Problem(
+                            f"the include leads back to {file.name}: nginx would open files until it fails",
+                            directive.start,
+                            directive.words[-1][1],
+                            "remove this include",
+                        )
+                    )
+                continue
+            if file in done:
+                continue
+            active.add(file)
+            path.append(file)
+            pending.append((file, None))
+            for include in reversed(file.includes):
+                pending += [(brought, include) for brought in reversed(tree.includes.get(include, ()))]
