@@ -138,6 +138,8 @@ EXCHANGES = {
     "SRP_SHA_RSA": ("SRP", "RSA"),
     "SRP_SHA_DSS": ("SRP", "DSS"),
 }
+# Suites of TLS 1.3 that are not on by default.
+TLS13 = ("TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA256", "TLS_SHA256_SHA256", "TLS_SHA384_SHA384")
 # IANA's encryption -> OpenSSL's, its bits, its strength in bits, its class.
 ENCRYPTIONS = {
     "NULL": ("None", 0, 0, ""),
@@ -185,11 +187,14 @@ def compiled(folder: Path) -> list[dict[str, str]]:
         for word in ("HIGH", "MEDIUM", "LOW", "FIPS", "COMPLEMENTOFDEFAULT"):
             for name in ask(folder, generation, word).strip().split(":"):
                 flags.setdefault(name, []).append("NOT_DEFAULT" if word.startswith("COMP") else word)
-        for line in ask(folder, generation, "ALL:COMPLEMENTOFALL:@SECLEVEL=0", "-V", "-stdname").splitlines():
+        lines = ask(folder, generation, "ALL:COMPLEMENTOFALL:@SECLEVEL=0", "-V", "-stdname").splitlines()
+        for name in TLS13:
+            lines += ask(folder, generation, "AES128-SHA", "-V", "-stdname", "-ciphersuites", name).splitlines()[:1]
+        for line in dict.fromkeys(lines):
             high, low, iana, name, protocol, kx, auth, enc, bits, mac = LINE.match(line).groups()
             kx = SPELLING.get(kx, kx)
             strength = bits or "0"
-            if enc == "AESCCM8" and "MEDIUM" in flags.get(name, ()):
+            if enc == "AESCCM8" and generation in ("3.5", "3.6"):
                 strength = "64"  # OpenSSL CHANGES 3.2: the short tag counts
             told = [] if protocol == "TLSv1.3" else flags.get(name, [])
             attributes = (kx, auth, enc, bits or "0", strength, mac, ",".join(sorted(told)) or "-")
@@ -197,12 +202,17 @@ def compiled(folder: Path) -> list[dict[str, str]]:
             rows.setdefault(row, []).append(generation)
     out = []
     for row, builds in rows.items():
-        if "3.5" in builds:
+        if "3.5" in builds and not name_of_34(row):
             builds.append("3.2")
         if row[3] != "TLSv1.3" and not NEW_IN_110.search(row[2]):
             builds.append("1.0.2")
         out.append(dict(zip(COLUMNS, (*row, " ".join(sorted(builds, key=GENERATIONS.index))), strict=True)))
     return out
+
+
+def name_of_34(row: tuple[str, ...]) -> bool:
+    """Suites without encryption for TLS 1.3 (RFC 9150) came with 3.4, which counts as 3.2 here."""
+    return row[1].startswith("TLS_SHA")
 
 
 def gone() -> list[dict[str, str]]:

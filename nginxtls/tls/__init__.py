@@ -1,7 +1,35 @@
 """Facts of TLS as OpenSSL has them: protocol versions, cipher suites and strings, groups, policies. Knows no nginx."""
 
 from .ciphers import CipherString, Evaluation, UnknownWord, Word
+from .ciphersuites import Ciphersuites, evaluate_ciphersuites
+from .groups import Group, GroupList, evaluate_groups, group
+from .levels import protocol_allowed, security_bits, suite_allowed
+from .negotiation import ServerKey, negotiable
 from .openssl import OpenSSL
 from .suites import PROTOCOLS, Suite, suite, suites
+from .system import SystemConfiguration, parse_openssl_conf
 
-__all__ = ["PROTOCOLS", "CipherString", "Evaluation", "OpenSSL", "Suite", "UnknownWord", "Word", "suite", "suites"]
+__all__ = [
+    "PROTOCOLS",
+    "CipherString",
+    "Ciphersuites",
+    "Evaluation",
+    "Group",
+    "GroupList",
+    "OpenSSL",
+    "ServerKey",
+    "Suite",
+    "SystemConfiguration",
+    "UnknownWord",
+    "Word",
+    "evaluate_ciphersuites",
+    "evaluate_groups",
+    "group",
+    "negotiable",
+    "parse_openssl_conf",
+    "protocol_allowed",
+    "security_bits",
+    "suite",
+    "suite_allowed",
+    "suites",
+]

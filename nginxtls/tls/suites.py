@@ -17,10 +17,10 @@ class Suite:
     """A cipher suite.
 
     ``protocol`` is the oldest protocol version it works with. ``key_exchange`` is RSA, DHE, ECDHE, DHE-PSK, ECDHE-PSK,
-    RSA-PSK, PSK, SRP, a static one (DH-RSA, ECDH-ECDSA, ...) or, in TLS 1.3, any; ``authentication``, ``encryption`` and
-    ``mac`` are in the words of ``openssl ciphers -v``. ``bits`` is the key's length, ``strength_bits`` what OpenSSL counts
-    for its security level, which for CCM_8 is 64 from 3.2 on. ``flags`` are OpenSSL's classes: HIGH, MEDIUM, LOW,
-    EXPORT, FIPS, NOT_DEFAULT.
+    RSA-PSK, PSK, SRP, a static one (DH-RSA, ECDH-ECDSA, ...) or, in TLS 1.3, any; ``authentication``, ``encryption``
+    and ``mac`` are in the words of ``openssl ciphers -v``. ``bits`` is the key's length, ``strength_bits`` what OpenSSL
+    counts for its security level, which for CCM_8 is 64 from 3.2 on. ``flags`` are OpenSSL's classes: HIGH, MEDIUM,
+    LOW, EXPORT, FIPS, NOT_DEFAULT.
     """
 
     number: int

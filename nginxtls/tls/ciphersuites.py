@@ -1,0 +1,54 @@
+"""Lists of TLS 1.3 cipher suites, as ``ssl_conf_command Ciphersuites`` and openssl.cnf give them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .ciphers import UnknownWord, nearest
+from .openssl import OpenSSL
+from .suites import Suite, compiled, suite
+
+_DEFAULT = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"
+_ELEMENT = re.compile(r"[^:]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Ciphersuites:
+    """The TLS 1.3 suites of a list in its order; ``error`` is OpenSSL's reason for refusing it, else None."""
+
+    suites: tuple[Suite, ...]
+    unknown: tuple[UnknownWord, ...]
+    error: str | None
+
+
+@lru_cache(maxsize=1024)
+def evaluate_ciphersuites(text: str | None, openssl: OpenSSL) -> Ciphersuites:
+    """The suites of a list of names, separated by colons; None is OpenSSL's default, ``""`` is none at all.
+
+    Only IANA's names count, exactly spelt. 1.1.1 refuses the list for an unknown one, 3.0 and later skip it and refuse
+    only a list of nothing else (SSL_CTX_set_ciphersuites(3), asked of ``openssl ciphers -ciphersuites``).
+    """
+    known = {s.name: s for s in compiled(openssl.generation, openssl.upstream) if s.protocol == "TLSv1.3"}
+    found: list[Suite] = []
+    unknown: list[UnknownWord] = []
+    gap = False
+    text = _DEFAULT if text is None else text.partition("\0")[0]
+    for element in _ELEMENT.finditer(text):
+        if not text or (element.start() == len(text) and not text.endswith(":")):
+            continue
+        word = element.group().strip()
+        if word in known:
+            found.append(known[word])
+        elif word:
+            other = suite(word)
+            reason = "removed" if other and other.protocol == "TLSv1.3" else "tls12" if other else "misspelt"
+            start = element.start() + element.group().index(word)
+            suggestion = nearest(word, tuple(known)) if reason == "misspelt" else None
+            unknown.append(UnknownWord(word, start, start + len(word), "", reason, suggestion))
+        else:
+            gap = True
+    strict = openssl.version < (3, 0) and (unknown or gap)
+    error = "no cipher match" if text and (strict or not found) else None
+    return Ciphersuites(() if error else tuple(found), tuple(unknown), error)
