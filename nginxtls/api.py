@@ -20,11 +20,8 @@ if TYPE_CHECKING:
     from nginxtls.finding import Failure, NotChecked, Report
     from nginxtls.model import Configuration, NginxVersion
     from nginxtls.pki import TrustStore
-    from nginxtls.syntax import Files
+    from nginxtls.syntax.files import Files
     from nginxtls.tls import OpenSSL, SystemConfiguration
-
-HOST_FOLDERS = ("/etc", "/usr/local/etc", "/usr/local/nginx", "/usr/local/openresty", "/opt/homebrew/etc")
-"""Configurations below these are those of this host: what they name is read where they say it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +142,7 @@ def report(
 ) -> Report:
     """Read the paths and lint what they hold."""
     from nginxtls.baseline import read_baseline
+    from nginxtls.syntax.files import repository_of
 
     start = time.monotonic()
     moment = at or datetime.now(timezone.utc)
@@ -164,7 +162,7 @@ def report(
         hints=reading.hints,
         seconds=time.monotonic() - start,
         at=moment,
-        root=str(_repository(Path.cwd()) or Path.cwd()),
+        root=str(repository_of(Path.cwd()) or Path.cwd()),
     )
 
 
@@ -212,24 +210,15 @@ def read(
 
 def _files(paths: Sequence[str], settings: Settings, root: str | None) -> Files:
     """The door to the disk: it opens to what was asked for and to what the options and settings name, nothing else."""
-    from nginxtls.syntax import Files
+    from nginxtls.syntax.files import Files, allowed_folders
 
     if root is not None and not os.path.isdir(root):
         raise Trouble(f"--root {root}", "is not a folder", "name the folder that holds the server's file system")
-    places = [Path(os.path.abspath(path)) for path in paths if path != "-"]
-    if root is None and places and all(str(place).startswith(tuple(f"{f}/" for f in HOST_FOLDERS)) for place in places):
-        root = "/"
-    allowed = [_repository(place) or (place if place.is_dir() else place.parent) for place in places]
     maps = [(there, Path(here)) for there, here in settings.map]
     for there, here in maps:
         if not here.exists():
             raise Trouble(f"map {there}={here}", "there is no such file or folder", "mend the option or the settings")
-    return Files(allowed or [Path.cwd()], root=Path(root) if root else None, maps=maps)
-
-
-def _repository(path: Path) -> Path | None:
-    """The root of the repository that holds a path."""
-    return next((folder for folder in (path, *path.parents) if (folder / ".git").exists()), None)
+    return Files(allowed_folders(paths) or [Path.cwd()], root=root, maps=maps)
 
 
 def _nginx(text: str | None) -> NginxVersion | None:
@@ -265,9 +254,9 @@ def _trust(paths: Sequence[str]) -> TrustStore | None:
 def _system(path: str | None) -> SystemConfiguration | None:
     if path is None:
         return None
-    from nginxtls.tls import SystemConfiguration
+    from nginxtls.tls.system import parse_openssl_conf
 
     try:
-        return SystemConfiguration.parse(Path(path).read_text(encoding="utf-8", errors="replace"))
+        return parse_openssl_conf(Path(path).read_text(encoding="utf-8", errors="replace"))
     except OSError as error:
         raise Trouble(f"--openssl-conf {path}", f"cannot be read: {error.strerror}") from error

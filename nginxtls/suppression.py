@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nginxtls.finding import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from nginxtls.finding import Finding
     from nginxtls.syntax.tree import Comment, Directive, SourceFile, Span
@@ -45,9 +45,9 @@ class Suppression:
 
 def suppressions(file: SourceFile) -> list[Suppression]:
     """All suppressions written into a file, in order."""
-    found = [(comment, match) for comment in file.comments if (match := _COMMENT.match(comment.text))]
-    if not found:
+    if "nginxtls" not in file.text:
         return []
+    found = [(comment, match) for comment in file.comments if (match := _COMMENT.match(comment.text))]
     layout = _Layout(file)
     return [_suppression(layout, comment, match) for comment, match in found]
 
@@ -81,7 +81,7 @@ class _Layout:
 
     def __init__(self, file: SourceFile) -> None:
         self.file = file
-        self.directives = sorted(_walk(file.directives), key=lambda directive: directive.start)
+        self.directives = sorted(file.walk(), key=lambda directive: directive.start)
         self.starts = [directive.start for directive in self.directives]
         self.heads: dict[int, list[Directive]] = {}
         for directive in self.directives:
@@ -90,8 +90,9 @@ class _Layout:
 
     def lines(self, comment: Comment) -> tuple[int, int] | None:
         """The lines of the directives that the comment stands behind or, if alone, above; blocks count whole."""
-        line, column = self.file.position(comment.start)
-        if self.file.line_text(line)[: column - 1].strip():
+        line = self.file.position(comment.start)[0]
+        line_start = self.file.line_starts[line - self.file.first_line]
+        if self.file.text[line_start : comment.start].strip("\ufeff \t"):
             return _reach(self.heads.get(line, [])) or (line, line)
         index = bisect_right(self.starts, comment.start)
         if index == len(self.directives) or self.directives[index].parent is not self._around(index, comment.start):
@@ -134,20 +135,8 @@ def _reach(directives: Sequence[Directive]) -> tuple[int, int] | None:
 def _head_end(directive: Directive) -> int:
     """The line on which a directive's own words end: that of its ``;`` or of the block's opening brace."""
     file = directive.file
-    end = directive.arg_ends[-1] if directive.arg_ends else directive.name_end
+    end = directive.words[-1][1]
     if directive.block is None:
         return file.position(max(directive.end, end) - 1)[0]
     brace = file.text.find("{", end, directive.end)
     return file.position(brace if brace >= 0 else end)[0]
-
-
-def _walk(directives: Iterable[Directive]) -> Iterator[Directive]:
-    stack = [iter(directives)]
-    while stack:
-        for directive in stack[-1]:
-            yield directive
-            if directive.block:
-                stack.append(iter(directive.block))
-                break
-        else:
-            stack.pop()
