@@ -223,6 +223,19 @@ class Configuration:
         self.unchecked(shown, reason, directive)
         return None, reason
 
+    def is_missing(self, path: str) -> bool:
+        """The file is known not to exist, as the whole machine (or its image) may be looked at; else False."""
+        if self.files is None or UNKNOWN in path or "$" in path or not is_file(path):
+            return False
+        if self.files.root is None and "/" not in self.files.allowed:
+            return False
+        found = self.files.read(path, self.base)
+        return not isinstance(found, bytes) and not found.exists
+
+    def was_read(self, path: str) -> bool:
+        """The file could be read."""
+        return self.files is not None and isinstance(self.files.read(path, self.base), bytes)
+
     def read_bundle(self, path: str, directive: Directive) -> tuple[Bundle | None, str]:
         """The certificates in a file, or None and why it could not be read."""
         content, reason = self.read(path, directive)

@@ -361,7 +361,7 @@ def security_level(server: VirtualServer) -> int:
 
 
 def groups_of(server: VirtualServer) -> GroupList:
-    """The groups of a server: Groups or Curves of ssl_conf_command win over ssl_ecdh_curve; ``auto`` is the library's."""
+    """The groups of a server: Groups or Curves of ssl_conf_command win over ssl_ecdh_curve; ``auto``: the library's."""
     command = server.conf_command("Groups", "Curves")
     text: str | None = command[0] if command else server.setting("ssl_ecdh_curve").value
     if text in ("auto", ""):

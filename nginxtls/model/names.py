@@ -21,7 +21,8 @@ class ServerName:
     """One word of a server_name directive.
 
     ``kind``: ``exact``, ``leading`` (``*.x``), ``suffix`` (``.x``: x and all below), ``trailing`` (``x.*``), ``regex``,
-    ``empty`` (``""``, or no server_name at all), ``invalid`` (nginx never matches it) or ``unknown`` (template, ``$hostname``).
+    ``empty`` (``""``, or no server_name at all), ``invalid`` (nginx never matches it) or ``unknown`` (a template's
+    text, ``$hostname``).
     ``text`` is as written, ``key`` lower-case without the wildcard's mark.
     """
 
@@ -33,7 +34,7 @@ class ServerName:
 
     @property
     def is_host(self) -> bool:
-        """A client could ask for exactly this name (``_`` and names without a dot are ordinary to nginx, but no hosts)."""
+        """A client could ask for exactly this name (``_`` and names without a dot are no hosts)."""
         return self.kind in ("exact", "suffix") and "." in self.key and self.key != "_"
 
 

@@ -1,4 +1,4 @@
-"""Listen directives and the sockets they make: addresses normalised as nginx does, options joined per address and port."""
+"""Listen directives and the sockets they make: addresses as nginx normalises them, options joined per address."""
 
 from __future__ import annotations
 

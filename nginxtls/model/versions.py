@@ -14,7 +14,7 @@ class NginxVersion:
 
     @classmethod
     def parse(cls, text: str) -> NginxVersion:
-        """Read ``"1.26.3"``, ``"nginx/1.26.3"`` or ``"1.26"`` (the newest of that branch is not guessed: 1.26 is 1.26.0).
+        """Read ``"1.26.3"``, ``"nginx/1.26.3"`` or ``"1.26"``, which is 1.26.0.
 
         Raises:
             ValueError: the text holds no version.

@@ -1,0 +1,375 @@
+"""Why nginx would not load a server's TLS context: certificates, keys, lists of suites and groups, CAs, DH parameters.
+
+The cases and texts are measured on nginx 1.18.0 (OpenSSL 1.1.1w), 1.22.1 (3.0.20), 1.26.3 (3.5.9) and 1.30.6 (3.6.5).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nginxtls.model.certificates import is_file
+from nginxtls.model.endpoints import groups_of, origin_of, protocol_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.model.certificates import ServedBundle
+    from nginxtls.model.configuration import Configuration
+    from nginxtls.model.refusals import Refusal
+    from nginxtls.model.servers import VirtualServer
+    from nginxtls.model.sockets import Socket
+    from nginxtls.syntax.tree import Directive
+
+WEAK_DIGEST_REFUSED_BEFORE = (3, 5)
+"""OpenSSL 1.1.1 and 3.0 refuse a SHA-1 or MD5 signed chain at level ≥ 1; 3.5 and 3.6 load it (measured)."""
+
+LEVEL_BITS = {
+    # security level: least bits of RSA, DH and DSA keys; of EC keys (SSL_CTX_set_security_level(3))
+    0: (0, 0),
+    1: (1024, 160),
+    2: (2048, 224),
+    3: (3072, 256),
+    4: (7680, 384),
+    5: (15360, 512),
+}
+
+
+def address_text(address: str, port: int) -> str:
+    """An address as nginx's messages have it."""
+    if address.startswith("unix:"):
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def size(text: str) -> int | None:
+    """A size of nginx's configuration in bytes: ``10m``, ``512k``, ``4096``."""
+    found = re.fullmatch(r"(\d+)([kKmM]?)", text)
+    if not found:
+        return None
+    return int(found[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[found[2].lower()]
+
+
+def find_refusals(configuration: Configuration) -> Iterator[Refusal]:
+    """Refusals and warnings of all TLS contexts, each once however many servers share the directive."""
+    seen: set[tuple[str, int]] = set()
+    for refusal in _all(configuration):
+        key = (refusal.message, id(refusal.directive))
+        if key not in seen:
+            seen.add(key)
+            yield refusal
+
+
+def _all(configuration: Configuration) -> Iterator[Refusal]:
+    for server in configuration.servers:
+        if not server.fragment:
+            yield from _of_server(server)
+    if configuration.kind == "full":
+        for socket in configuration.sockets:
+            yield from _missing_certificate(socket, configuration)
+        for server in configuration.servers:
+            if server.kind == "mail":
+                yield from _mail(server)
+    for upstream in configuration.upstreams:
+        verify, trusted = upstream.setting("verify"), upstream.setting("trusted_certificate")
+        if verify.enabled and trusted.is_default and trusted.certain and verify.origin:
+            prefix = upstream.directive_name("trusted_certificate")
+            yield _refuse(verify.origin, "upstream", f"no {prefix} for {upstream.directive_name('verify')}")
+        certificate, key = upstream.setting("certificate"), upstream.setting("certificate_key")
+        if certificate.origin and certificate.value and key.is_default and key.certain:
+            text = f'no "{upstream.directive_name("certificate_key")}" is defined for certificate "{certificate.value}"'
+            yield _refuse(certificate.origin, "upstream", text)
+
+
+def _refuse(directive: Directive, kind: str, message: str, *, level: str = "emerg", arg: int | None = None) -> Refusal:
+    from nginxtls.model.refusals import refuse
+
+    return refuse(directive, kind, message, level=level, arg=arg)
+
+
+def _of_server(server: VirtualServer) -> Iterator[Refusal]:
+    """ngx_http_ssl_merge_srv_conf() and its twins of stream and mail, in their order."""
+    if not _loads(server):
+        return
+    certificates = server.setting("ssl_certificate").directives
+    keys = server.setting("ssl_certificate_key")
+    if certificates and len(keys.directives) < len(certificates) and (keys.certain or keys.directives):
+        last = certificates[-1]
+        text = f'no "ssl_certificate_key" is defined for certificate "{last.args[0] if last.args else ""}"'
+        yield _refuse(last, "key", text)
+        return
+    if not server.has_tls_context:
+        return
+    yield from _ciphers(server)
+    for bundle in server.bundles:
+        yield from _bundle(server, bundle)
+    yield from _clients(server)
+    yield from _groups(server)
+    yield from _dhparam(server)
+    yield from _conf_commands(server)
+    if server.kind == "http" or server.configuration.assumed_nginx.at_least(1, 27, 2):
+        yield from _stapling(server)
+
+
+def _loads(server: VirtualServer) -> bool:
+    """Whether nginx makes the TLS context of a server that may not listen with TLS."""
+    if server.kind == "http":
+        return True
+    if server.kind == "stream":
+        return server.configuration.assumed_nginx.at_least(1, 25, 5) or any(s.tls for s in server.sockets)
+    return any(s.tls for s in server.sockets) or server.starttls
+
+
+def _ciphers(server: VirtualServer) -> Iterator[Refusal]:
+    setting = server.setting("ssl_ciphers")
+    if setting.origin is None or not setting.known or len(setting.origin.args) != 1:
+        return
+    from nginxtls.tls import CipherString
+
+    evaluation = CipherString(setting.value).evaluate(server.configuration.openssl)
+    if evaluation.error:
+        text = f'SSL_CTX_set_cipher_list("{setting.value}") failed: {evaluation.error}'
+        yield _refuse(setting.origin, "ciphers", text, arg=0)
+
+
+def _loading_level(server: VirtualServer) -> int:
+    """The security level while certificates are loaded: @SECLEVEL of ssl_ciphers counts from 1.21.2 on."""
+    from nginxtls.tls import CipherString
+
+    configuration = server.configuration
+    if configuration.assumed_nginx.at_least(1, 21, 2):
+        text = server.setting("ssl_ciphers").value
+        level = CipherString(text).evaluate(configuration.openssl).security_level if "@SECLEVEL" in text else None
+        if level is not None:
+            return level
+    system = configuration.system.security_level
+    return configuration.openssl.default_security_level if system is None else system
+
+
+def _bundle(server: VirtualServer, served: ServedBundle) -> Iterator[Refusal]:
+    configuration = server.configuration
+    if not is_file(served.path) or "$" in served.key_path:
+        return
+    if configuration.is_missing(served.path):
+        yield _refuse(served.directive, "certificate", f'cannot load certificate "{served.path}": no such file', arg=0)
+        return
+    bundle = served.bundle
+    if bundle is None:
+        return
+    if not bundle.loads:
+        problem = bundle.problems[0].message if bundle.problems else "no certificate in it"
+        yield _refuse(served.directive, "certificate", f'cannot load certificate "{served.path}": {problem}', arg=0)
+        return
+    level = _loading_level(server)
+    yield from _strength(server, served, level)
+    key = served.key_directive
+    if key is None or not is_file(served.key_path):
+        return
+    if configuration.is_missing(served.key_path):
+        yield _refuse(key, "key", f'cannot load certificate key "{served.key_path}": no such file', arg=0)
+    elif served.key is None:
+        if configuration.was_read(served.key_path):
+            text = f'cannot load certificate key "{served.key_path}": {served.key_unreadable}'
+            yield _refuse(key, "key", text, arg=0)
+    elif served.key_matches is False and served.is_sent:
+        yield _refuse(key, "key", f'SSL_CTX_use_PrivateKey("{served.key_path}") failed: key values mismatch', arg=0)
+
+
+def _strength(server: VirtualServer, served: ServedBundle, level: int) -> Iterator[Refusal]:
+    openssl = server.configuration.openssl
+    assert served.bundle is not None
+    for index, certificate in enumerate(served.bundle.certificates):
+        call = "SSL_CTX_use_certificate" if index == 0 else "SSL_CTX_set0_chain"
+        who = "ee" if index == 0 else "ca"
+        if _too_small(certificate.key.kind, certificate.key.bits, level):
+            text = f'{call}("{served.path}") failed: {who} key too small'
+            yield _refuse(served.directive, "certificate", text, arg=0)
+            return
+        weak = certificate.signature_hash in ("sha1", "md5") and not certificate.self_signed
+        if weak and level >= 1 and openssl.version < WEAK_DIGEST_REFUSED_BEFORE:
+            text = f'{call}("{served.path}") failed: ca md too weak'
+            yield _refuse(served.directive, "certificate", text, arg=0)
+            return
+
+
+def _too_small(kind: str, bits: int | None, level: int) -> bool:
+    if bits is None or kind not in ("RSA", "RSA-PSS", "DSA", "EC"):
+        return False
+    modulus, curve = LEVEL_BITS[min(level, 5)]
+    return bits < (curve if kind == "EC" else modulus)
+
+
+def _clients(server: VirtualServer) -> Iterator[Refusal]:
+    verify = server.setting("ssl_verify_client")
+    client = server.setting("ssl_client_certificate")
+    trusted = server.setting("ssl_trusted_certificate")
+    configuration = server.configuration
+    if verify.origin and verify.value in ("on", "optional") and client.is_default and client.certain:
+        if configuration.nginx is not None and not configuration.nginx.at_least(1, 27, 2):
+            yield _refuse(verify.origin, "client-ca", "no ssl_client_certificate for ssl_verify_client")
+        elif trusted.is_default:
+            text = "no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client"
+            yield _refuse(verify.origin, "client-ca", text)
+    if verify.value in ("on", "optional", "optional_no_ca"):
+        yield from _certificates_file(server, client.origin)
+    yield from _certificates_file(server, trusted.origin)
+    crl = server.setting("ssl_crl").origin
+    if crl and crl.args and configuration.is_missing(crl.args[0]):
+        yield _refuse(crl, "crl", f'cannot load CRL "{crl.args[0]}": no such file', arg=0)
+    ocsp = server.setting("ssl_ocsp")
+    if ocsp.origin and ocsp.value in ("on", "leaf") and verify.value == "optional_no_ca":
+        yield _refuse(ocsp.origin, "client-ca", '"ssl_ocsp" is incompatible with "ssl_verify_client optional_no_ca"')
+
+
+def _certificates_file(server: VirtualServer, directive: Directive | None) -> Iterator[Refusal]:
+    if directive is None or not directive.args or not is_file(directive.args[0]):
+        return
+    path = directive.args[0]
+    configuration = server.configuration
+    if configuration.is_missing(path):
+        yield _refuse(directive, "client-ca", f'cannot load certificates "{path}": no such file', arg=0)
+        return
+    bundle, _ = configuration.read_bundle(path, directive)
+    if bundle is not None and not bundle.certificates:
+        yield _refuse(directive, "client-ca", f'cannot load certificates "{path}": no certificate in it', arg=0)
+
+
+def _groups(server: VirtualServer) -> Iterator[Refusal]:
+    origin = origin_of(server, "ssl_ecdh_curve")
+    if origin is None or not origin.known:
+        return
+    groups = groups_of(server)
+    if groups.error:
+        text = f'SSL_CTX_set1_curves_list("{origin.args[-1]}") failed: {groups.error}'
+        yield _refuse(origin, "groups", text, arg=len(origin.args) - 1)
+
+
+def _dhparam(server: VirtualServer) -> Iterator[Refusal]:
+    origin = server.setting("ssl_dhparam").origin
+    if origin is None or not origin.args or not origin.known:
+        return
+    path, configuration = origin.args[0], server.configuration
+    if configuration.is_missing(path):
+        yield _refuse(origin, "dhparam", f'BIO_new_file("{path}") failed: no such file', arg=0)
+        return
+    bits = configuration.dhparam_bits(path, origin)
+    if bits is None:
+        yield _refuse(origin, "dhparam", f'PEM_read_bio_DHparams("{path}") failed: no start line', arg=0)
+    elif configuration.openssl.version >= (3, 0) and (bits < 1024 or _too_small("RSA", bits, _loading_level(server))):
+        yield _refuse(origin, "dhparam", f'SSL_CTX_set_tmp_dh("{path}") failed: dh key too small', arg=0)
+
+
+_COMMANDS = frozenset(
+    "ciphersuites cipherstring curves groups minprotocol maxprotocol protocol options certificate privatekey "
+    "dhparameters signaturealgorithms clientsignaturealgorithms ecdhparameters verifycafile chaincafile chaincapath "
+    "verifycapath requestcafile clientcafile requestcapath clientcapath recordpadding numtickets serverinfofile "
+    "verifymode chaincastore verifycastore requestcastore clientcastore rxcertcompression txcertcompression".split()
+)
+
+
+def _conf_commands(server: VirtualServer) -> Iterator[Refusal]:
+    from nginxtls.tls import CipherString, evaluate_ciphersuites
+
+    openssl = server.configuration.openssl
+    for name, value, directive in server.conf_commands:
+        if not directive.known or "$" in value:
+            continue
+        lower = name.lower()
+        problem = None
+        if lower not in _COMMANDS:
+            yield _refuse(
+                directive, "conf-command", f'SSL_CONF_cmd("{name}", "{value}") failed: unknown cmd name', arg=0
+            )
+            continue
+        if lower == "ciphersuites":
+            problem = evaluate_ciphersuites(value, openssl).error
+        elif lower == "cipherstring":
+            problem = CipherString(value).evaluate(openssl).error
+        elif lower in ("minprotocol", "maxprotocol"):
+            known = protocol_names([value]) - {"SSLv2"} or value.lower() == "none"
+            problem = None if known else "bad value"
+        elif lower == "options":
+            words = {word.lstrip("+-").strip().lower() for word in value.split(",")}
+            problem = None if words <= _OPTIONS else "bad value"
+        if problem:
+            yield _refuse(directive, "conf-command", f'SSL_CONF_cmd("{name}", "{value}") failed: {problem}', arg=1)
+
+
+_OPTIONS = frozenset(
+    "sessionticket emptyfragments bugs compression serverpreference noresumptiononrenegotiation dhsingle ecdhsingle "
+    "unsafelegacyrenegotiation unsafelegacyserverconnect clientrenegotiation encryptthenmac norenegotiation "
+    "allownodhekex prioritizechacha middleboxcompat antireplay extendedmastersecret canames ktls "
+    "ktlstxzerocopysendfile strictcertcheck ignoreunexpectedeof rxcertificatecompression "
+    "txcertificatecompression prefernodhekex".split()
+)
+
+
+def _stapling(server: VirtualServer) -> Iterator[Refusal]:
+    """The warnings that make stapling do nothing (ngx_ssl_stapling_certificate)."""
+    stapling = server.setting("ssl_stapling")
+    if stapling.origin is None or not stapling.enabled:
+        return
+    if server.setting("ssl_stapling_file").directives:
+        return
+    responder = server.setting("ssl_stapling_responder")
+    ignored = '"ssl_stapling" ignored, '
+    for bundle in server.bundles:
+        if bundle.leaf is None or bundle.chain is None or not is_file(bundle.path):
+            continue
+        issuer = _issuer_at_hand(server, bundle)
+        if issuer is False:
+            text = f'{ignored}issuer certificate not found for certificate "{bundle.path}"'
+            yield _refuse(stapling.origin, "stapling", text, level="warn")
+            continue
+        if not responder.directives and not bundle.leaf.ocsp_responders:
+            text = f'{ignored}no OCSP responder URL in the certificate "{bundle.path}"'
+            yield _refuse(stapling.origin, "stapling", text, level="warn")
+            continue
+        url = responder.value if responder.directives else bundle.leaf.ocsp_responders[0]
+        if not url.lower().startswith("http://"):
+            text = f'{ignored}invalid URL prefix in OCSP responder "{url}" in the certificate "{bundle.path}"'
+            yield _refuse(stapling.origin, "stapling", text, level="warn")
+
+
+def _issuer_at_hand(server: VirtualServer, bundle: ServedBundle) -> bool | None:
+    """Whether the leaf's issuer is in the file or in ssl_trusted_certificate; None if that file is not known."""
+    assert bundle.bundle is not None
+    leaf, *rest = bundle.bundle.certificates
+    trusted = server.setting("ssl_trusted_certificate").origin
+    if trusted is not None and trusted.args:
+        more, _ = server.configuration.read_bundle(trusted.args[0], trusted)
+        if more is None:
+            return None
+        rest = [*rest, *more.certificates]
+    return any(certificate.subject == leaf.issuer for certificate in rest)
+
+
+def _missing_certificate(socket: Socket, configuration: Configuration) -> Iterator[Refusal]:
+    """``listen ... ssl`` whose default server has no certificate (ngx_http_ssl_init, ngx_stream_ssl_init)."""
+    if not socket.tls or socket.kind == "mail":
+        return
+    default = socket.default
+    text = 'no "ssl_certificate" is defined for the "listen ... ssl" directive'
+    for server in [default, *(socket.servers if default.rejects_handshake else ())]:
+        if server.has_tls_context or not server.scope.certain or server.directive is None:
+            continue
+        yield _refuse(server.directive, "certificate", text)
+    nginx = configuration.nginx
+    protocols = default.setting("ssl_protocols")
+    if not socket.quic or not default.has_certificate or "TLSv1.3" in protocol_names(protocols.values):
+        return
+    origin = protocols.origin or default.directive
+    if origin is not None and (nginx is None or nginx.at_least(1, 25, 0)):
+        yield _refuse(origin, "value", '"ssl_protocols" must enable TLSv1.3 for the "listen ... quic" directive')
+
+
+def _mail(server: VirtualServer) -> Iterator[Refusal]:
+    if server.has_certificate or not server.scope.certain or server.directive is None:
+        return
+    if any(socket.tls for socket in server.sockets):
+        text = 'no "ssl_certificate" is defined for the "listen ... ssl" directive'
+    elif server.starttls:
+        text = 'no "ssl_certificate" is defined for the "starttls" directive'
+    else:
+        return
+    yield _refuse(server.directive, "certificate", text)

@@ -1,0 +1,360 @@
+"""What ``nginx -t`` stops at (emerg) or warns about (warn), in TLS matters and in what TLS hangs on.
+
+Messages are nginx's own, without the place; the cases are measured (see docs/nginx-semantics.md, section ``nginx -t``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nginxtls.finding import Location
+from nginxtls.model import loading
+from nginxtls.model.directive_table import by_kind_and_name, entries
+from nginxtls.model.settings import ADDS_UP, REPEATABLE
+from nginxtls.syntax.tree import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from nginxtls.model.configuration import Configuration
+    from nginxtls.model.servers import VirtualServer
+    from nginxtls.model.settings import Scope
+    from nginxtls.model.sockets import Listen, Socket
+    from nginxtls.syntax.tree import Directive, SourceFile
+
+EMERG, WARN = "emerg", "warn"
+
+_FAMILIES = ("ssl_", "proxy_ssl_", "grpc_ssl_", "uwsgi_ssl_", "http2_", "http3_", "quic_")
+_NAMES = frozenset({"ssl", "http2", "http3", "starttls", "proxy_ssl", "add_header_inherit"})
+_BLOCKS = frozenset(
+    {"main", "events", "http", "stream", "mail", "server", "location", "if", "limit_except", "upstream"}
+)
+
+_ENUMERATIONS = {
+    "ssl_verify_client": ("off", "on", "optional", "optional_no_ca"),
+    "ssl_ocsp": ("off", "on", "leaf"),
+    "starttls": ("off", "on", "only"),
+    "add_header_inherit": ("on", "off", "merge"),
+}
+_PROTOCOLS = frozenset({"sslv2", "sslv3", "tlsv1", "tlsv1.1", "tlsv1.2", "tlsv1.3"})
+_COUNTS = {
+    # directives with other than exactly one argument: (least, most)
+    "ssl_protocols": (1, 99),
+    "proxy_ssl_protocols": (1, 99),
+    "grpc_ssl_protocols": (1, 99),
+    "uwsgi_ssl_protocols": (1, 99),
+    "ssl_conf_command": (2, 2),
+    "proxy_ssl_conf_command": (2, 2),
+    "grpc_ssl_conf_command": (2, 2),
+    "uwsgi_ssl_conf_command": (2, 2),
+    "ssl_session_cache": (1, 2),
+    "ssl_alpn": (1, 99),
+    "proxy_ssl_alpn": (1, 99),
+    "ssl_certificate_cache": (1, 3),
+    "proxy_ssl_certificate_cache": (1, 3),
+    "grpc_ssl_certificate_cache": (1, 3),
+    "uwsgi_ssl_certificate_cache": (1, 3),
+}
+_REMOVED = {"ssl": (1, 25, 1)}
+
+_LISTEN_FLAGS = {
+    "http": {"default_server", "default", "ssl", "http2", "quic", "spdy", "proxy_protocol", "bind", "reuseport",
+             "deferred", "multipath"},
+    "stream": {"default_server", "default", "ssl", "udp", "proxy_protocol", "bind", "reuseport", "deferred",
+               "multipath"},
+    "mail": {"ssl", "proxy_protocol", "bind", "multipath"},
+}  # fmt: skip
+_LISTEN_VALUES = (
+    "setfib=",
+    "fastopen=",
+    "backlog=",
+    "rcvbuf=",
+    "sndbuf=",
+    "accept_filter=",
+    "ipv6only=",
+    "so_keepalive=",
+)
+_SOCKET_OPTIONS = ("bind", "reuseport", "deferred", "multipath", *_LISTEN_VALUES)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A line that ``nginx -t`` would print. ``level``: ``emerg`` (nginx does not start) or ``warn``.
+
+    ``kind`` groups the cases: ``context``, ``unknown-directive``, ``value``, ``duplicate``, ``listen``, ``name``,
+    ``certificate``, ``key``, ``ciphers``, ``groups``, ``dhparam``, ``client-ca``, ``stapling``, ``upstream`` …
+    """
+
+    level: str
+    message: str
+    location: Location
+    directive: Directive
+    kind: str
+
+
+def refuse(directive: Directive, kind: str, message: str, *, level: str = EMERG, arg: int | None = None) -> Refusal:
+    """A refusal at a directive or one of its arguments."""
+    span = directive.span if arg is None else directive.arg_span(arg)
+    return Refusal(level, message.replace(UNKNOWN, "…"), Location(directive.file, span), directive, kind)
+
+
+def find_refusals(configuration: Configuration) -> Iterator[Refusal]:
+    """All refusals and warnings, the tree's first, then those that show when nginx puts it all together."""
+    yield from _of_tree(configuration)
+    scopes = [*configuration.blocks.values(), *(server.scope for server in configuration.servers)]
+    for scope in scopes:
+        yield from _duplicates(scope)
+    for server in configuration.servers:
+        yield from _of_listens(server)
+    if configuration.kind == "full":
+        for socket in configuration.sockets:
+            yield from _of_socket(socket, configuration)
+    yield from loading.find_refusals(configuration)
+
+
+# -- the tree: names, contexts, arguments ----------------------------------------------------------------------------
+
+
+def _of_tree(configuration: Configuration) -> Iterator[Refusal]:
+    """Each file once per context that it is included in."""
+    tree = configuration.tree
+    start = configuration.context if configuration.kind != "full" else "main"
+    work: list[tuple[Iterable[Directive], tuple[str, ...]]] = [(root.directives, (start,)) for root in tree.roots]
+    seen: set[tuple[SourceFile, str]] = set()
+    while work:
+        directives, path = work.pop()
+        for directive in directives:
+            if directive.name == "include":
+                for file in tree.includes.get(directive, ()):
+                    if (file, path[-1]) not in seen:
+                        seen.add((file, path[-1]))
+                        work.append((file.directives, path))
+                continue
+            if directive.name in _NAMES or directive.name.startswith(_FAMILIES):
+                yield from _of_directive(directive, path, configuration)
+            if directive.block:
+                name = directive.name
+                if name == "if" and path[-1] == "location":
+                    name = "if in location"
+                work.append((directive.block, (*path, name)))
+
+
+def _kind_of(path: tuple[str, ...], configuration: Configuration) -> str | None:
+    for kind in ("http", "stream", "mail"):
+        if kind in path:
+            return kind
+    return configuration.context if configuration.context in ("http", "stream", "mail") else None
+
+
+def _of_directive(directive: Directive, path: tuple[str, ...], configuration: Configuration) -> Iterator[Refusal]:
+    name, nginx = directive.name, configuration.nginx
+    kind, context = _kind_of(path, configuration), path[-1]
+    table = by_kind_and_name()
+    entry = table.get((kind or "http", name))
+    anywhere = [other for other in entries() if other.directive == name]
+    # A directive of another module family is known to nginx, but not allowed here.
+    if not anywhere:
+        if "acme" not in name and "njs" not in name:
+            yield refuse(directive, "unknown-directive", f'unknown directive "{name}"')
+        return
+    if nginx is not None:
+        if name in _REMOVED and nginx.at_least(*_REMOVED[name]) and context != "acme_issuer":
+            yield refuse(directive, "unknown-directive", f'unknown directive "{name}"')
+            return
+        if all(other.since is not None and nginx < other.since for other in anywhere):
+            yield refuse(directive, "unknown-directive", f'unknown directive "{name}"')
+            return
+    if context in _BLOCKS or context == "if in location":
+        allowed = entry is not None and context in entry.contexts
+        too_new = entry is not None and nginx is not None and entry.since is not None and nginx < entry.since
+        if kind is not None and (not allowed or too_new):
+            yield refuse(directive, "context", f'"{name}" directive is not allowed here')
+            return
+    yield from _of_arguments(directive, name)
+
+
+def _of_arguments(directive: Directive, name: str) -> Iterator[Refusal]:
+    least, most = _COUNTS.get(name, (1, 1))
+    if not least <= len(directive.args) <= most:
+        if directive.known:
+            yield refuse(directive, "value", f'invalid number of arguments in "{name}" directive')
+        return
+    if not directive.known:
+        return
+    value = directive.args[0]
+    if name in ADDS_UP:
+        seen: set[str] = set()
+        for index, word in enumerate(directive.args):
+            if word.lower() not in _PROTOCOLS:
+                yield refuse(directive, "value", f'invalid value "{word}"', arg=index)
+            elif word.lower() in seen:
+                yield refuse(directive, "value", f'duplicate value "{word}"', level=WARN, arg=index)
+            seen.add(word.lower())
+    elif name in _ENUMERATIONS:
+        if value.lower() not in _ENUMERATIONS[name]:
+            yield refuse(directive, "value", f'invalid value "{value}"', arg=0)
+    elif _is_flag(name) and value.lower() not in ("on", "off"):
+        text = f'invalid value "{value}" in "{name}" directive, it must be "on" or "off"'
+        yield refuse(directive, "value", text, arg=0)
+    elif name == "ssl_session_cache":
+        yield from _of_session_cache(directive)
+
+
+def _is_flag(name: str) -> bool:
+    return any(entry.syntax == "on | off" for entry in entries() if entry.directive == name)
+
+
+def _of_session_cache(directive: Directive) -> Iterator[Refusal]:
+    for index, word in enumerate(directive.args):
+        if word in ("off", "none", "builtin") or (word.startswith("builtin:") and word[8:].isdigit()):
+            continue
+        parts = word.split(":")
+        size = loading.size(parts[2]) if len(parts) == 3 and parts[0] == "shared" and parts[1] else None
+        if size is None:
+            yield refuse(directive, "value", f'invalid session cache "{word}"', arg=index)
+        elif size < 8 * 4096:
+            yield refuse(directive, "value", f'session cache "{word}" is too small', arg=index)
+
+
+def _duplicates(scope: Scope) -> Iterator[Refusal]:
+    for name, lines in scope.own.items():
+        if len(lines) < 2 or name in ADDS_UP or name in REPEATABLE:
+            continue
+        if not (name in _NAMES or name.startswith(_FAMILIES)):
+            continue
+        for line in lines[1:]:
+            if not line.branch and not lines[0].branch:
+                yield refuse(line, "duplicate", f'"{name}" directive is duplicate')
+
+
+# -- sockets and names -----------------------------------------------------------------------------------------------
+
+
+def _of_listens(server: VirtualServer) -> Iterator[Refusal]:
+    configuration = server.configuration
+    nginx = configuration.nginx
+    seen: set[tuple[str, int, bool]] = set()
+    for listen in server.listens:
+        directive = listen.directive
+        if directive is None or not directive.known:
+            continue
+        if listen.problem:
+            text = f'{listen.problem} in "{directive.args[0] if directive.args else ""}" of the "listen" directive'
+            yield refuse(directive, "listen", text)
+            continue
+        for index, parameter in enumerate(directive.args[1:], 1):
+            problem = _parameter_problem(parameter, listen, server)
+            if problem:
+                yield refuse(directive, "listen", problem, arg=index)
+        if listen.has("http2") and nginx is not None and nginx.at_least(1, 25, 1) and server.kind == "http":
+            text = 'the "listen ... http2" directive is deprecated, use the "http2" directive instead'
+            yield refuse(directive, "listen", text, level=WARN, arg=listen.argument("http2"))
+        for port in listen.ports:
+            key = (listen.address, port, listen.datagram)
+            if key in seen and not directive.branch:
+                yield refuse(directive, "listen", f"a duplicate listen {loading.address_text(listen.address, port)}")
+            seen.add(key)
+    old = nginx is not None and not nginx.at_least(1, 25, 1)
+    if old and (ssl := server.first("ssl")):
+        text = 'the "ssl" directive is deprecated, use the "listen ... ssl" directive instead'
+        yield refuse(ssl, "value", text, level=WARN)
+
+
+def _parameter_problem(parameter: str, listen: Listen, server: VirtualServer) -> str | None:
+    nginx, kind = server.configuration.nginx, server.kind
+    if "=" in parameter and parameter.startswith(_LISTEN_VALUES):
+        return None
+    if parameter not in _LISTEN_FLAGS[kind]:
+        return f'invalid parameter "{parameter}"'
+    if parameter == "quic":
+        if nginx is not None and not nginx.at_least(1, 25, 0):
+            return 'invalid parameter "quic"'
+        if listen.has("ssl"):
+            return '"listen" directive "ssl" parameter is incompatible with "quic"'
+    if parameter == "spdy" and nginx is not None and nginx.at_least(1, 21, 4):
+        return 'invalid parameter "spdy"'
+    old = nginx is not None and not nginx.at_least(1, 25, 5)
+    if kind == "stream" and parameter in ("default_server", "default") and old:
+        return f'the invalid "{parameter}" parameter'
+    return None
+
+
+def _of_socket(socket: Socket, configuration: Configuration) -> Iterator[Refusal]:
+    nginx = configuration.nginx
+    address = loading.address_text(socket.address, socket.port)
+    defaults = [(s, li) for s, li in socket.listens if li.is_default and li.directive is not None]
+    for _, listen in defaults[1:]:
+        assert listen.directive is not None
+        if socket.kind == "http" or (socket.kind == "stream"):
+            yield refuse(listen.directive, "listen", f"a duplicate default server for {address}")
+    by_sni = socket.kind == "http" or (socket.kind == "stream" and configuration.assumed_nginx.at_least(1, 25, 5))
+    if not by_sni:
+        for _, listen in socket.listens[1:]:
+            if listen.directive is not None:
+                yield refuse(listen.directive, "listen", f'duplicate "{address}" address and port pair')
+        return
+    yield from _options(socket, address)
+    if nginx is not None and nginx.at_least(1, 23, 4) and socket.kind == "http":
+        yield from _redefined(socket, address)
+    yield from _conflicting_names(socket, address)
+
+
+def _options(socket: Socket, address: str) -> Iterator[Refusal]:
+    """Socket options may stand on one line of an address only."""
+    first: tuple[str, ...] | None = None
+    for _, listen in socket.listens:
+        options = tuple(p for p in listen.parameters if p.startswith(_SOCKET_OPTIONS))
+        if not options or listen.directive is None:
+            continue
+        if first is not None:
+            yield refuse(listen.directive, "listen", f"duplicate listen options for {address}")
+        first = options
+
+
+def _redefined(socket: Socket, address: str) -> Iterator[Refusal]:
+    """``protocol options redefined``: two different non-empty sets of ssl, http2, quic, proxy_protocol on one address.
+
+    ngx_http_add_addresses(): a line that only repeats what stands already, or has none, is silent; so is a line
+    with only ``ssl`` (measured on 1.26.3).
+    """
+    bits = {"ssl": 1, "http2": 2, "proxy_protocol": 4}
+    joined = 0
+    previous = 0
+    for _, listen in socket.listens:
+        mine = sum(bit for name, bit in bits.items() if listen.has(name))
+        before = joined
+        joined |= mine
+        if (
+            before
+            and previous
+            and mine
+            and mine != previous
+            and mine not in (1, before)
+            and listen.directive is not None
+        ):
+            yield refuse(listen.directive, "listen", f"protocol options redefined for {address}", level=WARN)
+        previous = mine or previous
+
+
+def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
+    """The same name twice on one address: the first server has it."""
+    if len(socket.servers) < 2:
+        return
+    owners: dict[tuple[str, str], VirtualServer] = {}
+    for server in socket.servers:
+        for name in server.names:
+            if name.kind in ("regex", "unknown", "invalid"):
+                continue
+            keys = [("exact", name.key)] if name.kind in ("exact", "empty") else [("leading", name.key)]
+            if name.kind == "trailing":
+                keys = [("trailing", name.key)]
+            for key in keys:
+                owner = owners.setdefault(key, server)
+                if owner is server:
+                    continue
+                directive = name.directive or server.directive
+                if directive is not None and not directive.branch:
+                    text = name.text.lower() if name.kind != "suffix" else "*" + name.text.lower()
+                    message = f'conflicting server name "{text}" on {address}, ignored'
+                    yield refuse(directive, "name", message, level=WARN, arg=name.arg if name.directive else None)

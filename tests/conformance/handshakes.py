@@ -1,0 +1,472 @@
+"""Random configurations, each served by real nginx and predicted by the model, compared field by field.
+
+    python tests/conformance/handshakes.py --seeds 0-999 [--generation trixie] [--keep FOLDER]
+
+A difference prints the seed, the field, both answers and the configuration, minimised line by line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from hello import GROUPS, VERSIONS, Flight, ask, client_hello
+from lab import Bench, Generation, generations, get, installed, make_certificates, scratch, sha256
+
+import nginxtls
+from nginxtls.tls import suites as all_suites
+
+PORT = 18400
+PATHS = ("/", "/a/x", "/a/b/c", "/exact", "/img.png", "/nowhere")
+NAMES = (
+    "a.test", "b.test", "www.a.test", "*.a.test", ".b.test", "*.test", "www.*", "_", '""', "~^r[0-9]+\\.test$",
+    "~^(?<u>\\w+)\\.re\\.org$", "UPPER.test", "c.test.", "127.0.0.1", "x.y.a.test", "*.y.a.test",
+)  # fmt: skip
+ASKED = (None, "a.test", "b.test", "www.a.test", "q.x.a.test", "sub.b.test", "www.zzz", "r12.test", "u.re.org",
+         "upper.TEST", "b.test.", "nothing.example", "x.y.a.test")  # fmt: skip
+PROTOCOLS = ("TLSv1.2 TLSv1.3", "TLSv1.2", "TLSv1.3", "TLSv1 TLSv1.1 TLSv1.2", "TLSv1.1 TLSv1.2 TLSv1.3", "TLSv1 TLSv1.2",
+             "tlsv1.2", "SSLv3 TLSv1.2", "TLSv1.1")  # fmt: skip
+CIPHERS = (
+    "HIGH:!aNULL:!MD5", "ECDHE+AESGCM", "ECDHE+AESGCM:DHE+AESGCM", "ALL:!aNULL:@SECLEVEL=0", "HIGH:!kRSA:!aNULL:@STRENGTH",
+    "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256:AES128-SHA", "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "AES128-SHA:AES256-SHA:@SECLEVEL=0", "DEFAULT", "EECDH+CHACHA20:EECDH+AES128:RSA+AES128:@SECLEVEL=1", "kRSA",
+    "DEFAULT:@SECLEVEL=3", "NOSUCH", "ECDHE-RSA-AES256-SHA384:NOSUCH:DHE-RSA-AES256-SHA256",
+)  # fmt: skip
+CURVES = ("auto", "prime256v1", "X25519:prime256v1", "secp384r1", "secp384r1:X25519:prime256v1", "X448:secp521r1",
+          "X25519MLKEM768:X25519", "nosuch")  # fmt: skip
+PAIRS = ("a-ec", "b-ec", "a-rsa", "b-rsa", "ed", "a-ec a-rsa", "b-rsa b-ec", "a-rsa b-rsa", "b-ec ed")
+
+
+@dataclass
+class Case:
+    """A configuration and what was drawn for it."""
+
+    files: dict[str, str]
+    ports: list[int] = field(default_factory=list)
+    kind: str = "http"
+
+
+def draw(seed: int, bench: Bench, certificates: Path) -> Case:
+    """The configuration of a seed: the same for each generation but for its paths."""
+    r = random.Random(seed)
+    kind = "stream" if r.random() < 0.12 else "http"
+    lines: list[str] = []
+    if r.random() < 0.6:
+        lines += _settings(r, certificates, kind, 0.25)
+    if r.random() < 0.3:
+        lines += _certificate(r, certificates)
+    if kind == "http" and r.random() < 0.3:
+        lines.append(_header(r))
+    ports = [PORT + i for i in range(r.choice((1, 1, 1, 2)))]
+    files: dict[str, str] = {}
+    for number in range(r.choice((1, 2, 2, 3, 4))):
+        block = _server(r, number, ports, certificates, kind)
+        if r.random() < 0.2:
+            name = f"site{number}.conf"
+            files[name] = "\n".join(block) + "\n"
+            lines.append(f"include {name};")
+        else:
+            lines += block
+    head = bench.http_head if kind == "http" else ""
+    body = "\n".join(lines)
+    files["nginx.conf"] = f"{bench.head}{kind} {{\n{head}\n{body}\n}}\n"
+    return Case(files, ports, kind)
+
+
+def _settings(r: random.Random, certificates: Path, kind: str, chance: float) -> list[str]:
+    lines = []
+
+    def maybe(weight: float, line: str) -> None:
+        if r.random() < weight:
+            lines.append(line)
+
+    maybe(chance * 1.6, f"ssl_protocols {r.choice(PROTOCOLS)};")
+    maybe(chance * 1.6, f'ssl_ciphers "{r.choice(CIPHERS)}";')
+    maybe(chance, f"ssl_prefer_server_ciphers {r.choice(('on', 'off'))};")
+    maybe(chance, f"ssl_ecdh_curve {r.choice(CURVES)};")
+    maybe(chance, f"ssl_session_tickets {r.choice(('on', 'off'))};")
+    maybe(chance * 0.5, f"ssl_dhparam {certificates}/dh{r.choice(('2048', '2048', '1024'))}.pem;")
+    verify = r.choice(("on", "optional", "optional_no_ca", "off"))
+    if r.random() < chance:
+        lines.append(f"ssl_verify_client {verify};")
+        if r.random() < 0.8:
+            lines.append(f"ssl_client_certificate {certificates}/{r.choice(('root', 'two'))}.pem;")
+        elif r.random() < 0.5:
+            lines.append(f"ssl_trusted_certificate {certificates}/root.pem;")
+    maybe(
+        chance * 0.3,
+        f"ssl_conf_command Ciphersuites {r.choice(('TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384'))};",
+    )
+    maybe(
+        chance * 0.3,
+        f"ssl_conf_command {r.choice(('MinProtocol TLSv1.2', 'MaxProtocol TLSv1.2', 'MinProtocol TLSv1.3', 'Groups P-384', 'Options -SessionTicket', 'Protocol -TLSv1.2', 'CipherString ECDHE+AES128'))};",
+    )
+    maybe(chance * 0.3, f"ssl_reject_handshake {r.choice(('on', 'off', 'on'))};")
+    if kind == "http":
+        maybe(chance * 0.4, f"http2 {r.choice(('on', 'off'))};")
+        maybe(chance * 0.3, "ssl_early_data on;")
+    else:
+        maybe(chance * 0.6, f"ssl_alpn {r.choice(('h2', 'http/1.1', 'h2 http/1.1'))};")
+    return lines
+
+
+def _certificate(r: random.Random, certificates: Path) -> list[str]:
+    lines = []
+    for label in r.choice(PAIRS).split():
+        suffix = "-only" if r.random() < 0.15 else ""
+        key = r.choice(("a-rsa", "a-ec")) if r.random() < 0.03 else label
+        lines += [
+            f"ssl_certificate {certificates}/{label}{suffix}.pem;",
+            f"ssl_certificate_key {certificates}/{key}.key;",
+        ]
+    return lines
+
+
+def _header(r: random.Random) -> str:
+    always = r.choice(("", " always"))
+    return r.choice(
+        (
+            f'add_header Strict-Transport-Security "max-age={r.randrange(1, 99)}"{always};',
+            f"add_header X-Other {r.randrange(9)}{always};",
+            'add_header strict-transport-security "";',
+        )
+    )
+
+
+def _server(r: random.Random, number: int, ports: list[int], certificates: Path, kind: str) -> list[str]:
+    lines = ["server {"]
+    for port in r.sample(ports, r.randrange(1, len(ports) + 1)):
+        address = r.choice((f"{port}", f"{port}", f"{port}", f"127.0.0.1:{port}", f"*:{port}", f"[::]:{port}"))
+        flags = " ssl" if r.random() < 0.9 else ""
+        if kind == "http":
+            flags += r.choice((" http2", "", "", "", ""))
+        if r.random() < 0.15:
+            flags += " default_server"
+        lines.append(f"listen {address}{flags};")
+    names = r.sample(NAMES, r.randrange(0, 4))
+    if names and (kind == "http" or r.random() < 0.7):
+        lines.append(f"server_name {' '.join(names)};")
+    if r.random() < 0.8:
+        lines += _certificate(r, certificates)
+    lines += _settings(r, certificates, kind, 0.22)
+    if kind == "stream":
+        return [*lines, f"return s{number};", "}"]
+    if r.random() < 0.4:
+        lines.append(_header(r))
+    if r.random() < 0.1:
+        lines += [f"return 200 s{number};"]
+    lines += _location(r, number, "/", 0)
+    for pattern in r.sample(("/a/", "= /exact", "~ \\.png$", "^~ /a/b", "~* ^/A/B"), r.randrange(0, 4)):
+        lines += _location(r, number, pattern, 0)
+    return [*lines, "}"]
+
+
+def _location(r: random.Random, number: int, pattern: str, depth: int) -> list[str]:
+    lines = [f"location {pattern} {{"]
+    if r.random() < 0.3:
+        lines.append(_header(r))
+    if r.random() < 0.05:
+        lines.append(f"add_header_inherit {r.choice(('merge', 'off', 'on'))};")
+    if depth == 0 and pattern in ("/a/", "/") and r.random() < 0.3:
+        lines += _location(r, number, pattern + "b/", 1)
+    return [*lines, f"return 200 s{number};", "}"]
+
+
+# -- asking the real one ----------------------------------------------------------------------------------------------
+
+
+def observe(port: int, name: str | None, kind: str, predicted: dict[str, Any]) -> dict[str, Any]:
+    """What a client sees, in the words of ``Handshake.to_dict``. ``predicted`` only tells which order is asked for."""
+    by_version: dict[str, list[str]] = {}
+    suites = {suite.number: suite for suite in all_suites()}
+    for version in VERSIONS:
+        offered = [n for n, s in suites.items() if (s.protocol == "TLSv1.3") == (version == "TLSv1.3")]
+        offered = [n for n in offered if s_fits(suites[n].protocol, version)]
+        wanted = [suites[n].name for n in offered]
+        prior = predicted["ciphers"].get(version, [])
+        # The client's order is the reverse of what is predicted, so that only a server that insists keeps its own.
+        offered.sort(key=lambda n: prior.index(suites[n].name) if suites[n].name in prior else -1, reverse=True)
+        found: list[str] = []
+        while offered:
+            flight = ask("127.0.0.1", port, client_hello([version], offered, name))
+            if not flight.accepted or flight.version != version:
+                break
+            found.append(suites[flight.suite].name)
+            offered.remove(flight.suite)
+        if found:
+            assert set(found) <= set(wanted)
+            by_version[version] = found
+    seen: dict[str, Any] = {
+        "accepts": bool(by_version),
+        "protocols": [v for v in VERSIONS if v in by_version],
+        "ciphers": by_version,
+    }
+    if not by_version:
+        return seen
+    seen["groups"] = sorted(_groups(port, name, by_version, suites))
+    legacy = "TLSv1.2" if "TLSv1.2" in by_version else None
+    if legacy:
+        numbers = {s.name: n for n, s in suites.items()}
+        flights = [
+            ask("127.0.0.1", port, client_hello([legacy], [numbers[s]], name, alpn=["h2", "http/1.1"], ticket=True))
+            for s in by_version[legacy]
+        ]
+        good = [flight for flight in flights if flight.accepted]
+        seen["chains"] = sorted(
+            {tuple(sha256(c) for c in flight.certificates) for flight in good if flight.certificates}
+        )
+        signed = [flight for flight in good if flight.certificates]
+        if signed:
+            seen["requested"] = signed[0].asks_client
+            seen["authorities"] = signed[0].authorities
+        seen["tickets"] = good[0].ticket if good else None
+        seen["alpn"] = _alpn(port, name, legacy, numbers[by_version[legacy][0]])
+    return seen
+
+
+def s_fits(oldest: str, version: str) -> bool:
+    order = ["SSLv3", *VERSIONS]
+    return order.index(oldest) <= order.index(version)
+
+
+def _alpn(port: int, name: str | None, version: str, suite: int) -> list[str]:
+    found = []
+    for protocol in ("h2", "http/1.1"):
+        flight = ask("127.0.0.1", port, client_hello([version], [suite], name, alpn=[protocol]))
+        if flight.alpn == protocol:
+            found.append(protocol)
+    return found
+
+
+def _groups(port: int, name: str | None, by_version: dict[str, list[str]], suites: dict[int, Any]) -> set[str]:
+    numbers = {s.name: n for n, s in suites.items()}
+    found: set[str] = set()
+    modern = [numbers[s] for s in by_version.get("TLSv1.3", [])]
+    for group in GROUPS:
+        if modern:
+            flight = ask("127.0.0.1", port, client_hello(["TLSv1.3"], modern, name, groups=[group]))
+            if flight.accepted and flight.group == group:
+                found.add(group)
+                continue
+        for version in ("TLSv1.2", "TLSv1.1", "TLSv1"):
+            rsa = [
+                numbers[s]
+                for s in by_version.get(version, [])
+                if s.startswith("ECDHE-RSA") or s.startswith("ECDHE-ARIA")
+            ]
+            if rsa:
+                flight = ask("127.0.0.1", port, client_hello([version], rsa, name, groups=[group]))
+                if flight.accepted and flight.group == group:
+                    found.add(group)
+                break
+    return found
+
+
+def compare(seen: dict[str, Any], predicted: dict[str, Any], server_order: bool) -> Iterator[tuple[str, Any, Any]]:
+    """The fields that differ: (field, seen, predicted)."""
+    for name in ("accepts", "protocols"):
+        if seen[name] != predicted[name]:
+            yield name, seen[name], predicted[name]
+    if not seen["accepts"] or not predicted["accepts"]:
+        return
+    for version in set(seen["ciphers"]) & set(predicted["ciphers"]):
+        real, told = seen["ciphers"][version], predicted["ciphers"][version]
+        if (real != told) if server_order and version != "TLSv1.3" else (set(real) != set(told)):
+            yield f"ciphers {version}", real, told
+    rsa = any(
+        c.startswith(("ECDHE-RSA", "ECDHE-ARIA")) for v, cs in seen["ciphers"].items() if v != "TLSv1.3" for c in cs
+    )
+    if "TLSv1.3" in seen["protocols"] or rsa:
+        known = sorted(g for g in predicted["groups"] if g in GROUPS)
+        if not ("TLSv1.3" not in seen["protocols"] and not rsa) and seen["groups"] != known:
+            yield "groups", seen["groups"], known
+    if "chains" in seen:
+        usable = [tuple(c["chain"]) for c in predicted["certificates"]]
+        if not set(seen["chains"]) <= set(usable):
+            yield "certificates", seen["chains"], usable
+        if "requested" in seen and seen["requested"] != (predicted["client_certificate"] != "none"):
+            yield "client_certificate", seen["requested"], predicted["client_certificate"]
+        if seen["tickets"] != predicted["session_tickets"]:
+            yield "session_tickets", seen["tickets"], predicted["session_tickets"]
+        if sorted(seen["alpn"]) != sorted(predicted["alpn"]):
+            yield "alpn", seen["alpn"], predicted["alpn"]
+
+
+def differences(case: Case, bench: Bench, *, quick: bool = False) -> list[tuple[str, Any, Any]]:
+    """All fields in which nginx and the model differ for a configuration."""
+    generation = bench.generation
+    main = bench.write(case.files)
+    configuration = nginxtls.load(
+        main, nginx_version=generation.nginx_version, openssl_version=generation.openssl_version
+    )
+    told = bench.test(main)
+    emerg = [line for line in told if "[emerg]" in line]
+    refused = [r.message for r in configuration.refusals if r.level == "emerg"]
+    if bool(emerg) != bool(refused):
+        return [("starts", emerg or "starts", refused or "starts")]
+    if emerg:
+        return []
+    warned = sorted(line.partition("[warn] ")[2].partition(" in /")[0] for line in told if "[warn]" in line)
+    expected = sorted(r.message for r in configuration.refusals if r.level == "warn")
+    found: list[tuple[str, Any, Any]] = []
+    if warned != expected:
+        found.append(("warnings", warned, expected))
+    with bench.running(main, case.ports[0]):
+        found += _served(case, configuration, quick)
+    return found
+
+
+def _served(case: Case, configuration: Any, quick: bool) -> list[tuple[str, Any, Any]]:
+    found: list[tuple[str, Any, Any]] = []
+    measured: set[tuple[int, int | None]] = set()
+    for port in case.ports:
+        for name in ASKED:
+            handshake = configuration.handshake("127.0.0.1", port, name)
+            predicted = handshake.to_dict()
+            if predicted["listener"] is None:
+                continue
+            place = f"{port} {name}"
+            if not predicted["tls"]:
+                flight = Flight() if quick else ask("127.0.0.1", port, client_hello(["TLSv1.2"], [0x2F], name))
+                if flight.version:
+                    found.append((f"{place} tls", flight.version, False))
+                continue
+            line = predicted["server"]["line"]
+            if (port, line) not in measured:
+                measured.add((port, line))
+                seen = observe(port, name, case.kind, predicted)
+                order = handshake.effective.server_order if handshake.effective else False
+                found += [(f"{place} {what}", a, b) for what, a, b in compare(seen, predicted, order)]
+            if case.kind == "http" and predicted["accepts"]:
+                found += _requests(configuration, port, name, place, predicted)
+    return found
+
+
+def _requests(
+    configuration: Any, port: int, name: str | None, place: str, predicted: dict[str, Any]
+) -> list[tuple[str, Any, Any]]:
+    found: list[tuple[str, Any, Any]] = []
+    if name is None or name.endswith("."):
+        return found
+    for path in PATHS:
+        answer = get("127.0.0.1", port, name, path)
+        if answer is None:
+            continue
+        status, headers, body = answer
+        required = predicted["client_certificate"] == "required"
+        if status == 400:
+            if (
+                not required
+                and configuration.handshake("127.0.0.1", port, name).server.setting("ssl_verify_client").value != "on"
+            ):
+                found.append((f"{place} {path} status", 400, predicted["client_certificate"]))
+            return found
+        if required:
+            found.append((f"{place} {path} status", status, "required"))
+        if status != 200:
+            continue
+        handshake = configuration.handshake("127.0.0.1", port, name, path)
+        server = handshake.server
+        block = "".join(d.args[1] for d in [server.first("return") or server.locations[0].scope.first("return")] if d)
+        if body != block:
+            found.append((f"{place} {path} server", body, block))
+        if headers.get("strict-transport-security") != handshake.to_dict()["hsts"]:
+            found.append((f"{place} {path} hsts", headers.get("strict-transport-security"), handshake.hsts))
+    return found
+
+
+def minimise(case: Case, bench: Bench, field_name: str) -> Case:
+    """Drop lines as long as a difference in the same field stays."""
+    lines = "\n".join(
+        line if not line.startswith("include site") else case.files[line.split()[1].rstrip(";")]
+        for line in case.files["nginx.conf"].split("\n")
+    ).split("\n")
+    kind = field_name.split()[-1]
+    changed = True
+    while changed:
+        changed = False
+        for index in range(len(lines) - 1, -1, -1):
+            if lines[index].endswith("{"):
+                depth, end = 0, index
+                for end in range(index, len(lines)):
+                    depth += lines[end].count("{") - lines[end].count("}")
+                    if depth == 0:
+                        break
+                shorter = lines[:index] + lines[end + 1 :]
+            elif lines[index].strip() in ("}", "") or lines[index].startswith(
+                ("load_module", "daemon", "events", "access_log")
+            ):
+                continue
+            else:
+                shorter = lines[:index] + lines[index + 1 :]
+            smaller = Case({"nginx.conf": "\n".join(shorter)}, case.ports, case.kind)
+            try:
+                still = any(what.split()[-1] == kind for what, _, _ in differences(smaller, bench))
+            except Exception:
+                still = False
+            if still:
+                lines, changed = shorter, True
+                break
+    return Case({"nginx.conf": "\n".join(lines)}, case.ports, case.kind)
+
+
+def run(generation: Generation, seeds: Iterator[int], *, minimal: bool = True, stop: int = 0) -> tuple[int, list[str]]:
+    """Compare seeds on a generation: how many were compared, and what differed, as text."""
+    told: list[str] = []
+    count = 0
+    with scratch() as folder:
+        certificates = folder / "certificates"
+        make_certificates(certificates)
+        bench = Bench(generation, folder / "run")
+        for seed in seeds:
+            count += 1
+            case = draw(seed, bench, certificates)
+            try:
+                found = differences(case, bench)
+            except RuntimeError as error:
+                found = [("start", str(error), "")]
+            if not found:
+                continue
+            text = f"seed {seed} on {generation.name}:\n" + "\n".join(
+                f"  {w}: seen {a}, predicted {b}" for w, a, b in found[:4]
+            )
+            if minimal:
+                small = minimise(case, bench, found[0][0])
+                text += "\n" + small.files["nginx.conf"]
+            else:
+                text += "\n" + "\n".join(f"--- {name}\n{content}" for name, content in case.files.items())
+            told.append(text)
+            if stop and len(told) >= stop:
+                break
+    return count, told
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", default="0-49", help="first-last")
+    parser.add_argument("--generation", action="append", help="bullseye, bookworm, trixie, sid (default: all)")
+    parser.add_argument("--stop", type=int, default=0, help="stop a generation after so many differing seeds")
+    parser.add_argument("--whole", action="store_true", help="print the whole configuration instead of minimising it")
+    options = parser.parse_args()
+    first, _, last = options.seeds.partition("-")
+    status = 0
+    for generation in generations(installed()):
+        if options.generation and generation.name not in options.generation:
+            continue
+        seeds = range(int(first), int(last or first) + 1)
+        count, told = run(generation, iter(seeds), minimal=not options.whole, stop=options.stop)
+        print(*told, sep="\n\n")
+        print(f"{generation.name}: {count} configurations, {len(told)} with differences", flush=True)
+        status |= bool(told)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""A TLS client that only says hello: it offers exactly what a test wants to offer and reads the server's first flight.
+
+No key exchange is ever completed, so that a probe costs one round trip. In TLS 1.2 and older the whole flight is
+readable (suite, certificates, group, client certificate request, ALPN, ticket); in TLS 1.3 the suite and the group are
+(RFC 5246, RFC 8446, RFC 8422).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from dataclasses import dataclass, field
+
+VERSIONS = {"TLSv1": 0x0301, "TLSv1.1": 0x0302, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
+GROUPS = {
+    "prime256v1": 23,
+    "secp384r1": 24,
+    "secp521r1": 25,
+    "X25519": 29,
+    "X448": 30,
+    "ffdhe2048": 256,
+    "ffdhe3072": 257,
+    "ffdhe4096": 258,
+    "ffdhe6144": 259,
+    "ffdhe8192": 260,
+    "X25519MLKEM768": 4588,
+    "SecP256r1MLKEM768": 4587,
+    "SecP384r1MLKEM1024": 4589,
+}
+GROUP_NAMES = {number: name for name, number in GROUPS.items()}
+# ECDSA, RSA-PSS, EdDSA, RSA PKCS#1, and SHA-1 for old versions.
+SIGNATURES = (0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B,
+              0x081A, 0x081B, 0x081C, 0x0401, 0x0501, 0x0601, 0x0303, 0x0301, 0x0203, 0x0201)  # fmt: skip
+HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+
+
+@dataclass
+class Flight:
+    """What the server said. ``alert`` is the alert's number, or -1 where it just closed; then the rest is empty."""
+
+    alert: int | None = None
+    version: str = ""
+    suite: int = 0
+    group: str = ""
+    retry: bool = False
+    certificates: list[bytes] = field(default_factory=list)
+    asks_client: bool = False
+    authorities: int = 0
+    alpn: str = ""
+    ticket: bool = False
+
+    @property
+    def accepted(self) -> bool:
+        return self.alert is None
+
+
+def extension(number: int, data: bytes) -> bytes:
+    return struct.pack("!HH", number, len(data)) + data
+
+
+def vector(data: bytes, width: int = 2) -> bytes:
+    return len(data).to_bytes(width, "big") + data
+
+
+def client_hello(
+    versions: list[str],
+    suites: list[int],
+    name: str | None,
+    *,
+    groups: list[str] | None = None,
+    alpn: list[str] | None = None,
+    ticket: bool = False,
+) -> bytes:
+    """A ClientHello record. With TLS 1.3 among the versions no key share is sent, so that the server asks for a group."""
+    legacy = min(max(VERSIONS[version] for version in versions), 0x0303)
+    extensions = b""
+    if name is not None:
+        host = name.encode("latin-1")
+        extensions += extension(0, vector(b"\0" + vector(host)))
+    ids = [GROUPS[group] for group in (groups if groups is not None else list(GROUPS))]
+    extensions += extension(10, vector(b"".join(struct.pack("!H", i) for i in ids)))
+    extensions += extension(11, b"\x01\x00")
+    if VERSIONS["TLSv1.2"] <= max(VERSIONS[v] for v in versions):
+        extensions += extension(13, vector(b"".join(struct.pack("!H", s) for s in SIGNATURES)))
+    if alpn:
+        extensions += extension(16, vector(b"".join(vector(p.encode(), 1) for p in alpn)))
+    if ticket:
+        extensions += extension(35, b"")
+    if "TLSv1.3" in versions:
+        numbers = sorted((VERSIONS[version] for version in versions), reverse=True)
+        extensions += extension(43, vector(b"".join(struct.pack("!H", n) for n in numbers), 1))
+        extensions += extension(51, vector(b""))
+        extensions += extension(45, b"\x01\x01")
+    body = struct.pack("!H", legacy) + os.urandom(32)
+    body += vector(os.urandom(32) if "TLSv1.3" in versions else b"", 1)
+    body += vector(b"".join(struct.pack("!H", suite) for suite in [*suites, 0x00FF])) + b"\x01\x00" + vector(extensions)
+    return b"\x16\x03\x01" + vector(b"\x01" + vector(body, 3))
+
+
+def ask(address: str, port: int, hello: bytes, timeout: float = 5.0) -> Flight:
+    """Send a ClientHello and read until the server's flight ends."""
+    flight = Flight()
+    buffer = b""
+    with socket.create_connection((address, port), timeout) as connection:
+        connection.sendall(hello)
+        while True:
+            record = _record(connection)
+            if record is None:
+                flight.alert = flight.alert if flight.suite or flight.alert else -1
+                return flight
+            kind, data = record
+            if kind == 21:
+                if data[0] == 2 or not flight.suite:
+                    flight.alert = data[1]
+                    return flight
+                continue
+            if kind != 22:
+                return flight
+            buffer += data
+            while len(buffer) >= 4 and len(buffer) >= 4 + int.from_bytes(buffer[1:4], "big"):
+                size = int.from_bytes(buffer[1:4], "big")
+                message, body, buffer = buffer[0], buffer[4 : 4 + size], buffer[4 + size :]
+                if _read(flight, message, body):
+                    return flight
+
+
+def _record(connection: socket.socket) -> tuple[int, bytes] | None:
+    head = _exactly(connection, 5)
+    if head is None:
+        return None
+    data = _exactly(connection, int.from_bytes(head[3:5], "big"))
+    return None if data is None else (head[0], data)
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes | None:
+    data = b""
+    while len(data) < size:
+        try:
+            more = connection.recv(size - len(data))
+        except ConnectionError:
+            return None
+        if not more:
+            return None
+        data += more
+    return data
+
+
+def _read(flight: Flight, message: int, body: bytes) -> bool:
+    """Take in a handshake message; true when the readable flight has ended."""
+    if message == 2:
+        return _server_hello(flight, body)
+    if message == 11:
+        rest = body[3:]
+        while rest:
+            size = int.from_bytes(rest[:3], "big")
+            flight.certificates.append(rest[3 : 3 + size])
+            rest = rest[3 + size :]
+    elif message == 12 and body[:1] == b"\x03":
+        flight.group = GROUP_NAMES.get(int.from_bytes(body[1:3], "big"), str(int.from_bytes(body[1:3], "big")))
+    elif message == 13:
+        flight.asks_client = True
+        rest = body[1 + body[0] :]
+        if flight.version == "TLSv1.2":
+            rest = rest[2 + int.from_bytes(rest[:2], "big") :]
+        names = rest[2 : 2 + int.from_bytes(rest[:2], "big")]
+        while names:
+            flight.authorities += 1
+            names = names[2 + int.from_bytes(names[:2], "big") :]
+    return message == 14
+
+
+def _server_hello(flight: Flight, body: bytes) -> bool:
+    number = int.from_bytes(body[:2], "big")
+    flight.retry = body[2:34] == HELLO_RETRY
+    rest = body[35 + body[34] :]
+    flight.suite = int.from_bytes(rest[:2], "big")
+    extensions = rest[5:]
+    while len(extensions) >= 4:
+        kind, size = struct.unpack("!HH", extensions[:4])
+        data, extensions = extensions[4 : 4 + size], extensions[4 + size :]
+        if kind == 43:
+            number = int.from_bytes(data, "big")
+        elif kind == 51:
+            flight.group = GROUP_NAMES.get(int.from_bytes(data[:2], "big"), data[:2].hex())
+        elif kind == 16:
+            flight.alpn = data[3:].decode("latin-1")
+        elif kind == 35:
+            flight.ticket = True
+    flight.version = next((name for name, value in VERSIONS.items() if value == number), hex(number))
+    return flight.version == "TLSv1.3"
