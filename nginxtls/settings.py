@@ -100,7 +100,7 @@ def schema() -> dict[str, Any]:
     }
 
 
-_WORDS = {"type": "array", "items": {"type": "string"}}
+_WORDS = {"type": ["array", "string"], "items": {"type": "string"}}
 _SEVERITY = {"enum": [str(severity) for severity in reversed(Severity)]}
 _KINDS: Mapping[str, dict[str, Any]] = {
     "words": _WORDS,
@@ -110,7 +110,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
     "path by path": {"type": "object", "additionalProperties": {"type": "string"}},
     "severity": _SEVERITY,
     "switch": {"type": "boolean"},
-    "text": {"type": "string"},
+    "text": {"type": ["string", "number"]},
     "path": {"type": "string"},
 }
 

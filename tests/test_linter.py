@@ -1,0 +1,191 @@
+"""The linter: which rules meet what, and what becomes of their findings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nginxtls.errors import Trouble
+from nginxtls.finding import Finding, Report, Severity
+from nginxtls.linter import Subject, lint
+from nginxtls.model import Configuration
+from nginxtls.registry import choose, installed_rules
+from nginxtls.rule import Rule
+from nginxtls.settings import Settings
+from nginxtls.syntax import Tree, parse_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.model import VirtualServer
+    from nginxtls.syntax import Directive
+
+SITE = """\
+events {}
+http {
+    server {
+        listen 80;
+        server_name a.example.com;
+    }
+    server {
+        listen 80;
+        server_name b.example.com;
+    }
+}
+"""
+
+
+class PlainListen(Rule):
+    """A listen directive."""
+
+    directives = ("listen",)
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        yield self.at(directive, f"listens on {directive.args[0]}")
+
+
+class PlainServer(Rule):
+    """A server."""
+
+    severity = Severity.NOTE
+
+    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+        assert server.directive
+        yield self.at(server.directive, "a server", endpoints=[server.names[0].text])
+
+
+class Broken(Rule):
+    """A rule with a fault."""
+
+    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+        raise KeyError("-----BEGIN PRIVATE KEY-----")
+        yield
+
+
+class Advice(Rule):
+    """Hardening."""
+
+    pedantic = True
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        yield self.at(configuration.directives("http")[0], "advice")
+
+
+RULES = {rule.name: rule for rule in (Advice(), PlainListen(), PlainServer())}
+
+
+def run(
+    *texts: str, settings: Settings | None = None, rules: dict[str, Rule] = RULES, asked: int | None = None
+) -> Report:
+    subjects = []
+    for number, text in enumerate(texts):
+        file = parse_text(text, f"{number}.conf")
+        configuration = Configuration(Tree([file], [file]))
+        subjects.append(Subject(configuration, {file} if asked in (None, number) else set()))
+    return lint(subjects, rules, settings or Settings())
+
+
+def told(report: Report) -> list[tuple[str, int]]:
+    return [(finding.rule, finding.location.span.line) for finding in report.findings]
+
+
+def test_findings_are_told_in_the_order_of_the_text() -> None:
+    assert told(run(SITE)) == [("plain-server", 3), ("plain-listen", 4), ("plain-server", 7), ("plain-listen", 8)]
+
+
+def test_a_fault_met_in_two_configurations_is_told_once_with_all_endpoints() -> None:
+    file = parse_text(SITE)
+    subjects = [Subject(Configuration(Tree([file], [file])), {file}) for _ in range(2)]
+    assert len(lint(subjects, RULES, Settings()).findings) == 4
+
+
+def test_only_what_was_asked_for_is_told() -> None:
+    report = run(SITE, SITE, asked=1)
+    assert {finding.location.name for finding in report.findings} == {"1.conf"}
+
+
+def test_a_broken_rule_is_told_once_without_its_words_and_the_rest_goes_on() -> None:
+    report = run(SITE, rules={**RULES, "broken": Broken()})
+    assert len(report.findings) == 4
+    (failure,) = report.failures
+    assert failure.subject == "rule broken"
+    assert "KeyError in test_linter.py" in failure.reason
+    assert "PRIVATE" not in failure.reason
+
+
+def test_hardening_advice_is_asked_for() -> None:
+    assert ("advice", 2) not in told(run(SITE))
+    assert ("advice", 2) in told(run(SITE, settings=Settings(pedantic=True)))
+    assert told(run(SITE, settings=Settings(select=("advice",)))) == [("advice", 2)]
+
+
+@pytest.mark.parametrize(
+    ("select", "ignore", "names"),
+    [
+        ((), (), ["plain-listen", "plain-server"]),
+        (("plain-listen",), (), ["plain-listen"]),
+        (("plain-*",), ("plain-server",), ["plain-listen"]),
+        (("test_linter",), (), ["plain-listen", "plain-server"]),
+        ((), ("*",), []),
+    ],
+)
+def test_rules_are_chosen_by_name_topic_or_pattern(
+    select: tuple[str, ...], ignore: tuple[str, ...], names: list[str]
+) -> None:
+    assert [rule.name for rule in choose(RULES, select, ignore, pedantic=False)] == names
+
+
+def test_an_unknown_rule_is_told_with_the_nearest() -> None:
+    with pytest.raises(Trouble) as trouble:
+        run(SITE, settings=Settings(select=("plain-lisen",)))
+    assert trouble.value.help == 'did you mean "plain-listen"?'
+
+
+def test_severities_are_changed_and_the_least_is_kept() -> None:
+    settings = Settings(severity=(("plain-server", "error"),), min_severity="error")
+    assert {finding.rule for finding in run(SITE, settings=settings).findings} == {"plain-server"}
+
+
+def test_a_rule_is_ignored_for_paths() -> None:
+    settings = Settings(per_path_ignores=(("1.*", ("plain-*",)),))
+    assert {finding.location.name for finding in run(SITE, SITE, settings=settings).findings} == {"0.conf"}
+
+
+def test_what_a_comment_ignores_is_kept_apart() -> None:
+    report = run(SITE.replace("80;", "80; # nginxtls: ignore[plain-listen] known", 1))
+    assert ("plain-listen", 4) not in told(report)
+    assert [finding.suppressed for finding in report.suppressed] == ["ignored: known"]
+
+
+def comments(text: str) -> list[tuple[str, int, str]]:
+    rules = {**RULES, **{name: rule for name, rule in installed_rules().items() if rule.topic == "suppression"}}
+    report = run(text, rules=rules)
+    return [(f.rule, f.location.span.column, f.message) for f in report.findings if "suppression" in f.rule]
+
+
+def test_a_comment_of_no_use_is_told_at_its_place() -> None:
+    text = SITE.replace("events {}", "events {} # nginxtls: ignore[plain-server]")
+    assert comments(text) == [("unused-suppression", 30, "plain-server is ignored here and finds nothing here")]
+    assert comments(SITE.replace("80;", "80; # nginxtls: ignore[plain-listen]")) == []
+
+
+def test_a_comment_for_a_rule_that_did_not_run_may_be_of_use() -> None:
+    assert comments(SITE.replace("events {}", "events {} # nginxtls: ignore[advice]")) == []
+
+
+def test_an_unknown_or_missing_name_is_told() -> None:
+    text = SITE.replace("events {}", "events {} # nginxtls: ignore[plain-sever]")
+    assert comments(text) == [("unknown-suppression", 30, 'there is no rule "plain-sever" to ignore')]
+    assert comments(SITE.replace("events {}", "events {} # nginxtls: ignore"))[0][0] == "unknown-suppression"
+
+
+def test_the_report_counts_what_was_looked_at() -> None:
+    report = run(SITE, SITE)
+    assert (report.files, report.servers, report.certificates) == (2, 4, 0)
+
+
+def test_text_that_nginx_cannot_read_is_a_failure_with_its_place() -> None:
+    report = run("http {\n    server {\n")
+    assert report.failures
+    assert all(failure.location and failure.location.name == "0.conf" for failure in report.failures)
