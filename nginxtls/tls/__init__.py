@@ -6,6 +6,7 @@ from .groups import Group, GroupList, evaluate_groups, group
 from .levels import protocol_allowed, security_bits, suite_allowed
 from .negotiation import ServerKey, negotiable
 from .openssl import OpenSSL
+from .policies import Effective, Objection, Policy, PolicyError, load_policy, policies, policy
 from .suites import PROTOCOLS, Suite, suite, suites
 from .system import SystemConfiguration, parse_openssl_conf
 
@@ -13,10 +14,14 @@ __all__ = [
     "PROTOCOLS",
     "CipherString",
     "Ciphersuites",
+    "Effective",
     "Evaluation",
     "Group",
     "GroupList",
+    "Objection",
     "OpenSSL",
+    "Policy",
+    "PolicyError",
     "ServerKey",
     "Suite",
     "SystemConfiguration",
@@ -25,8 +30,11 @@ __all__ = [
     "evaluate_ciphersuites",
     "evaluate_groups",
     "group",
+    "load_policy",
     "negotiable",
     "parse_openssl_conf",
+    "policies",
+    "policy",
     "protocol_allowed",
     "security_bits",
     "suite",
