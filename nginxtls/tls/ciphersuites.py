@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,7 +10,6 @@ from .openssl import OpenSSL
 from .suites import Suite, compiled, suite
 
 _DEFAULT = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"
-_ELEMENT = re.compile(r"[^:]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +33,16 @@ def evaluate_ciphersuites(text: str | None, openssl: OpenSSL) -> Ciphersuites:
     unknown: list[UnknownWord] = []
     gap = False
     text = _DEFAULT if text is None else text.partition("\0")[0]
-    for element in _ELEMENT.finditer(text):
-        if not text or (element.start() == len(text) and not text.endswith(":")):
-            continue
-        word = element.group().strip()
+    at = 0
+    for element in text.split(":") if text else ():
+        word = element.strip()
+        start = at + element.index(word)
+        at += len(element) + 1
         if word in known:
             found.append(known[word])
         elif word:
             other = suite(word)
             reason = "removed" if other and other.protocol == "TLSv1.3" else "tls12" if other else "misspelt"
-            start = element.start() + element.group().index(word)
             suggestion = nearest(word, tuple(known)) if reason == "misspelt" else None
             unknown.append(UnknownWord(word, start, start + len(word), "", reason, suggestion))
         else:
