@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nginxtls.errors import Trouble
+from nginxtls.finding import Failure
 from nginxtls.linter import Subject, lint
 from nginxtls.registry import installed_rules
 from nginxtls.settings import Settings, find_settings, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from nginxtls.finding import Failure, NotChecked, Report
+    from nginxtls.finding import NotChecked, Report
     from nginxtls.model import Configuration, NginxVersion
     from nginxtls.pki import TrustStore
-    from nginxtls.syntax.files import Files
+    from nginxtls.syntax import Files, Sources
     from nginxtls.tls import OpenSSL, SystemConfiguration
 
 
@@ -32,6 +33,8 @@ class Reading:
     failures: tuple[Failure, ...]
     skipped: tuple[NotChecked, ...]
     taken: tuple[str, ...]
+    left: tuple[tuple[str, str], ...]
+    """The files and folders that were passed over, and why."""
     hints: tuple[str, ...]
 
     @property
@@ -139,15 +142,17 @@ def report(
     openssl_conf: str | None = None,
     stdin_text: str | None = None,
     use_baseline: bool = True,
+    only_nginx: bool = False,
 ) -> Report:
     """Read the paths and lint what they hold."""
     from nginxtls.baseline import read_baseline
-    from nginxtls.syntax.files import repository_of
 
     start = time.monotonic()
     moment = at or datetime.now(timezone.utc)
     known = read_baseline(Path(settings.baseline)) if settings.baseline and use_baseline else None
-    reading = read(paths, settings, root=root, at=moment, openssl_conf=openssl_conf, stdin_text=stdin_text)
+    reading = read(
+        paths, settings, root=root, at=moment, openssl_conf=openssl_conf, stdin_text=stdin_text, only_nginx=only_nginx
+    )
     folders = [os.path.abspath(path) for path in paths]
 
     def covers(file: str) -> bool:
@@ -174,8 +179,9 @@ def read(
     at: datetime | None = None,
     openssl_conf: str | None = None,
     stdin_text: str | None = None,
+    only_nginx: bool = False,
 ) -> Reading:
-    """Find and read the configurations at the paths.
+    """Find and read the configurations at the paths; with ``only_nginx`` what is none is no failure.
 
     Raises:
         Trouble: a version, a trust file or a folder that was named cannot be used.
@@ -205,12 +211,30 @@ def read(
         )
         for loaded in sources.trees
     )
-    return Reading(subjects, tuple(sources.failures), tuple(sources.skipped), tuple(sources.taken), tuple(files.hints))
+    return Reading(
+        subjects=subjects,
+        failures=(*sources.failures, *(() if only_nginx else _unanswered(paths, sources))),
+        skipped=tuple(sources.skipped),
+        taken=tuple(sources.taken),
+        left=tuple(sources.left),
+        hints=tuple(files.hints),
+    )
+
+
+def _unanswered(paths: Sequence[str], sources: Sources) -> Iterator[Failure]:
+    """Paths that were asked for and hold no nginx configuration."""
+    left = {os.path.abspath(name): reason for name, reason in sources.left}
+    for path in dict.fromkeys(paths):
+        if os.path.isfile(path) and (reason := left.get(os.path.abspath(path), "empty")) != "empty":
+            yield Failure(path, f"{reason}, so there is nothing to check", help="name an nginx configuration")
+    folders = [path for path in paths if os.path.isdir(path)]
+    if folders and not (sources.trees or sources.failures):
+        yield Failure(" ".join(folders), "there is no nginx configuration", help="--list-files tells what was seen")
 
 
 def _files(paths: Sequence[str], settings: Settings, root: str | None) -> Files:
     """The door to the disk: it opens to what was asked for and to what the options and settings name, nothing else."""
-    from nginxtls.syntax.files import Files, allowed_folders
+    from nginxtls.syntax.files import Files
 
     if root is not None and not os.path.isdir(root):
         raise Trouble(f"--root {root}", "is not a folder", "name the folder that holds the server's file system")
@@ -218,7 +242,25 @@ def _files(paths: Sequence[str], settings: Settings, root: str | None) -> Files:
     for there, here in maps:
         if not here.exists():
             raise Trouble(f"map {there}={here}", "there is no such file or folder", "mend the option or the settings")
-    return Files(allowed_folders(paths) or [Path.cwd()], root=root, maps=maps)
+    return Files(_allowed(paths), root=root, maps=maps)
+
+
+def _allowed(paths: Sequence[str]) -> list[Path]:
+    """What may be read: a folder and what is in it; of a file its repository, else its folder.
+
+    For this machine's own nginx it is everything: its certificates lie anywhere.
+    """
+    from nginxtls.syntax.files import CONF_FOLDERS
+
+    places = [Path(os.path.abspath(path)) for path in paths if path != "-"] or [Path.cwd()]
+    if all(any(place.is_relative_to(folder) for folder in CONF_FOLDERS) for place in places):
+        return [Path("/")]
+    return [place if place.is_dir() else repository_of(place) or place.parent for place in places]
+
+
+def repository_of(place: Path) -> Path | None:
+    """The root of the repository that a file or folder is in."""
+    return next((folder for folder in (place, *place.parents) if (folder / ".git").exists()), None)
 
 
 def _nginx(text: str | None) -> NginxVersion | None:

@@ -80,4 +80,4 @@ def _offset(file: SourceFile, line: int, column: int) -> int:
     if not 0 <= index < len(file.line_starts):
         return 0
     mark = 1 if index == 0 and file.text.startswith("\ufeff") else 0
-    return file.line_starts[index] + column - 1 - file.column_offset + mark
+    return file.line_starts[index] + column - 1 + mark

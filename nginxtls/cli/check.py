@@ -1,0 +1,189 @@
+"""``nginxtls check``: lint configurations and tell what was found."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from nginxtls.cli import options
+from nginxtls.cli.output import Output, outputs, write
+from nginxtls.errors import Trouble
+from nginxtls.finding import Severity
+
+if TYPE_CHECKING:
+    from nginxtls.finding import Report
+    from nginxtls.settings import Settings
+
+
+class Level(str, Enum):
+    """A severity, as an option."""
+
+    note = "note"
+    warning = "warning"
+    error = "error"
+
+
+class Color(str, Enum):
+    """When to use colour."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
+Words = Optional[list[str]]  # noqa: UP045 - typer reads it while running, on Python 3.10, too
+
+
+def check(
+    paths: options.Paths = None,
+    # what to look for
+    select: Annotated[
+        Words, typer.Option(metavar="RULE,...", help="Run only these rules, topics or patterns.", show_default=False)
+    ] = None,
+    ignore: Annotated[
+        Words, typer.Option(metavar="RULE,...", help="Do not run these rules, topics or patterns.", show_default=False)
+    ] = None,
+    pedantic: Annotated[bool, typer.Option("--pedantic", help="Give hardening advice, too.")] = False,
+    policy: Annotated[
+        str, typer.Option(metavar="NAME", help="Judge every endpoint by this policy, too.", show_default=False)
+    ] = "",
+    min_severity: Annotated[
+        Optional[Level],  # noqa: UP045
+        typer.Option(help="Tell only findings as severe as this. [default: note]", show_default=False),
+    ] = None,
+    fail_on: Annotated[
+        Optional[Level],  # noqa: UP045
+        typer.Option(help="End with status 1 on findings as severe as this. [default: warning]", show_default=False),
+    ] = None,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="End with status 0 whatever is found.")] = False,
+    only_nginx: Annotated[
+        bool, typer.Option("--only-nginx", help="Skip named files that are no nginx configuration in silence.")
+    ] = False,
+    # what it is for
+    nginx_version: options.NginxVersion = "",
+    openssl_version: options.OpenSSLVersion = "",
+    openssl_conf: options.OpenSSLConf = "",
+    root: options.Root = "",
+    maps: options.Map = None,
+    trust: options.Trust = None,
+    at: options.At = "",
+    config: options.Config = "",
+    no_config: options.NoConfig = False,
+    baseline: Annotated[
+        str, typer.Option(metavar="FILE", help="Do not tell the findings in this file.", show_default=False)
+    ] = "",
+    write_baseline: Annotated[
+        bool, typer.Option("--write-baseline", help="Write all findings into the baseline.")
+    ] = False,
+    # how it is told
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="How to tell it on standard output.")
+    ] = "text",
+    output: Annotated[
+        Words,
+        typer.Option(metavar="[FORMAT:]FILE", help="Write it to a file; may be repeated.", show_default=False),
+    ] = None,
+    color: Annotated[Color, typer.Option(help="When to use colour; NO_COLOR is obeyed.")] = Color.auto,
+    statistics: Annotated[bool, typer.Option("--statistics", help="Tell how often each rule was broken.")] = False,
+    show_suppressed: Annotated[
+        bool, typer.Option("--show-suppressed", help="Tell ignored and baselined findings, too.")
+    ] = False,
+    list_files: Annotated[
+        bool, typer.Option("--list-files", help="Tell which files are taken and which are not, and stop.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tell findings only, no summary.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell everything that was not checked.")] = False,
+) -> None:
+    """Lint nginx configurations. Status: 0 clean, 1 findings, 2 it could not do what was asked."""
+    from nginxtls import api
+
+    asked = options.default_paths(paths)
+    settings = options.settings(
+        asked,
+        config,
+        no_config,
+        maps=maps,
+        trust=trust,
+        nginx_version=nginx_version,
+        openssl_version=openssl_version,
+    )
+    settings = replace(
+        settings.but(
+            select=options.words(select) or None,
+            pedantic=pedantic or None,
+            policy=policy or None,
+            min_severity=min_severity.value if min_severity else None,
+            fail_on=fail_on.value if fail_on else None,
+            baseline=baseline or None,
+        ),
+        ignore=(*settings.ignore, *options.words(ignore)),
+    )
+    files = outputs(form, output or [])
+    text = options.stdin_text(asked)
+    moment = options.moment(at)
+    if list_files:
+        _list(asked, settings, root or None, text)
+        return
+    if write_baseline and not settings.baseline:
+        raise Trouble("--write-baseline", "needs the name of the file", "give it with --baseline FILE")
+    report = api.report(
+        asked,
+        settings,
+        root=root or None,
+        at=moment,
+        openssl_conf=openssl_conf or None,
+        stdin_text=text,
+        use_baseline=not write_baseline,
+        only_nginx=only_nginx,
+    )
+    if write_baseline:
+        _write_baseline(report, settings)
+        raise typer.Exit(2 if report.failures else 0)
+    status = _status(report, Severity[settings.fail_on.upper()], exit_zero)
+    shown = Output(
+        color=color.value,
+        statistics=statistics,
+        show_suppressed=show_suppressed,
+        quiet=quiet,
+        verbose=verbose,
+        status=status,
+    )
+    for name, file in files:
+        write(report, name, file, shown)
+    raise typer.Exit(status)
+
+
+def _status(report: Report, fail_on: Severity, exit_zero: bool) -> int:
+    if report.failures:
+        return 2
+    return int(not exit_zero and any(finding.severity >= fail_on for finding in report.findings))
+
+
+def _write_baseline(report: Report, settings: Settings) -> None:
+    from nginxtls.baseline import write_baseline
+    from nginxtls.cli import tell
+
+    for failure in report.failures:
+        tell(Trouble(failure.subject, failure.reason, failure.help))
+    assert settings.baseline
+    count = write_baseline(Path(settings.baseline), report.findings)
+    print(f"{settings.baseline}: {count} finding{'' if count == 1 else 's'}")
+
+
+def _list(paths: list[str], settings: Settings, root: str | None, text: str | None) -> None:
+    from nginxtls import api
+    from nginxtls.errors import printable
+
+    reading = api.read(paths, settings, root=root, stdin_text=text)
+    for name in reading.taken:
+        print(printable(name))
+    left = [*reading.left, *((entry.subject, entry.reason) for entry in reading.skipped)]
+    left += [(failure.subject, failure.reason) for failure in reading.failures]
+    for name, reason in dict(left).items():
+        print(f"not taken: {printable(name)}: {printable(reason)}", file=sys.stderr)
+    raise typer.Exit(2 if reading.failures else 0)
