@@ -1,5 +1,6 @@
 """Reading nginx configuration: text to directives with exact places, wherever the text comes from. Knows no TLS."""
 
+from nginxtls.syntax.discovery import LoadedTree, Sources, discover
 from nginxtls.syntax.files import Files, Unreachable
 from nginxtls.syntax.parser import parse_text
 from nginxtls.syntax.reading import read_tree
@@ -9,11 +10,14 @@ __all__ = [
     "UNKNOWN",
     "Directive",
     "Files",
+    "LoadedTree",
     "Problem",
     "SourceFile",
+    "Sources",
     "Span",
     "Tree",
     "Unreachable",
+    "discover",
     "parse_text",
     "read_tree",
 ]

@@ -40,7 +40,7 @@ CONF_FOLDERS = (
 )
 """Where builds of nginx keep their configuration."""
 
-_MAGIC = re.compile(r"[*?\[]")
+MAGIC = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Files:
             return guess or Unreachable(nginx_path, "its path is not known")
         first: Unreachable | None = None
         for candidate in self._candidates(nginx_path, base):
-            real = self._real(candidate)
+            real = self.real(candidate)
             if isinstance(real, str):
                 return real
             if first is None or (real.exists and not first.exists):
@@ -157,10 +157,8 @@ class Files:
     def _under_root(self, base: str) -> bool:
         """Whether a base folder is a path as nginx knows it, to be mapped, and not a folder of this machine."""
         return (
-            (bool(self.root or self.maps)
-            and not any(_inside(base, folder) for folder in self._open_folders))
-            or bool(self.root and _inside(base, self.root))
-        )
+            bool(self.root or self.maps) and not any(_inside(base, folder) for folder in self._open_folders)
+        ) or bool(self.root and _inside(base, self.root))
 
     def _in_root(self, nginx_path: str) -> str:
         """A path inside the root, links resolved as they would be there."""
@@ -189,7 +187,7 @@ class Files:
             pending += target.split("/")[::-1]
         return done
 
-    def _real(self, path: str) -> str | Unreachable:
+    def real(self, path: str) -> str | Unreachable:
         """The real path of an existing thing inside the allowed folders."""
         folder, _, leaf = path.rpartition("/")
         if leaf in ("", ".", "..") or not folder:
@@ -221,6 +219,16 @@ class Files:
     def allows(self, real: str) -> bool:
         """Whether a real path lies in what may be read."""
         return self._everything or any(_inside(real, folder) for folder in self._open_folders)
+
+    def is_missing(self, nginx_path: str, base: str | None = None) -> bool:
+        """Whether a file is known not to exist: the folder where it should be can be looked into."""
+        if isinstance(self._locate(nginx_path, base), str):
+            return False
+        for candidate in self._candidates(nginx_path, base):
+            folder = self.real(os.path.dirname(candidate))
+            if isinstance(folder, str) and os.path.isdir(folder) and os.access(folder, os.X_OK | os.R_OK):
+                return not os.path.exists(f"{folder}/{os.path.basename(candidate)}")
+        return False
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -274,12 +282,12 @@ class Files:
 
     def expand(self, pattern: str, base: str | None = None) -> list[Found] | Unreachable:
         """The files that an include names, in nginx's order: that of their bytes. A pattern may match nothing."""
-        if not _MAGIC.search(pattern):
+        if not MAGIC.search(pattern):
             located = self._locate(pattern, base)
             return [Found(pattern, located)] if isinstance(located, str) else located
         *parents, leaf = pattern.split("/")
         head = 0
-        while head < len(parents) and not _MAGIC.search(parents[head]):
+        while head < len(parents) and not MAGIC.search(parents[head]):
             head += 1
         folder = "/".join(parents[:head]) or ("/" if pattern.startswith("/") else ".")
         located = self._locate(folder, base)
@@ -326,7 +334,7 @@ class Files:
             return None
         key = ("/".join(nginx_path.split("/")[:-1]), base or "")
         if folder := self._guesses.get(key):
-            real = self._real(f"{folder}/{parts[-1]}")
+            real = self.real(f"{folder}/{parts[-1]}")
             if isinstance(real, str):
                 return real
         for length in range(len(parts), 0, -1):
@@ -334,11 +342,11 @@ class Files:
             if length == 1 and os.path.dirname(nginx_path) not in CONF_FOLDERS and whole:
                 break
             for folder in self._ancestors(base):
-                real = self._real(f"{folder}/{suffix}")
+                real = self.real(f"{folder}/{suffix}")
                 if isinstance(real, str) and (length > 1 or folder == base):
                     return self._remember(nginx_path, suffix, real, key)
             if length > 1 and len(same := self._same_suffix(suffix)) == 1:
-                real = self._real(same[0])
+                real = self.real(same[0])
                 if isinstance(real, str):
                     return self._remember(nginx_path, suffix, real, key)
         return None

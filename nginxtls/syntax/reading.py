@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
+import re
 from typing import TYPE_CHECKING
 
 from nginxtls.syntax.decoding import decode
-from nginxtls.syntax.files import Files, Unreachable, display_name
+from nginxtls.syntax.files import MAGIC, Files, Unreachable, display_name
 from nginxtls.syntax.parser import parse_file
 from nginxtls.syntax.templates import mask
 from nginxtls.syntax.tree import Directive, Problem, SourceFile, Tree
@@ -46,7 +48,7 @@ class Reader:
         known = self.parsed.get(path)
         if known is not None:
             return known
-        located = self.files._real(path)
+        located = self.files.real(path)
         if isinstance(located, Unreachable):
             self.parsed[path] = located
             return located
@@ -64,11 +66,16 @@ class Reader:
         text, problem = decode(content)
         if text is None:
             return Unreachable(path, problem, True)
-        file = source(display_name(located), text, located)
+        file = self.parse(located, text, problem)
         if nginx_path and nginx_path != located:
             file.nginx_path = nginx_path
-        if problem:
-            file.problems.append(Problem(problem, fatal=False))
+        return file
+
+    def parse(self, located: str, text: str, remark: str = "") -> SourceFile:
+        """The file of a real path and its text, parsed and kept."""
+        self.parsed[located] = file = source(display_name(located), text, located)
+        if remark:
+            file.problems.append(Problem(remark, fatal=False))
         return file
 
     def tree(self, roots: Sequence[SourceFile], base: str) -> Tree:
@@ -133,6 +140,24 @@ def source(name: str, text: str, path: str | None = None) -> SourceFile:
     file = SourceFile(name, text, path)
     parse_file(file, mask(file))
     return file
+
+
+def follow_in_dump(tree: Tree, directive: Directive, base: str, parsed: dict[str, SourceFile]) -> None:
+    """Note what an include brings in, where all files there are stand in a dump."""
+    if not directive.args:
+        tree.unresolved[directive] = "it names no file"
+        return
+    pattern = directive.args[0] if directive.args[0].startswith("/") else f"{base}/{directive.args[0]}"
+    if not MAGIC.search(pattern):
+        if pattern in parsed:
+            tree.includes[directive] = (parsed[pattern],)
+        else:
+            tree.unresolved[directive] = "not in the dump"
+        return
+    wanted = re.compile(fnmatch.translate(pattern.replace("[^", "[!"))).match
+    depth = pattern.count("/")
+    matches = [path for path in parsed if path.count("/") == depth and wanted(path)]
+    tree.includes[directive] = tuple(parsed[path] for path in sorted(matches, key=os.fsencode))
 
 
 def find_cycles(tree: Tree) -> None:

@@ -68,7 +68,6 @@ class SourceFile:
     __slots__ = (
         "_comments",
         "_line_starts",
-        "column_offset",
         "conditions",
         "defaults",
         "directives",
@@ -78,6 +77,7 @@ class SourceFile:
         "masked",
         "name",
         "nginx_path",
+        "outer",
         "path",
         "problems",
         "text",
@@ -92,8 +92,8 @@ class SourceFile:
         """The path under which nginx would know the file, where that differs from ``path`` (dumps, mapped roots)."""
         self.first_line = 1
         """The line of ``name`` on which ``text`` starts (more than 1 for a configuration inside another file)."""
-        self.column_offset = 0
-        """What to add to each column (a configuration that stands indented inside another file)."""
+        self.outer: tuple[str, int] | None = None
+        """For a file of a dump: the dump's name, and how many of its lines stand before this file's first."""
         self.engines: tuple[str, ...] = ()
         """The template languages found in it: ``"jinja"``, ``"erb"``, ``"go"``, ``"envsubst"``, ``"placeholder"``."""
         self.defaults: dict[int, str] = {}
@@ -152,7 +152,7 @@ class SourceFile:
         column = offset - starts[line - 1] + 1
         if line == 1 and self.text.startswith("\ufeff"):
             column -= 1
-        return line + self.first_line - 1, max(column, 1) + self.column_offset
+        return line + self.first_line - 1, max(column, 1)
 
     def span(self, start: int, end: int) -> Span:
         """The span between two offsets."""

@@ -1,0 +1,300 @@
+"""Discovery: which files of the asked-for paths are nginx configurations, and which of them belong together."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nginxtls.finding import Failure, NotChecked
+from nginxtls.syntax.decoding import decode
+from nginxtls.syntax.dumps import MARK, is_dump, split_dump
+from nginxtls.syntax.files import Unreachable, display_name
+from nginxtls.syntax.fragments import classify, is_nginx, may_be_nginx
+from nginxtls.syntax.reading import Reader, find_cycles, follow_in_dump, source
+from nginxtls.syntax.tree import Directive, SourceFile, Tree
+from nginxtls.syntax.walking import Candidate, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nginxtls.syntax.files import Files
+    from nginxtls.syntax.fragments import Context, Kind
+
+MAX_ANCESTORS = 8
+"""How many folders upward a fragment's main file is looked for."""
+
+_MAIN_NAMES = re.compile(r"nginx\.conf(?:\.[a-z0-9]+){0,2}\Z", re.IGNORECASE)
+_PARTS = frozenset(
+    "conf.d sites-enabled sites-available sites snippets servers server.d http.d stream.d streams-enabled vhosts "
+    "vhost.d vhosts.d includes include conf-enabled conf-available modules-enabled default.d location.d locations".split()
+)
+"""Folders that stand beside the main file and hold parts of its configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTree:
+    """An independent configuration.
+
+    ``kind`` tells how much of it there is, ``context`` the block that a fragment belongs in, ``base`` the folder that
+    its relative paths start from, ``asked`` the files to report about.
+    """
+
+    tree: Tree
+    kind: Kind
+    context: Context
+    base: str
+    asked: set[SourceFile]
+    from_dump: bool = False
+
+
+@dataclass(slots=True)
+class Sources:
+    """What was found at the asked-for paths: every one of them is answered in here."""
+
+    trees: list[LoadedTree] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    skipped: list[NotChecked] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+    """The files that are linted, by name."""
+    left: list[tuple[str, str]] = field(default_factory=list)
+    """The files and folders that were passed over, and why."""
+
+
+def discover(paths: Sequence[str], *, stdin_text: str | None = None, files: Files) -> Sources:
+    """Find and read the configurations at the paths: files, folders, dumps, and ``-`` for the text of standard input.
+
+    A file that is named is always read; one that is no nginx is skipped in silence (it stands in ``left``). A folder is
+    searched. Each file is parsed once, and linted in the configuration that includes it, where there is one.
+    """
+    return _Discovery(files).run(paths, stdin_text)
+
+
+class _Discovery:
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.reader = Reader(files)
+        self.sources = Sources()
+        self.asked: dict[SourceFile, str] = {}
+        """The files to report about, with their real paths."""
+        self.extracted: list[SourceFile] = []
+        """Configurations that stand inside other files."""
+
+    def run(self, paths: Sequence[str], stdin_text: str | None) -> Sources:
+        for path in dict.fromkeys(paths):
+            if path == "-":
+                self.take_text(stdin_text or "")
+            elif os.path.isdir(path):
+                self.take_folder(os.path.abspath(path))
+            else:
+                self.take_file(Candidate(os.path.abspath(path), asked=True))
+        self.build_trees()
+        self.sources.taken = list(
+            dict.fromkeys(
+                file.name for loaded in self.sources.trees for file in loaded.tree.files if file in loaded.asked
+            )
+        )
+        return self.sources
+
+    # -- taking files -----------------------------------------------------------------------------------------------
+
+    def take_text(self, text: str) -> None:
+        if is_dump(text):
+            self.take_dump("-", text, None)
+            return
+        file = source("-", text)
+        kind, context = classify(file)
+        base = os.getcwd()
+        tree = self.reader.tree([file], base)
+        self.sources.trees.append(LoadedTree(tree, kind, context, base, {file}))
+
+    def take_folder(self, folder: str) -> None:
+        for candidate in walk(folder, self.sources.left):
+            self.take_file(candidate)
+
+    def take_file(self, candidate: Candidate) -> None:
+        path = candidate.path
+        located = self.files.real(path)
+        if isinstance(located, Unreachable):
+            self.refuse(candidate, located)
+            return
+        if located in self.reader.parsed:
+            known = self.reader.parsed[located]
+            if isinstance(known, SourceFile) and known not in self.asked:
+                self.asked[known] = located
+            return
+        content = self.files.read_real(located)
+        if isinstance(content, Unreachable):
+            self.refuse(candidate, content)
+            return
+        name = display_name(path)
+        if not (candidate.certain or may_be_nginx(content)) or not content.strip():
+            self.pass_over(candidate, "not nginx" if content.strip() else "empty")
+            return
+        text, problem = decode(content)
+        if text is None:
+            if candidate.certain or problem.startswith("it is UTF-16"):
+                self.refuse(candidate, Unreachable(path, problem, True))
+            else:
+                self.pass_over(candidate, problem)
+            return
+        if MARK.search(text) and is_dump(text):
+            self.take_dump(name, text, located)
+            return
+        if candidate.container:
+            from nginxtls.syntax.containers import extract
+
+            found = extract(name, text, located, self.files)
+            self.extracted += found
+            if not found:
+                self.pass_over(candidate, "holds no nginx configuration")
+            return
+        file = self.reader.parse(located, text, problem)
+        if not is_nginx(file, named_so=candidate.certain):
+            del self.reader.parsed[located]
+            self.pass_over(candidate, "not nginx")
+            return
+        self.asked[file] = located
+
+    def refuse(self, candidate: Candidate, why: Unreachable) -> None:
+        """A file that was asked for by name and cannot be read is a failure; one of a folder is not checked."""
+        name = display_name(candidate.path)
+        if candidate.asked:
+            reason = why.reason if why.exists else "there is no such file or folder"
+            self.sources.failures.append(
+                Failure(name, reason if why.reason != "no such file" else "no such file or folder")
+            )
+        elif candidate.certain or why.exists:
+            self.sources.skipped.append(NotChecked(name, why.reason))
+        else:
+            self.sources.left.append((name, why.reason))
+
+    def pass_over(self, candidate: Candidate, reason: str) -> None:
+        self.sources.left.append((display_name(candidate.path), reason))
+
+    def take_dump(self, name: str, text: str, path: str | None) -> None:
+        for dumped in split_dump(text):
+            parsed: dict[str, SourceFile] = {}
+            for entry in dumped:
+                shown = entry.path if name == "-" else f"{name}:{entry.path}"
+                file = source(shown, text[entry.start : entry.end])
+                file.nginx_path = entry.path
+                file.outer = (
+                    name,
+                    text.count("\n", 0, entry.start) if not parsed else _line_after(parsed, text, entry.start),
+                )
+                parsed[entry.path] = file
+            main = next(iter(parsed.values()))
+            base = os.path.dirname(main.nginx_path or "/")
+            tree = Tree([main], list(parsed.values()))
+            for file in parsed.values():
+                for directive in file.includes:
+                    follow_in_dump(tree, directive, base, parsed)
+            find_cycles(tree)
+            kind, context = classify(main)
+            self.sources.trees.append(LoadedTree(tree, kind, context, base, set(tree.files), from_dump=True))
+
+    # -- trees ------------------------------------------------------------------------------------------------------
+
+    def build_trees(self) -> None:
+        kinds = {file: classify(file) for file in self.asked}
+        mains = [file for file, (kind, _) in kinds.items() if kind == "full"]
+        trees: list[tuple[SourceFile, Tree, str]] = []
+        placed: set[SourceFile] = set()
+        self.add_mains(mains, trees, placed)
+        rest = [file for file in self.asked if file not in placed]
+        if rest:
+            self.add_mains(self.mains_above(rest), trees, placed)
+            rest = [file for file in rest if file not in placed]
+        included: set[SourceFile] = {
+            file for main, tree, _ in trees for file in tree.files if file is not main and file in kinds
+        }
+        for main, tree, base in trees:
+            asked = {file for file in tree.files if file in self.asked}
+            if asked and main not in included:
+                kind, context = classify(main)
+                self.sources.trees.append(LoadedTree(tree, kind, context, base, asked))
+        self.add_fragments(rest, kinds)
+        for file in self.extracted:
+            kind, context = classify(file)
+            base = os.path.dirname(file.path or os.getcwd())
+            tree = self.reader.tree([file], base)
+            self.sources.trees.append(LoadedTree(tree, kind, context, base, {file}))
+
+    def add_mains(
+        self, mains: Sequence[SourceFile], trees: list[tuple[SourceFile, Tree, str]], placed: set[SourceFile]
+    ) -> None:
+        for main in mains:
+            base = os.path.dirname(main.path or "")
+            tree = self.reader.tree([main], base)
+            trees.append((main, tree, base))
+            placed.update(tree.files)
+
+    def mains_above(self, rest: Sequence[SourceFile]) -> list[SourceFile]:
+        """The main files in the folders above some fragments, which may include them."""
+        found: dict[SourceFile, None] = {}
+        folders: dict[str, None] = {}
+        for file in rest:
+            folder = os.path.dirname(file.path or "")
+            for _ in range(MAX_ANCESTORS):
+                if not folder or folder in folders or not self.files.allows(folder):
+                    break
+                folders[folder] = None
+                folder = os.path.dirname(folder)
+        for folder in folders:
+            try:
+                names = sorted(os.listdir(folder))
+            except OSError:
+                continue
+            for name in names:
+                if _MAIN_NAMES.match(name):
+                    main = self.reader.load(f"{folder}/{name}")
+                    if isinstance(main, SourceFile) and main not in self.asked and classify(main)[0] == "full":
+                        found[main] = None
+        return list(found)
+
+    def add_fragments(self, rest: Sequence[SourceFile], kinds: dict[SourceFile, tuple[Kind, Context]]) -> None:
+        """Fragments that no main file includes; one that another of them includes is linted there."""
+        trees: dict[SourceFile, tuple[Tree, str]] = {}
+        included: set[SourceFile] = set()
+        for file in rest:
+            base = self.base_of(file)
+            tree = self.reader.tree([file], base)
+            trees[file] = (tree, base)
+            included.update(other for other in tree.files if other is not file)
+        answered: set[SourceFile] = set()
+        for pass_included in (False, True):
+            # A fragment that is only included by itself, in a circle, still is to be answered.
+            for file in rest:
+                if (file in included) is not pass_included or file in answered:
+                    continue
+                tree, base = trees[file]
+                asked = {other for other in tree.files if other in self.asked}
+                answered |= asked
+                self.sources.trees.append(LoadedTree(tree, *kinds[file], base, asked))
+
+    def base_of(self, file: SourceFile) -> str:
+        """The folder that a fragment's relative paths start from: that of its main file, as far as it can be told."""
+        folder = os.path.dirname(file.path or "")
+        parent = os.path.dirname(folder)
+        relative = [d.args[0] for d in file.includes if d.args and not d.args[0].startswith("/")]
+        candidates = [parent, folder] if os.path.basename(folder) in _PARTS else [folder, parent]
+        best = candidates[0]
+        if relative:
+            scores = {
+                candidate: sum(1 for path in relative if self.files.expand(path, candidate)) for candidate in candidates
+            }
+            if scores[candidates[1]] > scores[best]:
+                best = candidates[1]
+        return best
+
+
+def _line_after(parsed: dict[str, SourceFile], text: str, start: int) -> int:
+    """The number of lines before an offset of a dump, counted on from the file before."""
+    last = next(reversed(parsed.values()))
+    assert last.outer is not None
+    return last.outer[1] + last.text.count("\n") + 1
+
+
+__all__ = ["Directive", "LoadedTree", "Sources", "discover"]

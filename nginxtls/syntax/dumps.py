@@ -1,0 +1,45 @@
+"""Dumps of ``nginx -T``: one text that holds every file of a configuration, each under a line with its path."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+MARK = re.compile(r"^# configuration file ((?:/|[A-Za-z]:[\\/])[^\n]*?):\r?(?:\n|\Z)", re.MULTILINE)
+
+
+class DumpedFile(NamedTuple):
+    """A file of a dump: its path on the host it comes from, and where its text stands in the dump."""
+
+    path: str
+    start: int
+    end: int
+
+
+def is_dump(text: str) -> bool:
+    """Whether a text is a dump: its first mark comes before any directive; nginx's own remarks may stand above."""
+    mark = MARK.search(text)
+    if mark is None:
+        return False
+    above = text[: mark.start()].lstrip("\ufeff")
+    return all(
+        not line.strip() or line.startswith(("nginx:", "#", "20")) or "nginx: " in line for line in above.split("\n")
+    )
+
+
+def split_dump(text: str) -> list[list[DumpedFile]]:
+    """The configurations in a dump, each with its files, the main file first.
+
+    A dump of several hosts is one after the other: where a path comes again, another configuration starts.
+    """
+    marks = list(MARK.finditer(text))
+    dumps: list[list[DumpedFile]] = []
+    seen: set[str] = set()
+    for number, mark in enumerate(marks):
+        end = marks[number + 1].start() if number + 1 < len(marks) else len(text)
+        if not dumps or mark[1] in seen:
+            dumps.append([])
+            seen = set()
+        seen.add(mark[1])
+        dumps[-1].append(DumpedFile(mark[1], mark.end(), end))
+    return dumps

@@ -1,0 +1,165 @@
+"""Walking a folder for files that may be nginx's: .gitignore honoured, vendored and hidden trees left out."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nginxtls.syntax.files import display_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pathspec import GitIgnoreSpec
+
+MAX_ENTRIES = 500_000
+"""A walk ends after so many files."""
+
+_SKIPPED_FOLDERS = frozenset(
+    "node_modules bower_components vendor third_party third-party __pycache__ site-packages venv env.bak target".split()
+)
+_HIDDEN_BUT_READ = frozenset({".nginx", ".docker", ".platform", ".ebextensions", ".devcontainer", ".lando", ".ddev"})
+_TEMPLATE = (
+    r"(?:\.(?:j2|jinja2?|erb|epp|tmpl|gotmpl|gtpl|tpl|template|ctmpl|mustache|hbs|liquid|sigil|in|dist|example|sample"
+    r"|default|tera|envsubst))*"
+)
+_NAMED_SO = re.compile(
+    rf"(?:.*nginx.*\.conf|nginx\.conf.*?|.*\.(?:nginx|vhost|ngx)|nginx[\w.-]*?){_TEMPLATE}\Z", re.IGNORECASE
+)
+_NAMED_MAYBE = re.compile(
+    r".*\.(?:conf|conf\.\w+|inc|vhost|nginx|types|j2|jinja2?|erb|epp|tmpl|gotmpl|gtpl|tpl|template|ctmpl|mustache|hbs"
+    r"|liquid|sigil|sample|example|dist|default|in|snippet|location|server|site|com|net|org|de|io|dev|local|test|TXT|txt"
+    r"|acl|server_conf|sme|sp|nosp|http|stream|params|tera)\Z"
+    r"|[^.]+\Z|[\w.-]+_(?:location|location_override|params)\Z"
+)
+_NGINX_FOLDER = re.compile(
+    r"(?:^|/)(?:nginx[\w.-]*|[\w.-]*nginx|conf\.d|sites-(?:enabled|available)|snippets|vhosts?(?:\.d)?|http\.d|stream\.d)(?:/|\Z)",
+    re.IGNORECASE,
+)
+_CONTAINER = re.compile(
+    r"(?:.*\.ya?ml|(?:.*[.-])?(?:Docker|Container)file(?:[.-].*)?)(?:\.(?:j2|tpl|tmpl|erb))?\Z", re.IGNORECASE
+)
+_NEVER = re.compile(
+    r".*\.(?:py|rb|go|js|mjs|ts|tsx|c|h|cc|cpp|hpp|rs|java|php|pl|pm|lua|css|scss|less|html?|xml|svg|json|toml|lock|md|rst"
+    r"|sh|bash|zsh|bat|ps1|sql|csv|tsv|pem|crt|key|csr|der|p12|pfx|png|jpe?g|gif|ico|woff2?|ttf|eot|zip|gz|xz|bz2|tar|pdf|so"
+    r"|o|a|pyc|class|jar|exe|dll|log|diff|patch|swp|bak|orig|rej|old|dpkg-\w+|rpm\w+|pp|properties|gradle|kt|swift|vim)\Z"
+    r"|.*~\Z|(?:LICEN[CS]E|NOTICE|README|CHANGELOG|Makefile|Gemfile|Rakefile|Vagrantfile|COPYING|AUTHORS)[\w.-]*\Z",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file to look at. ``asked``: it was named. ``named_so``: its path says that it is nginx's."""
+
+    path: str
+    asked: bool = False
+
+    @property
+    def container(self) -> bool:
+        """Its name is that of a file which may hold configurations inside: YAML, or the like of a Dockerfile."""
+        return _CONTAINER.match(os.path.basename(self.path)) is not None
+
+    @property
+    def certain(self) -> bool:
+        """Its path says nginx."""
+        folder, name = os.path.split(self.path)
+        if self.container:
+            return False
+        return _NAMED_SO.match(name) is not None or (
+            name.endswith((".conf", ".conf.j2", ".conf.erb", ".conf.template", ".conf.tmpl"))
+            and _NGINX_FOLDER.search(folder[-60:]) is not None
+        )
+
+
+def walk(top: str, left: list[tuple[str, str]]) -> Iterator[Candidate]:
+    """The files below a folder that may be nginx's by their names, in order. What is passed over goes to ``left``."""
+    entries = 0
+    pending = [(top, _ignores_above(top))]
+    while pending:
+        folder, ignores = pending.pop()
+        try:
+            with os.scandir(folder) as scan:
+                found = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            left.append(
+                (display_name(folder), "no permission" if isinstance(error, PermissionError) else "cannot be read")
+            )
+            continue
+        if any(entry.name == ".gitignore" for entry in found) and (own := _ignore_file(folder)):
+            ignores = [*ignores, (folder, own)]
+        below: list[tuple[str, list[tuple[str, GitIgnoreSpec]]]] = []
+        for entry in found:
+            entries += 1
+            name = entry.name
+            try:
+                is_folder = entry.is_dir(follow_symlinks=False)
+            except OSError:
+                continue
+            if ignores and _ignored(entry.path, is_folder, ignores):
+                left.append((display_name(entry.path) + "/" * is_folder, "ignored by .gitignore"))
+            elif is_folder:
+                if name in _SKIPPED_FOLDERS or (name.startswith(".") and name not in _HIDDEN_BUT_READ):
+                    if name != ".git":
+                        left.append((display_name(entry.path) + "/", "hidden" if name.startswith(".") else "vendored"))
+                else:
+                    below.append((entry.path, ignores))
+            elif _wanted(entry, name):
+                yield Candidate(entry.path)
+        if entries > MAX_ENTRIES:
+            left.append((display_name(folder) + "/", f"more than {MAX_ENTRIES:,} files"))
+            return
+        pending += reversed(below)
+
+
+def _wanted(entry: os.DirEntry[str], name: str) -> bool:
+    if name.startswith(".") or (_NEVER.match(name) and not _NAMED_SO.match(name)):
+        return False
+    if not (
+        _NAMED_MAYBE.match(name) or _NAMED_SO.match(name) or _CONTAINER.match(name) or _NGINX_FOLDER.search(entry.path)
+    ):
+        return False
+    try:
+        return entry.is_symlink() or stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def _ignore_file(folder: str, name: str = ".gitignore") -> GitIgnoreSpec | None:
+    from pathspec import GitIgnoreSpec
+
+    try:
+        with open(f"{folder}/{name}", encoding="utf-8", errors="replace") as lines:
+            return GitIgnoreSpec.from_lines(lines.read(1_000_000).splitlines())
+    except (OSError, ValueError):
+        return None
+
+
+def _ignores_above(top: str) -> list[tuple[str, GitIgnoreSpec]]:
+    """The .gitignore files between a folder and the root of its repository."""
+    above: list[str] = []
+    current = top
+    while not os.path.exists(f"{current}/.git"):
+        parent = os.path.dirname(current)
+        if parent == current:
+            return []
+        current = parent
+        above.append(current)
+    places = [(current, ".git/info/exclude"), *((place, ".gitignore") for place in reversed(above))]
+    return [
+        (place, spec)
+        for place, name in places
+        if os.path.isfile(f"{place}/{name}") and (spec := _ignore_file(place, name)) is not None
+    ]
+
+
+def _ignored(path: str, is_folder: bool, ignores: list[tuple[str, GitIgnoreSpec]]) -> bool:
+    """The last .gitignore that says anything of a path decides."""
+    for folder, spec in reversed(ignores):
+        result = spec.check_file(path[len(folder) + 1 :] + "/" * is_folder)
+        if result.include is not None:
+            return result.include
+    return False
