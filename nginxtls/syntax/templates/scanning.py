@@ -1,0 +1,123 @@
+"""Finds the tags of all engines in a text, in order."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nginxtls.syntax.templates import go, jinja, ruby
+from nginxtls.syntax.templates.tags import Tag
+from nginxtls.syntax.tokens import end_of_lua_block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OPENER = re.compile(
+    r"""(?P<jinja>\{%) | (?P<comment>\{\#) | (?P<braces>\{\{\{?) | (?P<ruby><%)
+      | (?P<shell>\$\{[A-Z_][A-Z0-9_]*(?::?-(?P<fallback>[^{}$\n]*)|[:?+=][^{}\n]*)?\})
+      | (?P<name>\$[A-Z][A-Z0-9_]+\b)
+      | (?P<place>__[A-Z][A-Z0-9_]*?__ | @@?[A-Z][A-Z0-9_]*@@? | %%[A-Za-z_][\w.]*%% | %\{[a-z_][\w.]*\})
+      | (?P<lua>[a-z_]+_by_lua_block\b[^{};]*\{)
+      | ^(?P<kong>>[ \t]*(?P<word>if|elseif|else|for|end)\b[^\n]*)""",
+    re.VERBOSE | re.MULTILINE,
+)
+_QUICK = re.compile(r"\{[{%#]|<%|\$\{?[A-Z_]|__[A-Z]|@[A-Z]|%%|%\{")
+_DEFINES = (
+    r"(?:\b(?:set|map|geo|split_clients|auth_request_set|js_set|perl_set|set_by_lua\w*)\s[^;{{}}]*|\?P?<)\$?{name}\b"
+)
+
+
+def may_be_template(text: str) -> bool:
+    """A quick look: something reads like a tag."""
+    return _QUICK.search(text) is not None
+
+
+class Unclosed(Exception):
+    """A tag that is opened at ``start`` and never closed."""
+
+    def __init__(self, start: int) -> None:
+        super().__init__(start)
+        self.start = start
+
+
+def scan(text: str, engines: set[str], unclosed: list[int]) -> Iterator[Tag]:
+    """The tags in order. Fills in the engines met and the offsets of tags that are never closed."""
+    comments = "{%" in text or "{{" in text
+    missing: set[str] = set()
+    own: dict[str, bool] = {}
+    position = 0
+    while match := _OPENER.search(text, position):
+        kind = (
+            match.lastgroup if match.lastgroup not in ("fallback", "word") else ("shell" if match["shell"] else "kong")
+        )
+        start, position = match.span()
+        if kind == "lua":
+            end = end_of_lua_block(text, position)
+            position = end if end >= 0 else position
+        elif kind == "shell":
+            engines.add("envsubst")
+            yield Tag(start, position, "value", match[0], default=match["fallback"])
+        elif kind == "name":
+            name = match[0][1:]
+            if name not in own:
+                own[name] = len(own) < 200 and re.search(_DEFINES.format(name=name), text) is not None
+            if not own[name]:
+                engines.add("envsubst")
+                yield Tag(start, position, "value", name)
+        elif kind == "place":
+            engines.add("placeholder")
+            yield Tag(start, position, "value", match[0])
+        elif kind == "kong":
+            if "${{" in text:
+                engines.add("placeholder")
+                yield _kong(start, position, match["word"], match["kong"])
+        else:
+            closer = {"{%": "%}", "{#": "#}", "{{": "}}", "{{{": "}}}", "<%": "%>"}[match[0]]
+            if kind == "comment" and not comments:
+                continue
+            if match[0] == "<%" and text.startswith("%", position):
+                continue
+            end = -1 if closer in missing else text.find(closer, position)
+            if end < 0 and closer == "}}}":
+                closer = "}}"
+                end = -1 if closer in missing else text.find(closer, position)
+            if end < 0:
+                missing.add(closer)
+                if kind != "comment":
+                    unclosed.append(start)
+                    line = text.find("\n", start)
+                    position = len(text) if line < 0 else line
+                    yield Tag(start, position, "value")
+                continue
+            code, position = text[position:end], end + len(closer)
+            if kind == "jinja":
+                engines.add("jinja")
+                tag = jinja.statement(start, position, code)
+                yield tag
+                if tag.kind == "shown":
+                    raw = re.compile(r"\{%[-+]?\s*end" + tag.text + r"\s*[-+]?%\}").search(text, position)
+                    position = raw.start() if raw else position
+            elif kind == "comment":
+                yield Tag(start, position, "nothing")
+            elif kind == "braces":
+                tag = go.tag(start, position, code)
+                if tag.kind != "value":
+                    engines.add("go")
+                elif not engines & {"go", "jinja"}:
+                    engines.add("jinja" if "{%" in text else "go")
+                yield tag
+            else:
+                engines.add("erb")
+                yield ruby.tag(start, position, code)
+
+
+def _kong(start: int, end: int, word: str, line: str) -> Tag:
+    """Kong's own templates: lines that start with ``>`` are Lua."""
+    text = line.lstrip("> \t")[len(word) :].strip().removesuffix("then").strip()
+    if word == "if":
+        return Tag(start, end, "if", text)
+    if word == "elseif":
+        return Tag(start, end, "elif", text)
+    if word == "for":
+        return Tag(start, end, "loop", text)
+    return Tag(start, end, "else" if word == "else" else "end")
