@@ -1,0 +1,74 @@
+"""The rooms: who may import whom (see [tool.importlinter] in pyproject.toml), and what start-up may cost."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parents[1]
+RULES = sorted((ROOT / "rules").glob("*.py"))
+BELOW_RULES = ("nginxtls.rule", "nginxtls.finding", "nginxtls.model", "nginxtls.syntax", "nginxtls.tls", "nginxtls.pki")
+
+
+def test_arrows_point_downward(capsys: pytest.CaptureFixture[str]) -> None:
+    status = lint_imports(str(ROOT / "pyproject.toml"), no_cache=True)
+    assert status == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_rules_import_only_what_is_below_them(path: Path) -> None:
+    for module in imported(path):
+        if module.startswith("nginxtls"):
+            assert module.startswith((*BELOW_RULES, "nginxtls.rules")), module
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_rules_open_no_file_and_start_nothing(path: Path) -> None:
+    assert not imported(path) & {"os", "io", "pathlib", "subprocess", "socket", "shutil", "importlib"}
+
+
+def test_nobody_imports_rules_but_their_entry_points() -> None:
+    for path in (ROOT / "nginxtls").rglob("*.py"):
+        assert not any(module.startswith("nginxtls.rules") for module in imported(path)), path
+
+
+@pytest.mark.parametrize(
+    ("command", "unwanted"),
+    [
+        (["--version"], "cryptography rich yaml nginxtls.model nginxtls.syntax"),
+        (["rules"], "cryptography rich yaml"),
+        (["check", "-", "--no-config"], "cryptography rich yaml jinja2 pathspec pygments"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_command_imports_only_what_it_needs(command: list[str], unwanted: str) -> None:
+    code = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        f"sys.argv[1:] = {command!r}\n"
+        "from nginxtls.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input="listen 443 ssl;\n", capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    modules = set(done.stderr.splitlines()[-1].split())
+    assert "nginxtls.cli" in modules
+    assert not modules & set(unwanted.split())
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that a file imports, for type checking or not."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names if node.module == "nginxtls")
+    return found
