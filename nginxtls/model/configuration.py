@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nginxtls.model.refusals import Refusal
     from nginxtls.pki import Bundle, PrivateKey, TrustStore
     from nginxtls.syntax.files import Files
+    from nginxtls.tls import Policy
 
 KINDS = ("http", "stream", "mail")
 
@@ -50,6 +51,7 @@ class Configuration:
         at: datetime | None = None,
         trust: TrustStore | None = None,
         system: SystemConfiguration | None = None,
+        policy: Policy | None = None,
     ) -> None:
         self.tree = tree
         self.files = files
@@ -62,6 +64,8 @@ class Configuration:
         self.openssl = openssl or OpenSSL.newest()
         self.at = at or datetime.now(timezone.utc)
         self.system = system or SystemConfiguration()
+        self.policy = policy
+        """The guideline that the user wants the servers judged by."""
         self._trust = trust
         self._unchecked: dict[tuple[str, str], NotChecked] = {}
         self._bundles: dict[tuple[str, str], ServedBundle] = {}
