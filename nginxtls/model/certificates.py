@@ -6,6 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.servers import VirtualServer
     from nginxtls.pki import Bundle, Certificate, Chain, PrivateKey
@@ -87,16 +89,42 @@ class ServedBundle:
         return self.leaf.public_key_sha256 == self.key.public_key_sha256
 
     @property
-    def is_sent(self) -> bool:
-        """False where the key is of another type than the leaf: nginx starts and never sends it (measured)."""
-        if self.leaf is None or self.key is None:
-            return True
-        return self.leaf.key.kind == self.key.key.kind
-
-    @property
     def endpoints(self) -> list[Any]:
         """The endpoints (see ``nginxtls.model.endpoints``) whose clients may get this bundle."""
         return [e for e in self.configuration.endpoints if self in e.tls.bundles]
+
+
+def fill_slots(bundles: Iterable[ServedBundle]) -> tuple[tuple[ServedBundle, ...], ServedBundle | None]:
+    """Load bundles as OpenSSL does: one slot for each key type, a later certificate replaces an earlier one.
+
+    A key goes into the slot of its own type, whatever certificate it was meant for: one that does not fit the
+    certificate there is refused, and a certificate whose slot gets no key is never sent (ssl_set_pkey() in
+    ssl_rsa.c; measured). A file that could not be read is taken as fitting.
+
+    Returns:
+        the bundles that can be sent, in order, and the first whose key is refused.
+    """
+    certificates: dict[str, ServedBundle] = {}
+    keys: dict[str, str | None] = {}
+    unread = []
+    for bundle in bundles:
+        leaf, key = bundle.leaf, bundle.key
+        if leaf is None:
+            unread.append(bundle)
+            continue
+        kind = leaf.key.kind
+        certificates[kind] = bundle
+        if keys.get(kind) not in (None, leaf.public_key_sha256):
+            keys[kind] = None
+        if key is None:
+            keys[kind] = leaf.public_key_sha256
+            continue
+        slot = certificates.get(key.key.kind)
+        if slot is not None and slot.leaf is not None and slot.leaf.public_key_sha256 != key.public_key_sha256:
+            return (), bundle
+        keys[key.key.kind] = key.public_key_sha256
+    sent = [bundle for kind, bundle in certificates.items() if keys.get(kind)]
+    return (*sent, *unread), None
 
 
 def is_file(path: str) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nginxtls.model.certificates import fill_slots
 from nginxtls.tls import (
     CipherString,
     Evaluation,
@@ -21,6 +22,7 @@ from nginxtls.tls import (
     evaluate_ciphersuites,
     evaluate_groups,
     negotiable,
+    security_bits,
 )
 
 if TYPE_CHECKING:
@@ -216,23 +218,21 @@ class EffectiveTLS:
         """The groups that a client can get in one of the versions served, in the server's order."""
         modern = "TLSv1.3" in self.versions
         legacy = any(
-            suite.key_exchange.startswith("ECDHE") or suite.key_exchange.startswith("DHE")
+            suite.key_exchange == "ECDHE"
             for version, suites in self.suites.items()
             if version != "TLSv1.3"
             for suite in suites
         )
-        return tuple(g for g in self.group_list.groups if (modern and g.tls13) or (legacy and g.tls12))
+        enough = security_bits(self.level)
+        strong = (group for group in self.group_list.groups if group.bits >= enough)
+        return tuple(g for g in strong if (modern and g.tls13) or (legacy and g.tls12))
 
     # -- certificates ------------------------------------------------------------------------------------------------
 
     @cached_property
     def bundles(self) -> tuple[ServedBundle, ...]:
-        """The bundles that may be sent: of each key type the last one (measured), if its key is of that type."""
-        last: dict[str, ServedBundle] = {}
-        for bundle in self.context.bundles:
-            last[bundle.leaf.key.kind if bundle.leaf else f"unknown {bundle.path}"] = bundle
-        kept = set(map(id, last.values()))
-        return tuple(b for b in self.context.bundles if id(b) in kept and b.is_sent)
+        """The bundles that may be sent, at most one for each type of key."""
+        return fill_slots(self.context.bundles)[0]
 
     @cached_property
     def keys(self) -> tuple[ServerKey, ...] | None:
@@ -319,8 +319,7 @@ class EffectiveTLS:
             return f"{default.title} (the default server) has no protocol version switched on"
         if highest == "TLSv1.3":
             return None
-        wanted = VERSIONS.index(highest)
-        if any(VERSIONS.index(suite.protocol) <= wanted for suite in cipher_string(default).suites):
+        if any(highest in suite.protocols for suite in cipher_string(default).suites):
             return None
         return f"{default.title} (the default server) has no suite for {highest}: no handshake on this socket succeeds"
 

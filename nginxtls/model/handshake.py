@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nginxtls.model.servers import VirtualServer
     from nginxtls.model.sockets import Socket
     from nginxtls.syntax.tree import Directive
+    from nginxtls.tls import Group
 
 _EXPLAINED = (
     ("protocols", "ssl_protocols"),
@@ -154,7 +155,7 @@ class Handshake:
             "refusal": self.refusal,
             "protocols": list(live.versions) if live else [],
             "ciphers": {v: [s.name for s in suites] for v, suites in live.suites.items()} if live else {},
-            "groups": [group.name for group in live.groups] if live else [],
+            "groups": [_group(group) for group in live.groups] if live else [],
             "certificates": [_certificate(bundle) for bundle in live.bundles] if live else [],
             "client_certificate": live.client_certificate if live else "none",
             "session_tickets": live.tickets if live else False,
@@ -191,6 +192,11 @@ def _server(server: VirtualServer) -> dict[str, Any]:
         "line": directive.line if directive else None,
         "names": [name.text for name in server.names if name.text],
     }
+
+
+def _group(group: Group) -> str:
+    """OpenSSL's and nginx's name of a group, where IANA's differs."""
+    return "prime256v1" if group.name == "secp256r1" else group.name
 
 
 def _certificate(bundle: ServedBundle) -> dict[str, Any]:

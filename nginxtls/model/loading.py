@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.model.certificates import is_file
+from nginxtls.model.certificates import fill_slots, is_file
 from nginxtls.model.endpoints import groups_of, origin_of, protocol_names
 
 if TYPE_CHECKING:
@@ -103,6 +103,10 @@ def _of_server(server: VirtualServer) -> Iterator[Refusal]:
     yield from _ciphers(server)
     for bundle in server.bundles:
         yield from _bundle(server, bundle)
+    refused = fill_slots(server.bundles)[1]
+    if refused is not None and refused.key_directive is not None:
+        text = f'SSL_CTX_use_PrivateKey("{refused.key_path}") failed: key values mismatch'
+        yield _refuse(refused.key_directive, "key", text, arg=0)
     yield from _clients(server)
     yield from _groups(server)
     yield from _dhparam(server)
@@ -167,12 +171,9 @@ def _bundle(server: VirtualServer, served: ServedBundle) -> Iterator[Refusal]:
         return
     if configuration.is_missing(served.key_path):
         yield _refuse(key, "key", f'cannot load certificate key "{served.key_path}": no such file', arg=0)
-    elif served.key is None:
-        if configuration.was_read(served.key_path):
-            text = f'cannot load certificate key "{served.key_path}": {served.key_unreadable}'
-            yield _refuse(key, "key", text, arg=0)
-    elif served.key_matches is False and served.is_sent:
-        yield _refuse(key, "key", f'SSL_CTX_use_PrivateKey("{served.key_path}") failed: key values mismatch', arg=0)
+    elif served.key is None and configuration.was_read(served.key_path):
+        text = f'cannot load certificate key "{served.key_path}": {served.key_unreadable}'
+        yield _refuse(key, "key", text, arg=0)
 
 
 def _strength(server: VirtualServer, served: ServedBundle, level: int) -> Iterator[Refusal]:

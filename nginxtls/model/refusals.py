@@ -313,28 +313,37 @@ def _options(socket: Socket, address: str) -> Iterator[Refusal]:
 
 
 def _redefined(socket: Socket, address: str) -> Iterator[Refusal]:
-    """``protocol options redefined``: two different non-empty sets of ssl, http2, quic, proxy_protocol on one address.
+    """``protocol options redefined``: lines of one address whose protocols differ in more than what one adds once.
 
-    ngx_http_add_addresses(): a line that only repeats what stands already, or has none, is silent; so is a line
-    with only ``ssl`` (measured on 1.26.3).
+    The three cases and the memory between lines are those of ngx_http_add_addresses() in ngx_http.c.
     """
-    bits = {"ssl": 1, "http2": 2, "proxy_protocol": 4}
-    joined = 0
-    previous = 0
-    for _, listen in socket.listens:
-        mine = sum(bit for name, bit in bits.items() if listen.has(name))
-        before = joined
-        joined |= mine
-        if (
-            before
-            and previous
-            and mine
-            and mine != previous
-            and mine not in (1, before)
-            and listen.directive is not None
-        ):
+    before = seen = 0
+    remembered: int | None = None
+    changed = options_seen = False
+    for number, (_, listen) in enumerate(socket.listens):
+        mine = sum(bit for bit, name in ((1, "proxy_protocol"), (2, "ssl"), (4, "http2")) if listen.has(name))
+        options = any(parameter.startswith(_SOCKET_OPTIONS) for parameter in listen.parameters)
+        if number == 0:
+            before, options_seen = mine, options
+            continue
+        seen = before
+        options_seen = options_seen or options
+        differs = remembered is not None and mine != remembered
+        if mine | seen != seen:
+            told = (options_seen and not options) or changed or mine | seen != mine
+            remembered, changed = seen, True
+        elif seen | mine != mine:
+            told = options or differs
+            remembered, changed = mine, True
+        else:
+            told = (options and changed) or differs
+            remembered = mine
+        before = seen | mine
+        if told and listen.directive is not None:
             yield refuse(listen.directive, "listen", f"protocol options redefined for {address}", level=WARN)
-        previous = mine or previous
+
+
+_TABLES = {"empty": "exact"}
 
 
 def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
@@ -346,15 +355,15 @@ def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
         for name in server.names:
             if name.kind in ("regex", "unknown", "invalid"):
                 continue
-            keys = [("exact", name.key)] if name.kind in ("exact", "empty") else [("leading", name.key)]
-            if name.kind == "trailing":
-                keys = [("trailing", name.key)]
-            for key in keys:
-                owner = owners.setdefault(key, server)
-                if owner is server:
-                    continue
-                directive = name.directive or server.directive
-                if directive is not None and not directive.branch:
-                    text = name.text.lower() if name.kind != "suffix" else "*" + name.text.lower()
-                    message = f'conflicting server name "{text}" on {address}, ignored'
-                    yield refuse(directive, "name", message, level=WARN, arg=name.arg if name.directive else None)
+            # ".x" is entered as "x" and then as "*.x" (ngx_hash_add_key).
+            tables = ("exact", "leading") if name.kind == "suffix" else (_TABLES.get(name.kind, name.kind),)
+            directive = name.directive or server.directive
+            for table in tables:
+                if (table, name.key) not in owners:
+                    owners[table, name.key] = server
+                elif directive is not None and not directive.branch:
+                    if owners[table, name.key] is not server:
+                        message = f'conflicting server name "{name.text.lower()}" on {address}, ignored'
+                        arg = name.arg if name.directive else None
+                        yield refuse(directive, "name", message, level=WARN, arg=arg)
+                    break

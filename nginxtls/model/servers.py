@@ -29,7 +29,7 @@ class Location:
         self.server = server
         self.parent = parent
         configuration = server.configuration
-        self.scope = Scope(
+        self.scope: Scope = Scope(
             configuration.tree,
             directive.block or [],
             kind=server.kind,

@@ -10,7 +10,7 @@ from nginxtls.model.versions import default_protocols
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from nginxtls.model.versions import NginxVersion
     from nginxtls.syntax.tree import Directive, Tree
@@ -95,7 +95,7 @@ class Scope:
     def __init__(
         self,
         tree: Tree,
-        directives: Iterable[Directive],
+        directives: Sequence[Directive],
         *,
         kind: str,
         level: str,
@@ -107,10 +107,11 @@ class Scope:
         self.level = level
         self.nginx = nginx
         self.parent = parent
-        self.certain = certain and (parent is None or parent.certain)
+        self.certain: bool = certain and (parent is None or parent.certain)
         """Whether all that stands in this level and around it is known."""
         own: dict[str, list[Directive]] = {}
-        for directive in tree.expand(directives):
+        included = any(directive.name == "include" for directive in directives)
+        for directive in tree.expand(directives) if included else directives:
             lines = own.get(directive.name)
             if lines is None:
                 own[directive.name] = [directive]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from nginxtls.model.names import NameTable
@@ -71,13 +72,20 @@ def read_listen(directive: Directive, default_port: int | None) -> Listen:
     text, parameters = directive.args[0], directive.args[1:]
     if UNKNOWN in text or "$" in text:
         return Listen(directive, text, (), parameters)
+    address, ports, problem = _place(text, default_port)
+    return Listen(directive, address, ports, parameters, problem)
+
+
+@cache
+def _place(text: str, default_port: int | None) -> tuple[str, tuple[int, ...], str | None]:
+    """Address, ports, and why nginx refuses them."""
     if text.startswith("unix:"):
-        return Listen(directive, text, (0,), parameters)
+        return text, (0,), None
     host, port = _split(text)
     ports = (default_port,) if port is None and default_port else _ports(port or "")
     if not ports:
-        return Listen(directive, host, (), parameters, "no port" if port is None else "invalid port")
-    return Listen(directive, _address(host), tuple(p for p in ports if p), parameters)
+        return host, (), "no port" if port is None else "invalid port"
+    return _address(host), ports, None
 
 
 def _split(text: str) -> tuple[str, str | None]:
@@ -161,7 +169,7 @@ class Socket:
 
     def add(self, server: VirtualServer, listen: Listen) -> None:
         """Join a listen line to this socket: options of one address and port are OR-ed over all lines (measured)."""
-        if server not in self.servers[-1:] and server not in self.servers:
+        if not self.servers or self.servers[-1] is not server:  # servers come one after the other
             self.servers.append(server)
         self.listens.append((server, listen))
         if listen.is_default and self.explicit_default is None:
