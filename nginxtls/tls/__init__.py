@@ -4,7 +4,7 @@ from .ciphers import CipherString, Evaluation, UnknownWord, Word
 from .ciphersuites import Ciphersuites, evaluate_ciphersuites
 from .groups import Group, GroupList, evaluate_groups, group
 from .levels import protocol_allowed, security_bits, suite_allowed
-from .negotiation import ServerKey, negotiable
+from .negotiation import ServerKey, negotiable, without_ciphers
 from .openssl import OpenSSL
 from .policies import Effective, Objection, Policy, PolicyError, load_policy, policies, policy
 from .suites import PROTOCOLS, Suite, suite, suites
@@ -40,4 +40,5 @@ __all__ = [
     "suite",
     "suite_allowed",
     "suites",
+    "without_ciphers",
 ]

@@ -109,8 +109,11 @@ class _Pattern(NamedTuple):
 
     def __add__(self, other: _Pattern) -> _Pattern | None:  # type: ignore[override]
         """Both at once; None if a field has no value in common, which OpenSSL treats like an unknown word."""
+        mine = self.masks
+        if other.masks[5] and not mine[5]:  # a strength class overwrites what was said of DEFAULT before it
+            mine = (*mine[:6], 0)
         masks = []
-        for a, b in zip(self.masks, other.masks, strict=True):
+        for a, b in zip(mine, other.masks, strict=True):
             both = a & b if a and b else a or b
             if a and b and not both:
                 return None

@@ -68,6 +68,29 @@ class ServerKey:
         return self.kind in ("RSA", "RSA-PSS", "Ed25519", "Ed448")
 
 
+def without_ciphers(
+    *, evaluation: Evaluation, ciphersuites: Iterable[Suite], protocols: Collection[str], level: int, openssl: OpenSSL
+) -> str | None:
+    """The protocol version for which OpenSSL finds no suite at all before it answers; None if all is well.
+
+    It wants one for the highest version of the lowest contiguous range of versions, whatever the client offers
+    (tls_setup_handshake in ssl/statem/statem_lib.c), else every handshake ends with ``no ciphers available``.
+    """
+    # Up to 3.4 levels are not looked at here as later in the handshake (measured: 3.0 as 1.1.1, 3.5 and 3.6 as later).
+    counted = openssl if openssl.version >= (3, 5) else OpenSSL.parse("1.1.1")
+    usable = [p for p in PROTOCOLS[2:] if p in protocols and protocol_allowed(p, level, counted)]
+    if not usable:
+        return None
+    highest = PROTOCOLS.index(usable[0])
+    while highest + 1 < len(PROTOCOLS) and PROTOCOLS[highest + 1] in usable:
+        highest += 1
+    if PROTOCOLS[highest] == "TLSv1.3":
+        # Those of TLS 1.2 do not count for 1.3.
+        return None if list(ciphersuites) else "TLSv1.3"
+    fits = any(PROTOCOLS.index(s.protocol) <= highest for s in evaluation.suites)
+    return None if fits else PROTOCOLS[highest]
+
+
 def negotiable(
     *,
     keys: Iterable[ServerKey],

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 VERSIONS = {"TLSv1": 0x0301, "TLSv1.1": 0x0302, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
@@ -68,7 +69,7 @@ def client_hello(
     suites: list[int],
     name: str | None,
     *,
-    groups: list[str] | None = None,
+    groups: Sequence[str | int] | None = None,
     alpn: list[str] | None = None,
     ticket: bool = False,
 ) -> bytes:
@@ -78,7 +79,7 @@ def client_hello(
     if name is not None:
         host = name.encode("latin-1")
         extensions += extension(0, vector(b"\0" + vector(host)))
-    ids = [GROUPS[group] for group in (groups if groups is not None else list(GROUPS))]
+    ids = [g if isinstance(g, int) else GROUPS[g] for g in (groups if groups is not None else list(GROUPS))]
     extensions += extension(10, vector(b"".join(struct.pack("!H", i) for i in ids)))
     extensions += extension(11, b"\x01\x00")
     if VERSIONS["TLSv1.2"] <= max(VERSIONS[v] for v in versions):
