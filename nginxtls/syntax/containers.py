@@ -1,10 +1,176 @@
-"""unfinished"""
+"""Configurations that stand inside other files, read as text: Kubernetes manifests, Compose files, Dockerfiles.
+
+Nothing is parsed as YAML and nothing is built: block scalars and heredocs are found by their lines, so that templates
+of such files (Helm) are read as well and every line keeps its number.
+"""
 
 from __future__ import annotations
 
-from nginxtls.syntax.files import Files
-from nginxtls.syntax.tree import SourceFile
+import os
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from nginxtls.syntax.fragments import is_nginx, may_be_nginx
+from nginxtls.syntax.reading import source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.syntax.fragments import Context
+    from nginxtls.syntax.tree import SourceFile
 
 
-def extract(name: str, text: str, path: str, files: Files) -> list[SourceFile]:
-    return []
+class Piece(NamedTuple):
+    """A stretch of whole lines that may be a configuration: offsets, and what its name there says."""
+
+    start: int
+    end: int
+    named_so: bool
+    context: Context | None = None
+    value: tuple[int, int] | None = None
+    """Where the configuration stands, if not the whole lines are."""
+
+
+class PathMap(NamedTuple):
+    """A file or folder that a container gets at a path: the path there, and the real path here."""
+
+    there: str
+    here: str
+
+
+class Extract(NamedTuple):
+    """A configuration found inside a file, and the block that its place says it belongs in."""
+
+    file: SourceFile
+    context: Context | None
+
+
+def extract(name: str, text: str, path: str) -> list[Extract]:
+    """The configurations inside a file; their lines are those of the file."""
+    pieces = _heredocs(text) if _is_dockerfile(path) else _scalars(text)
+    found: list[Extract] = []
+    line, counted = 1, 0
+    for piece in pieces:
+        stretch = text[piece.start : piece.end]
+        if not (piece.named_so or may_be_nginx(stretch.encode("utf-8", "replace"))):
+            continue
+        line += text.count("\n", counted, piece.start)
+        counted = piece.start
+        visible = None
+        if piece.value:
+            start, end = piece.value[0] - piece.start, piece.value[1] - piece.start
+            visible = " " * start + stretch[start:end] + " " * (len(stretch) - end)
+        file = source(name, stretch, path, first_line=line, visible=visible)
+        if is_nginx(file, named_so=piece.named_so):
+            found.append(Extract(file, piece.context))
+    return found
+
+
+# -- YAML ------------------------------------------------------------------------------------------------------------
+
+_KEY = re.compile(
+    r"""^(?P<indent>[ ]*)(?:-[ ]+)?(?P<key>[\w./~-]+|"[^"\n]+"|'[^'\n]+')[ ]*:[ ]+
+        (?: (?P<block>[|>][-+0-9]*)[ \t]*(?:\#[^\n]*)?\r?$
+          | (?P<quote>["']?)(?P<inline>[^\s"'|>&*!\[{][^\n\\]*?;)(?P=quote)[ \t]*\r?$)""",
+    re.VERBOSE | re.MULTILINE,
+)
+_NGINX_KEY = re.compile(r"nginx|\.conf(?:\.\w+)?$|snippets?$|vhost|\.template$|default$", re.IGNORECASE)
+_SNIPPETS: tuple[tuple[str, Context], ...] = (
+    ("configuration-snippet", "location"),
+    ("location-snippet", "location"),
+    ("server-snippet", "server"),
+    ("auth-snippet", "location"),
+    ("stream-snippet", "stream"),
+    ("http-snippet", "http"),
+    ("main-snippet", "main"),
+)
+_TEMPLATE_LINE = re.compile(r"[ \t]*\{\{.*\}\}[ \t]*\r?\n?\Z")
+
+
+def _scalars(text: str) -> Iterator[Piece]:
+    """The block scalars of a YAML text, and the one-line values of keys that say nginx."""
+    position = 0
+    while match := _KEY.search(text, position):
+        key = match["key"].strip("\"'")
+        context = next((where for snippet, where in _SNIPPETS if snippet in key), None)
+        named_so = _NGINX_KEY.search(key) is not None
+        if match["inline"]:
+            position = match.end()
+            if context:
+                line = text.find("\n", match.start())
+                yield Piece(match.start(), len(text) if line < 0 else line + 1, True, context, match.span("inline"))
+            continue
+        start = text.find("\n", match.end())
+        if start < 0:
+            return
+        start += 1
+        end = _end_of_scalar(text, start, len(match["indent"]))
+        yield Piece(start, end, named_so, context)
+        position = max(end - 1, match.end())
+
+
+def _end_of_scalar(text: str, start: int, indent: int) -> int:
+    """Where a block scalar ends: at the first line that is not indented more than its key."""
+    position = end = start
+    while position < len(text):
+        line_end = text.find("\n", position)
+        line_end = len(text) if line_end < 0 else line_end + 1
+        line = text[position:line_end]
+        bare = line.lstrip(" ")
+        if bare.strip():
+            if len(line) - len(bare) <= indent and not _TEMPLATE_LINE.match(line):
+                break
+            end = line_end
+        position = line_end
+    return end
+
+
+# -- Dockerfiles -----------------------------------------------------------------------------------------------------
+
+_HEREDOC = re.compile(
+    r"""^[^#\n]*<<-?[ ]*(?P<quote>["']?)(?P<word>[A-Za-z_]\w*)(?P=quote)(?P<rest>[^\n]*)\n""", re.MULTILINE
+)
+_COPY = re.compile(
+    r"^[ \t]*(?:COPY|ADD)[ \t]+(?:--(?!from)\S+[ \t]+)*(?!--|<<|\[)(?P<paths>[^\n\\]+)$", re.MULTILINE | re.IGNORECASE
+)
+_VOLUME = re.compile(
+    r"""^[ ]*-[ ]+["']?(?P<here>\.{0,2}/[^:"'\n]*|\.{1,2}):(?P<there>/[^:"'\n]*)(?::\w[\w,]*)?["']?[ \t]*\r?$""",
+    re.MULTILINE,
+)
+
+
+def _is_dockerfile(path: str) -> bool:
+    return not re.search(r"\.ya?ml(?:\.\w+)?\Z", path, re.IGNORECASE)
+
+
+def _heredocs(text: str) -> Iterator[Piece]:
+    """The heredocs of a Dockerfile."""
+    position = 0
+    while match := _HEREDOC.search(text, position):
+        start = match.end()
+        closing = re.compile(rf"^[ \t]*{match['word']}[ \t]*\r?$", re.MULTILINE).search(text, start)
+        if closing is None:
+            position = start
+            continue
+        yield Piece(start, closing.start(), re.search(r"nginx|\.conf", match[0]) is not None)
+        position = closing.end()
+
+
+def path_maps(text: str, path: str) -> list[PathMap]:
+    """Where a container gets what from: ``COPY`` of a Dockerfile, ``volumes`` of a Compose file."""
+    folder = os.path.dirname(path)
+    if not _is_dockerfile(path):
+        pairs = [(match["there"], match["here"]) for match in _VOLUME.finditer(text)]
+    else:
+        pairs = []
+        for match in _COPY.finditer(text):
+            *sources, target = match["paths"].split()
+            if len(sources) == 1 and target.startswith("/") and "$" not in match["paths"]:
+                name = os.path.basename(sources[0])
+                is_file = target.endswith("/") and "." in name and not os.path.isdir(f"{folder}/{sources[0]}")
+                pairs.append((target + name if is_file else target, "./" + sources[0].lstrip("/")))
+    return [
+        PathMap(there.rstrip("/"), os.path.normpath(f"{folder}/{here}"))
+        for there, here in pairs
+        if there.strip("/") and not here.startswith("/") and "*" not in here
+    ]

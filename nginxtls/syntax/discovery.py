@@ -19,8 +19,11 @@ from nginxtls.syntax.walking import Candidate, walk
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nginxtls.syntax.containers import Extract
     from nginxtls.syntax.files import Files
     from nginxtls.syntax.fragments import Context, Kind
+
+_LIKE_SNIPPET = b"snippet"
 
 MAX_ANCESTORS = 8
 """How many folders upward a fragment's main file is looked for."""
@@ -28,7 +31,8 @@ MAX_ANCESTORS = 8
 _MAIN_NAMES = re.compile(r"nginx\.conf(?:\.[a-z0-9]+){0,2}\Z", re.IGNORECASE)
 _PARTS = frozenset(
     "conf.d sites-enabled sites-available sites snippets servers server.d http.d stream.d streams-enabled vhosts "
-    "vhost.d vhosts.d includes include conf-enabled conf-available modules-enabled default.d location.d locations".split()
+    "vhost.d vhosts.d includes include conf-enabled conf-available modules-enabled default.d location.d "
+    "locations".split()
 )
 """Folders that stand beside the main file and hold parts of its configuration."""
 
@@ -78,7 +82,9 @@ class _Discovery:
         self.sources = Sources()
         self.asked: dict[SourceFile, str] = {}
         """The files to report about, with their real paths."""
-        self.extracted: list[SourceFile] = []
+        self.doubtful: dict[SourceFile, str] = {}
+        """Files that do not read like nginx's, with their real paths; one that is included is nginx's all the same."""
+        self.extracted: list[Extract] = []
         """Configurations that stand inside other files."""
 
     def run(self, paths: Sequence[str], stdin_text: str | None) -> Sources:
@@ -129,6 +135,9 @@ class _Discovery:
             self.refuse(candidate, content)
             return
         name = display_name(path)
+        if candidate.container:
+            self.take_container(candidate, name, located, content)
+            return
         if not (candidate.certain or may_be_nginx(content)) or not content.strip():
             self.pass_over(candidate, "not nginx" if content.strip() else "empty")
             return
@@ -142,20 +151,26 @@ class _Discovery:
         if MARK.search(text) and is_dump(text):
             self.take_dump(name, text, located)
             return
-        if candidate.container:
-            from nginxtls.syntax.containers import extract
-
-            found = extract(name, text, located, self.files)
-            self.extracted += found
-            if not found:
-                self.pass_over(candidate, "holds no nginx configuration")
-            return
         file = self.reader.parse(located, text, problem)
         if not is_nginx(file, named_so=candidate.certain):
-            del self.reader.parsed[located]
+            self.doubtful[file] = located
             self.pass_over(candidate, "not nginx")
             return
         self.asked[file] = located
+
+    def take_container(self, candidate: Candidate, name: str, located: str, content: bytes) -> None:
+        """A manifest, Compose file or Dockerfile: what stands in it, and where it puts files."""
+        text = decode(content)[0] if b"nginx" in content or _LIKE_SNIPPET in content else None
+        if text is None:
+            return
+        from nginxtls.syntax.containers import extract, path_maps
+
+        for there, here in path_maps(text, located):
+            self.files.hint(there, here, name)
+        found = extract(name, text, located)
+        self.extracted += found
+        if not found:
+            self.pass_over(candidate, "holds no nginx configuration")
 
     def refuse(self, candidate: Candidate, why: Unreachable) -> None:
         """A file that was asked for by name and cannot be read is a failure; one of a folder is not checked."""
@@ -210,14 +225,21 @@ class _Discovery:
         included: set[SourceFile] = {
             file for main, tree, _ in trees for file in tree.files if file is not main and file in kinds
         }
+        for _, tree, _ in trees:
+            for file in tree.files:
+                if file in self.doubtful:
+                    self.asked[file] = self.doubtful.pop(file)
+                    self.sources.left.remove((file.name, "not nginx"))
         for main, tree, base in trees:
             asked = {file for file in tree.files if file in self.asked}
             if asked and main not in included:
                 kind, context = classify(main)
                 self.sources.trees.append(LoadedTree(tree, kind, context, base, asked))
         self.add_fragments(rest, kinds)
-        for file in self.extracted:
+        for file, where in self.extracted:
             kind, context = classify(file)
+            if where is not None and kind == "snippet":
+                context = where
             base = os.path.dirname(file.path or os.getcwd())
             tree = self.reader.tree([file], base)
             self.sources.trees.append(LoadedTree(tree, kind, context, base, {file}))

@@ -99,6 +99,7 @@ class Files:
         self._guesses: dict[tuple[str, str], str] = {}
         self._hints: dict[str, None] = {}
         self._contents: dict[str, bytes | Unreachable] = {}
+        self._mounts: list[tuple[str, str, str]] = []
         self._index: dict[str, list[str]] | None = None
 
     @property
@@ -317,6 +318,25 @@ class Files:
         matches.sort(key=lambda found: os.fsencode(found.nginx_path))
         return matches
 
+    # -- what containers say ----------------------------------------------------------------------------------------
+
+    def hint(self, there: str, here: str, origin: str) -> None:
+        """Note that a container finds at a path what stands here; used where nothing surer is known."""
+        if len(self._mounts) < 1000 and isinstance(self.real(here), str):
+            self._mounts.append((there, here, origin))
+
+    def _mounted(self, nginx_path: str, base: str | None) -> str | None:
+        """What containers of the tree have at a path: the longest mount first, of those the nearest to the base."""
+        fitting = [mount for mount in self._mounts if _inside(nginx_path, mount[0])]
+        fitting.sort(key=lambda mount: (-len(mount[0]), -len(os.path.commonpath([mount[1], base or "/"]))))
+        for there, here, origin in fitting:
+            real = self.real(here + nginx_path[len(there) :])
+            if isinstance(real, str):
+                if len(self._hints) < 20:
+                    self._hints[f"{there} is taken to be {display_name(here)}, as {origin} has it"] = None
+                return real
+        return None
+
     # -- guesses ----------------------------------------------------------------------------------------------------
 
     def _guess(self, nginx_path: str, base: str | None) -> str | None:
@@ -332,6 +352,8 @@ class Files:
         parts = [part for part in (known if whole else known.partition("/")[2]).split("/") if part]
         if not parts or ".." in parts:
             return None
+        if self._mounts and whole and (mounted := self._mounted(nginx_path, base)):
+            return mounted
         key = ("/".join(nginx_path.split("/")[:-1]), base or "")
         if folder := self._guesses.get(key):
             real = self.real(f"{folder}/{parts[-1]}")
@@ -345,7 +367,7 @@ class Files:
                 real = self.real(f"{folder}/{suffix}")
                 if isinstance(real, str) and (length > 1 or folder == base):
                     return self._remember(nginx_path, suffix, real, key)
-            if length > 1 and len(same := self._same_suffix(suffix)) == 1:
+            if length > 1 and len(same := self._same_suffix(suffix, base if length == 2 else None)) == 1:
                 real = self.real(same[0])
                 if isinstance(real, str):
                     return self._remember(nginx_path, suffix, real, key)
@@ -369,7 +391,8 @@ class Files:
                 return
             folder = parent
 
-    def _same_suffix(self, suffix: str) -> list[str]:
+    def _same_suffix(self, suffix: str, base: str | None) -> list[str]:
+        """The things in the tree whose paths end so; with ``base`` only those in the same one of the top's folders."""
         if self._index is None:
             self._index = {}
             count = 0
@@ -382,7 +405,11 @@ class Files:
                     if count > INDEX_LIMIT:
                         self._index = {}
                         return []
-        return [path for path in self._index.get(suffix.rpartition("/")[2], ()) if path.endswith("/" + suffix)]
+        found = [path for path in self._index.get(suffix.rpartition("/")[2], ()) if path.endswith("/" + suffix)]
+        if base is None:
+            return found
+        near = {f"{top}/{base[len(top) + 1 :].partition('/')[0]}" for top in self.allowed if _inside(base, top)}
+        return [path for path in found if any(_inside(path, folder) for folder in near)]
 
 
 _OUTSIDE = "outside of what may be read"

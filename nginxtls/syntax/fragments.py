@@ -25,7 +25,7 @@ _COMMON_WORDS = frozenset(
 
 _LIKE_NGINX = re.compile(
     rb"(?m)^[ \t]*(?:\#?[^\n;{}]*[;{}][ \t]*)?"
-    rb"(?:server|location|upstream|http|stream|mail|events|map|geo|types|if|listen|server_name|include|resolver|root|return"
+    rb"(?:server|location|upstream|http|stream|mail|events|map|geo|types|if|listen|server_name|include|resolver|root|return|env|user|allow|deny|set|rewrite|expires|alias|index"
     rb"|[a-z]+_[a-z_]+)\b[^\n]*[;{][^\n]*$"
 )
 
@@ -37,22 +37,35 @@ def may_be_nginx(content: bytes) -> bool:
 
 def is_nginx(file: SourceFile, *, named_so: bool = False) -> bool:
     """Whether a parsed file is nginx's. ``named_so``: its path says so, then a hint in its text is enough."""
-    known = common = other = 0
+    known = common = other = unknown = 0
     for directive in _sample(file):
         name = directive.name
         if UNKNOWN in name or name == "":
+            unknown += 1
             continue
         if directive.block is None and directive.end <= directive.words[-1][1]:
             other += 1  # not ended by ";"
         elif name in _COMMON_WORDS:
-            common += 1
-        elif is_directive(name) or name.endswith((LUA_BLOCK, "_by_lua", "_by_lua_file")) or name.startswith("ssl_"):
+            if _is_table(directive):
+                known += 1
+            else:
+                common += 1
+        elif is_directive(name) or name.endswith((LUA_BLOCK, "_by_lua", "_by_lua_file")):
             known += 1
         else:
             other += 1
     if named_so:
-        return known + common > 0 and known + common >= other / 4
+        return (known + common > 0 and known + common >= other / 4) or (unknown > 0 and not other)
     return (known > 0 and known + common / 2 >= other) or (common >= 2 and not other and not file.problems)
+
+
+def _is_table(directive: Directive) -> bool:
+    """A block that maps one thing to another, as only nginx writes it."""
+    if not directive.block:
+        return False
+    if directive.name == "types":
+        return any("/" in line.name for line in directive.block)
+    return directive.name in ("map", "geo") and any(arg.startswith("$") for arg in directive.args)
 
 
 def _sample(file: SourceFile, most: int = 400) -> Iterable[Directive]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,22 @@ def _table() -> dict[str, list[int]]:
     return table
 
 
-def is_directive(name: str) -> bool:
+_FAMILIES = re.compile(
+    r"(?:acme|auth|brotli|client|echo|fastcgi|geoip2?|grpc|gzip|headers|http[23]|js|keyval|large_client|limit|log|lua|mail"
+    r"|memcached|mgmt|modsecurity|more|naxsi|opentelemetry|opentracing|otel|pagespeed|passenger|perl|proxy|quic|redis2?"
+    r"|scgi|secure_link|ssl|sticky|stub_status|sub_filter|upstream|uwsgi|vhost_traffic_status|wasm|zone_sync|zstd)_[a-z0-9_]+\Z"
+)
+"""Names of the modules that crossplane's tables lack: newer ones and those of others."""
+
+
+def is_known(name: str) -> bool:
     """Whether crossplane knows a directive of that name."""
     return name in _table()
+
+
+def is_directive(name: str) -> bool:
+    """Whether a name reads like a directive of nginx or of a module."""
+    return name in _table() or _FAMILIES.match(name) is not None
 
 
 def accepts(name: str, count: int) -> bool:

@@ -275,13 +275,13 @@ class _Parser:
 
     def missing_terminator(self, found: list[tuple[str, int, int]]) -> int:
         """The number of the word before which ";" is missing, for a directive over several lines; else 0."""
-        from nginxtls.syntax.known import accepts, is_directive
+        from nginxtls.syntax.known import accepts, is_known
 
         name = found[0][0]
         for number in range(1, len(found)):
             value, start, end = found[number]
             line_start = self.text.rfind("\n", found[number - 1][2], start)
-            if line_start < 0 or self.text[start] in "\"'" or not is_directive(value) or not is_directive(name):
+            if line_start < 0 or self.text[start] in "\"'" or not is_known(value) or not is_known(name):
                 continue
             refused = not accepts(name, len(found) - 1)
             if refused and accepts(name, number - 1):

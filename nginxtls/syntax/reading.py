@@ -135,9 +135,17 @@ class Reader:
                 )
 
 
-def source(name: str, text: str, path: str | None = None) -> SourceFile:
-    """A text as a parsed file; template tags in it are masked first."""
+def source(
+    name: str, text: str, path: str | None = None, *, first_line: int = 1, visible: str | None = None
+) -> SourceFile:
+    """A text as a parsed file; template tags in it are masked first.
+
+    ``first_line`` is the line of ``name`` on which the text starts; ``visible`` the text with what is not nginx blank.
+    """
     file = SourceFile(name, text, path)
+    file.first_line = first_line
+    if visible is not None:
+        file.masked = visible
     parse_file(file, mask(file))
     return file
 

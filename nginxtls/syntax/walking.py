@@ -21,13 +21,21 @@ MAX_ENTRIES = 500_000
 _SKIPPED_FOLDERS = frozenset(
     "node_modules bower_components vendor third_party third-party __pycache__ site-packages venv env.bak target".split()
 )
-_HIDDEN_BUT_READ = frozenset({".nginx", ".docker", ".platform", ".ebextensions", ".devcontainer", ".lando", ".ddev"})
+_TOOL_FOLDERS = re.compile(
+    r"\.(?:git|hg|svn|bzr|tox|nox|venv|virtualenv|idea|vscode|terraform|gradle|m2|npm|yarn|pnpm-store|eggs|bundle|next|nuxt"
+    r"|direnv|cargo|rustup|local|config|ssh|gnupg|.*cache)\Z"
+)
+"""Hidden folders of tools; others may hold configurations (``.docker``, ``.platform``, ``.nginx``)."""
 _TEMPLATE = (
     r"(?:\.(?:j2|jinja2?|erb|epp|tmpl|gotmpl|gtpl|tpl|template|ctmpl|mustache|hbs|liquid|sigil|in|dist|example|sample"
     r"|default|tera|envsubst))*"
 )
 _NAMED_SO = re.compile(
-    rf"(?:.*nginx.*\.conf|nginx\.conf.*?|.*\.(?:nginx|vhost|ngx)|nginx[\w.-]*?){_TEMPLATE}\Z", re.IGNORECASE
+    rf"(?:.*nginx.*\.conf|nginx\.conf.*?|.*\.(?:nginx|vhost|ngx)|[\w.-]*nginx[\w.-]*?|mime\.types){_TEMPLATE}\Z",
+    re.IGNORECASE,
+)
+_NAMED_IN_FOLDER = re.compile(
+    rf"(?:.*\.conf{_TEMPLATE}|.*\.(?:j2|jinja2?|erb|epp|tmpl|ctmpl|template))\Z", re.IGNORECASE
 )
 _NAMED_MAYBE = re.compile(
     r".*\.(?:conf|conf\.\w+|inc|vhost|nginx|types|j2|jinja2?|erb|epp|tmpl|gotmpl|gtpl|tpl|template|ctmpl|mustache|hbs"
@@ -36,7 +44,7 @@ _NAMED_MAYBE = re.compile(
     r"|[^.]+\Z|[\w.-]+_(?:location|location_override|params)\Z"
 )
 _NGINX_FOLDER = re.compile(
-    r"(?:^|/)(?:nginx[\w.-]*|[\w.-]*nginx|conf\.d|sites-(?:enabled|available)|snippets|vhosts?(?:\.d)?|http\.d|stream\.d)(?:/|\Z)",
+    r"(?:^|/)(?:[\w.-]*nginx[\w.-]*|conf\.d|sites-(?:enabled|available)|snippets|vhosts?(?:\.d)?|http\.d|stream\.d)(?:/|\Z)",
     re.IGNORECASE,
 )
 _CONTAINER = re.compile(
@@ -70,8 +78,7 @@ class Candidate:
         if self.container:
             return False
         return _NAMED_SO.match(name) is not None or (
-            name.endswith((".conf", ".conf.j2", ".conf.erb", ".conf.template", ".conf.tmpl"))
-            and _NGINX_FOLDER.search(folder[-60:]) is not None
+            _NAMED_IN_FOLDER.match(name) is not None and _NGINX_FOLDER.search(folder) is not None
         )
 
 
@@ -102,9 +109,9 @@ def walk(top: str, left: list[tuple[str, str]]) -> Iterator[Candidate]:
             if ignores and _ignored(entry.path, is_folder, ignores):
                 left.append((display_name(entry.path) + "/" * is_folder, "ignored by .gitignore"))
             elif is_folder:
-                if name in _SKIPPED_FOLDERS or (name.startswith(".") and name not in _HIDDEN_BUT_READ):
+                if name in _SKIPPED_FOLDERS or _TOOL_FOLDERS.match(name):
                     if name != ".git":
-                        left.append((display_name(entry.path) + "/", "hidden" if name.startswith(".") else "vendored"))
+                        left.append((display_name(entry.path) + "/", "a tool's" if name[0] == "." else "vendored"))
                 else:
                     below.append((entry.path, ignores))
             elif _wanted(entry, name):
@@ -116,7 +123,7 @@ def walk(top: str, left: list[tuple[str, str]]) -> Iterator[Candidate]:
 
 
 def _wanted(entry: os.DirEntry[str], name: str) -> bool:
-    if name.startswith(".") or (_NEVER.match(name) and not _NAMED_SO.match(name)):
+    if name.startswith(".") or (_NEVER.match(name) and not _CONTAINER.match(name)):
         return False
     if not (
         _NAMED_MAYBE.match(name) or _NAMED_SO.match(name) or _CONTAINER.match(name) or _NGINX_FOLDER.search(entry.path)

@@ -1,4 +1,4 @@
-"""Masks a template's tags so that the rest can be parsed: same length, expressions unknown, tags blank, branches noted."""
+"""Masks a template's tags so that the rest can be parsed: same length, expressions unknown, tags blank."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LINE_END = re.compile(r"[ \t]*(?:\r?\n|\Z|\{%|\{\{-?\s*(?:end|if|else|range|/|#
 
 
 def mask(file: SourceFile) -> Branches | None:
-    """Mask the template text of a file, if it has any: sets ``masked``, ``engines``, ``defaults`` and ``conditions``."""
+    """Mask the template text of a file, if any: sets ``masked``, ``engines``, ``defaults`` and ``conditions``."""
     if not may_be_template(file.masked):
         return None
     engines: set[str] = set()
@@ -110,7 +110,7 @@ class _Masker:
             number += 1
 
     def match_ends(self) -> dict[int, int]:
-        """For each tag of a conditional or loop, the number of the tag that ends it; what has no partner is left out."""
+        """For each tag of a conditional or loop, the number of the tag that ends it, if one does."""
         found: dict[int, int] = {}
         stack: list[list[int]] = []
         for number, tag in enumerate(self.tags):
@@ -263,7 +263,7 @@ class _Masker:
         return " ".join(text[tags[number].end : tags[number + 1].start] for number in range(first, last))
 
     def unknown_region(self, first: Tag, last: Tag) -> None:
-        """A conditional inside a directive or a string: unknown as a whole; blanks at its edges still separate words."""
+        """A conditional inside a directive or a string: unknown; blanks at its edges still separate words."""
         text = self.file.masked
         start, end = first.start, last.end
         if not self.state.quote:

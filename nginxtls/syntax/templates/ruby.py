@@ -11,48 +11,48 @@ _OPENS = re.compile(
     r"(?:^|[;\n]|=)\s*(?:if|unless|case|while|until|for|begin|def)\b|\bdo\b\s*(?:\|[^|]*\|)?\s*(?=\Z|[;\n])"
 )
 _CLOSES = re.compile(r"\bend\b")
+_BRACE_BLOCK = re.compile(r"\{\s*\|[^|]*\|\s*\Z")
+_LAST_CONDITION = re.compile(r"(?:^|[;\n])\s*(if|unless)\b([^;\n]*)\s*\Z")
 _OR = re.compile(r"\|\|\s*(\"[^\"]*\"|'[^']*'|\d+)\s*\)?\s*\Z")
 _FETCH = re.compile(r"\.fetch\(\s*[:'\"\w]+\s*,\s*(\"[^\"]*\"|'[^']*'|\d+)\s*\)\s*\Z")
 
 
-def tag(start: int, end: int, code: str) -> Tag:
-    """What a ``<% … %>`` tag is; the code comes with its leading ``=``, ``#`` or ``-``."""
+def tags(start: int, end: int, code: str) -> list[Tag]:
+    """What a ``<% … %>`` tag is; the code comes with its leading ``=``, ``#`` or ``-``. One may open or end several."""
     if code.startswith("="):
         code = code.lstrip("=").strip().removesuffix("-").strip()
-        return Tag(start, end, "value", code, default=default(code))
+        return [Tag(start, end, "value", code, default=default(code))]
     if code.startswith(("#", "-#")):
-        return Tag(start, end, "nothing")
+        return [Tag(start, end, "nothing")]
     code = code.strip("- \t\r\n")
     bare = _STRINGS_AND_COMMENTS.sub(lambda match: "" if match[0].startswith("#") else "''", code).strip()
     if not bare or bare.startswith("|"):
-        return Tag(start, end, "nothing")
+        return [Tag(start, end, "nothing")]
     if bare.endswith("{") or bare.startswith("}"):
-        return _braces(start, end, code, bare)
-    word = re.match(r"[a-z]+", bare)
-    first = word[0] if word else ""
-    rest = code[len(first) :].strip().removesuffix(" then").strip()
-    if first == "elsif":
-        text, negated = condition(rest)
-        return Tag(start, end, "elif", text, negated=negated)
-    if first == "else":
-        return Tag(start, end, "else")
-    if first == "when":
-        return Tag(start, end, "when", rest)
-    net = len(_OPENS.findall(bare)) - len(_CLOSES.findall(bare))
-    if re.search(r"\{\s*\|[^|]*\|\s*\Z", bare):
-        net += 1
-    if net > 0:
-        if first in ("if", "unless"):
-            text, negated = condition(rest)
-            return Tag(start, end, "if", text, negated=negated is not (first == "unless"))
-        if first == "case":
-            return Tag(start, end, "case", rest)
-        opener = re.search(r"(?:^|[;\n])\s*(if|unless)\b([^;\n]*)\s*\Z", code)
-        if opener:
-            text, negated = condition(opener[2])
-            return Tag(start, end, "if", text, negated=negated is not (opener[1] == "unless"))
-        return Tag(start, end, "loop", code)
-    return Tag(start, end, "end" if net < 0 else "nothing")
+        return [_braces(start, end, code, bare)]
+    first, _, rest = code.partition(" ")
+    first = first.split("\n")[0]
+    line = code[len(first) :].split("\n")[0].strip().removesuffix(" then").strip()
+    net = len(_OPENS.findall(bare)) - len(_CLOSES.findall(bare)) + (_BRACE_BLOCK.search(bare) is not None)
+    if first in ("elsif", "else", "when"):
+        text, negated = condition(line)
+        middle = Tag(start, end, "elif", text, negated=negated)
+        if first != "elsif":
+            middle = Tag(start, end, "else") if first == "else" else Tag(start, end, "when", line)
+        return [middle] + [Tag(end, end, "loop", code)] * max(net, 0)
+    if net < 0:
+        return [Tag(start, end, "end")] + [Tag(end, end, "end")] * (-net - 1)
+    if net == 0:
+        return [Tag(start, end, "nothing")]
+    last = _LAST_CONDITION.search(code)
+    if first == "case" and net == 1:
+        opening = Tag(start, end, "case", rest.strip())
+    elif last:
+        text, negated = condition(last[2].strip().removesuffix(" then"))
+        opening = Tag(start, end, "if", text, negated=negated is not (last[1] == "unless"))
+    else:
+        opening = Tag(start, end, "loop", code)
+    return [Tag(start, start, "loop", code)] * (net - 1) + [opening]
 
 
 def _braces(start: int, end: int, code: str, bare: str) -> Tag:

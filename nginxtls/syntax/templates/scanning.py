@@ -16,6 +16,7 @@ _OPENER = re.compile(
     r"""(?P<jinja>\{%) | (?P<comment>\{\#) | (?P<braces>\{\{\{?) | (?P<ruby><%)
       | (?P<shell>\$\{[A-Z_][A-Z0-9_]*(?::?-(?P<fallback>[^{}$\n]*)|[:?+=][^{}\n]*)?\})
       | (?P<name>\$[A-Z][A-Z0-9_]+\b)
+      | (?P<call>\$\([\w.]+(?:\([\w.]*\))?\))
       | (?P<place>__[A-Z][A-Z0-9_]*?__ | @@?[A-Z][A-Z0-9_]*@@? | %%[A-Za-z_][\w.]*%% | %\{[a-z_][\w.]*\})
       | (?P<lua>[a-z_]+_by_lua_block\b[^{};]*\{)
       | ^(?P<kong>>[ \t]*(?P<word>if|elseif|else|for|end)\b[^\n]*)""",
@@ -42,6 +43,7 @@ class Unclosed(Exception):
 
 def scan(text: str, engines: set[str], unclosed: list[int]) -> Iterator[Tag]:
     """The tags in order. Fills in the engines met and the offsets of tags that are never closed."""
+    kong = "${{" in text and "\n> " in text
     comments = "{%" in text or "{{" in text
     missing: set[str] = set()
     own: dict[str, bool] = {}
@@ -67,8 +69,11 @@ def scan(text: str, engines: set[str], unclosed: list[int]) -> Iterator[Tag]:
         elif kind == "place":
             engines.add("placeholder")
             yield Tag(start, position, "value", match[0])
+        elif kind == "call":
+            if kong:
+                yield Tag(start, position, "value", match[0])
         elif kind == "kong":
-            if "${{" in text:
+            if kong:
                 engines.add("placeholder")
                 yield _kong(start, position, match["word"], match["kong"])
         else:
@@ -108,7 +113,7 @@ def scan(text: str, engines: set[str], unclosed: list[int]) -> Iterator[Tag]:
                 yield tag
             else:
                 engines.add("erb")
-                yield ruby.tag(start, position, code)
+                yield from ruby.tags(start, position, code)
 
 
 def _kong(start: int, end: int, word: str, line: str) -> Tag:
