@@ -16,7 +16,7 @@ from nginxtls.registry import installed_rules
 from nginxtls.settings import Settings, find_settings, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from nginxtls.finding import NotChecked, Report
     from nginxtls.model import Configuration, NginxVersion
@@ -143,13 +143,15 @@ def report(
     stdin_text: str | None = None,
     use_baseline: bool = True,
     only_nginx: bool = False,
+    progress: Callable[[str], None] = lambda stage: None,
 ) -> Report:
-    """Read the paths and lint what they hold."""
+    """Read the paths and lint what they hold; ``progress`` is told what is being done."""
     from nginxtls.baseline import read_baseline
 
     start = time.monotonic()
     moment = at or datetime.now(timezone.utc)
     known = read_baseline(Path(settings.baseline)) if settings.baseline and use_baseline else None
+    progress("reading")
     reading = read(
         paths, settings, root=root, at=moment, openssl_conf=openssl_conf, stdin_text=stdin_text, only_nginx=only_nginx
     )
@@ -159,6 +161,7 @@ def report(
         whole = os.path.abspath(file)
         return any(whole == folder or whole.startswith(folder.rstrip("/") + "/") for folder in folders)
 
+    progress(f"linting {len(reading.taken)} files")
     found = lint(reading.subjects, installed_rules(), settings, known, covers)
     return replace(
         found,

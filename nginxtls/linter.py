@@ -49,11 +49,19 @@ def lint(
     severities = {find_rule(rules, name).name: Severity[word.upper()] for name, word in settings.severity}
     failures: dict[object, Failure] = {}
     found: list[Finding] = []
+    rows: list[Endpoint] = []
+    certificates = 0
+    asked = {file for subject in subjects for file in subject.asked}
     for subject in subjects:
-        found += _once(_visit(subject.configuration, chosen, failures))
         for failure in _unparsed(subject.asked):
             failures[failure.location, failure.reason] = failure
-    asked = {file for subject in subjects for file in subject.asked}
+        try:
+            found += _once(_visit(subject.configuration, chosen, failures))
+            rows += _rows(subject.configuration, asked)
+            certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
+        except Exception as error:
+            main = subject.configuration.tree.roots[0].name
+            failures[main] = Failure(main, f"the model {_stopped(error)}", help="this is our fault: please report it")
     found = [_judged(finding, severities) for finding in fingerprinted(sorted(_once(found), key=_order))]
     found = [finding for finding in found if finding.location.file in asked]
     ignored = _path_ignores(settings, rules)
@@ -73,10 +81,10 @@ def lint(
         rules=ran,
         not_checked=tuple(_not_checked(configurations)),
         failures=tuple(failures.values()),
-        endpoints=tuple(row for configuration in configurations for row in _rows(configuration, asked)),
+        endpoints=tuple(rows),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),
         servers=sum(not server.fragment for c in configurations for server in c.servers),
-        certificates=sum(bundle.leaf is not None for c in configurations for bundle in c.bundles),
+        certificates=certificates,
         gone=baseline.gone(found, looked_for) if baseline else (),
     )
 
@@ -113,15 +121,19 @@ def _visit(configuration: Configuration, rules: Sequence[Rule], failures: dict[o
     return found
 
 
-def _broken(rule: Rule, error: Exception) -> Failure:
-    """A rule raised. Its message is not shown: who knows what is in it."""
+def _stopped(error: Exception) -> str:
+    """What was raised and where. Its message is not shown: who knows what is in it."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f" in {os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}" if trace else ""
+    return f"stopped with {type(error).__name__}{place}"
+
+
+def _broken(rule: Rule, error: Exception) -> Failure:
     return Failure(
         f"rule {rule.name}",
-        f"stopped with {type(error).__name__}{place}",
+        _stopped(error),
         help=f"this is a fault of the rule: please report it; until then --ignore {rule.name}",
     )
 

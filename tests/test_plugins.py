@@ -1,4 +1,4 @@
-"""Rules of other packages: installed beside us they run, broken ones are told; of the scanned tree nothing is loaded."""
+"""Rules of other packages: installed beside us they run, broken ones are told; the scanned tree brings none."""
 
 from __future__ import annotations
 

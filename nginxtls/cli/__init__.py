@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,6 +71,7 @@ def nginxtls(
 
 def main() -> NoReturn:
     """Run the command; status 0, 1 (findings) or 2 (it could not do what was asked). Never a traceback."""
+    gc.disable()  # one run, few cycles: what is read lives until the end anyway
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:

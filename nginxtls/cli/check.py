@@ -131,6 +131,7 @@ def check(
         return
     if write_baseline and not settings.baseline:
         raise Trouble("--write-baseline", "needs the name of the file", "give it with --baseline FILE")
+    progress = _progress if sys.stderr.isatty() and not quiet else _silence
     report = api.report(
         asked,
         settings,
@@ -140,7 +141,9 @@ def check(
         stdin_text=text,
         use_baseline=not write_baseline,
         only_nginx=only_nginx,
+        progress=progress,
     )
+    progress("")
     if write_baseline:
         _write_baseline(report, settings)
         raise typer.Exit(2 if report.failures else 0)
@@ -156,6 +159,15 @@ def check(
     for name, file in files:
         write(report, name, file, shown)
     raise typer.Exit(status)
+
+
+def _progress(stage: str) -> None:
+    """Say on the terminal what is being done, in one line that the next one overwrites."""
+    print(f"\r\x1b[K{stage}", end="\r", file=sys.stderr, flush=True)
+
+
+def _silence(stage: str) -> None:
+    """Progress is for terminals."""
 
 
 def _status(report: Report, fail_on: Severity, exit_zero: bool) -> int:
