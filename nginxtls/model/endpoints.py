@@ -184,7 +184,19 @@ class EffectiveTLS:
             openssl=self.openssl,
             groups=self.group_list,
         )
-        return {version: found[version] for version in VERSIONS if found.get(version)}
+        return {v: found[v] for v in VERSIONS if found.get(v) and not self._chooses_in_vain(v, found[v])}
+
+    def _chooses_in_vain(self, version: str, suites: tuple[Suite, ...]) -> bool:
+        """OpenSSL 1.1.1 in TLS 1.0 and 1.1, with an RSA and an EC key: it picks an ECDSA suite that its level forbids to sign.
+
+        Whoever offers ECDSA suites, which is everybody, then gets no handshake (measured on 1.1.1w).
+        """
+        if self.openssl.version >= (3, 0) or version not in ("TLSv1", "TLSv1.1"):
+            return False
+        if not any(key.kind == "EC" for key in self.keys or ()) or any(s.authentication == "ECDSA" for s in suites):
+            return False
+        first = next((s for s in self.evaluation.usable(self.level) if version in s.protocols), None)
+        return first is not None and first.authentication == "ECDSA"
 
     @property
     def _level_of_default_counts(self) -> bool:
@@ -264,7 +276,12 @@ class EffectiveTLS:
 
     @property
     def tickets(self) -> bool:
-        """Session tickets that work: before 1.29.2 only where both servers have them on (measured)."""
+        """Session tickets that work: before 1.29.2 only where both servers have them on (measured).
+
+        From security level 3 on OpenSSL issues none (SSL_SECOP_TICKET).
+        """
+        if self.level >= 3:
+            return False
         if self.by_client_hello:
             return _tickets(self.context)
         return _tickets(self.default) and _tickets(self.context)

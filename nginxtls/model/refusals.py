@@ -350,7 +350,7 @@ def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
     """The same name twice on one address: the first server has it."""
     if len(socket.servers) < 2:
         return
-    owners: dict[tuple[str, str], VirtualServer] = {}
+    owners: set[tuple[str, str]] = set()
     for server in socket.servers:
         for name in server.names:
             if name.kind in ("regex", "unknown", "invalid"):
@@ -360,10 +360,9 @@ def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
             directive = name.directive or server.directive
             for table in tables:
                 if (table, name.key) not in owners:
-                    owners[table, name.key] = server
+                    owners.add((table, name.key))
                 elif directive is not None and not directive.branch:
-                    if owners[table, name.key] is not server:
-                        message = f'conflicting server name "{name.text.lower()}" on {address}, ignored'
-                        arg = name.arg if name.directive else None
-                        yield refuse(directive, "name", message, level=WARN, arg=arg)
+                    message = f'conflicting server name "{name.text.lower()}" on {address}, ignored'
+                    arg = name.arg if name.directive else None
+                    yield refuse(directive, "name", message, level=WARN, arg=arg)
                     break

@@ -61,9 +61,7 @@ def draw(seed: int, bench: Bench, certificates: Path) -> Case:
     version = tuple(map(int, bench.generation.nginx_version.split(".")))
     for name, text in case.files.items():
         lines = text.split("\n")
-        case.files[name] = "\n".join(
-            line for line in lines if _since(line) <= version or chance.random() < 0.03
-        )
+        case.files[name] = "\n".join(line for line in lines if _since(line) <= version or chance.random() < 0.03)
     return case
 
 
@@ -219,6 +217,10 @@ def observe(port: int, name: str | None, kind: str, predicted: dict[str, Any]) -
         # The client's order is the reverse of what is predicted, so that only a server that insists keeps its own.
         offered.sort(key=lambda n: prior.index(suites[n].name) if suites[n].name in prior else -1, reverse=True)
         found: list[str] = []
+        # Whether there is a handshake at all is asked as clients do: with everything, ECDSA first.
+        all_of_it = sorted(offered, key=lambda n: suites[n].authentication != "ECDSA")
+        if not ask("127.0.0.1", port, client_hello([version], all_of_it, name)).accepted:
+            continue
         while offered:
             flight = ask("127.0.0.1", port, client_hello([version], offered, name))
             if not flight.accepted or flight.version != version:
@@ -338,7 +340,11 @@ def differences(case: Case, bench: Bench, *, quick: bool = False) -> list[tuple[
         return [("starts", emerg or "starts", refused or "starts")]
     if emerg:
         return []
-    warned = sorted(re.sub(r"^\d+#\d+: ", "", line.partition("[warn] ")[2]).partition(" in /")[0] for line in told if "[warn]" in line)
+    warned = sorted(
+        re.sub(r"^\d+#\d+: ", "", line.partition("[warn] ")[2]).partition(" in /")[0]
+        for line in told
+        if "[warn]" in line
+    )
     expected = sorted(r.message for r in configuration.refusals if r.level == "warn")
     found: list[tuple[str, Any, Any]] = []
     if warned != expected:
