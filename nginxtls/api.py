@@ -114,12 +114,22 @@ def load(
         map=tuple((maps or {}).items()),
     )
     name = os.fspath(path)
-    reading = read([name], settings, root=os.fspath(root) if root is not None else None, at=at)
+    reading = read([name], settings, root=root_for(name, root), at=at)
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
         reason = failure.reason if failure else "there is no nginx configuration"
         raise Trouble(name, reason, failure.help if failure else "")
     return reading.subjects[0].configuration
+
+
+def root_for(path: str, root: str | os.PathLike[str] | None = None) -> str | None:
+    """Where the files that a configuration names are, if it is asked what a client would get: on this machine.
+
+    A repository is another machine's: of it only what is inside is read, unless a root is given.
+    """
+    if root:
+        return os.fspath(root)
+    return None if path == "-" or repository_of(Path(os.path.abspath(path))) else "/"
 
 
 def settings_for(paths: Sequence[str]) -> Settings:

@@ -37,7 +37,7 @@ def handshake(
     at: options.At = "",
 ) -> None:
     """Say what a client would get from a configuration: server, protocols, suites, groups, certificates, HSTS."""
-    from nginxtls.api import read
+    from nginxtls.api import read, root_for
 
     if form not in ("text", "json"):
         raise Trouble(f"--format {form}", "is not known", "choose text or json")
@@ -47,7 +47,7 @@ def handshake(
     reading = read(
         [config],
         settings,
-        root=root or None,
+        root=root_for(config, root),
         at=options.moment(at),
         openssl_conf=openssl_conf or None,
         stdin_text=options.stdin_text([config]),

@@ -187,9 +187,9 @@ class EffectiveTLS:
         return {v: found[v] for v in VERSIONS if found.get(v) and not self._chooses_in_vain(v, found[v])}
 
     def _chooses_in_vain(self, version: str, suites: tuple[Suite, ...]) -> bool:
-        """OpenSSL 1.1.1 in TLS 1.0 and 1.1, with an RSA and an EC key: it picks an ECDSA suite that its level forbids to sign.
+        """OpenSSL 1.1.1 in TLS 1.0 and 1.1, with an RSA and an EC key, picks an ECDSA suite that it then may not sign.
 
-        Whoever offers ECDSA suites, which is everybody, then gets no handshake (measured on 1.1.1w).
+        Its level forbids SHA-1; whoever offers ECDSA suites, which is everybody, gets no handshake (measured on 1.1.1w).
         """
         if self.openssl.version >= (3, 0) or version not in ("TLSv1", "TLSv1.1"):
             return False
