@@ -253,7 +253,7 @@ def _singly(port: int, protocol: str, found: list[str]) -> Iterator[str]:
     for s in suites():
         if s.name not in found and protocol in s.protocols:
             flight = ask("127.0.0.1", port, client_hello([protocol], [s.number], None, groups=GROUPS))
-            if flight.accepted and flight.suite == s.number:
+            if flight.accepted and flight.suite == s.number and flight.version == protocol:
                 yield s.name
 
 
