@@ -1,0 +1,238 @@
+"""The harness of the rules: it lints fixtures and examples as the commands do, and hands every one of them to the tests.
+
+A test that has an argument ``fixture``, ``example`` or ``rule`` is run for each fixture of ``fixtures/<rule>/``, each
+example of a rule's documentation, each rule. ``lint`` lints a text as a file of the folder ``fixtures/``.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from functools import cache
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+import nginxtls.rules
+from nginxtls import api
+from nginxtls.finding import Report
+from nginxtls.linter import Subject
+from nginxtls.linter import lint as run_linter
+from nginxtls.model import Configuration
+from nginxtls.registry import GROUP, rules_of
+from nginxtls.rule import Example, Rule
+from nginxtls.settings import Settings
+from nginxtls.syntax.files import Files
+from nginxtls.syntax.fragments import classify
+from nginxtls.syntax.reading import Reader, source
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+AT = datetime(2026, 6, 15, tzinfo=timezone.utc)
+TRUST = "certificates/root.pem"
+
+SERVER = """\
+events {{}}
+http {{
+    server {{
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/{certificate};
+        ssl_certificate_key certificates/{key};
+{code}
+    }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a text is linted: what the options of the command line are called, and defaults that fit the certificates."""
+
+    nginx: str | None = None
+    openssl: str | None = None
+    at: datetime = AT
+    trust: tuple[str, ...] = (TRUST,)
+    policy: str | None = None
+    pedantic: bool = False
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """A configuration ``bad*.conf`` or ``good*.conf`` in the folder of a rule."""
+
+    rule: str
+    path: Path
+
+    @property
+    def good(self) -> bool:
+        return self.path.name.startswith("good")
+
+    @property
+    def text(self) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+    @property
+    def options(self) -> Options:
+        first = self.text.partition("\n")[0]
+        found = re.match(r"# lint: (.*)", first)
+        return options_of(found[1] if found else "")
+
+    @property
+    def expected(self) -> list[tuple[int, str, int | None]]:
+        """Line, rule, and column where one is given: what the comments ``# expect: rule, rule@column`` say."""
+        found = []
+        for number, line in enumerate(self.text.split("\n"), 1):
+            if comment := re.search(r"# expect: ([a-z0-9@, -]+)$", line.rstrip()):
+                for word in comment[1].split(","):
+                    name, _, column = word.strip().partition("@")
+                    found.append((number, name, int(column) if column else None))
+        return found
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An example of a rule's documentation."""
+
+    rule: Rule
+    example: Example
+
+    @property
+    def text(self) -> str:
+        """A whole configuration around the example."""
+        code, options = self.example.code, self.example.options
+        if options.get("kind"):
+            return code
+        if re.search(r"^\s*(events|http|stream|mail)\s*\{", code, re.MULTILINE):
+            return code if re.search(r"^\s*events\s*\{", code, re.MULTILINE) else f"events {{}}\n{code}"
+        if re.search(r"^\s*server\s*\{", code, re.MULTILINE):
+            return f"events {{}}\nhttp {{\n{code}\n}}\n"
+        certificate = options.get("certificate", "good.pem")
+        certificate = certificate if "." in certificate else f"{certificate}.pem"
+        own = FIXTURES / "certificates" / f"{certificate.rpartition('.')[0]}.key"
+        key = options.get("key") or (own.name if own.exists() else "good.key")
+        return SERVER.format(certificate=certificate, key=key, code=code)
+
+    @property
+    def options(self) -> Options:
+        given = self.example.options
+        words = {key: value for key, value in given.items() if key in ("nginx", "openssl", "at", "trust", "policy")}
+        found = options_of(" ".join(f"--{key} {value}" for key, value in words.items()))
+        return replace(found, kind=given.get("kind"), pedantic=self.rule.pedantic)
+
+
+def options_of(line: str) -> Options:
+    """The options of a ``# lint:`` line: --nginx-version, --openssl-version, --at, --trust, --policy, --pedantic, --kind."""
+    words = iter(shlex.split(line))
+    options = Options()
+    trust: tuple[str, ...] = ()
+    for word in words:
+        match word:
+            case "--nginx-version" | "--nginx":
+                options = replace(options, nginx=next(words))
+            case "--openssl-version" | "--openssl":
+                options = replace(options, openssl=next(words))
+            case "--at":
+                moment = datetime.fromisoformat(next(words))
+                options = replace(options, at=moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
+            case "--trust":
+                trust = (*trust, next(words))
+            case "--policy":
+                options = replace(options, policy=next(words))
+            case "--pedantic":
+                options = replace(options, pedantic=True)
+            case "--kind":
+                options = replace(options, kind=next(words))
+            case _:
+                raise ValueError(f"unknown option in a fixture: {word}")
+    return replace(options, trust=trust) if trust else options
+
+
+@cache
+def all_rules() -> dict[str, Rule]:
+    """The rules of all modules of rules/, whether or not an entry point leads there yet."""
+    modules = [module.name for module in pkgutil.iter_modules(nginxtls.rules.__path__)]
+    return rules_of(EntryPoint(name, f"nginxtls.rules.{name}", GROUP) for name in modules)
+
+
+@cache
+def _files() -> Files:
+    return Files([FIXTURES])
+
+
+@cache
+def _trust(paths: tuple[str, ...]) -> object:
+    return api._trust(tuple(path if path == "none" else str(FIXTURES / path) for path in paths))
+
+
+def configure(name: str, text: str, options: Options) -> Subject:
+    """The configuration that a text is, its relative paths starting from ``fixtures/``."""
+    file = source(name, text)
+    kind, context = classify(file)
+    tree = Reader(_files()).tree([file], str(FIXTURES))
+    policy = None
+    if options.policy:
+        from nginxtls.tls import policy as policy_named
+
+        policy = policy_named(options.policy)
+    configuration = Configuration(
+        tree,
+        files=_files(),
+        kind=options.kind or kind,
+        context=context,
+        base=str(FIXTURES),
+        nginx=api._nginx(options.nginx),
+        openssl=api._openssl(options.openssl),
+        at=options.at,
+        trust=_trust(options.trust),
+        policy=policy,
+    )
+    return Subject(configuration, set(tree.files))
+
+
+def lint_text(name: str, text: str, options: Options, select: Sequence[str] = ()) -> Report:
+    settings = Settings(select=tuple(select), pedantic=options.pedantic)
+    report = run_linter([configure(name, text, options)], all_rules(), settings)
+    assert not report.failures, [f"{f.subject}: {f.reason}" for f in report.failures]
+    return report
+
+
+@pytest.fixture
+def lint() -> Callable[..., Report]:
+    """``lint(name, text, options, select)``: the report on a text."""
+    return lint_text
+
+
+@pytest.fixture
+def rules() -> dict[str, Rule]:
+    return all_rules()
+
+
+def fixtures() -> list[Fixture]:
+    return [
+        Fixture(folder.name, path)
+        for folder in sorted(FIXTURES.iterdir())
+        if folder.is_dir() and folder.name not in ("certificates", "showcase")
+        for path in sorted([*folder.glob("bad*.conf"), *folder.glob("good*.conf")])
+    ]
+
+
+def samples() -> list[Sample]:
+    return [Sample(rule, example) for rule in all_rules().values() for example in rule.examples]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "fixture" in metafunc.fixturenames:
+        found = fixtures()
+        metafunc.parametrize("fixture", found, ids=[f"{f.rule}/{f.path.stem}" for f in found])
+    if "sample" in metafunc.fixturenames:
+        cases = samples()
+        ids = [f"{s.rule.name}-{'good' if s.example.good else 'bad'}" for s in cases]
+        metafunc.parametrize("sample", cases, ids=ids)
+    if "rule" in metafunc.fixturenames:
+        metafunc.parametrize("rule", all_rules().values(), ids=list(all_rules()))

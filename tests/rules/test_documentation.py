@@ -1,0 +1,44 @@
+"""What every rule must say of itself, and how it must be called."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+from nginxtls.registry import GROUP
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_documentation_is_complete(rule):
+    assert rule.documentation, "no docstring"
+    assert len(rule.summary) <= 300, "the summary is the first paragraph; keep it short"
+    assert rule.summary.endswith("."), "the summary is a sentence"
+    assert "Mend:" in rule.documentation, "a paragraph that starts with Mend: says how"
+
+
+def test_what_concerns_security_has_a_reference(rule):
+    if rule.topic == "suppression":
+        return
+    assert rule.references
+    assert all(reference.startswith("https://") or not reference.startswith("http") for reference in rule.references)
+    assert 0.0 <= rule.security_severity <= 10.0
+
+
+def test_the_name_names_the_fault(rule):
+    assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", rule.name)
+    assert not rule.name.startswith(("no-", "check-", "bad-"))
+
+
+def test_every_module_of_rules_is_an_entry_point():
+    tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {value.rpartition(".")[2] for value in project["entry-points"][GROUP].values()}
+    have = {
+        path.stem
+        for path in (ROOT / "rules").glob("*.py")
+        if re.search(r"^class \w+\((?:\w+\.)?\w*Rule\w*\)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert have <= named

@@ -1,0 +1,16 @@
+"""The examples in the rules' documentation: each bad one fires that very rule, each good one leaves it silent."""
+
+from __future__ import annotations
+
+
+def test_example(sample, lint):
+    report = lint("example.conf", sample.text, sample.options)
+    fired = [f"line {f.location.span.line}: {f.message}" for f in report.findings if f.rule == sample.rule.name]
+    if sample.example.good:
+        assert not fired
+    else:
+        assert fired, [f"{f.rule}: {f.message}" for f in report.findings]
+
+
+def test_every_rule_has_examples_of_both_kinds(rule):
+    assert {example.good for example in rule.examples} == {True, False}

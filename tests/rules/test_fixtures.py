@@ -1,0 +1,50 @@
+"""Each rule's fixtures: it finds what is expected at the very line, and is silent where nothing is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+LINTER_ONLY = {"unknown-suppression", "unused-suppression"}
+"""Rules of which the linter itself finds the faults; tests/test_suppression.py has their cases."""
+
+
+def test_fixture(fixture, lint, rules):
+    rule = rules.get(fixture.rule)
+    assert rule, f"there is no rule {fixture.rule}"
+    options = fixture.options
+    if rule.pedantic and not options.pedantic:
+        from dataclasses import replace
+
+        options = replace(options, pedantic=True)
+    report = lint(fixture.path.name, fixture.text, options)
+    expected = fixture.expected
+    if fixture.good:
+        found = [f"line {f.location.span.line}: {f.message}" for f in report.findings if f.rule == fixture.rule]
+        assert not found
+        return
+    assert fixture.rule in {name for _, name, _ in expected}, "a bad fixture expects its own rule"
+    asked = {name for _, name, _ in expected}
+    seen = [
+        f
+        for f in report.findings
+        if f.rule in asked or (rules[f.rule].topic == rule.topic and not rules[f.rule].pedantic)
+    ]
+    with_columns = {(line, name) for line, name, column in expected if column is not None}
+    found = sorted(
+        (f.location.span.line, f.rule, f.location.span.column if (f.location.span.line, f.rule) in with_columns else 0)
+        for f in seen
+    )
+    assert found == sorted((line, name, column or 0) for line, name, column in expected), [
+        f"{f.location.span.line}:{f.location.span.column} {f.rule}: {f.message}" for f in seen
+    ]
+
+
+def test_every_rule_has_fixtures_of_both_kinds(rule):
+    if rule.name in LINTER_ONLY:
+        pytest.skip("the linter's own")
+    folder = FIXTURES / rule.name
+    assert list(folder.glob("bad*.conf")), f"fixtures/{rule.name}/bad.conf is missing"
+    assert list(folder.glob("good*.conf")), f"fixtures/{rule.name}/good.conf is missing"
