@@ -1,4 +1,4 @@
-"""The harness of the rules: it lints fixtures and examples as the commands do, and hands every one of them to the tests.
+"""The harness of the rules: it lints fixtures and examples as the commands do and hands each of them to the tests.
 
 A test that has an argument ``fixture``, ``example`` or ``rule`` is run for each fixture of ``fixtures/<rule>/``, each
 example of a rule's documentation, each rule. ``lint`` lints a text as a file of the folder ``fixtures/``.
@@ -16,9 +16,9 @@ from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import nginxtls.rules
 import pytest
 
-import nginxtls.rules
 from nginxtls import api
 from nginxtls.finding import Report
 from nginxtls.linter import Subject
@@ -127,7 +127,7 @@ class Sample:
 
 
 def options_of(line: str) -> Options:
-    """The options of a ``# lint:`` line: --nginx-version, --openssl-version, --at, --trust, --policy, --pedantic, --kind."""
+    """The options of a ``# lint:`` line, called as those of the command (and ``--kind``)."""
     words = iter(shlex.split(line))
     options = Options()
     trust: tuple[str, ...] = ()
