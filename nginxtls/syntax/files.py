@@ -133,7 +133,9 @@ class Files:
                 first = real
         if (first is None or not first.exists or first.reason == _OUTSIDE) and (guess := self._guess(nginx_path, base)):
             return guess
-        return Unreachable(nginx_path, first.reason if first else _MISSING, bool(first and first.exists))
+        if first is None:
+            return Unreachable(nginx_path, _MISSING)
+        return Unreachable(nginx_path, first.reason, first.exists)
 
     def _candidates(self, nginx_path: str, base: str | None) -> Iterator[str]:
         """The places where a path may be, the surest first."""
@@ -200,11 +202,9 @@ class Files:
             real = f"{real_folder.rstrip('/')}/{leaf}"
         try:
             if not self.allows(real):
-                # A link may still lead inside, and what is there is told apart from what is not.
-                exists = os.path.lexists(real)
-                real = os.path.realpath(real)
+                real = os.path.realpath(real)  # a link may still lead inside
                 if not self.allows(real):
-                    return Unreachable(path, _OUTSIDE if exists or not self._everything else _MISSING, exists)
+                    return Unreachable(path, _OUTSIDE, True)
             mode = os.lstat(real).st_mode
             if stat.S_ISLNK(mode):
                 real = os.path.realpath(real)
@@ -376,6 +376,9 @@ class Files:
     def _remember(self, nginx_path: str, suffix: str, real: str, key: tuple[str, str]) -> str:
         """Note a guess: the same folder is then looked in first, and people are told of it."""
         self._guesses[key] = os.path.dirname(real)
+        whole = next((folder for folder in CONF_FOLDERS if _inside(nginx_path, folder)), None)
+        if whole and real.endswith(nginx_path[len(whole) :]):
+            suffix = nginx_path[len(whole) + 1 :]
         there = nginx_path.removesuffix(suffix).rstrip("/").replace(UNKNOWN, "…")
         here = real.removesuffix(suffix).rstrip("/")
         if there and len(self._hints) < 20:

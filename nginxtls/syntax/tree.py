@@ -289,8 +289,8 @@ class Tree:
                 yield directive
                 continue
             for file in self.includes[directive]:
-                if file not in active:
-                    yield from self._expand(file.directives, (*active, file))
+                if file is not directive.file and file not in active:
+                    yield from self._expand(file.directives, (*active, directive.file))
 
 
 def _lines(text: str) -> Iterator[int]:

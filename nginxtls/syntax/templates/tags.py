@@ -14,8 +14,8 @@ class Tag:
     """A tag and its place (offsets).
 
     ``value``: it becomes some text; ``default`` is the text that the template itself gives, if any. ``nothing``: it
-    leaves no text. ``if`` … ``elif`` … ``else`` … ``end``, ``case`` … ``when`` … ``end``: alternatives, ``text`` is
-    the condition. ``loop`` … ``end``: what is repeated, or not there. ``hide`` … ``end``: text that is not put out here.
+    leaves no text. ``if`` … ``elif`` … ``else`` … ``end``, ``case`` … ``when`` … ``end``: alternatives, ``text`` is the
+    condition. ``loop`` … ``end``: what is repeated, or not there. ``hide`` … ``end``: text that is not put out here.
     ``shown`` … ``end``: text that is put out as it is.
     """
 
