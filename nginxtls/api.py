@@ -9,11 +9,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nginxtls.errors import Trouble
+from nginxtls.errors import Trouble, nearest
 from nginxtls.finding import Failure
 from nginxtls.linter import Subject, lint
 from nginxtls.registry import installed_rules
-from nginxtls.settings import Settings, find_settings, read_settings
+from nginxtls.settings import Settings, find_settings, is_path, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nginxtls.model import Configuration, NginxVersion
     from nginxtls.pki import TrustStore
     from nginxtls.syntax import Files, Sources
-    from nginxtls.tls import OpenSSL, SystemConfiguration
+    from nginxtls.tls import OpenSSL, Policy, SystemConfiguration
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ def check(
     pedantic: bool | None = None,
     nginx_version: str | None = None,
     openssl_version: str | None = None,
+    policy: str | None = None,
     trust: Iterable[str | os.PathLike[str]] = (),
     root: str | os.PathLike[str] | None = None,
     maps: Mapping[str, str] | None = None,
@@ -63,6 +64,7 @@ def check(
         select, ignore: rules by name, topic or pattern.
         pedantic: hardening advice, too.
         nginx_version, openssl_version: such as ``"1.26.3"`` and ``"3.5.1"``; unknown by default.
+        policy: a policy's name or file, by which every endpoint is judged, too.
         trust: PEM files with further trust anchors.
         root: the folder that holds the server's file system, for absolute paths in the configuration.
         maps: where single paths of the server are, e.g. ``{"/etc/nginx": "deploy/nginx"}``.
@@ -80,6 +82,7 @@ def check(
         pedantic=pedantic,
         nginx_version=nginx_version,
         openssl_version=openssl_version,
+        policy=policy,
     )
     chosen = replace(
         chosen,
@@ -203,7 +206,7 @@ def read(
     from nginxtls.syntax import discover
 
     nginx, openssl = _nginx(settings.nginx_version), _openssl(settings.openssl_version)
-    trust, system = _trust(settings.trust), _system(openssl_conf)
+    trust, system, policy = _trust(settings.trust), _system(openssl_conf), _policy(settings.policy)
     files = _files(paths, settings, root)
     sources = discover(paths, stdin_text=stdin_text, files=files)
     subjects = tuple(
@@ -219,6 +222,7 @@ def read(
                 at=at,
                 trust=trust,
                 system=system,
+                policy=policy,
             ),
             loaded.asked,
         )
@@ -304,6 +308,19 @@ def _trust(paths: Sequence[str]) -> TrustStore | None:
     from nginxtls.pki import TrustStore
 
     return TrustStore.mozilla()
+
+
+def _policy(name: str | None) -> Policy | None:
+    if name is None:
+        return None
+    from nginxtls.tls import PolicyError, load_policy, policies, policy
+
+    try:
+        return load_policy(Path(name)) if is_path(name) else policy(name)
+    except OSError as error:
+        raise Trouble(f"--policy {name}", f"cannot be read: {error.strerror}") from error
+    except PolicyError as error:
+        raise Trouble(f"--policy {name}", str(error), nearest(name, policies())) from error
 
 
 def _system(path: str | None) -> SystemConfiguration | None:

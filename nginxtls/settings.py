@@ -44,7 +44,7 @@ class Settings:
     pedantic: bool = _setting("switch", "Run the rules that give hardening advice, too.", False)
     nginx_version: str | None = _setting("text", "The nginx that the configuration is for, e.g. 1.26.3.", None)
     openssl_version: str | None = _setting("text", "The OpenSSL that this nginx uses, e.g. 3.5.1.", None)
-    policy: str | None = _setting("text", "Judge every endpoint by this named policy, too.", None)
+    policy: str | None = _setting("name or path", "Judge every endpoint by this policy, too: a name or a file.", None)
     map: tuple[tuple[str, str], ...] = _setting(
         "path by path", "Where a path of the server is in this repository: /etc/nginx: deploy/nginx.", ()
     )
@@ -86,6 +86,11 @@ def read_settings(path: Path, *, trusted: bool = False) -> Settings:
     return Settings(**changes)  # type: ignore[arg-type]
 
 
+def is_path(policy: str) -> bool:
+    """Whether a policy is given by its file and not by its name."""
+    return "/" in policy or policy.endswith((".json", ".yaml", ".yml"))
+
+
 def schema() -> dict[str, Any]:
     """The JSON schema of ``.nginxtls.yaml``, for editors."""
     return {
@@ -112,6 +117,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
     "switch": {"type": "boolean"},
     "text": {"type": ["string", "number"]},
     "path": {"type": "string"},
+    "name or path": {"type": "string"},
 }
 
 
@@ -141,6 +147,9 @@ class _Reader:
                 return self.expect(value, bool, "true or false")
             case "path":
                 return self.path(self.text(value))
+            case "name or path":
+                name = self.text(value)
+                return self.path(name) if is_path(name) else name
             case _:
                 return self.text(value)
 

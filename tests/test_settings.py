@@ -51,6 +51,7 @@ def test_every_key_is_read(folder: Path) -> None:
     assert (settings.min_severity, settings.fail_on, settings.pedantic) == ("warning", "error", True)
     assert (settings.nginx_version, settings.openssl_version) == ("1.20", "3.5.1")
     assert settings.map == (("/etc/nginx", str(folder / "deploy/nginx")),)
+    assert settings.policy == "mozilla-intermediate"
     assert settings.trust == (str(folder / "ca.pem"),)
     assert settings.baseline == str(folder / "baseline.json")
 
@@ -89,7 +90,7 @@ def test_a_mistake_is_told_with_what_to_do(folder: Path, text: str, reason: str,
     assert help in trouble.value.help
 
 
-@pytest.mark.parametrize("key", ["trust: [%s]", "baseline: %s", "map: {/etc/nginx: %s}"])
+@pytest.mark.parametrize("key", ["trust: [%s]", "baseline: %s", "policy: %s", "map: {/etc/nginx: %s}"])
 @pytest.mark.parametrize("path", ["/etc/passwd", "../outside", "link/x"])
 def test_no_path_leads_out_of_the_tree_unless_the_user_named_the_file(folder: Path, key: str, path: str) -> None:
     (folder / "link").symlink_to("/etc")

@@ -73,6 +73,8 @@ def test_the_status_is_the_same_in_every_format(folder: Path, form: str, args: t
         (("check", "--select", "legacy-protocl"), 'did you mean "legacy-protocol"?'),
         (("check", "--nginx-version", "new"), "error: --nginx-version"),
         (("check", "--openssl-version", "new"), "error: --openssl-version"),
+        (("check", "--policy", "mozilla-intermediat"), 'did you mean "mozilla-intermediate"?'),
+        (("check", "--policy", "none.json"), "none.json"),
         (("check", "--map", "x"), "error: --map x: must have the form THERE=HERE"),
         (("check", "--map", "/a=none"), "there is no such file or folder"),
         (("check", "--root", "none"), "error: --root none: is not a folder"),
