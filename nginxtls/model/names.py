@@ -83,7 +83,7 @@ class NameTable:
     __slots__ = ("exact", "leading", "regexes", "trailing", "unknown")
 
     def __init__(self, servers: Iterable[VirtualServer]) -> None:
-        self.exact: dict[str, VirtualServer] = {}
+        self.exact: dict[str, VirtualServer | None] = {}
         self.leading: dict[str, VirtualServer] = {}
         self.trailing: dict[str, VirtualServer] = {}
         self.regexes: list[tuple[ServerName, VirtualServer]] = []
@@ -98,9 +98,11 @@ class NameTable:
             case "exact" | "empty":
                 self.exact.setdefault(name.key, server)
             case "suffix":
-                # ".x" is entered as "x" and as "*.x" (ngx_hash_add_key).
-                self.exact.setdefault(name.key, server)
-                self.leading.setdefault(name.key, server)
+                # ".x" takes "x", then "*.x"; where one of them is taken already it is dropped (ngx_hash_add_key).
+                if name.key not in self.exact:
+                    free = name.key not in self.leading
+                    self.exact[name.key] = server if free else None
+                    self.leading.setdefault(name.key, server)
             case "leading":
                 self.leading.setdefault(name.key, server)
             case "trailing":

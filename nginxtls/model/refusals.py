@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EMERG, WARN = "emerg", "warn"
 
 _FAMILIES = ("ssl_", "proxy_ssl_", "grpc_ssl_", "uwsgi_ssl_", "http2_", "http3_", "quic_")
-_NAMES = frozenset({"ssl", "http2", "http3", "starttls", "proxy_ssl", "add_header_inherit"})
+_NAMES = frozenset({"server_name", "ssl", "http2", "http3", "starttls", "proxy_ssl", "add_header_inherit"})
 _BLOCKS = frozenset(
     {"main", "events", "http", "stream", "mail", "server", "location", "if", "limit_except", "upstream"}
 )
@@ -50,6 +50,7 @@ _COUNTS = {
     "uwsgi_ssl_conf_command": (2, 2),
     "ssl_session_cache": (1, 2),
     "ssl_alpn": (1, 99),
+    "server_name": (1, 999),
     "proxy_ssl_alpn": (1, 99),
     "ssl_certificate_cache": (1, 3),
     "proxy_ssl_certificate_cache": (1, 3),

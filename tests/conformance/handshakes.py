@@ -8,6 +8,7 @@ A difference prints the seed, the field, both answers and the configuration, min
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import re
 import sys
@@ -18,13 +19,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from generations import Generation, installed
 from hello import GROUPS, VERSIONS, Flight, ask, client_hello
-from lab import Bench, Generation, generations, get, installed, make_certificates, scratch, sha256
+from lab import Bench, get, make_certificates, scratch, sha256
 
 import nginxtls
 from nginxtls.tls import suites as all_suites
 
-PORT = 18400
+PORT = int(os.environ.get("NGINXTLS_LAB_PORT", "18400"))
 PATHS = ("/", "/a/x", "/a/b/c", "/exact", "/img.png", "/nowhere")
 NAMES = (
     "a.test", "b.test", "www.a.test", "*.a.test", ".b.test", "*.test", "www.*", "_", '""', "~^r[0-9]+\\.test$",
@@ -32,16 +34,20 @@ NAMES = (
 )  # fmt: skip
 ASKED = (None, "a.test", "b.test", "www.a.test", "q.x.a.test", "sub.b.test", "www.zzz", "r12.test", "u.re.org",
          "upper.TEST", "b.test.", "nothing.example", "x.y.a.test")  # fmt: skip
-PROTOCOLS = ("TLSv1.2 TLSv1.3", "TLSv1.2", "TLSv1.3", "TLSv1 TLSv1.1 TLSv1.2", "TLSv1.1 TLSv1.2 TLSv1.3", "TLSv1 TLSv1.2",
-             "tlsv1.2", "SSLv3 TLSv1.2", "TLSv1.1")  # fmt: skip
+PROTOCOLS = ("TLSv1.2 TLSv1.3", "TLSv1.2", "TLSv1.3", "TLSv1 TLSv1.1 TLSv1.2", "TLSv1.1 TLSv1.2 TLSv1.3",
+             "TLSv1 TLSv1.2", "tlsv1.2", "SSLv3 TLSv1.2", "TLSv1.1")  # fmt: skip
 CIPHERS = (
-    "HIGH:!aNULL:!MD5", "ECDHE+AESGCM", "ECDHE+AESGCM:DHE+AESGCM", "ALL:!aNULL:@SECLEVEL=0", "HIGH:!kRSA:!aNULL:@STRENGTH",
+    "HIGH:!aNULL:!MD5", "ECDHE+AESGCM", "ECDHE+AESGCM:DHE+AESGCM", "ALL:!aNULL:@SECLEVEL=0",
+    "HIGH:!kRSA:!aNULL:@STRENGTH",
     "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256:AES128-SHA", "ECDHE-ECDSA-AES256-GCM-SHA384",
     "AES128-SHA:AES256-SHA:@SECLEVEL=0", "DEFAULT", "EECDH+CHACHA20:EECDH+AES128:RSA+AES128:@SECLEVEL=1", "kRSA",
     "DEFAULT:@SECLEVEL=3", "NOSUCH", "ECDHE-RSA-AES256-SHA384:NOSUCH:DHE-RSA-AES256-SHA256",
 )  # fmt: skip
 CURVES = ("auto", "prime256v1", "X25519:prime256v1", "secp384r1", "secp384r1:X25519:prime256v1", "X448:secp521r1",
           "X25519MLKEM768:X25519", "nosuch")  # fmt: skip
+CIPHERSUITES = ("TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384")
+COMMANDS = ("MinProtocol TLSv1.2", "MaxProtocol TLSv1.2", "MinProtocol TLSv1.3", "Groups P-384",
+            "Options -SessionTicket", "Protocol -TLSv1.2", "CipherString ECDHE+AES128")  # fmt: skip
 PAIRS = ("a-ec", "b-ec", "a-rsa", "b-rsa", "ed", "a-ec a-rsa", "b-rsa b-ec", "a-rsa b-rsa", "b-ec ed")
 
 
@@ -123,14 +129,8 @@ def _settings(r: random.Random, certificates: Path, kind: str, chance: float) ->
             lines.append(f"ssl_client_certificate {certificates}/{r.choice(('root', 'two'))}.pem;")
         elif r.random() < 0.5:
             lines.append(f"ssl_trusted_certificate {certificates}/root.pem;")
-    maybe(
-        chance * 0.3,
-        f"ssl_conf_command Ciphersuites {r.choice(('TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384'))};",
-    )
-    maybe(
-        chance * 0.3,
-        f"ssl_conf_command {r.choice(('MinProtocol TLSv1.2', 'MaxProtocol TLSv1.2', 'MinProtocol TLSv1.3', 'Groups P-384', 'Options -SessionTicket', 'Protocol -TLSv1.2', 'CipherString ECDHE+AES128'))};",
-    )
+    maybe(chance * 0.3, f"ssl_conf_command Ciphersuites {r.choice(CIPHERSUITES)};")
+    maybe(chance * 0.3, f"ssl_conf_command {r.choice(COMMANDS)};")
     maybe(chance * 0.3, f"ssl_reject_handshake {r.choice(('on', 'off', 'on'))};")
     if kind == "http":
         maybe(chance * 0.4, f"http2 {r.choice(('on', 'off'))};")
@@ -283,11 +283,7 @@ def _groups(port: int, name: str | None, by_version: dict[str, list[str]], suite
                 found.add(group)
                 continue
         for version in ("TLSv1.2", "TLSv1.1", "TLSv1"):
-            rsa = [
-                numbers[s]
-                for s in by_version.get(version, [])
-                if s.startswith("ECDHE-RSA") or s.startswith("ECDHE-ARIA")
-            ]
+            rsa = [numbers[s] for s in by_version.get(version, []) if s.startswith(("ECDHE-RSA", "ECDHE-ARIA"))]
             if rsa:
                 flight = ask("127.0.0.1", port, client_hello([version], rsa, name, groups=[group]))
                 if flight.accepted and flight.group == group:
@@ -488,7 +484,7 @@ def main() -> int:
     options = parser.parse_args()
     first, _, last = options.seeds.partition("-")
     status = 0
-    for generation in generations(installed()):
+    for generation in installed():
         if options.generation and generation.name not in options.generation:
             continue
         seeds = range(int(first), int(last or first) + 1)

@@ -73,7 +73,7 @@ def client_hello(
     alpn: list[str] | None = None,
     ticket: bool = False,
 ) -> bytes:
-    """A ClientHello record. With TLS 1.3 among the versions no key share is sent, so that the server asks for a group."""
+    """A ClientHello record. With TLS 1.3 no key share is sent, so that the server has to ask for a group."""
     legacy = min(max(VERSIONS[version] for version in versions), 0x0303)
     extensions = b""
     if name is not None:
