@@ -19,6 +19,7 @@ from .suites import Suite, compiled, read_table, suite
 
 _SEPARATORS = ": ;,"
 _REST = re.compile(r"[^: ;,]*")
+_LETTERS = re.compile(r"[A-Za-z0-9.=_-]*")
 _FIELDS = ("key_exchange", "authentication", "encryption", "mac", "protocol", "strength", "default")
 
 
@@ -149,7 +150,7 @@ class _Build:
         self.everything = _Pattern((0,) * len(_FIELDS))
         self.order = self._arrange()
         # IANA names have underscores.
-        self.letters = re.compile(r"[A-Za-z0-9.=_-]*" if self.names_iana else r"[A-Za-z0-9.=-]*")
+        self.letters = _LETTERS if self.names_iana else re.compile(r"[A-Za-z0-9.=-]*")
 
     def _bit(self, field_name: str, value: str) -> int:
         return self._bits.setdefault((field_name, value), 1 << len(self._bits))
@@ -383,9 +384,11 @@ class _Reader:
         return tuple(out)
 
     def _unknown(self, word: str, at: int, operator: str) -> None:
+        # Before 3.2 an underscore ends a word, but what follows is skipped along with it.
+        whole = _LETTERS.match(self.text, at)
+        word = whole.group() if whole else word
         reason, suggestion = _explain(word, self.build)
-        if reason != "default":
-            self.unknown.append(UnknownWord(word, at, at + len(word), operator, reason, suggestion))
+        self.unknown.append(UnknownWord(word, at, at + len(word), operator, reason, suggestion))
 
 
 def _explain(word: str, build: _Build) -> tuple[str, str | None]:
@@ -395,6 +398,8 @@ def _explain(word: str, build: _Build) -> tuple[str, str | None]:
         return "tls13", None
     if word.startswith("PROFILE="):
         return "profile", None
+    if word == "DEFAULT":
+        return "position", None
     if named and word == named.iana and named.name in build.words:
         return "iana", named.name
     if named or word in _all_words():

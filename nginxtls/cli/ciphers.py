@@ -1,0 +1,309 @@
+"""``nginxtls ciphers STRING``: the suites of a cipher string, like ``openssl ciphers``, and what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from nginxtls.cli import options
+from nginxtls.errors import Trouble, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from nginxtls.tls import Evaluation, GroupList, OpenSSL, Policy, ServerKey, Suite, UnknownWord
+
+_REASONS = {
+    "removed": "this OpenSSL has it no more",
+    "tls13": "of TLS 1.3: ssl_ciphers does not govern those; ssl_conf_command Ciphersuites does",
+    "iana": "an IANA name, which OpenSSL knows from 3.2 on",
+    "profile": "a word of Red Hat's OpenSSL only",
+    "position": "it counts only at the beginning of the string",
+    "misspelt": "no OpenSSL knows it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """A string to tell of, and what is known of the server that has it."""
+
+    title: str
+    evaluation: Evaluation
+    level: int
+    served: dict[str, tuple[Suite, ...]] | None
+    """By protocol version what a client can get; None if no key is known."""
+
+
+def ciphers(
+    string: Annotated[
+        str,
+        typer.Argument(
+            metavar="[STRING]", help="As in ssl_ciphers. Default: with --nginx, those of CONFIG.", show_default=False
+        ),
+    ] = "",
+    openssl_version: options.OpenSSLVersion = "",
+    key: Annotated[
+        Optional[list[str]],  # noqa: UP045 - typer reads the annotation while running, on Python 3.10, too
+        typer.Option(
+            "--key",
+            metavar="KEY",
+            help="The server's key: rsa, rsa:3072, ec, ec:P-384, ed25519. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    dhparam: Annotated[
+        int, typer.Option("--dhparam", metavar="BITS", help="Size of ssl_dhparam (default: none).", show_default=False)
+    ] = 0,
+    policy: Annotated[
+        str,
+        typer.Option("--policy", metavar="POLICY", help="Judge by this policy, a name or a file.", show_default=False),
+    ] = "",
+    nginx: Annotated[
+        str,
+        typer.Option(
+            "--nginx", metavar="CONFIG", help="Take strings and keys from this configuration.", show_default=False
+        ),
+    ] = "",
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text or json.")] = "text",
+) -> None:
+    """Say which suites a cipher string gives, in which order, and what is wrong with them.
+
+    Status 1: OpenSSL refuses the string, or the policy objects to a suite.
+    """
+    from nginxtls.tls import OpenSSL
+
+    if form not in ("text", "json"):
+        raise Trouble(f"--format {form}", "is not known", "choose text or json")
+    if not string and not nginx:
+        raise Trouble("STRING", "is missing", "give a cipher string, or a configuration with --nginx")
+    try:
+        openssl = OpenSSL.parse(openssl_version) if openssl_version else OpenSSL.newest()
+    except ValueError as error:
+        raise Trouble("--openssl-version", str(error)) from error
+    chosen = _policy(policy)
+    keys = [_key(text) for text in key or ()]
+    if nginx:
+        subjects = _configured(nginx, string, openssl_version)
+    else:
+        subjects = [_given(string, openssl, keys, dhparam or None)]
+    told = [_json(subject, chosen) for subject in subjects]
+    if form == "json":
+        import json
+
+        typer.echo(json.dumps(told if nginx else told[0], indent=2, ensure_ascii=False))
+    else:
+        for number, (subject, answer) in enumerate(zip(subjects, told, strict=True)):
+            if number:
+                typer.echo("")
+            for line in _text(subject, answer):
+                typer.echo(printable(line))
+    if any(answer["error"] or (chosen and any(s["objection"] for s in answer["suites"])) for answer in told):
+        raise typer.Exit(1)
+
+
+def _policy(text: str) -> Policy | None:
+    from nginxtls.tls import PolicyError, load_policy, policies, policy
+
+    if not text:
+        return None
+    try:
+        return policy(text) if text in policies() else load_policy(text)
+    except PolicyError as error:
+        raise Trouble("--policy", str(error)) from error
+    except OSError as error:
+        known = f"a policy is one of {', '.join(policies())} or a file"
+        raise Trouble(f"--policy {text}", f"cannot be read: {error.strerror}", known) from error
+
+
+def _key(text: str) -> ServerKey:
+    from nginxtls.tls import ServerKey, group
+
+    kind, _, detail = text.lower().partition(":")
+    if kind == "rsa" and (not detail or detail.isdigit()):
+        return ServerKey("RSA", int(detail or 2048))
+    if kind in ("ec", "ecdsa"):
+        curve = group(detail or "P-256")
+        if curve is not None and (digits := "".join(c for c in curve.name.partition("r1")[0] if c.isdigit())):
+            return ServerKey("EC", int(digits), curve.name)
+    if kind in ("ed25519", "ed448") and not detail:
+        return ServerKey(kind.capitalize(), None)
+    raise Trouble(f"--key {text}", "is no key", "write rsa, rsa:3072, ec, ec:P-384, ed25519 or ed448")
+
+
+def _given(string: str, openssl: OpenSSL, keys: Collection[ServerKey], dhparam: int | None) -> _Subject:
+    from nginxtls.tls import PROTOCOLS, CipherString, evaluate_ciphersuites, evaluate_groups, negotiable
+
+    evaluation = CipherString(string).evaluate(openssl)
+    given = evaluation.security_level
+    level = openssl.default_security_level if given is None else given
+    served = None
+    if keys:
+        groups: GroupList = evaluate_groups(None, openssl)
+        served = negotiable(
+            keys=keys,
+            evaluation=evaluation,
+            ciphersuites=evaluate_ciphersuites(None, openssl).suites,
+            protocols=PROTOCOLS,
+            level=level,
+            dhparam_bits=dhparam,
+            openssl=openssl,
+            groups=groups,
+        )
+    return _Subject("", evaluation, level, served)
+
+
+def _configured(config: str, string: str, openssl_version: str) -> list[_Subject]:
+    """The strings of a configuration's endpoints, each once with all the servers that have it alike."""
+    import nginxtls
+    from nginxtls.tls import CipherString, negotiable
+
+    configuration = nginxtls.load(config, openssl_version=openssl_version or None)
+    found: dict[tuple[Any, ...], list[str]] = {}
+    subjects: dict[tuple[Any, ...], _Subject] = {}
+    for endpoint in configuration.endpoints:
+        tls = endpoint.tls
+        evaluation, level, served = tls.evaluation, tls.level, dict(tls.suites)
+        if string:
+            evaluation = CipherString(string).evaluate(tls.openssl)
+            level = tls.level if evaluation.security_level is None else evaluation.security_level
+            served = negotiable(
+                keys=tls.keys or (),
+                evaluation=evaluation,
+                ciphersuites=tls.ciphersuites,
+                protocols=tls.enabled,
+                level=level,
+                dhparam_bits=tls.dhparam_bits,
+                openssl=tls.openssl,
+                groups=tls.group_list,
+            )
+        same = (evaluation.text, level, tuple(served.items()))
+        found.setdefault(same, []).append(endpoint.title)
+        subjects[same] = _Subject("", evaluation, level, served)
+    if not subjects:
+        raise Trouble(config, "has no server that speaks TLS")
+    return [
+        _Subject(", ".join(dict.fromkeys(titles)), s.evaluation, s.level, s.served)
+        for s, titles in ((subjects[same], titles) for same, titles in found.items())
+    ]
+
+
+def _json(subject: _Subject, policy: Policy | None) -> dict[str, Any]:
+    evaluation, served = subject.evaluation, subject.served
+    listed: Iterable[Suite] = evaluation.suites
+    if served:
+        modern = served.get("TLSv1.3", ())
+        listed = (*modern, *(s for s in listed if s not in modern))
+    rows = []
+    for suite in listed:
+        protocols = None if served is None else [p for p, some in served.items() if suite in some]
+        kept = _kept(suite, subject) if protocols is None or not protocols else None
+        offered = not kept
+        objection = policy.suite_objection(suite) if policy and offered else None
+        rows.append(
+            {
+                "name": suite.name,
+                "iana": suite.iana,
+                "number": f"0x{suite.number:04X}",
+                "protocol": suite.protocol,
+                "protocols": protocols,
+                "key_exchange": suite.key_exchange,
+                "authentication": suite.authentication,
+                "encryption": suite.encryption,
+                "bits": suite.bits,
+                "mac": suite.mac,
+                "forward_secrecy": suite.forward_secrecy,
+                "offered": offered,
+                "objection": objection,
+                "verdict": kept or (objection or "allowed" if policy else _verdict(suite)),
+            }
+        )
+    return {
+        "servers": subject.title or None,
+        "string": evaluation.text,
+        "openssl": str(evaluation.openssl),
+        "security_level": subject.level,
+        "error": evaluation.error,
+        "policy": policy.name if policy else None,
+        "suites": rows,
+        "unknown": [
+            {"word": u.word, "start": u.start, "end": u.end, "reason": _REASONS[u.reason], "suggestion": u.suggestion}
+            for u in evaluation.unknown
+        ],
+    }
+
+
+def _kept(suite: Suite, subject: _Subject) -> str | None:
+    """Why no client gets a suite of the list, as far as it is known; None if one may."""
+    from nginxtls.tls import suite_allowed
+
+    if "PSK" in suite.key_exchange or suite.key_exchange == "SRP":
+        return f"not served: nginx has no {'SRP' if suite.key_exchange == 'SRP' else 'pre-shared keys'}"
+    if not suite_allowed(suite, subject.level):
+        return f"not served: security level {subject.level}"
+    if subject.served is None:
+        return None
+    if suite.key_exchange == "DHE":
+        return "not served: no key, protocol or DH parameters for it"
+    return "not served: no key or protocol for it"
+
+
+def _verdict(suite: Suite) -> str:
+    """What is wrong with a suite at first sight, worst first."""
+    if suite.encryption == "None":
+        return "no encryption"
+    if suite.anonymous:
+        return "the server is not authenticated"
+    if "EXPORT" in suite.flags or suite.encryption in ("RC4", "RC2", "DES", "3DES", "IDEA", "SEED"):
+        return f"broken or outdated encryption ({suite.encryption})"
+    if suite.mac == "MD5":
+        return "MD5"
+    if not suite.forward_secrecy:
+        return "no forward secrecy"
+    if suite.key_exchange == "DHE":
+        return "finite field DH (deprecated for TLS 1.2, RFC 10015)"
+    return "good" if suite.aead else "CBC"
+
+
+def _text(subject: _Subject, answer: dict[str, Any]) -> Iterator[str]:
+    if subject.title:
+        yield subject.title
+    yield f"OpenSSL {answer['openssl']}, security level {answer['security_level']}" + (
+        f", policy {answer['policy']}" if answer["policy"] else ""
+    )
+    evaluation = subject.evaluation
+    if evaluation.unknown or evaluation.error:
+        yield f"  {evaluation.text}"
+        for unknown in evaluation.unknown:
+            yield _underline(unknown)
+        if evaluation.error_at is not None:
+            yield f"  {' ' * evaluation.error_at}^ OpenSSL cannot read on from here"
+    if evaluation.error:
+        yield f"OpenSSL refuses this string: {evaluation.error}"
+        return
+    rows = answer["suites"]
+    table = [("SUITE", "IANA", "PROTOCOL", "KEY EXCHANGE", "FS", "VERDICT")]
+    for row in rows:
+        protocols = row["protocols"]
+        told = "TLSv1-1.2" if row["protocol"] < "TLSv1.2" else row["protocol"]
+        table.append(
+            (
+                row["name"],
+                row["iana"],
+                " ".join(protocols) if protocols else told,
+                f"{row['key_exchange']} {row['authentication']}" if row["key_exchange"] != "any" else "any",
+                "yes" if row["forward_secrecy"] else "no",
+                row["verdict"],
+            )
+        )
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    for line in table:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+    offered = sum(row["offered"] for row in rows)
+    yield f"{len(rows)} suites, {offered} offered"
+
+
+def _underline(unknown: UnknownWord) -> str:
+    help = f"; did you mean {unknown.suggestion}?" if unknown.suggestion else ""
+    return f"  {' ' * unknown.start}{'^' * (unknown.end - unknown.start)} skipped: {_REASONS[unknown.reason]}{help}"
