@@ -77,8 +77,9 @@ def check(
         nginxtls.Trouble: an option or the settings cannot be used.
     """
     names = [os.fspath(path) for path in paths]
+    select = tuple(select)
     chosen = (settings_for(names) if settings is None else settings).but(
-        select=tuple(select) or None,
+        select=select or None,
         pedantic=pedantic,
         nginx_version=nginx_version,
         openssl_version=openssl_version,
@@ -86,7 +87,7 @@ def check(
     )
     chosen = replace(
         chosen,
-        ignore=(*chosen.ignore, *ignore),
+        ignore=(*(() if select else chosen.ignore), *ignore),
         trust=(*chosen.trust, *(os.fspath(path) for path in trust)),
         map=(*chosen.map, *(maps or {}).items()),
     )

@@ -52,8 +52,9 @@ def test_a_report_has_typed_findings_and_obeys_the_settings_file(showcase: Path)
     assert report.servers == 4
     assert report.certificates == 2
     assert report.at == datetime(2026, 6, 1, tzinfo=timezone.utc)
-    (showcase / ".nginxtls.yaml").write_text("ignore: [suppression]\n")
-    assert nginxtls.check(showcase, select=["suppression"]).findings == ()
+    (showcase / ".nginxtls.yaml").write_text("select: [suppression]\nignore: [unknown-suppression]\n")
+    assert nginxtls.check(showcase).findings == ()
+    assert len(nginxtls.check(showcase, select=["unknown-suppression"]).findings) == 1
 
 
 def test_the_endpoints_are_in_the_report(showcase: Path) -> None:

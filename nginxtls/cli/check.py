@@ -121,7 +121,8 @@ def check(
             fail_on=fail_on.value if fail_on else None,
             baseline=baseline or None,
         ),
-        ignore=(*settings.ignore, *options.words(ignore)),
+        # what is asked for by name is not ignored by a file
+        ignore=(*(() if select else settings.ignore), *options.words(ignore)),
     )
     files = outputs(form, output or [])
     text = options.stdin_text(asked)
