@@ -236,8 +236,13 @@ class EffectiveTLS:
             for suite in suites
         )
         enough = security_bits(self.level)
-        strong = (group for group in self.group_list.groups if group.bits >= enough)
-        return tuple(g for g in strong if (modern and g.tls13) or (legacy and g.tls12))
+        # OpenSSL 3.5 chooses the group of TLS 1.3 while it reads the extensions, before SNI takes effect (measured).
+        enough13 = security_bits(security_level(self.default)) if self._level_of_default_counts else enough
+        return tuple(
+            g
+            for g in self.group_list.groups
+            if (modern and g.tls13 and g.bits >= enough13) or (legacy and g.tls12 and g.bits >= enough)
+        )
 
     # -- certificates ------------------------------------------------------------------------------------------------
 

@@ -296,7 +296,7 @@ def _of_socket(socket: Socket, configuration: Configuration) -> Iterator[Refusal
                 yield refuse(listen.directive, "listen", f'duplicate "{address}" address and port pair')
         return
     yield from _options(socket, address)
-    if nginx is not None and nginx.at_least(1, 23, 4) and socket.kind == "http":
+    if nginx is not None and nginx.at_least(1, 23, 4):
         yield from _redefined(socket, address)
     yield from _conflicting_names(socket, address)
 
