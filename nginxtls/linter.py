@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nginxtls.model import Configuration
     from nginxtls.settings import Settings
     from nginxtls.suppression import Suppression
-    from nginxtls.syntax.tree import SourceFile
+    from nginxtls.syntax.tree import Problem, SourceFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def lint(
         findings=tuple(f for f in found if f.suppressed is None and f.severity >= least),
         suppressed=tuple(f for f in found if f.suppressed is not None and f.severity >= least),
         rules=ran,
-        not_checked=tuple(_not_checked(configurations)),
+        not_checked=(*_remarks(asked), *_not_checked(configurations)),
         failures=tuple(failures.values()),
         endpoints=tuple(rows),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),
@@ -143,11 +143,14 @@ def _unparsed(files: Iterable[SourceFile]) -> Iterator[Failure]:
     for file in files:
         for problem in file.problems:
             if problem.fatal:
-                place = None
-                if problem.start is not None:
-                    end = problem.start + 1 if problem.end is None else problem.end
-                    place = Location(file, file.span(problem.start, end))
-                yield Failure(file.name, problem.message, place, problem.help)
+                yield Failure(file.name, problem.message, _place(file, problem), problem.help)
+
+
+def _place(file: SourceFile, problem: Problem) -> Location | None:
+    if problem.start is None:
+        return None
+    end = problem.start + 1 if problem.end is None else problem.end
+    return Location(file, file.span(problem.start, end))
 
 
 # -- what becomes of the findings --------------------------------------------------------------------------------------
@@ -269,6 +272,14 @@ def _not_checked(configurations: Iterable[Configuration]) -> Iterator[NotChecked
         for entry in configuration.not_checked:
             kept.setdefault((entry.subject, entry.reason), entry)
     yield from kept.values()
+
+
+def _remarks(files: Iterable[SourceFile]) -> Iterator[NotChecked]:
+    """Parts of files that could not be read for sure: in templates, in odd encodings."""
+    for file in sorted(files, key=lambda file: file.name):
+        for problem in file.problems:
+            if not problem.fatal:
+                yield NotChecked(file.name, problem.message, _place(file, problem))
 
 
 def _rows(configuration: Configuration, asked: Collection[SourceFile]) -> Iterator[Endpoint]:
