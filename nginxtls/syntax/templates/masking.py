@@ -187,17 +187,16 @@ class _Masker:
     def open(self, tag: Tag, number: int, last: int) -> int:
         """Enter a conditional or loop; give back the number of the tag to go on after, if its inside is done with."""
         state = self.state
-        between = not state.inside and not state.comment
-        if between or tag.kind == "shown":
+        if state.comment and "\n" not in self.file.masked[tag.end : self.tags[last].start]:
+            self.edit(tag.start, self.tags[last].end, "blank")
+            return last
+        if not state.inside or tag.kind == "shown":
             noted = tag.kind != "shown"
             self.stack.append(_Open(tag, len(self.edits), len(self.events), state.ended, noted))
             if noted:
                 self.note(tag, "open")
             return 0
-        if state.comment and "\n" not in self.file.masked[tag.end : self.tags[last].start]:
-            self.edit(tag.start, self.tags[last].end, "blank")
-            return last
-        if state.quote or state.comment or not re.search(r"[;{}]", self.literal_text(number, last)):
+        if state.quote or not re.search(r"[;{}]", self.literal_text(number, last)):
             self.unknown_region(tag, self.tags[last])
             return last
         self.stack.append(_Open(tag, len(self.edits), len(self.events), state.ended, noted=False))
