@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import TYPE_CHECKING, Literal
 
@@ -32,6 +33,8 @@ _LIKE_NGINX = re.compile(
 
 def may_be_nginx(content: bytes) -> bool:
     """A quick look: some line reads like a directive. Most other files fall here."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        content = content.decode("utf-16", "ignore").encode()
     return b"\0" not in content[:1024] and _LIKE_NGINX.search(content) is not None
 
 
@@ -96,6 +99,8 @@ def classify(file: SourceFile, directives: Iterable[Directive] | None = None) ->
             return "snippet", "location" if "server" not in possible else "unknown"
         if any(directive.name in ("upstream", "map", "geo") for directive in top):
             return "snippet", "http"
+    if "server" in possible and possible <= {"server", "stream server", "mail server"} and not _path_says(file.name):
+        return "snippet", "server"
     if possible and possible <= {"stream", "stream server"}:
         return "snippet", "stream"
     if possible and possible <= {"mail", "mail server"}:
@@ -113,13 +118,11 @@ def _family(top: list[Directive], servers: list[Directive], name: str) -> Contex
         for family, place in (("http", "server"), ("stream", "stream"), ("mail", "mail"))
         if place in possible and (family in around or not around)
     ]
-    if len(families) > 1 and "stream" in families and "http" in families:
-        if _path_says(name) == "stream":
-            return "stream"
-        for server in servers:
-            for directive in server.block or ():
-                if directive.name == "proxy_pass" and directive.args and "://" not in directive.args[0]:
-                    return "stream"
+    if "stream" in families and "http" in families and _path_says(name):
+        return "stream"
+    passes = [d.args[0] for server in servers for d in server.block or () if d.name == "proxy_pass" and d.args]
+    if passes:
+        return "http" if any("://" in target for target in passes) else "stream"
     return families[0] if families else "http"  # type: ignore[return-value]
 
 
