@@ -688,7 +688,8 @@ class DeadDefaultServer(Rule):
     Before OpenSSL looks at the name that the client asks for, it wants a suite of the default server's `ssl_ciphers`
     for the highest version of the lowest gapless range of its `ssl_protocols`. If there is none, no handshake of any
     server on the socket succeeds, however sound that server is; `nginx -t` is silent (measured on nginx 1.18.0,
-    1.22.1, 1.26.3 and 1.30.6: `no ciphers available`). A typical case is `ssl_protocols TLSv1 TLSv1.2` with suites of TLS 1.2 only.
+    1.22.1, 1.26.3 and 1.30.6: `no ciphers available`). A typical case is `ssl_protocols TLSv1 TLSv1.2` with suites of
+    TLS 1.2 only.
 
     Mend: drop the old versions from the default server.
 
