@@ -1,0 +1,42 @@
+"""Certificates as a TLS client sees them: bundles, keys, chains, trust, names, lifetimes. Knows no nginx."""
+
+from nginxtls.pki.certificate import Certificate, SubjectAltName, certificate
+from nginxtls.pki.chain import Chain, analyse_chain
+from nginxtls.pki.crl import CRLs, RevocationList, read_crl
+from nginxtls.pki.hostnames import NameMatch, match_hostname
+from nginxtls.pki.keys import DHParameters, KeyProblem, PrivateKey, is_roca, read_dhparam, read_key
+from nginxtls.pki.lifetimes import exceeds_limit, lifetime_limit, looks_public, renewal_threshold
+from nginxtls.pki.path import PathVerdict, Reason, build_path
+from nginxtls.pki.pem import Block, Bundle, Problem, read_bundle
+from nginxtls.pki.trust import TrustStore
+
+__all__ = [
+    "Block",
+    "Bundle",
+    "CRLs",
+    "Certificate",
+    "Chain",
+    "DHParameters",
+    "KeyProblem",
+    "NameMatch",
+    "PathVerdict",
+    "PrivateKey",
+    "Problem",
+    "Reason",
+    "RevocationList",
+    "SubjectAltName",
+    "TrustStore",
+    "analyse_chain",
+    "build_path",
+    "certificate",
+    "exceeds_limit",
+    "is_roca",
+    "lifetime_limit",
+    "looks_public",
+    "match_hostname",
+    "read_bundle",
+    "read_crl",
+    "read_dhparam",
+    "read_key",
+    "renewal_threshold",
+]

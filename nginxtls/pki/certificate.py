@@ -1,0 +1,414 @@
+"""A certificate: its facts, decoded from DER when first asked for, and never a crash for a strange one.
+
+The reading is our own, and not that of `cryptography`, for two reasons: nginx serves certificates that it refuses
+(a serial number of zero, a subject that is not UTF-8, one bad extension), and a start without it is 0.1 s shorter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import cached_property, lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nginxtls.pki import der, extensions
+from nginxtls.pki.names import Name, parse_name
+from nginxtls.pki.oids import known, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nginxtls.tls import ServerKey
+
+T = TypeVar("T")
+NEVER = datetime.min.replace(tzinfo=timezone.utc)
+ALWAYS = datetime.max.replace(tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectAltName:
+    """A name that a certificate is for; ``kind`` is dns, ip or other. An address is written canonically."""
+
+    kind: str
+    value: str
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Certificate:
+    """An X.509 certificate. Equal bytes are the same object: make it with :func:`certificate`."""
+
+    def __init__(self, data: bytes) -> None:
+        tag, start, end = der.element(data)
+        if tag != der.SEQUENCE:
+            raise der.DerError("no certificate")
+        #: The certificate alone, without what may follow it.
+        self.der = data[:end]
+        inner, body_start, body_end = der.element(data, start)
+        if inner != der.SEQUENCE:
+            raise der.DerError("no certificate")
+        #: The part that is signed.
+        self.signed = data[start:body_end]
+        outer = list(der.elements(data[body_end:end]))
+        if [each for each, _ in outer] != [der.SEQUENCE, der.BIT_STRING] or not outer[1][1]:
+            raise der.DerError("no certificate")
+        self._outer_algorithm, self.signature = outer[0][1], outer[1][1][1:]
+        self._fields = _fields(data[body_start:body_end])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Certificate) and self.der == other.der
+
+    def __hash__(self) -> int:
+        return hash(self.der)
+
+    def __repr__(self) -> str:
+        return f"<certificate {self.subject_name!r}>"
+
+    @cached_property
+    def sha256(self) -> str:
+        """The fingerprint, in lower-case hexadecimal."""
+        return sha256(self.der).hexdigest()
+
+    @cached_property
+    def version(self) -> int:
+        """1 to 3."""
+        field = self._fields["version"]
+        return der.integer(der.contents(field, der.INTEGER)) + 1 if field else 1
+
+    @cached_property
+    def serial(self) -> int:
+        """The serial number, which may be negative or zero in certificates that break the rules."""
+        return der.integer(self._fields["serial"])
+
+    # Names.
+
+    @cached_property
+    def subject_der(self) -> bytes:
+        return self._fields["subject"]
+
+    @cached_property
+    def issuer_der(self) -> bytes:
+        return self._fields["issuer"]
+
+    @cached_property
+    def subject_dn(self) -> Name:
+        return parse_name(self.subject_der)
+
+    @cached_property
+    def issuer_dn(self) -> Name:
+        return parse_name(self.issuer_der)
+
+    @property
+    def subject(self) -> str:
+        """RFC 4514, control characters escaped."""
+        return self.subject_dn.text
+
+    @property
+    def issuer(self) -> str:
+        """RFC 4514, control characters escaped."""
+        return self.issuer_dn.text
+
+    @cached_property
+    def subject_name(self) -> str:
+        """A short name for messages: common name, else first alternative name, else organisation, else the whole."""
+        dn = self.subject_dn
+        if dn.common_names and dn.common_names[-1]:
+            return dn.common_names[-1]
+        return next((each.value for each in self.sans if each.value), dn.short or "(no name)")
+
+    @cached_property
+    def issuer_name(self) -> str:
+        return self.issuer_dn.short or "(no name)"
+
+    @property
+    def common_names(self) -> tuple[str, ...]:
+        return self.subject_dn.common_names
+
+    @cached_property
+    def sans(self) -> tuple[SubjectAltName, ...]:
+        """The subject alternative names; empty where there are none or they cannot be decoded."""
+        kinds = {"dns": "dns", "ip": "ip"}
+        return tuple(SubjectAltName(kinds.get(each.kind, "other"), each.value) for each in self.alternative_names or ())
+
+    @cached_property
+    def alternative_names(self) -> tuple[extensions.GeneralName, ...] | None:
+        return self._decoded(extensions.SAN, extensions.general_names)
+
+    @cached_property
+    def dns_names(self) -> tuple[str, ...]:
+        return tuple(each.value for each in self.sans if each.kind == "dns")
+
+    @cached_property
+    def ip_addresses(self) -> tuple[str, ...]:
+        return tuple(each.value for each in self.sans if each.kind == "ip")
+
+    # Time.
+
+    @cached_property
+    def _validity(self) -> tuple[datetime, datetime]:
+        found = []
+        for (tag, value), otherwise in zip(der.elements(self._fields["validity"]), (ALWAYS, NEVER), strict=False):
+            try:
+                found.append(der.time(tag, value))
+            except der.DerError:
+                found.append(otherwise)
+        return (found[0], found[1]) if len(found) == 2 else (ALWAYS, NEVER)
+
+    @property
+    def not_before(self) -> datetime:
+        """UTC; the latest time there is (never valid) where it is no date."""
+        return self._validity[0]
+
+    @property
+    def not_after(self) -> datetime:
+        """UTC, the last second of validity; the earliest time there is (never valid) where it is no date."""
+        return self._validity[1]
+
+    @property
+    def lifetime(self) -> timedelta:
+        """From the first to the last second, both included (CA/B Baseline Requirements 6.3.2)."""
+        try:
+            return self.not_after - self.not_before + timedelta(seconds=1)
+        except OverflowError:
+            return timedelta.max
+
+    # Key and signature.
+
+    @cached_property
+    def public_key_der(self) -> bytes:
+        """The subject public key info."""
+        return self._fields["key"]
+
+    @cached_property
+    def public_key_sha256(self) -> str:
+        return sha256(self.public_key_der).hexdigest()
+
+    @cached_property
+    def key(self) -> ServerKey:
+        """Kind, size and curve of the key; kind ``unknown`` for one that is not known here."""
+        from nginxtls.pki.keys import describe_public_key
+
+        return describe_public_key(self.public_key_der)
+
+    @cached_property
+    def signature_algorithm_oid(self) -> str:
+        return _algorithm(self._outer_algorithm)[0]
+
+    @cached_property
+    def signature_parameters(self) -> bytes:
+        return _algorithm(self._outer_algorithm)[1]
+
+    @property
+    def signature_algorithms_agree(self) -> bool:
+        """The algorithm named inside the signed part is the one outside (RFC 5280 section 4.1.1.2)."""
+        return self._outer_algorithm == self._fields["algorithm"]
+
+    @cached_property
+    def signature_algorithm(self) -> str:
+        """Its usual name, else dotted numbers."""
+        return name_of("signature", self.signature_algorithm_oid)
+
+    @cached_property
+    def signature_hash(self) -> str | None:
+        """md5, sha1, sha256 …; None where the algorithm has no hash of its own (EdDSA, ML-DSA) or is not known."""
+        if self.signature_algorithm == "rsassaPss":
+            from nginxtls.pki.signatures import pss_hash
+
+            return pss_hash(self.signature_parameters)
+        found = known("signature", self.signature_algorithm_oid)
+        return found[1] or None if found else None
+
+    # Extensions.
+
+    @cached_property
+    def _extensions(self) -> dict[str, tuple[bool, bytes]]:
+        """Criticality and value by identifier; the first where one stands twice."""
+        found: dict[str, tuple[bool, bytes]] = {}
+        for oid, critical, value in self._extension_list:
+            found.setdefault(oid, (critical, value))
+        return found
+
+    @cached_property
+    def _extension_list(self) -> tuple[tuple[str, bool, bytes], ...]:
+        found = []
+        try:
+            for _, extension in der.elements(self._fields["extensions"]):
+                fields = list(der.elements(extension))
+                critical = len(fields) == 3 and any(fields[1][1])
+                found.append((der.oid(fields[0][1]), critical, fields[-1][1]))
+        except (der.DerError, IndexError):
+            pass
+        return tuple(found)
+
+    def _decoded(self, oid: str, decode: Callable[[bytes], T]) -> T | None:
+        extension = self._extensions.get(oid)
+        if extension is None:
+            return None
+        try:
+            return decode(extension[1])
+        except ValueError:
+            return None
+
+    def has_extension(self, oid: str) -> bool:
+        return oid in self._extensions
+
+    @cached_property
+    def malformed(self) -> tuple[str, ...]:
+        """Names of the extensions for which OpenSSL refuses it: they cannot be decoded, or stand twice."""
+        decoders: dict[str, Callable[[bytes], Any]] = {
+            extensions.BASIC_CONSTRAINTS: extensions.basic_constraints,
+            extensions.KEY_USAGE: extensions.key_usage,
+            extensions.EXTENDED_KEY_USAGE: extensions.extended_key_usage,
+            extensions.SUBJECT_KEY_ID: lambda value: der.contents(value, der.OCTET_STRING),
+            extensions.AUTHORITY_KEY_ID: extensions.authority_key,
+            extensions.SAN: extensions.general_names,
+            extensions.NAME_CONSTRAINTS: extensions.name_constraints,
+            extensions.CRL_POINTS: extensions.crl_points,
+        }
+        oids = [oid for oid, _, _ in self._extension_list]
+        bad = [
+            name
+            for oid, name in extensions.DECISIVE.items()
+            if oid in self._extensions and (self._decoded(oid, decoders[oid]) is None or oids.count(oid) > 1)
+        ]
+        return tuple(bad)
+
+    @cached_property
+    def _basic(self) -> tuple[bool, int | None]:
+        return self._decoded(extensions.BASIC_CONSTRAINTS, extensions.basic_constraints) or (False, None)
+
+    @property
+    def is_ca(self) -> bool:
+        """Basic constraints say so."""
+        return self._basic[0]
+
+    @property
+    def path_length(self) -> int | None:
+        """How many CAs may stand below it, besides the leaf; None for any number."""
+        return self._basic[1]
+
+    @cached_property
+    def key_usage(self) -> frozenset[str] | None:
+        """RFC 5280's names; None where the extension is missing."""
+        return self._decoded(extensions.KEY_USAGE, extensions.key_usage)
+
+    @cached_property
+    def extended_key_usage(self) -> tuple[str, ...] | None:
+        """RFC 5280's names or dotted numbers; None where the extension is missing."""
+        return self._decoded(extensions.EXTENDED_KEY_USAGE, extensions.extended_key_usage)
+
+    @cached_property
+    def name_constraints(self) -> extensions.Constraints | None:
+        return self._decoded(extensions.NAME_CONSTRAINTS, extensions.name_constraints)
+
+    @cached_property
+    def subject_key_id(self) -> bytes | None:
+        return self._decoded(extensions.SUBJECT_KEY_ID, lambda value: der.contents(value, der.OCTET_STRING))
+
+    @cached_property
+    def authority_key(self) -> extensions.AuthorityKey | None:
+        return self._decoded(extensions.AUTHORITY_KEY_ID, extensions.authority_key)
+
+    @cached_property
+    def _access(self) -> tuple[tuple[str, str], ...]:
+        return self._decoded(extensions.AUTHORITY_INFO, extensions.access) or ()
+
+    @property
+    def ocsp_responders(self) -> tuple[str, ...]:
+        return tuple(place for method, place in self._access if method == "1.3.6.1.5.5.7.48.1")
+
+    @property
+    def ca_issuers(self) -> tuple[str, ...]:
+        """Where the issuer's certificate can be had; nothing here ever fetches it."""
+        return tuple(place for method, place in self._access if method == "1.3.6.1.5.5.7.48.2")
+
+    @cached_property
+    def crl_urls(self) -> tuple[str, ...]:
+        return self._decoded(extensions.CRL_POINTS, extensions.crl_points) or ()
+
+    @cached_property
+    def policies(self) -> tuple[str, ...]:
+        return self._decoded(extensions.POLICIES, extensions.policies) or ()
+
+    @cached_property
+    def must_staple(self) -> bool:
+        """The TLS feature extension demands a stapled OCSP response (RFC 7633; 5 is status_request)."""
+        return 5 in (self._decoded(extensions.TLS_FEATURE, extensions.tls_features) or ())
+
+    @property
+    def has_scts(self) -> bool:
+        """Certificate transparency timestamps are embedded, which only public CAs do."""
+        return extensions.SCT_LIST in self._extensions
+
+    @property
+    def poisoned(self) -> bool:
+        """A precertificate of certificate transparency, which no client accepts (RFC 6962 section 3.1)."""
+        return extensions.POISON in self._extensions
+
+    @cached_property
+    def unknown_critical(self) -> tuple[str, ...]:
+        """Critical extensions that OpenSSL does not handle."""
+        return tuple(oid for oid, critical, _ in self._extension_list if critical and oid not in extensions.HANDLED)
+
+    # What kind of certificate it is.
+
+    @cached_property
+    def self_issued(self) -> bool:
+        """Subject and issuer are the same name."""
+        return self.subject_der == self.issuer_der or self.subject_dn.canonical == self.issuer_dn.canonical
+
+    @cached_property
+    def self_signed(self) -> bool:
+        """Self-issued, and by its key identifiers signed with its own key (as OpenSSL marks one)."""
+        authority = self.authority_key
+        if not self.self_issued:
+            return False
+        return authority is None or authority.key_id in {None, self.subject_key_id} or self.subject_key_id is None
+
+
+_FIELDS = ("serial", "algorithm", "issuer", "validity", "subject", "key")
+
+
+def _fields(body: bytes) -> dict[str, bytes]:
+    """The parts of a TBSCertificate (RFC 5280 section 4.1); names and key keep their tags."""
+    fields = {"version": b"", "extensions": b""}
+    at, index = 0, 0
+    while at < len(body):
+        tag, start, end = der.element(body, at)
+        if tag == 0xA0 and at == 0:
+            fields["version"] = body[start:end]
+        elif index < len(_FIELDS):
+            name = _FIELDS[index]
+            if tag != (der.INTEGER if name == "serial" else der.SEQUENCE):
+                raise der.DerError("no certificate")
+            fields[name] = body[at:end] if name in {"issuer", "subject", "key"} else body[start:end]
+            index += 1
+        elif tag == 0xA3:
+            fields["extensions"] = der.contents(body[start:end], der.SEQUENCE)
+        at = end
+    if index < len(_FIELDS):
+        raise der.DerError("no certificate")
+    der.integer(fields["serial"])
+    parse_name(fields["issuer"])
+    parse_name(fields["subject"])
+    return fields
+
+
+def _algorithm(value: bytes) -> tuple[str, bytes]:
+    try:
+        _, start, end = der.element(value)
+        return der.oid(value[start:end]), value[end:]
+    except der.DerError:
+        return "", b""
+
+
+@lru_cache(20000)
+def certificate(data: bytes) -> Certificate:
+    """The certificate in DER that data is or begins with; the same object for the same bytes.
+
+    Raises:
+        der.DerError: it is no certificate.
+    """
+    return Certificate(data)

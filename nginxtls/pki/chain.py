@@ -1,0 +1,156 @@
+"""The chain as sent, and what a fresh client makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from nginxtls.pki.certificate import Certificate
+from nginxtls.pki.hostnames import match_hostname
+from nginxtls.pki.path import PathVerdict, Reason, Verdict, build_path
+from nginxtls.pki.pem import Bundle
+from nginxtls.pki.signatures import verify
+from nginxtls.pki.trust import TrustStore
+
+# A bundle of more certificates than this is no chain; only so many are compared with each other.
+_MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A bundle as sent and the path built from it; places count from 0 in what is sent."""
+
+    leaf: Certificate
+    sent: tuple[Certificate, ...]
+    built: PathVerdict
+    #: The first is the leaf and each later one of the path stands after the one it issued.
+    order_ok: bool
+    #: The first certificate is a CA, and this later one is the leaf.
+    leaf_place: int
+    unrelated: tuple[int, ...]
+    duplicates: tuple[int, ...]
+    root_sent: int | None
+    #: All that is wrong with it, what clients refuse it for and what they do not mind.
+    reasons: tuple[Reason, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.built.verdict
+
+    @property
+    def path(self) -> tuple[Certificate, ...]:
+        return self.built.path
+
+    @property
+    def missing_issuer(self) -> str | None:
+        """The name of the issuer that is neither sent nor trusted."""
+        return self.built.missing_issuer
+
+    @property
+    def aia(self) -> tuple[str, ...]:
+        """Where the missing issuer's certificate is said to be; nothing is fetched."""
+        return self.built.aia
+
+    def reason(self, kind: str) -> Reason | None:
+        """The first reason of a kind."""
+        return next((each for each in self.reasons if each.kind == kind), None)
+
+
+def analyse_chain(
+    bundle: Bundle | Sequence[Certificate], trust: TrustStore, at: datetime, name: str | None = None
+) -> Chain:
+    """Judge a bundle as served: its first certificate is the leaf. With a name, also whether it is for that name.
+
+    Raises:
+        ValueError: there is no certificate in it.
+    """
+    sent = tuple(bundle.certificates if isinstance(bundle, Bundle) else bundle)
+    if not sent:
+        raise ValueError("a chain without a certificate")
+    leaf = sent[0]
+    built = build_path(leaf, sent, trust, at)
+    duplicates = tuple(place for place, each in enumerate(sent) if each in sent[:place]) if len(sent) < _MOST else ()
+    leaf_place = _leaf_place(sent)
+    related = _related(sent, leaf_place)
+    unrelated = tuple(place for place in range(1, len(sent)) if place not in related and place not in duplicates)
+    root_sent = next((place for place in sorted(related) if place and sent[place].self_signed), None)
+    places = [sent.index(each) for each in built.path if each in sent]
+    order_ok = leaf_place == 0 and places == sorted(places)
+    if leaf_place:
+        # A client takes the first for the leaf, whatever comes later; what it says of that CA helps nobody.
+        own = tuple(each for each in built.reasons if each.kind != "no-server-auth")
+        built = replace(built, verdict="untrusted", reasons=own)
+    reasons = (
+        *built.reasons,
+        *_shape(sent, leaf_place, order_ok, unrelated, duplicates, root_sent),
+        *_names(leaf, name),
+    )
+    refused = any(each.fatal and each.kind == "name-mismatch" for each in reasons)
+    if refused and built.verdict == "trusted":
+        built = replace(built, verdict="untrusted")
+    return Chain(leaf, sent, built, order_ok, leaf_place, unrelated, duplicates, root_sent, reasons)
+
+
+def _leaf_place(sent: Sequence[Certificate]) -> int:
+    """Where the leaf is: first, unless that one is a CA that issued another, which is none."""
+    if not sent[0].is_ca:
+        return 0
+    others = (place for place, each in enumerate(sent[:_MOST]) if not each.is_ca)
+    return next(others, 0)
+
+
+def _related(sent: Sequence[Certificate], leaf_place: int) -> set[int]:
+    """The places of all certificates through which a path from the leaf could go."""
+    by_subject: dict[tuple[object, ...], list[int]] = {}
+    for place, each in enumerate(sent[:_MOST]):
+        by_subject.setdefault(each.subject_dn.canonical, []).append(place)
+    found = {leaf_place}
+    todo = [leaf_place]
+    while todo:
+        child = sent[todo.pop()]
+        for place in by_subject.get(child.issuer_dn.canonical, ()):
+            if place not in found and verify(child, sent[place].public_key_der) is not False:
+                found.add(place)
+                todo.append(place)
+    return found
+
+
+def _shape(
+    sent: Sequence[Certificate],
+    leaf_place: int,
+    order_ok: bool,
+    unrelated: Sequence[int],
+    duplicates: Sequence[int],
+    root_sent: int | None,
+) -> list[Reason]:
+    found = []
+    if leaf_place:
+        text = f'the leaf "{sent[leaf_place].subject_name}" comes as number {leaf_place + 1}; it must be the first'
+        found.append(Reason("wrong-order", leaf_place, text))
+    elif not order_ok:
+        text = "the certificates are not in issuing order, each after the one that it issued"
+        found.append(Reason("wrong-order", None, text, fatal=False))
+    for place in unrelated:
+        if place != leaf_place:
+            text = f'"{sent[place].subject_name}" is on no path from the leaf'
+            found.append(Reason("unrelated-certificate", place, text, fatal=False))
+    for place in duplicates:
+        text = f'"{sent[place].subject_name}" is sent twice'
+        found.append(Reason("duplicate-certificate", place, text, fatal=False))
+    if root_sent is not None:
+        text = f'the root "{sent[root_sent].subject_name}" is sent; a client has it or does not trust it'
+        found.append(Reason("root-sent", root_sent, text, fatal=False))
+    return found
+
+
+def _names(leaf: Certificate, name: str | None) -> list[Reason]:
+    found = []
+    if not leaf.is_ca and not leaf.sans:
+        text = f'"{leaf.subject_name}" has no subject alternative name; clients do not look at the common name'
+        found.append(Reason("no-subject-alt-name", 0, text, fatal=False))
+    if name is not None:
+        match = match_hostname(name, leaf)
+        if not match.matches:
+            found.append(Reason("name-mismatch", 0, match.reason))
+    return found

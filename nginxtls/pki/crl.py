@@ -1,0 +1,102 @@
+"""Certificate revocation lists: who issued them, how fresh they are, and what they revoke."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from nginxtls.pki import der
+from nginxtls.pki.certificate import Certificate
+from nginxtls.pki.names import Name, parse_name
+from nginxtls.pki.pem import Problem, read_blocks
+from nginxtls.pki.signatures import verify_signature
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationList:
+    """``next_update`` is None where the list says none; ``revoked`` are serial numbers; ``line`` is where it begins."""
+
+    issuer: Name
+    this_update: datetime
+    next_update: datetime | None
+    revoked: frozenset[int]
+    line: int
+    algorithm: tuple[str, bytes]
+    signature: bytes
+    signed: bytes
+
+    def __repr__(self) -> str:
+        return f"<CRL of {self.issuer.short!r}>"
+
+    @property
+    def issuer_name(self) -> str:
+        return self.issuer.short
+
+    def stale(self, at: datetime) -> bool:
+        """It is past its next update: OpenSSL then refuses all certificates of that CA (error 12)."""
+        return self.next_update is not None and self.next_update < at
+
+    def issued_by(self, ca: Certificate) -> bool | None:
+        """Whether this CA issued it; None if its signature is of a kind that is not known."""
+        if ca.subject_dn.canonical != self.issuer.canonical:
+            return False
+        return verify_signature(*self.algorithm, self.signature, self.signed, ca.public_key_der)
+
+
+@dataclass(frozen=True, slots=True)
+class CRLs:
+    """The lists of a file; ``problems`` is what else stands in it, or why none could be read."""
+
+    lists: tuple[RevocationList, ...]
+    problems: tuple[Problem, ...]
+
+
+@lru_cache(256)
+def read_crl(data: bytes) -> CRLs:
+    """Read a file for `ssl_crl`. Never raises."""
+    found, problems = [], []
+    for block in read_blocks(data):
+        if block.problem:
+            problems.append(block.problem)
+        elif block.label == "X509 CRL":
+            try:
+                found.append(_parse(block.data, block.line))
+            except (der.DerError, IndexError, ValueError) as error:
+                problems.append(Problem("not-a-crl", f"the CRL is damaged: {error}", block.line))
+    if not found and not problems:
+        kind = "empty" if not data.strip() else "not-pem"
+        problems.append(Problem(kind, "there is no CRL in it"))
+    return CRLs(tuple(found), tuple(problems))
+
+
+def _parse(data: bytes, line: int) -> RevocationList:
+    whole = der.contents(data, der.SEQUENCE)
+    _, start, end = der.element(whole)
+    (_, algorithm), (_, signature) = tuple(der.elements(whole[end:]))[:2]
+    fields = list(_tagged(whole[start:end]))
+    if fields[0][0] == der.INTEGER:
+        fields.pop(0)
+    issuer = parse_name(fields[1][2])
+    this_update = der.time(fields[2][0], fields[2][1])
+    rest = fields[3:]
+    next_update = None
+    if rest and rest[0][0] in {der.UTC_TIME, der.GENERALIZED_TIME}:
+        tag, value, _ = rest.pop(0)
+        next_update = der.time(tag, value)
+    revoked = frozenset[int]()
+    if rest and rest[0][0] == der.SEQUENCE:
+        revoked = frozenset(der.integer(next(der.elements(entry))[1]) for _, entry in der.elements(rest[0][1]))
+    _, oid_start, oid_end = der.element(algorithm)
+    named = (der.oid(algorithm[oid_start:oid_end]), algorithm[oid_end:])
+    return RevocationList(issuer, this_update, next_update, revoked, line, named, signature[1:], whole[:end])
+
+
+def _tagged(data: bytes) -> list[tuple[int, bytes, bytes]]:
+    """Tag, contents and whole of each element."""
+    found, at = [], 0
+    while at < len(data):
+        tag, start, end = der.element(data, at)
+        found.append((tag, data[start:end], data[at:end]))
+        at = end
+    return found

@@ -1,0 +1,177 @@
+"""The extensions of a certificate that decide something, each decoded alone so that one bad one spoils no other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from nginxtls.pki import der
+from nginxtls.pki.names import Name, parse_name, printable
+from nginxtls.pki.oids import name_of
+
+SUBJECT_KEY_ID, KEY_USAGE, SAN, BASIC_CONSTRAINTS = "2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.19"
+NAME_CONSTRAINTS, CRL_POINTS, POLICIES, AUTHORITY_KEY_ID = "2.5.29.30", "2.5.29.31", "2.5.29.32", "2.5.29.35"
+EXTENDED_KEY_USAGE, AUTHORITY_INFO = "2.5.29.37", "1.3.6.1.5.5.7.1.1"
+TLS_FEATURE, SCT_LIST, POISON = "1.3.6.1.5.5.7.1.24", "1.3.6.1.4.1.11129.2.4.2", "1.3.6.1.4.1.11129.2.4.3"
+
+# What OpenSSL takes for handled when it is critical (X509_supported_extension in v3_purp.c, 3.5).
+HANDLED = frozenset(
+    {
+        *(SUBJECT_KEY_ID, KEY_USAGE, SAN, BASIC_CONSTRAINTS, NAME_CONSTRAINTS, CRL_POINTS, POLICIES, AUTHORITY_KEY_ID),
+        *(EXTENDED_KEY_USAGE, "2.5.29.36", "2.5.29.33", "2.5.29.54", "2.16.840.1.113730.1.1"),
+        *("1.3.6.1.5.5.7.1.7", "1.3.6.1.5.5.7.1.8", "1.3.6.1.5.5.7.1.14"),
+    }
+)
+# For these OpenSSL refuses a certificate if they cannot be decoded or stand twice (ossl_x509v3_cache_extensions).
+DECISIVE = {
+    BASIC_CONSTRAINTS: "basic constraints",
+    KEY_USAGE: "key usage",
+    EXTENDED_KEY_USAGE: "extended key usage",
+    SUBJECT_KEY_ID: "subject key identifier",
+    AUTHORITY_KEY_ID: "authority key identifier",
+    SAN: "subject alternative name",
+    NAME_CONSTRAINTS: "name constraints",
+    CRL_POINTS: "CRL distribution points",
+}
+_USAGES = (
+    *("digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement"),
+    *("keyCertSign", "cRLSign", "encipherOnly", "decipherOnly"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneralName:
+    """``kind`` is email, dns, directory, uri, ip, or the tag's number; ``value`` its text, ``raw`` its bytes."""
+
+    kind: str
+    value: str
+    raw: bytes
+    name: Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """Name constraints: the permitted and the excluded subtrees (RFC 5280 section 4.2.1.10)."""
+
+    permitted: tuple[GeneralName, ...]
+    excluded: tuple[GeneralName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityKey:
+    """The authority key identifier: the key's, and where given the issuer's own issuer and serial number."""
+
+    key_id: bytes | None
+    issuer: tuple[GeneralName, ...]
+    serial: int | None
+
+
+def general_name(tag: int, value: bytes) -> GeneralName:
+    number = tag & 0x1F
+    if number in {1, 2, 6}:
+        kind = {1: "email", 2: "dns", 6: "uri"}[number]
+        return GeneralName(kind, printable(value.decode("utf-8", "replace")), value)
+    if number == 7:
+        try:
+            return GeneralName("ip", str(ip_address(value)), value)
+        except ValueError:
+            return GeneralName("ip", value.hex(), value)
+    if number == 4:
+        name = parse_name(value)
+        return GeneralName("directory", name.text, value, name)
+    return GeneralName(str(number), "", value)
+
+
+def general_names(value: bytes) -> tuple[GeneralName, ...]:
+    names = tuple(general_name(tag, each) for tag, each in der.elements(der.contents(value, der.SEQUENCE)))
+    if any(tag & 0xC0 != 0x80 for tag, _ in der.elements(der.contents(value, der.SEQUENCE))):
+        raise der.DerError("a name of no known kind")
+    return names
+
+
+def basic_constraints(value: bytes) -> tuple[bool, int | None]:
+    """Whether it is a CA, and its path length."""
+    is_ca, length = False, None
+    for tag, each in der.elements(der.contents(value, der.SEQUENCE)):
+        if tag == der.BOOLEAN:
+            is_ca = any(each)
+        elif tag == der.INTEGER:
+            length = der.integer(each)
+        else:
+            raise der.DerError("basic constraints of another shape")
+    return is_ca, length
+
+
+def key_usage(value: bytes) -> frozenset[str]:
+    found = der.bits(der.contents(value, der.BIT_STRING))
+    return frozenset(name for bit, name in enumerate(_USAGES) if bit in found)
+
+
+def extended_key_usage(value: bytes) -> tuple[str, ...]:
+    purposes = []
+    for tag, each in der.elements(der.contents(value, der.SEQUENCE)):
+        if tag != der.OID:
+            raise der.DerError("a purpose that is no object identifier")
+        purposes.append(name_of("purpose", der.oid(each)))
+    return tuple(purposes)
+
+
+def name_constraints(value: bytes) -> Constraints:
+    trees: dict[int, list[GeneralName]] = {0xA0: [], 0xA1: []}
+    for tag, subtrees in der.elements(der.contents(value, der.SEQUENCE)):
+        if tag not in trees:
+            raise der.DerError("name constraints of another shape")
+        for _, subtree in der.elements(subtrees):
+            base, start, end = der.element(subtree)
+            trees[tag].append(_subtree(base, subtree[start:end]))
+    return Constraints(tuple(trees[0xA0]), tuple(trees[0xA1]))
+
+
+def _subtree(tag: int, value: bytes) -> GeneralName:
+    # An address and its mask; see `constraints.py`.
+    return GeneralName("ip", value.hex(), value) if tag & 0x1F == 7 else general_name(tag, value)
+
+
+def authority_key(value: bytes) -> AuthorityKey:
+    key_id, issuer, serial = None, (), None
+    for tag, each in der.elements(der.contents(value, der.SEQUENCE)):
+        if tag == 0x80:
+            key_id = each
+        elif tag == 0xA1:
+            issuer = tuple(general_name(*pair) for pair in der.elements(each))  # type: ignore[assignment]
+        elif tag == 0x82:
+            serial = der.integer(each)
+    return AuthorityKey(key_id, issuer, serial)
+
+
+def access(value: bytes) -> tuple[tuple[str, str], ...]:
+    """Method (dotted) and address of each entry of an authority information access."""
+    found = []
+    for _, entry in der.elements(der.contents(value, der.SEQUENCE)):
+        (_, method), (tag, place) = tuple(der.elements(entry))[:2]
+        found.append((der.oid(method), general_name(tag, place).value))
+    return tuple(found)
+
+
+def crl_points(value: bytes) -> tuple[str, ...]:
+    """The addresses of the distribution points."""
+    found: list[str] = []
+    for _, point in der.elements(der.contents(value, der.SEQUENCE)):
+        for tag, name in der.elements(point):
+            if tag == 0xA0 and name[:1] == b"\xa0":
+                names = der.contents(name, 0xA0)
+                found.extend(each.value for each in (general_name(*pair) for pair in der.elements(names)))
+    return tuple(found)
+
+
+def policies(value: bytes) -> tuple[str, ...]:
+    """The policies' identifiers, dotted."""
+    found = []
+    for _, information in der.elements(der.contents(value, der.SEQUENCE)):
+        _, start, end = der.element(information)
+        found.append(der.oid(information[start:end]))
+    return tuple(found)
+
+
+def tls_features(value: bytes) -> tuple[int, ...]:
+    return tuple(der.integer(each) for _, each in der.elements(der.contents(value, der.SEQUENCE)))

@@ -1,0 +1,130 @@
+"""Whether a certificate is for a host name or address, after RFC 9525: alternative names only, one label a wildcard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from nginxtls.pki.certificate import Certificate, SubjectAltName
+from nginxtls.pki.names import printable
+
+
+@dataclass(frozen=True, slots=True)
+class NameMatch:
+    """``by`` is the alternative name that matches, ``nearest`` the likest one if none does, ``reason`` says why."""
+
+    matches: bool
+    by: SubjectAltName | None
+    nearest: SubjectAltName | None
+    reason: str
+
+
+def match_hostname(name: str, certificate: Certificate) -> NameMatch:
+    """Compare a host name (as Unicode or in its ASCII form) or IP address with a certificate's names."""
+    address = _address(name)
+    if address is not None:
+        return _match_address(address, certificate)
+    shown = printable(name)
+    wanted = ascii_host(name)
+    if wanted is None:
+        return NameMatch(False, None, None, f"{shown} is not a host name")
+    for san in certificate.sans:
+        if san.kind == "dns" and covers(san.value, wanted):
+            return NameMatch(
+                True, san, None, f"{san.value} is {shown}" if san.value == wanted else f"{san.value} covers {shown}"
+            )
+    candidates = [san for san in certificate.sans if san.kind == "dns"]
+    if not candidates:
+        return NameMatch(False, None, None, _without_names(certificate, shown))
+    nearest = max(candidates, key=lambda san: _likeness(san.value, wanted))
+    return NameMatch(False, None, nearest, _why_not(nearest.value, wanted, shown))
+
+
+def covers(pattern: str, host: str) -> bool:
+    """A DNS name of a certificate covers a host name in ASCII: equal, or with one label for a leading ``*``."""
+    pattern, host = pattern.lower(), host.lower()
+    if "*" not in pattern:
+        return pattern == host and valid_host(host)
+    first, _, rest = pattern.partition(".")
+    label, _, parent = host.partition(".")
+    # A wildcard under a top-level name (*.com) is refused by OpenSSL and by browsers.
+    return first == "*" and "." in rest and "*" not in rest and rest == parent and valid_host(host) and bool(label)
+
+
+def ascii_host(name: str) -> str | None:
+    """The ASCII form in lower case, without the dot at the end; None for what is no host name."""
+    host = name.removesuffix(".")
+    if not host:
+        return None
+    if not host.isascii():
+        labels = []
+        for label in host.replace("\u3002", ".").split("."):
+            try:
+                labels.append(label if label.isascii() else label.lower().encode("idna").decode("ascii"))
+            except UnicodeError:
+                return None
+        host = ".".join(labels)
+    host = host.lower()
+    return host if valid_host(host) else None
+
+
+def valid_host(host: str) -> bool:
+    return len(host) <= 253 and all(
+        0 < len(label) < 64 and all(c.isascii() and (c.isalnum() or c in "-_") for c in label)
+        for label in host.split(".")
+    )
+
+
+def _address(name: str) -> str | None:
+    try:
+        return str(ip_address(name[1:-1] if name.startswith("[") and name.endswith("]") else name))
+    except ValueError:
+        return None
+
+
+def _match_address(address: str, certificate: Certificate) -> NameMatch:
+    for san in certificate.sans:
+        if san.kind == "ip" and san.value == address:
+            return NameMatch(True, san, None, f"{san.value} is named as an address")
+    as_name = next((san for san in certificate.sans if san.kind == "dns" and san.value == address), None)
+    if as_name:
+        return NameMatch(False, None, as_name, f"{address} stands there as a DNS name, and must be an IP address")
+    if not certificate.sans:
+        return NameMatch(False, None, None, _without_names(certificate, address))
+    nearest = next((san for san in certificate.sans if san.kind == "ip"), certificate.sans[0])
+    return NameMatch(False, None, nearest, f"the certificate does not name the address {address}")
+
+
+def _without_names(certificate: Certificate, shown: str) -> str:
+    if certificate.sans:
+        return f"the certificate names no host, so not {shown}"
+    common = certificate.common_names
+    more = f"; clients do not look at the common name ({common[-1]})" if common else ""
+    return f"the certificate has no subject alternative names{more}"
+
+
+def _likeness(pattern: str, wanted: str) -> tuple[int, int, int]:
+    ours, theirs = wanted.split(".")[::-1], pattern.lower().split(".")[::-1]
+    common = 0
+    for a, b in zip(ours, theirs, strict=False):
+        if a != b:
+            break
+        common += 1
+    return common, int(pattern.startswith("*.")), -abs(len(ours) - len(theirs))
+
+
+def _why_not(pattern: str, wanted: str, shown: str) -> str:
+    lower = pattern.lower()
+    if lower.startswith("*."):
+        parent = lower[2:]
+        if "." not in parent:
+            return f"{pattern} covers nothing: a wildcard may not stand for all names of a top-level domain"
+        if wanted == parent:
+            return f"{pattern} does not reach {shown}: a wildcard stands for one label, not for none"
+        if wanted.endswith("." + parent):
+            return f"{pattern} does not reach {shown}: a wildcard stands for one label"
+    elif "*" in lower:
+        return f"{pattern} covers nothing: a wildcard must be the whole first label"
+    if lower.endswith("."):
+        return f"{pattern} ends with a dot, which no certificate may"
+    return f"{shown} is none of its names; the nearest is {pattern}"

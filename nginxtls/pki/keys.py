@@ -1,0 +1,201 @@
+"""Keys: what a public key is, private keys as nginx loads them, DH parameters. No key material leaves this module."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from nginxtls.pki import der
+from nginxtls.pki.oids import known, name_of
+from nginxtls.pki.pem import Block, is_key, read_blocks
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+    from nginxtls.tls import ServerKey
+
+_RSA, _RSA_PSS, _EC = "1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10", "1.2.840.10045.2.1"
+_DSA = {"1.2.840.10040.4.1", "1.2.840.10040.4.3"}
+_EDWARDS = {"1.3.101.112": ("Ed25519", 256), "1.3.101.113": ("Ed448", 456)}
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKey:
+    """A private key, of which only this much is kept.
+
+    ``public_key_sha256`` is the hash of its public key, equal to the certificate's that it belongs to.
+    """
+
+    key: ServerKey
+    public_key_sha256: str | None
+    encrypted: bool = False
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KeyProblem:
+    """Why a key, or DH parameters, cannot be used.
+
+    Kinds: empty, not-pem, der, no-key, certificate, encrypted, wrong-password, truncated, bad-base64, glued,
+    unknown-key, not-a-group.
+    """
+
+    kind: str
+    message: str
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DHParameters:
+    """The size of the prime in bits, and the group's name if it is a standard one."""
+
+    bits: int
+    known_group: str | None = None
+
+
+@lru_cache(20000)
+def describe_public_key(info: bytes) -> ServerKey:
+    """Kind, size and curve of a SubjectPublicKeyInfo in DER; kind ``unknown`` or an algorithm's name otherwise."""
+    from nginxtls.tls import ServerKey
+
+    try:
+        (_, algorithm), (_, bits) = tuple(der.elements(der.contents(info, der.SEQUENCE)))[:2]
+        parts = list(der.elements(algorithm))
+        oid = der.oid(parts[0][1])
+        if oid in {_RSA, _RSA_PSS}:
+            modulus, _ = _rsa_numbers(bits)
+            return ServerKey("RSA" if oid == _RSA else "RSA-PSS", modulus.bit_length())
+        if oid == _EC:
+            curve = der.oid(parts[1][1]) if parts[1][0] == der.OID else ""
+            found = known("curve", curve)
+            return ServerKey("EC", int(found[1]) if found else None, found[0] if found else curve or "explicit")
+        if oid in _EDWARDS:
+            return ServerKey(*_EDWARDS[oid])
+        if oid in _DSA:
+            prime = next(der.elements(parts[1][1]), None) if len(parts) > 1 else None
+            return ServerKey("DSA", der.integer(prime[1]).bit_length() if prime else None)
+        if known("signature", oid):
+            return ServerKey(name_of("signature", oid), None)
+    except (ValueError, IndexError):
+        pass
+    return ServerKey("unknown", None)
+
+
+def _rsa_numbers(bits: bytes) -> tuple[int, int]:
+    numbers = [der.integer(value) for _, value in der.elements(der.contents(bits[1:], der.SEQUENCE))]
+    return numbers[0], numbers[1]
+
+
+def rsa_numbers(info: bytes) -> tuple[int, int] | None:
+    """Modulus and exponent of an RSA SubjectPublicKeyInfo, or None for another key."""
+    try:
+        (_, algorithm), (_, bits) = tuple(der.elements(der.contents(info, der.SEQUENCE)))[:2]
+        _, start, end = der.element(algorithm)
+        return _rsa_numbers(bits) if der.oid(algorithm[start:end]) in {_RSA, _RSA_PSS} else None
+    except (ValueError, IndexError):
+        return None
+
+
+@lru_cache(4096)
+def is_roca(info: bytes) -> bool:
+    """An RSA key of the Infineon library (CVE-2017-15361): its modulus is a power of 65537 modulo each small prime."""
+    numbers = rsa_numbers(info)
+    return numbers is not None and all(numbers[0] % prime in powers for prime, powers in _roca_table())
+
+
+@lru_cache(1)
+def _roca_table() -> tuple[tuple[int, frozenset[int]], ...]:
+    # Nemec et al., "The Return of Coppersmith's Attack", CCS 2017, section 2; the primes that tell most.
+    primes = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
+    return tuple((prime, frozenset(pow(65537, power, prime) for power in range(prime))) for prime in primes)
+
+
+@lru_cache(4096)
+def read_key(data: bytes, passwords: tuple[bytes, ...] = ()) -> PrivateKey | KeyProblem:
+    """The first private key of a file, as nginx loads `ssl_certificate_key`; passwords are tried in order."""
+    if not data.strip():
+        return KeyProblem("empty", "empty: there is no key in it")
+    block = None
+    labels = []
+    for block in read_blocks(data):
+        if block.problem:
+            return KeyProblem(block.problem.kind, block.problem.message, block.problem.line)
+        labels.append(block.label)
+        if is_key(block.label):
+            break
+    else:
+        if any("CERTIFICATE" in label for label in labels):
+            return KeyProblem("certificate", "a certificate, and no private key")
+        if data[:1] == b"\x30":
+            return KeyProblem("der", "DER; nginx reads only PEM")
+        return KeyProblem("not-pem" if not labels else "no-key", "there is no private key in it")
+    return _load(block, passwords)
+
+
+def _load(block: Block, passwords: tuple[bytes, ...]) -> PrivateKey | KeyProblem:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    encrypted = block.label == "ENCRYPTED PRIVATE KEY" or b"ENCRYPTED" in block.headers
+    if encrypted and not passwords:
+        return KeyProblem("encrypted", "it is encrypted, and there is no password for it", block.line)
+    pem = _pem(block)
+    for password in passwords if encrypted else (None,):
+        try:
+            return _described(load_pem_private_key(pem, password), encrypted, block.line)
+        except UnsupportedAlgorithm:
+            return KeyProblem("unknown-key", "a kind of key that is not known here", block.line)
+        except (ValueError, TypeError):
+            continue
+    if encrypted:
+        return KeyProblem("wrong-password", "it is encrypted, and no password fits", block.line)
+    return KeyProblem("unknown-key", f"the {block.label} cannot be decoded", block.line)
+
+
+def _pem(block: Block) -> bytes:
+    label = block.label.encode("latin-1")
+    headers = block.headers + b"\n\n" if block.headers else b""
+    text = binascii.b2a_base64(block.data, newline=False)
+    body = b"\n".join(text[at : at + 64] for at in range(0, len(text), 64))
+    return b"-----BEGIN %b-----\n%b%b\n-----END %b-----\n" % (label, headers, body, label)
+
+
+def _described(key: PrivateKeyTypes, encrypted: bool, line: int) -> PrivateKey:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    info = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return PrivateKey(describe_public_key(info), sha256(info).hexdigest(), encrypted, line)
+
+
+@lru_cache(256)
+def read_dhparam(data: bytes) -> DHParameters | KeyProblem:
+    """The first DH parameters of a file, as nginx loads `ssl_dhparam`."""
+    for block in read_blocks(data):
+        if block.problem:
+            return KeyProblem(block.problem.kind, block.problem.message, block.problem.line)
+        if block.label not in {"DH PARAMETERS", "X9.42 DH PARAMETERS"}:
+            continue
+        try:
+            numbers = [der.integer(value) for _, value in der.elements(der.contents(block.data, der.SEQUENCE))]
+        except ValueError:
+            return KeyProblem("not-a-group", "the DH parameters are damaged", block.line)
+        if len(numbers) < 2 or numbers[0] <= 0:
+            return KeyProblem("not-a-group", "the DH parameters are damaged", block.line)
+        return DHParameters(numbers[0].bit_length(), _group(numbers[0]))
+    return KeyProblem("empty" if not data.strip() else "not-pem", "there are no DH parameters in it")
+
+
+_FFDHE = re.compile(r"\AF{16}ADF85458A2BB4A9AAFDC5620273D3CF1.*F{16}\Z")
+_MODP = re.compile(r"\AF{16}C90FDAA22168C234C4C6628B80DC1CD1.*F{16}\Z")
+
+
+def _group(prime: int) -> str | None:
+    """The standard group, told by the digits of e (RFC 7919) or pi (RFC 2409, RFC 3526) that its prime is made of."""
+    digits, bits = f"{prime:X}", prime.bit_length()
+    if _FFDHE.match(digits):
+        return f"ffdhe{bits}"
+    return f"modp_{bits}" if _MODP.match(digits) else None

@@ -1,0 +1,115 @@
+"""Distinguished names: as text after RFC 4514, as a short name for messages, and as OpenSSL compares them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from nginxtls.pki import der
+from nginxtls.pki.oids import name_of
+
+_COMMON_NAME, _ORGANISATION = "2.5.4.3", "2.5.4.10"
+# Contents of string types to text; T.61 is read as Latin-1, as OpenSSL and browsers do.
+_CODECS = {0x0C: "utf-8", 0x1E: "utf-16-be", 0x1C: "utf-32-be", 0x14: "latin-1"}
+_STRINGS = frozenset({0x0C, 0x12, 0x13, 0x14, 0x16, 0x1A, 0x1C, 0x1E})
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A distinguished name: its relative names, each a tuple of (attribute's OID, string tag, bytes)."""
+
+    parts: tuple[tuple[tuple[str, int, bytes], ...], ...]
+
+    @property
+    def text(self) -> str:
+        """RFC 4514, most specific part first; what could do harm on a terminal is escaped as well."""
+        return ",".join(
+            "+".join(f"{name_of('attribute', oid)}={_escaped(decode(tag, value))}" for oid, tag, value in part)
+            for part in reversed(self.parts)
+        )
+
+    def values(self, wanted: str) -> tuple[str, ...]:
+        """The values of an attribute, escaped for display."""
+        return tuple(printable(decode(tag, value)) for part in self.parts for oid, tag, value in part if oid == wanted)
+
+    @property
+    def common_names(self) -> tuple[str, ...]:
+        return self.values(_COMMON_NAME)
+
+    @property
+    def organisations(self) -> tuple[str, ...]:
+        return self.values(_ORGANISATION)
+
+    @property
+    def short(self) -> str:
+        """Common name, else organisation, else the whole; empty for an empty name."""
+        for values in (self.common_names, self.organisations):
+            if values and values[-1]:
+                return values[-1]
+        return self.text
+
+    @property
+    def canonical(self) -> tuple[object, ...]:
+        """What two names that OpenSSL takes for equal have in common (x509_name_canon in x_name.c)."""
+        return tuple(frozenset((oid, _folded(tag, value)) for oid, tag, value in part) for part in self.parts)
+
+
+@lru_cache(20000)
+def parse_name(data: bytes) -> Name:
+    """A Name from its DER, tag included.
+
+    Raises:
+        der.DerError: it is no name.
+    """
+    parts = []
+    for tag, relative in der.elements(der.contents(data, der.SEQUENCE)):
+        if tag != der.SET:
+            raise der.DerError("a name without sets")
+        part = []
+        for inner, pair in der.elements(relative):
+            if inner != der.SEQUENCE:
+                raise der.DerError("a name without pairs")
+            fields = list(der.elements(pair))
+            if len(fields) != 2 or fields[0][0] != der.OID:
+                raise der.DerError("a name without pairs")
+            part.append((der.oid(fields[0][1]), fields[1][0], fields[1][1]))
+        parts.append(tuple(part))
+    return Name(tuple(parts))
+
+
+def decode(tag: int, value: bytes) -> str:
+    """The text of a directory string; bytes that are no text become U+FFFD."""
+    return value.decode(_CODECS.get(tag, "utf-8"), "replace")
+
+
+def printable(text: str) -> str:
+    r"""The text with control, format and other unprintable characters written as \xNN or \uNNNN."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _code(each) for each in text)
+
+
+def _code(character: str) -> str:
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def _escaped(text: str) -> str:
+    # RFC 4514 section 2.4.
+    special = "".join("\\" + each if each in '\\,+"<>;' else each for each in text)
+    if special[:1] in {" ", "#"}:
+        special = "\\" + special
+    if special.endswith(" ") and not special.endswith("\\ "):
+        special = special[:-1] + "\\ "
+    return printable(special)
+
+
+def _folded(tag: int, value: bytes) -> object:
+    if tag not in _STRINGS:
+        return tag, value
+    folded = decode(tag, value).encode("utf-8", "replace").translate(_LOWER).decode("utf-8")
+    return " ".join(word for word in folded.split(" ") if word)
+
+
+# OpenSSL folds the case of ASCII letters only, and runs of white space into one blank.
+_LOWER = bytes(byte + 32 if 65 <= byte <= 90 else 32 if byte in b"\t\n\v\f\r" else byte for byte in range(256))

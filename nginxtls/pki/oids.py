@@ -1,0 +1,27 @@
+"""Names of object identifiers, from `oids.tsv`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+
+
+@lru_cache(1)
+def _table() -> dict[tuple[str, str], tuple[str, str]]:
+    table = {}
+    for line in files("nginxtls.pki").joinpath("oids.tsv").read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            use, oid, detail, name = line.split("\t")
+            table[use, oid] = (name, "" if detail == "-" else detail)
+    return table
+
+
+def known(use: str, oid: str) -> tuple[str, str] | None:
+    """The name and detail of an identifier used as ``signature``, ``purpose``, ``attribute`` or ``curve``."""
+    return _table().get((use, oid))
+
+
+def name_of(use: str, oid: str) -> str:
+    """Its name, or the dotted numbers."""
+    found = known(use, oid)
+    return found[0] if found else oid

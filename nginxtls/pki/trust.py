@@ -1,0 +1,111 @@
+"""Trust stores: Mozilla's roots, the system's, a private CA's, none. `nginxtls.pki` opens no other files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from nginxtls.pki.certificate import Certificate, certificate
+from nginxtls.pki.der import DerError
+from nginxtls.pki.pem import read_blocks
+
+_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"})
+
+
+class TrustStore:
+    """A set of trust anchors. ``private`` tells that someone gave anchors of their own."""
+
+    def __init__(self, name: str, certificates: Iterable[Certificate], *, private: bool = False) -> None:
+        self.name = name
+        self.certificates = tuple(dict.fromkeys(certificates))
+        self.private = private
+
+    def __repr__(self) -> str:
+        return f"<trust store {self.name}: {len(self.certificates)} certificates>"
+
+    def __len__(self) -> int:
+        return len(self.certificates)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._members
+
+    def __or__(self, other: TrustStore) -> TrustStore:
+        """Both together."""
+        if not other.certificates:
+            return self
+        if not self.certificates:
+            return other
+        name = f"{self.name} and {other.name}"
+        return TrustStore(name, (*self.certificates, *other.certificates), private=self.private or other.private)
+
+    @cached_property
+    def _members(self) -> frozenset[Certificate]:
+        return frozenset(self.certificates)
+
+    @cached_property
+    def _by_subject(self) -> dict[tuple[object, ...], list[Certificate]]:
+        index: dict[tuple[object, ...], list[Certificate]] = {}
+        for each in self.certificates:
+            index.setdefault(each.subject_dn.canonical, []).append(each)
+        return index
+
+    @cached_property
+    def organisations(self) -> frozenset[str]:
+        return frozenset(each for anchor in self.certificates for each in anchor.subject_dn.organisations)
+
+    def with_subject(self, canonical: tuple[object, ...]) -> list[Certificate]:
+        """The anchors with a subject in its canonical form (`Name.canonical`)."""
+        return self._by_subject.get(canonical, [])
+
+    @classmethod
+    def none(cls) -> TrustStore:
+        return cls("none", ())
+
+    @classmethod
+    def from_pem(cls, data: bytes, name: str = "the given trust file") -> TrustStore:
+        """The certificates of a PEM file; empty where there are none."""
+        found = []
+        for block in read_blocks(data):
+            if block.label in _LABELS and not block.problem:
+                try:
+                    found.append(certificate(block.data))
+                except DerError:
+                    continue
+        return cls(name, found, private=True)
+
+    @classmethod
+    def mozilla(cls) -> TrustStore:
+        """Mozilla's roots for servers, as `certifi` brings them."""
+        return _mozilla()
+
+    @classmethod
+    def system(cls) -> TrustStore:
+        """The file of roots that OpenSSL of this system uses; empty if there is none."""
+        import ssl
+
+        places = (ssl.get_default_verify_paths().cafile, *_SYSTEM_FILES)
+        for place in places:
+            if place and Path(place).is_file():
+                store = cls.from_pem(Path(place).read_bytes(), "the system's roots")
+                store.private = False
+                return store
+        return cls("the system's roots", ())
+
+
+# Debian, Fedora, openSUSE, Alpine and macOS.
+_SYSTEM_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+
+
+@lru_cache(1)
+def _mozilla() -> TrustStore:
+    import certifi
+
+    store = TrustStore.from_pem(Path(certifi.where()).read_bytes(), "Mozilla's roots")
+    store.private = False
+    return store
