@@ -69,6 +69,7 @@ class Configuration:
         self._trust = trust
         self._unchecked: dict[tuple[str, str], NotChecked] = {}
         self._bundles: dict[tuple[str, str], ServedBundle] = {}
+        self._effective: dict[tuple[Socket, VirtualServer], EffectiveTLS] = {}
         self._dhparams: dict[str, int | None] = {}
         self.upstream_groups: dict[tuple[str, str], Directive] = {}
         self.blocks: dict[str, Scope] = {}
@@ -125,11 +126,18 @@ class Configuration:
     def endpoints(self) -> list[Endpoint]:
         """Every virtual server on each of its TLS sockets, in configuration order."""
         return [
-            Endpoint(socket, server, EffectiveTLS(socket, server))
+            Endpoint(socket, server, self.effective(socket, server))
             for server in self.servers
             for socket in server.sockets or self._assumed_sockets(server)
             if socket.tls or server.ssl_on or server.starttls
         ]
+
+    def effective(self, socket: Socket, server: VirtualServer) -> EffectiveTLS:
+        """The TLS settings that a client of a server meets on a socket; made once."""
+        found = self._effective.get((socket, server))
+        if found is None:
+            found = self._effective[socket, server] = EffectiveTLS(socket, server)
+        return found
 
     def _assumed_sockets(self, server: VirtualServer) -> tuple[Socket, ...]:
         """A fragment that speaks of certificates or protocols is looked at as if a TLS socket led to it."""

@@ -8,7 +8,7 @@ tests/conformance.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.model.certificates import fill_slots
@@ -17,6 +17,7 @@ from nginxtls.tls import (
     Evaluation,
     Group,
     GroupList,
+    OpenSSL,
     ServerKey,
     Suite,
     evaluate_ciphersuites,
@@ -174,22 +175,22 @@ class EffectiveTLS:
         keys = self.keys
         if keys is None:
             return {}
-        found = negotiable(
-            keys=keys,
-            evaluation=self.evaluation,
-            ciphersuites=self.ciphersuites,
-            protocols=versions,
-            level=self.level,
-            dhparam_bits=self.dhparam_bits,
-            openssl=self.openssl,
-            groups=self.group_list,
+        found = _negotiable(
+            keys,
+            cipher_text(self.context),
+            self._ciphersuites_text,
+            versions,
+            self.level,
+            self.dhparam_bits,
+            self.openssl,
+            groups_text(self.default),
         )
         return {v: found[v] for v in VERSIONS if found.get(v) and not self._chooses_in_vain(v, found[v])}
 
     def _chooses_in_vain(self, version: str, suites: tuple[Suite, ...]) -> bool:
         """OpenSSL 1.1.1 in TLS 1.0 and 1.1, with an RSA and an EC key, picks an ECDSA suite that it then may not sign.
 
-        Its level forbids SHA-1; whoever offers ECDSA suites, which is everybody, gets no handshake (measured on 1.1.1w).
+        Its level forbids SHA-1. Whoever offers ECDSA suites, as everybody does, gets no handshake (measured on 1.1.1w).
         """
         if self.openssl.version >= (3, 0) or version not in ("TLSv1", "TLSv1.1"):
             return False
@@ -206,9 +207,12 @@ class EffectiveTLS:
     @cached_property
     def ciphersuites(self) -> tuple[Suite, ...]:
         """The TLS 1.3 suites of the deciding server, in its order."""
+        return evaluate_ciphersuites(self._ciphersuites_text, self.openssl).suites
+
+    @property
+    def _ciphersuites_text(self) -> str | None:
         command = self.decided_by("ciphersuites").conf_command("Ciphersuites")
-        text = command[0] if command else self.configuration.system.ciphersuites
-        return evaluate_ciphersuites(text, self.openssl).suites
+        return command[0] if command else self.configuration.system.ciphersuites
 
     @cached_property
     def dhparam_bits(self) -> int | None:
@@ -363,11 +367,39 @@ class EffectiveTLS:
         return self.refusal is None
 
 
-def cipher_string(server: VirtualServer) -> Evaluation:
+@lru_cache(maxsize=4096)
+def _negotiable(
+    keys: tuple[ServerKey, ...],
+    ciphers: str,
+    ciphersuites: str | None,
+    protocols: frozenset[str],
+    level: int,
+    dhparam_bits: int | None,
+    openssl: OpenSSL,
+    groups: str | None,
+) -> dict[str, tuple[Suite, ...]]:
+    """``negotiable`` by what is written: servers mostly share it."""
+    return negotiable(
+        keys=keys,
+        evaluation=CipherString(ciphers).evaluate(openssl),
+        ciphersuites=evaluate_ciphersuites(ciphersuites, openssl).suites,
+        protocols=protocols,
+        level=level,
+        dhparam_bits=dhparam_bits,
+        openssl=openssl,
+        groups=evaluate_groups(groups, openssl),
+    )
+
+
+def cipher_text(server: VirtualServer) -> str:
     """The cipher string of a server: CipherString of ssl_conf_command wins over ssl_ciphers (measured)."""
     command = server.conf_command("CipherString")
-    text = command[0] if command else server.setting("ssl_ciphers").value
-    return CipherString(text).evaluate(server.configuration.openssl)
+    return command[0] if command else server.setting("ssl_ciphers").value
+
+
+def cipher_string(server: VirtualServer) -> Evaluation:
+    """What the cipher string of a server expands to."""
+    return CipherString(cipher_text(server)).evaluate(server.configuration.openssl)
 
 
 def security_level(server: VirtualServer) -> int:
@@ -383,11 +415,14 @@ def security_level(server: VirtualServer) -> int:
 
 def groups_of(server: VirtualServer) -> GroupList:
     """The groups of a server: Groups or Curves of ssl_conf_command win over ssl_ecdh_curve; ``auto``: the library's."""
+    return evaluate_groups(groups_text(server), server.configuration.openssl)
+
+
+def groups_text(server: VirtualServer) -> str | None:
+    """The list of groups of a server as written; None for the library's own."""
     command = server.conf_command("Groups", "Curves")
-    text: str | None = command[0] if command else server.setting("ssl_ecdh_curve").value
-    if text in ("auto", ""):
-        text = server.configuration.system.groups
-    return evaluate_groups(text, server.configuration.openssl)
+    text = command[0] if command else server.setting("ssl_ecdh_curve").value
+    return server.configuration.system.groups if text in ("auto", "") else text
 
 
 def _switched_on(server: VirtualServer) -> frozenset[str]:

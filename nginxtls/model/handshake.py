@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.model import headers
-from nginxtls.model.endpoints import EffectiveTLS, origin_of
+from nginxtls.model.endpoints import origin_of
 from nginxtls.model.names import valid_host
 
 if TYPE_CHECKING:
     from nginxtls.model.certificates import ServedBundle
     from nginxtls.model.configuration import Configuration
+    from nginxtls.model.endpoints import EffectiveTLS
     from nginxtls.model.servers import VirtualServer
     from nginxtls.model.sockets import Socket
     from nginxtls.syntax.tree import Directive
@@ -69,7 +70,7 @@ class Handshake:
         if self.socket is None:
             return
         self._server = self._select()
-        self._tls = EffectiveTLS(self.socket, self._server)
+        self._tls = self.configuration.effective(self.socket, self._server)
 
     def _select(self) -> VirtualServer:
         assert self.socket is not None
@@ -97,19 +98,23 @@ class Handshake:
 
     @property
     def tls(self) -> bool:
-        return bool(self.socket and self._server and (self.socket.tls or self._server.ssl_on))
+        """TLS is spoken there, from the start or after STARTTLS."""
+        if self.socket is None or self._server is None:
+            return False
+        return self.socket.tls or self._server.ssl_on or self._server.starttls
 
     @property
     def refusal(self) -> str | None:
         """Why there is no handshake, in words."""
         if self.socket is None:
             return "nobody listens there"
-        for refusal in self.configuration.refusals:
-            if refusal.level == "emerg":
-                return f"nginx does not start: {refusal.message}"
         if not self.tls:
             return "the socket speaks no TLS"
         assert self._tls is not None
+        for server in dict.fromkeys((self._tls.default, self._tls.server)):
+            for refusal in server.loading_refusals:
+                if refusal.level == "emerg":
+                    return f"nginx does not start: {refusal.message}"
         return self._tls.refusal
 
     @property
@@ -128,7 +133,12 @@ class Handshake:
                 self.unknown.append("hsts: a location's pattern is not understood")
             if location is not None:
                 scope = location.scope
+                if any(condition.scope.first("add_header") for condition in location.conditions):
+                    self.unknown.append("hsts: an if block with headers of its own may apply")
         found = headers.find(scope, "Strict-Transport-Security")
+        if found and not found[0].known:
+            self.unknown.append(f"hsts: its value has variables: {found[0].value}")
+            return None
         return found[0].value if found else None
 
     @property

@@ -63,7 +63,7 @@ def find_refusals(configuration: Configuration) -> Iterator[Refusal]:
 def _all(configuration: Configuration) -> Iterator[Refusal]:
     for server in configuration.servers:
         if not server.fragment:
-            yield from _of_server(server)
+            yield from server.loading_refusals
     if configuration.kind == "full":
         for socket in configuration.sockets:
             yield from _missing_certificate(socket, configuration)
@@ -87,7 +87,7 @@ def _refuse(directive: Directive, kind: str, message: str, *, level: str = "emer
     return refuse(directive, kind, message, level=level, arg=arg)
 
 
-def _of_server(server: VirtualServer) -> Iterator[Refusal]:
+def of_server(server: VirtualServer) -> Iterator[Refusal]:
     """ngx_http_ssl_merge_srv_conf() and its twins of stream and mail, in their order."""
     if not _loads(server):
         return

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nginxtls.model.certificates import ServedBundle
     from nginxtls.model.configuration import Configuration
+    from nginxtls.model.refusals import Refusal
     from nginxtls.syntax.tree import Directive
 
 
@@ -174,6 +175,13 @@ class VirtualServer:
     def bundles(self) -> tuple[ServedBundle, ...]:
         """The certificates in force, in order, each with its key."""
         return self.configuration.load_bundles(self)
+
+    @cached_property
+    def loading_refusals(self) -> tuple[Refusal, ...]:
+        """Why nginx would not load this server's TLS context, and what it would warn of."""
+        from nginxtls.model.loading import of_server
+
+        return tuple(of_server(self))
 
     @cached_property
     def conf_commands(self) -> tuple[tuple[str, str, Directive], ...]:
