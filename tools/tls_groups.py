@@ -117,7 +117,7 @@ def main() -> None:
         "# Made by tools/tls_groups.py from OpenSSL 1.1.1w, 3.0, 3.5, 3.6 (Debian's); numbers: IANA, tls-parameters-8."
     )
     print(
-        "# names: the spellings known; protocols: those that use it; per generation, `-` none. 3.2 is read from its sources:"
+        "# names: the spellings known; protocols: those that use it; per generation, `-` none. 3.2, from its sources:"
     )
     print("# as 3.0, and brainpool*tls13 (CHANGES 3.2). Case matters up to 3.4.")
     print("\t".join(["number", "name", "bits", *(f"{what} {g}" for g in RELEASES for what in ("names", "protocols"))]))

@@ -25,7 +25,7 @@ LINE = re.compile(
 
 # Of the suites above, those that 1.0.2 has: everything of TLS 1.2 and before except these algorithms.
 NEW_IN_110 = re.compile(
-    r"CHACHA20|CCM|ARIA|_PSK_|PSK_DHE|CAMELLIA_\d+_CBC_SHA(256|384)|TLS_PSK_WITH_(?!AES_\d+_CBC_SHA$)"
+    r"CHACHA20|CCM|ARIA|PSK_DHE|(DHE|RSA)_PSK_|CAMELLIA_\d+_CBC_SHA(256|384)|TLS_PSK_WITH_(?!AES_\d+_CBC_SHA$)"
 )
 
 # Compiled into 1.0.2 (upstream, from 1.0.2g: without SSL 2, export and single DES). 1.0.2 only, unless a generation is
@@ -225,7 +225,11 @@ def gone() -> list[dict[str, str]]:
         aead = "GCM" in cipher
         kx, auth = EXCHANGES[exchange]
         protocol = "TLSv1.2" if aead or mac in ("SHA256", "SHA384") else "TLSv1" if "ECDH" in kx else "SSLv3"
-        flags = [level or "-"] + ["NOT_DEFAULT"] * (level == "MEDIUM" and enc in ("SEED", "IDEA"))
+        flags = (
+            ["FIPS"] * (enc.startswith(("AES", "3DES")) and kx != "SRP")
+            + [level or "-"]
+            + ["NOT_DEFAULT"] * (level == "MEDIUM" and enc in ("SEED", "IDEA"))
+        )
         values = [
             number,
             name,

@@ -46,7 +46,7 @@ class UnknownWord:
 
     ``reason``: ``removed`` (other OpenSSLs have it), ``tls13`` (a suite of TLS 1.3, which cipher strings do not
     govern), ``iana`` (a suite's IANA name, known from 3.2 on), ``profile`` (``PROFILE=SYSTEM``, which only Red Hat's
-    builds know) or ``misspelt``. ``suggestion`` is the nearest word that is known, or None.
+    builds know), ``position`` (DEFAULT counts only at the beginning) or ``misspelt``. ``suggestion`` is the nearest word that is known, or None.
     """
 
     word: str
