@@ -283,6 +283,10 @@ def _text(subject: _Subject, answer: dict[str, Any]) -> Iterator[str]:
         yield f"OpenSSL refuses this string: {evaluation.error}"
         return
     rows = answer["suites"]
+    hidden = 0
+    if subject.served is not None:  # then only what a client can get is of interest
+        rows = [row for row in rows if row["offered"]]
+        hidden = len(answer["suites"]) - len(rows)
     table = [("SUITE", "IANA", "PROTOCOL", "KEY EXCHANGE", "FS", "VERDICT")]
     for row in rows:
         protocols = row["protocols"]
@@ -301,7 +305,10 @@ def _text(subject: _Subject, answer: dict[str, Any]) -> Iterator[str]:
     for line in table:
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
     offered = sum(row["offered"] for row in rows)
-    yield f"{len(rows)} suites, {offered} offered"
+    if subject.served is None:
+        yield f"{len(rows)} suites, {offered} of them usable at this level"
+    else:
+        yield f"{offered} suites offered; {hidden} more in the string lack a key, protocol, parameters or level"
 
 
 def _underline(unknown: UnknownWord) -> str:

@@ -46,7 +46,8 @@ class UnknownWord:
 
     ``reason``: ``removed`` (other OpenSSLs have it), ``tls13`` (a suite of TLS 1.3, which cipher strings do not
     govern), ``iana`` (a suite's IANA name, known from 3.2 on), ``profile`` (``PROFILE=SYSTEM``, which only Red Hat's
-    builds know), ``position`` (DEFAULT counts only at the beginning) or ``misspelt``. ``suggestion`` is the nearest word that is known, or None.
+    builds know), ``position`` (DEFAULT counts only at the beginning) or ``misspelt``. In lists of groups also ``newer``
+    and ``spelling``, of TLS 1.3 suites ``tls12``. ``suggestion`` is the nearest word that is known, or None.
     """
 
     word: str
@@ -420,5 +421,5 @@ def nearest(word: str, known: tuple[str, ...]) -> str | None:
             return candidate
     import difflib
 
-    found = difflib.get_close_matches(word[:80], known, 1, 0.8)
+    found = difflib.get_close_matches(word[:80], known, 1, 0.8 if len(word) > 4 else 0.6)
     return found[0] if found else None
