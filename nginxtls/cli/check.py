@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from nginxtls.cli import options
-from nginxtls.cli.output import Output, outputs, write
+from nginxtls.cli.output import outputs, use_color, width, write
 from nginxtls.errors import Trouble
 from nginxtls.finding import Severity
+from nginxtls.report import Options
 
 if TYPE_CHECKING:
     from nginxtls.finding import Report
@@ -149,8 +150,9 @@ def check(
         _write_baseline(report, settings)
         raise typer.Exit(2 if report.failures else 0)
     status = _status(report, Severity[settings.fail_on.upper()], exit_zero)
-    shown = Output(
-        color=color.value,
+    shown = Options(
+        color=use_color(color.value),
+        width=width(),
         statistics=statistics,
         show_suppressed=show_suppressed,
         quiet=quiet,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,20 +16,9 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from nginxtls.finding import Report
+    from nginxtls.report import Options
 
 GROUP = "nginxtls.formats"
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """How a report is shown."""
-
-    color: str
-    statistics: bool
-    show_suppressed: bool
-    quiet: bool
-    verbose: bool
-    status: int
 
 
 def formats() -> dict[str, EntryPoint]:
@@ -62,7 +52,7 @@ def outputs(form: str, files: Iterable[str]) -> list[tuple[str, str | None]]:
     return wanted
 
 
-def write(report: Report, name: str, file: str | None, shown: Output) -> None:
+def write(report: Report, name: str, file: str | None, options: Options) -> None:
     """Render a report and write it.
 
     Raises:
@@ -74,7 +64,7 @@ def write(report: Report, name: str, file: str | None, shown: Output) -> None:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise Trouble(f'format "{name}"', reason, "mend or uninstall its package") from error
-    text = render(report, _options(file, shown))
+    text = render(report, options if file is None else replace(options, color=False, width=0))
     if file is None:
         sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
         return
@@ -84,5 +74,15 @@ def write(report: Report, name: str, file: str | None, shown: Output) -> None:
         raise Trouble(f"--output {name}:{file}", f"cannot be written: {error.strerror}") from error
 
 
-def _options(file: str | None, shown: Output) -> Output:
-    return shown
+def use_color(choice: str) -> bool:
+    """Whether standard output is to be coloured: as told, else if it is a terminal and NO_COLOR is not set."""
+    if choice != "auto":
+        return choice == "always"
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int:
+    """The columns of the terminal, or of the variable COLUMNS; 0 if there is neither."""
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        return 0
+    return shutil.get_terminal_size().columns

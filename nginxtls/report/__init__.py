@@ -1,0 +1,48 @@
+"""The formats of a report: one module each, with ``render(report, options) -> str``, found by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from nginxtls.errors import Trouble, nearest
+from nginxtls.report.options import Options, Revision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nginxtls.finding import Report
+
+__all__ = ["GROUP", "Options", "Revision", "formats", "renderer"]
+
+GROUP = "nginxtls.formats"
+
+BUILT_IN = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "checkstyle", "markdown", "html")
+"""Also entry points of the group, as those of other packages; named here so that a run need not search for them."""
+
+
+def formats() -> list[str]:
+    """The names of all formats: the built-in ones, then those of other installed packages."""
+    from importlib.metadata import entry_points
+
+    return [*BUILT_IN, *sorted({point.name for point in entry_points(group=GROUP)} - {*BUILT_IN})]
+
+
+def renderer(name: str) -> Callable[[Report, Options], str]:
+    """The function that renders a report in a format; only that format is imported.
+
+    Raises:
+        Trouble: there is no such format, or its package is broken.
+    """
+    if name in BUILT_IN:
+        return cast("Callable[[Report, Options], str]", import_module(f"nginxtls.report.{name}").render)
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=GROUP, name=name):
+        try:
+            return cast("Callable[[Report, Options], str]", point.load().render)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise Trouble(f'format "{name}"', reason, "mend or uninstall its package") from error
+    known = formats()
+    raise Trouble(f'format "{name}"', "there is no such format", nearest(name, known) or f"choose {', '.join(known)}")

@@ -1,0 +1,30 @@
+"""One line a finding: ``file:line:column: severity[rule] message``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.report.words import told, visible
+
+if TYPE_CHECKING:
+    from nginxtls.finding import Finding, Report
+    from nginxtls.report.options import Options
+
+
+def render(report: Report, options: Options) -> str:
+    """The findings, then what could not be linted, a line each."""
+    lines = [_line(finding) for finding in told(report, options.show_suppressed)]
+    for failure in report.failures:
+        where = visible(failure.subject)
+        if failure.location:
+            span = failure.location.span
+            where = f"{visible(failure.location.name)}:{span.line}:{span.column}"
+        lines.append(f"{where}: error: {visible(failure.reason)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _line(finding: Finding) -> str:
+    span = finding.location.span
+    place = f"{visible(finding.location.name)}:{span.line}:{span.column}"
+    extra = f" ({visible(finding.suppressed)})" if finding.suppressed else ""
+    return f"{place}: {finding.severity}[{finding.rule}] {visible(finding.message)}{extra}"
