@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 Branch = tuple[tuple[int, int], ...]
 
+MAX_CONDITIONS = 64
+"""Of more conditions around a directive only the outermost are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tag:
@@ -34,7 +37,7 @@ class _Frame:
     """An open conditional: the branch around it, the blocks open at its start and at the end of its first branch."""
 
     around: Branch
-    before: list[Directive]
+    before: list[Directive] | None
     after: list[Directive] | None = None
 
 
@@ -62,18 +65,19 @@ class Branches:
             tag = tags[self._passed]
             self._passed += 1
             if tag.kind == "open":
-                self._frames.append(_Frame(self.current, list(blocks.open)))
-                self.current += tag.branch
+                self._frames.append(_Frame(self.current, _open_in(blocks)))
+                self.current = (self.current + tag.branch)[:MAX_CONDITIONS]
             elif self._frames:
                 frame = self._frames[-1]
                 if frame.after is None:
-                    frame.after = list(blocks.open)
+                    frame.after = _open_in(blocks)
                 if tag.kind == "other":
-                    blocks.go_to(list(frame.before))
-                    self.current = frame.around + tag.branch
+                    if frame.before is not None:
+                        blocks.go_to(list(frame.before))
+                    self.current = (frame.around + tag.branch)[:MAX_CONDITIONS]
                 else:
                     self._frames.pop()
-                    if blocks.open != frame.after:
+                    if frame.after is not None and blocks.open != frame.after:
                         blocks.go_to(frame.after)
                     self.current = frame.around
         self.next = tags[self._passed].start if self._passed < len(tags) else maxsize
@@ -81,3 +85,8 @@ class Branches:
     def finish(self, blocks: Blocks) -> None:
         """Pass the tags that are left at the end of the text."""
         self.enter(blocks, maxsize)
+
+
+def _open_in(blocks: Blocks) -> list[Directive] | None:
+    """The blocks that are open; None for more than any configuration has: branches then are not told apart."""
+    return list(blocks.open) if len(blocks.open) <= MAX_CONDITIONS else None

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import SourceFile
 
 
+MAX_UNCLOSED = 20
+"""After so many heredocs without an end a file is given up."""
+
+
 class Piece(NamedTuple):
     """A stretch of whole lines that may be a configuration: offsets, and what its name there says."""
 
@@ -146,11 +150,13 @@ def _is_dockerfile(path: str) -> bool:
 def _heredocs(text: str) -> Iterator[Piece]:
     """The heredocs of a Dockerfile."""
     position = 0
-    while match := _HEREDOC.search(text, position):
+    unclosed = 0
+    while unclosed < MAX_UNCLOSED and (match := _HEREDOC.search(text, position)):
         start = match.end()
         closing = re.compile(rf"^[ \t]*{match['word']}[ \t]*\r?$", re.MULTILINE).search(text, start)
         if closing is None:
             position = start
+            unclosed += 1
             continue
         yield Piece(start, closing.start(), re.search(r"nginx|\.conf", match[0]) is not None)
         position = closing.end()

@@ -169,8 +169,10 @@ class _Parser:
         """Tell of the blocks that are still open at the end."""
         if self.branches:
             self.branches.finish(self)
-        for directive in self.open:
+        for depth, directive in enumerate(self.open):
             directive.end = len(self.text)
+            if depth >= MAX_DEPTH:
+                directive.block = []
         if self.open:
             culprit = _closed_by_a_stranger(self.open[-1]) or self.open[-1]
             self.problem(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from zlib import crc32
 
-from nginxtls.syntax.branches import Branches
+from nginxtls.syntax.branches import MAX_CONDITIONS, Branches
 from nginxtls.syntax.branches import Tag as BranchTag
 from nginxtls.syntax.templates.scanning import may_be_template, scan
 from nginxtls.syntax.tree import Condition, Problem, SourceFile
@@ -251,7 +251,7 @@ class _Masker:
                 self.file.conditions.setdefault(key, Condition(tag.text, tag.start))
                 holds = int(tag.negated)
                 branch = (*opened.before, (key, holds))
-                opened.before = (*opened.before, (key, 1 - holds))
+                opened.before = (*opened.before, (key, 1 - holds))[:MAX_CONDITIONS]
             else:
                 branch = opened.before
         self.events.append(BranchTag(tag.start, kind, branch))

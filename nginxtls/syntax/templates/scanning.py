@@ -28,6 +28,12 @@ _DEFINES = (
 )
 
 
+MAX_CODE = 20_000
+"""The code of a longer tag is not looked at."""
+MAX_NAMES = 30
+"""Of so many upper-case names the text is searched for whether nginx itself sets them."""
+
+
 def may_be_template(text: str) -> bool:
     """A quick look: something reads like a tag."""
     return _QUICK.search(text) is not None
@@ -62,7 +68,7 @@ def scan(text: str, engines: set[str], unclosed: list[int]) -> Iterator[Tag]:
         elif kind == "name":
             name = match[0][1:]
             if name not in own:
-                own[name] = len(own) < 200 and re.search(_DEFINES.format(name=name), text) is not None
+                own[name] = len(own) < MAX_NAMES and re.search(_DEFINES.format(name=name), text) is not None
             if not own[name]:
                 engines.add("envsubst")
                 yield Tag(start, position, "value", name)
@@ -95,13 +101,19 @@ def scan(text: str, engines: set[str], unclosed: list[int]) -> Iterator[Tag]:
                     yield Tag(start, position, "value")
                 continue
             code, position = text[position:end], end + len(closer)
+            if len(code) > MAX_CODE:
+                yield Tag(start, position, "nothing")
+                continue
             if kind == "jinja":
                 engines.add("jinja")
                 tag = jinja.statement(start, position, code)
                 yield tag
-                if tag.kind == "shown":
+                if tag.kind == "shown" and tag.text not in missing:
                     raw = re.compile(r"\{%[-+]?\s*end" + tag.text + r"\s*[-+]?%\}").search(text, position)
-                    position = raw.start() if raw else position
+                    if raw:
+                        position = raw.start()
+                    else:
+                        missing.add(tag.text)
             elif kind == "comment":
                 yield Tag(start, position, "nothing")
             elif kind == "braces":
