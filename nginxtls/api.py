@@ -188,6 +188,11 @@ def report(
     )
 
 
+def lint_reading(reading: Reading, settings: Settings) -> Report:
+    """Lint what was read, without a baseline."""
+    return lint(reading.subjects, installed_rules(), settings)
+
+
 def read(
     paths: Sequence[str],
     settings: Settings,
@@ -304,11 +309,25 @@ def _openssl(text: str | None) -> OpenSSL | None:
 
 
 def _trust(paths: Sequence[str]) -> TrustStore | None:
+    """The anchors that ``--trust`` chooses: files are added to Mozilla's roots; ``none`` starts from nothing."""
     if not paths:
         return None
     from nginxtls.pki import TrustStore
 
-    return TrustStore.mozilla()
+    store = TrustStore.none() if "none" in paths else TrustStore.mozilla()
+    for path in paths:
+        if path == "system":
+            store |= TrustStore.system()
+        elif path not in ("none", "mozilla"):
+            try:
+                content = Path(path).read_bytes()
+            except OSError as error:
+                raise Trouble(f"--trust {path}", f"cannot be read: {error.strerror}") from error
+            given = TrustStore.from_pem(content, os.path.basename(path))
+            if not given:
+                raise Trouble(f"--trust {path}", "there is no certificate in it", "give a PEM file")
+            store |= given
+    return store
 
 
 def _policy(name: str | None) -> Policy | None:

@@ -17,8 +17,8 @@ TLS_FEATURE, SCT_LIST, POISON = "1.3.6.1.5.5.7.1.24", "1.3.6.1.4.1.11129.2.4.2",
 # What OpenSSL takes for handled when it is critical (X509_supported_extension in v3_purp.c, 3.5).
 HANDLED = frozenset(
     {
-        *(SUBJECT_KEY_ID, KEY_USAGE, SAN, BASIC_CONSTRAINTS, NAME_CONSTRAINTS, CRL_POINTS, POLICIES, AUTHORITY_KEY_ID),
-        *(EXTENDED_KEY_USAGE, "2.5.29.36", "2.5.29.33", "2.5.29.54", "2.16.840.1.113730.1.1"),
+        *(KEY_USAGE, SAN, BASIC_CONSTRAINTS, NAME_CONSTRAINTS, CRL_POINTS, POLICIES, EXTENDED_KEY_USAGE),
+        *("2.5.29.36", "2.5.29.33", "2.5.29.54", "2.16.840.1.113730.1.1"),
         *("1.3.6.1.5.5.7.1.7", "1.3.6.1.5.5.7.1.8", "1.3.6.1.5.5.7.1.14"),
     }
 )
@@ -97,6 +97,8 @@ def basic_constraints(value: bytes) -> tuple[bool, int | None]:
             is_ca = any(each)
         elif tag == der.INTEGER:
             length = der.integer(each)
+            if length < 0:
+                raise der.DerError("a negative path length")
         else:
             raise der.DerError("basic constraints of another shape")
     return is_ca, length

@@ -99,6 +99,8 @@ class _Search:
         partial_chain: bool,
     ) -> None:
         self.leaf, self.sent, self.trust, self.at = leaf, sent, trust, at
+        # The last second belongs to the validity to its end (RFC 5280 section 4.1.2.5).
+        self.second = at.replace(microsecond=0)
         self.purposes, self.purpose = _PURPOSES[purpose]
         self.level, self.partial = security_level, partial_chain
         self.places = {each: place for place, each in reversed(tuple(enumerate(sent)))}
@@ -205,8 +207,8 @@ class _Search:
         if self.trust.private and self.looks_incomplete(last):
             text = f'the certificate of "{issuer}", which issued "{last.subject_name}", is not sent{where}'
             return Reason("missing-intermediate", place, text)
-        store = _shown(self.trust)
-        text = f'"{issuer}", which issued "{last.subject_name}", is not in {store}, and looks like a private CA'
+        why = ", and looks like a private CA" if self.trust.certificates else ""
+        text = f'"{issuer}", which issued "{last.subject_name}", is not in {_shown(self.trust)}{why}'
         return Reason("untrusted-root", place, text)
 
     def looks_incomplete(self, last: Certificate) -> bool:
@@ -245,7 +247,7 @@ class _Search:
 
     def leaf_faults(self, leaf: Certificate, place: int | None) -> Iterator[Reason]:
         name = leaf.subject_name
-        if leaf.not_after < self.at:
+        if leaf.not_after < self.second:
             yield Reason("expired-certificate", place, f'"{name}" expired on {leaf.not_after:%Y-%m-%d %H:%M} UTC')
         if leaf.not_before > self.at:
             text = f'"{name}" is not valid before {leaf.not_before:%Y-%m-%d %H:%M} UTC'
@@ -261,7 +263,7 @@ class _Search:
     def ca_faults(self, ca: Certificate, place: int | None, *, anchor: bool) -> Iterator[Reason]:
         name, what = ca.subject_name, "root" if anchor else "intermediate"
         kind = "untrusted-root" if anchor else "expired-intermediate"
-        if ca.not_after < self.at:
+        if ca.not_after < self.second:
             yield Reason(kind, place, f'the {what} "{name}" expired on {ca.not_after:%Y-%m-%d %H:%M} UTC')
         if ca.not_before > self.at:
             kind = "untrusted-root" if anchor else "certificate-not-yet-valid"
@@ -287,6 +289,9 @@ class _Search:
         small_curve = key.kind == "EC" and key.bits is not None and key.bits < (224 if self.level > 1 else 160)
         if (key.kind in {"RSA", "RSA-PSS", "DSA"} and key.bits is not None and key.bits < least) or small_curve:
             yield Reason("weak-key", place, f'the key of "{name}" is {key.kind} of {key.bits} bits')
+        if key.curve == "explicit":
+            # OpenSSL's error 94; curves without a name were the way of CVE-2020-0601.
+            yield Reason("weak-key", place, f'the key of "{name}" is on a curve that is not named')
         if not anchor and not certificate.self_signed and certificate.signature_hash in _WEAK_HASHES:
             digest = certificate.signature_hash.upper().replace("SHA1", "SHA-1")
             yield Reason("weak-signature", place, f'"{name}" is signed with {digest}')

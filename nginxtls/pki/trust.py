@@ -10,6 +10,7 @@ from nginxtls.pki.certificate import Certificate, certificate
 from nginxtls.pki.der import DerError
 from nginxtls.pki.pem import read_blocks
 
+_BIGGEST = 64 << 20
 _LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"})
 
 
@@ -61,6 +62,30 @@ class TrustStore:
     @classmethod
     def none(cls) -> TrustStore:
         return cls("none", ())
+
+    @classmethod
+    def named(cls, text: str) -> TrustStore:
+        """The store that an option names: mozilla, system, none, or a PEM file.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it is no file, or there is no certificate in it.
+        """
+        if text in {"mozilla", "system", "none"}:
+            made: TrustStore = getattr(cls, text)()
+            return made
+        path = Path(text)
+        if not path.exists():
+            raise ValueError("there is no such file")
+        # A device or pipe might never end.
+        if not path.is_file():
+            raise ValueError("is no file")
+        if path.stat().st_size > _BIGGEST:
+            raise ValueError("is larger than 64 MB")
+        store = cls.from_pem(path.read_bytes(), text)
+        if not store.certificates:
+            raise ValueError("there is no certificate in it")
+        return store
 
     @classmethod
     def from_pem(cls, data: bytes, name: str = "the given trust file") -> TrustStore:

@@ -1,0 +1,165 @@
+"""``nginxtls chain FILE``: the chain as sent and the path a fresh client builds, an offline ``s_client -showcerts``."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from nginxtls.cli import options
+from nginxtls.errors import Trouble, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nginxtls.pki import Bundle, Certificate, Chain, TrustStore
+
+
+def chain(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A bundle as ssl_certificate would name it.")],
+    trust: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--trust",
+            metavar="STORE",
+            help="What the client trusts: mozilla (default), system, none, or a PEM file. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="The host name that the client asks for.", show_default=False)
+    ] = "",
+    at: options.At = "",
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text or json.")] = "text",
+) -> None:
+    """Draw the certificates that a file sends, the path that a client with an empty cache builds, and the verdict.
+
+    Status 0 if the chain is trusted, 1 if not, 2 if the file cannot be read.
+    """
+    from nginxtls.pki import analyse_chain
+
+    if form not in ("text", "json"):
+        raise Trouble(f"--format {form}", "is not known", "choose text or json")
+    moment = options.moment(at) or datetime.now(timezone.utc)
+    bundle = _bundle(file)
+    stores = [_store(each) for each in trust or ["mozilla"]]
+    whole = stores[0]
+    for store in stores[1:]:
+        whole = whole | store
+    verdict = analyse_chain(bundle, whole, moment, name or None)
+    if form == "json":
+        import json
+
+        typer.echo(json.dumps(_json(verdict), indent=2, ensure_ascii=False))
+    else:
+        each = [(store.name, analyse_chain(bundle, store, moment, name or None)) for store in stores]
+        for line in _text(file, bundle, verdict, each, moment):
+            typer.echo(printable(line))
+    if verdict.verdict != "trusted":
+        raise typer.Exit(1)
+
+
+def _bundle(file: str) -> Bundle:
+    from nginxtls.pki import read_bundle
+    from nginxtls.pki.pem import TOO_BIG
+
+    bundle = read_bundle(_read(file, TOO_BIG), file)
+    fault = next((each for each in bundle.problems if not bundle.loads or each.kind == "too-big"), None)
+    if fault or not bundle.certificates:
+        assert fault
+        raise Trouble(f"{file}:{fault.line}", fault.message, "nginx would not load it either")
+    return bundle
+
+
+def _read(file: str, limit: int) -> bytes:
+    try:
+        # A device or pipe might never end.
+        if not os.path.isfile(file):
+            raise Trouble(file, "is a folder" if os.path.isdir(file) else "there is no such file")
+        with open(file, "rb") as stream:
+            return stream.read(limit + 1)
+    except (OSError, ValueError) as error:
+        raise Trouble(file, getattr(error, "strerror", None) or "cannot be read") from error
+
+
+def _store(text: str) -> TrustStore:
+    from nginxtls.pki import TrustStore
+
+    try:
+        return TrustStore.named(text)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Trouble(f"--trust {text}", reason, "name a PEM file, mozilla, system or none") from error
+
+
+def _json(verdict: Chain) -> dict[str, Any]:
+    return {
+        "sent": [describe(each) for each in verdict.sent],
+        "path": [describe(each) for each in verdict.path],
+        "verdict": verdict.verdict,
+        "reasons": [
+            {"rule": each.kind, "certificate": each.certificate, "message": each.message} for each in verdict.reasons
+        ],
+    }
+
+
+def describe(certificate: Certificate) -> dict[str, Any]:
+    """The facts of a certificate, for JSON."""
+    key = certificate.key
+    return {
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "serial": f"{certificate.serial:x}",
+        "not_before": certificate.not_before.isoformat(),
+        "not_after": certificate.not_after.isoformat(),
+        "names": [san.value for san in certificate.sans],
+        "key": {"kind": key.kind, "bits": key.bits, "curve": key.curve},
+        "signature": certificate.signature_algorithm,
+        "ca": certificate.is_ca,
+        "sha256": certificate.sha256,
+    }
+
+
+def _text(file: str, bundle: Bundle, whole: Chain, each: Sequence[tuple[str, Chain]], at: datetime) -> Iterator[str]:
+    count = len(whole.sent)
+    yield f"{file} sends {count} certificate{'s' if count != 1 else ''}"
+    for problem in bundle.problems:
+        yield f"  note: line {problem.line}: {problem.message}"
+    for place, certificate in enumerate(whole.sent):
+        yield f"  {place} {certificate.subject_name}"
+        yield from _facts(certificate, at, " " * 4)
+    for store, verdict in each:
+        yield ""
+        yield f"a client that trusts {store}: {verdict.verdict}"
+        for depth, certificate in enumerate(verdict.path):
+            branch = "  " + "   " * (depth - 1) + "└─ " if depth else "  "
+            sent = certificate in verdict.sent
+            where = f"sent as {verdict.sent.index(certificate)}" if sent else "from the trust store"
+            yield f"{branch}{certificate.subject_name} ({where})"
+        if verdict.missing_issuer:
+            yield "  " + "   " * (len(verdict.path) - 1) + f"└─ {verdict.missing_issuer} (missing)"
+            for address in verdict.aia:
+                yield "  " + "   " * len(verdict.path) + f"its certificate is said to be at {address}"
+        for reason in verdict.reasons:
+            yield f"  {'error' if reason.fatal else 'warning'}[{reason.kind}]: {reason.message}"
+
+
+def _facts(certificate: Certificate, at: datetime, indent: str) -> Iterator[str]:
+    if not certificate.self_issued:
+        yield f"{indent}issued by {certificate.issuer_name}"
+    left = certificate.not_after - at
+    when = f"{_days(left)} left" if left >= timedelta() else f"expired {_days(-left)} ago"
+    yield f"{indent}{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}, {when}"
+    names = [san.value for san in certificate.sans]
+    if names:
+        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+        yield f"{indent}for {', '.join(names[:6])}{more}"
+    key = certificate.key
+    size = key.curve or (f"{key.bits} bits" if key.bits else "")
+    yield f"{indent}{' '.join(filter(None, (key.kind, size)))}, signed with {certificate.signature_algorithm}"
+
+
+def _days(span: timedelta) -> str:
+    return f"{span.days} day{'s' if span.days != 1 else ''}"

@@ -1,0 +1,164 @@
+"""``nginxtls inventory``: every certificate that the configuration serves, where, for which names, until when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nginxtls.cli import options
+from nginxtls.errors import Trouble, printable
+
+if TYPE_CHECKING:
+    from nginxtls.model import Configuration, ServedBundle
+
+SORTS = ("file", "expires", "subject", "issuer", "verdict")
+FORMS = ("text", "json", "csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A certificate as served; of one that could not be read only the file and where it is served are known."""
+
+    file: str
+    subject: str | None
+    names: tuple[str, ...]
+    issuer: str | None
+    not_after: str | None
+    days_left: int | None
+    key: str | None
+    chain: str
+    endpoints: tuple[str, ...]
+    server_names: tuple[str, ...]
+    used_by: tuple[str, ...]
+    sha256: str | None
+
+
+def inventory(
+    paths: options.Paths = None,
+    sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"{', '.join(SORTS)}.")] = "file",
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or csv.")] = "text",
+    nginx_version: options.NginxVersion = "",
+    root: options.Root = "",
+    maps: options.Map = None,
+    trust: options.Trust = None,
+    at: options.At = "",
+    config: options.Config = "",
+    no_config: options.NoConfig = False,
+) -> None:
+    """List the certificates that are served: names, issuer, days left, key, chain verdict, and who uses them."""
+    from nginxtls.api import read, root_for
+
+    if form not in FORMS:
+        raise Trouble(f"--format {form}", "is not known", f"choose {', '.join(FORMS)}")
+    if sort not in SORTS:
+        raise Trouble(f"--sort {sort}", "is not known", f"choose {', '.join(SORTS)}")
+    asked = options.default_paths(paths)
+    settings = options.settings(asked, config, no_config, maps=maps, trust=trust, nginx_version=nginx_version)
+    moment = options.moment(at) or datetime.now(timezone.utc)
+    reading = read(asked, settings, root=root_for(asked[0], root), at=moment, stdin_text=options.stdin_text(asked))
+    if not reading.subjects:
+        failure = next(iter(reading.failures), None)
+        raise Trouble(asked[0], failure.reason if failure else "there is no nginx configuration")
+    rows = [row for subject in reading.subjects for row in _rows(subject.configuration, moment)]
+    rows.sort(key=lambda row: _order(row, sort))
+    if form == "json":
+        import json
+
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
+    elif form == "csv":
+        typer.echo(_csv(rows), nl=False)
+    else:
+        for line in _text(rows):
+            typer.echo(printable(line))
+
+
+def _rows(configuration: Configuration, at: datetime) -> Iterable[Row]:
+    sockets: dict[ServedBundle, list[str]] = {}
+    for endpoint in configuration.endpoints:
+        for bundle in endpoint.tls.bundles:
+            sockets.setdefault(bundle, []).append(endpoint.socket.label)
+    for bundle in configuration.bundles:
+        places = tuple(dict.fromkeys(sockets.get(bundle, ())))
+        servers = tuple(dict.fromkeys(name.text for server in bundle.servers for name in server.names if name.text))
+        directive = bundle.directive
+        used_by = tuple(
+            dict.fromkeys(
+                f"{each.file.name}:{each.line}"
+                for each in (directive, *(server.directive for server in bundle.servers))
+                if each is not None
+            )
+        )
+        leaf, chain = bundle.leaf, bundle.chain
+        if leaf is None or chain is None:
+            why = f"not checked: {bundle.unreadable}" if bundle.bundle is None else "not loaded"
+            yield Row(bundle.path, None, (), None, None, None, None, why, places, servers, used_by, None)
+            continue
+        kinds = dict.fromkeys(each.kind for each in chain.reasons)
+        verdict = chain.verdict + (f" ({', '.join(kinds)})" if kinds else "")
+        key = " ".join(filter(None, (leaf.key.kind, leaf.key.curve or (str(leaf.key.bits) if leaf.key.bits else ""))))
+        yield Row(
+            bundle.path,
+            leaf.subject,
+            tuple(san.value for san in leaf.sans),
+            leaf.issuer,
+            leaf.not_after.isoformat(),
+            (leaf.not_after - at).days,
+            key,
+            verdict,
+            places,
+            servers,
+            used_by,
+            leaf.sha256,
+        )
+
+
+def _order(row: Row, sort: str) -> tuple[bool, str | int, str]:
+    values = {
+        "file": row.file,
+        "expires": row.days_left,
+        "subject": row.subject,
+        "issuer": row.issuer,
+        "verdict": row.chain,
+    }
+    value = values[sort]
+    # What could not be read comes last.
+    return value is None, value if value is not None else 0, row.file
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    import csv
+    import io
+
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(Row.__dataclass_fields__)
+    for row in rows:
+        writer.writerow(_cell(value) for value in asdict(row).values())
+    return buffer.getvalue()
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else " ".join(value) if isinstance(value, tuple) else str(value)
+    # A spreadsheet would run such a cell as a formula.
+    return printable(f"'{text}" if text.startswith(("=", "+", "-", "@")) and not isinstance(value, int) else text)
+
+
+def _text(rows: Sequence[Row]) -> Iterable[str]:
+    for row in rows:
+        left = "?" if row.days_left is None else f"{row.days_left} days"
+        yield row.file
+        if row.subject is not None:
+            yield f"  subject    {row.subject}"
+            yield f"  names      {', '.join(row.names) or '(none)'}"
+            yield f"  issuer     {row.issuer}"
+            yield f"  expires    {(row.not_after or '')[:10]}, {left}"
+            yield f"  key        {row.key}"
+        yield f"  chain      {row.chain}"
+        yield f"  served on  {', '.join(row.endpoints) or '(nowhere)'} for {', '.join(row.server_names) or '(no name)'}"
+        yield f"  used by    {', '.join(row.used_by)}"
+    count = len(rows)
+    yield f"{count} certificate{'s' if count != 1 else ''}"
