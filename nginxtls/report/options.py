@@ -1,0 +1,31 @@
+"""How a report is to be shown; what every format is given beside the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The version of a repository that was linted: its address, commit and branch (empty if unknown)."""
+
+    uri: str
+    commit: str
+    branch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``width`` is in character cells, 0 if nothing limits it; ``version`` is that of nginxtls;
+    ``status`` the run's exit status, if known."""
+
+    color: bool = False
+    width: int = 0
+    show_suppressed: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    statistics: bool = False
+    hyperlinks: bool = False
+    version: str = ""
+    status: int | None = None
+    revision: Revision | None = None

@@ -1,0 +1,171 @@
+"""Findings for people: the source with carets under the fault, labelled places, notes, help, and a summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from nginxtls.report.source import Wanted, row, under, wrapped
+from nginxtls.report.words import checked, count, duration, help_line, not_checked, notes, told, verdict, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.finding import Failure, Finding, Location, Report
+    from nginxtls.report.options import Options
+    from nginxtls.syntax.tree import SourceFile
+
+RED, YELLOW, GREEN, BLUE, BOLD, DIM = "1;31", "1;33", "1;32", "1;34", "1", "2"
+_COLORS = {"error": RED, "warning": YELLOW, "note": GREEN}
+NARROWEST, WIDEST = 40, 200
+
+
+def render(report: Report, options: Options) -> str:
+    """What is wrong, what could not be linted, and the summary."""
+    pen = Pen(report, options)
+    parts = [pen.finding(finding) for finding in told(report, options.show_suppressed)]
+    parts += [pen.failure(failure) for failure in report.failures]
+    if options.statistics and report.findings:
+        parts.append("".join(f"{line}\n" for line in _statistics(report)))
+    if not options.quiet:
+        parts.append("".join(f"{line}\n" for line in pen.summary()))
+    return "\n".join(parts)
+
+
+class Pen:
+    """Writes the parts of a report, with or without colour."""
+
+    def __init__(self, report: Report, options: Options) -> None:
+        self.report = report
+        self.options = options
+        self.width = max(options.width or WIDEST, NARROWEST)
+
+    def paint(self, text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if self.options.color and text else text
+
+    def finding(self, finding: Finding) -> str:
+        """A finding in full."""
+        severity = str(finding.severity)
+        color = _COLORS[severity]
+        title = self.paint(f"{severity}[", color) + self._link(finding.rule, color) + self.paint("]", color)
+        lines = [title + self.paint(f": {visible(finding.message)}", BOLD)]
+        primary = Wanted(finding.location, finding.label, True)
+        places = [primary, *(Wanted(label.location, label.text, False) for label in finding.labels)]
+        gutter = max(2, *(len(str(place.location.span.line)) for place in places))
+        files: dict[SourceFile, list[Wanted]] = {}
+        for place in places:
+            files.setdefault(place.location.file, []).append(place)
+        bar = self._bar(gutter)
+        for arrow, wanted in zip(["-->", *[":::"] * len(files)], files.values(), strict=False):
+            if arrow == ":::":
+                lines.append(bar)
+            lines.append(" " * gutter + self.paint(arrow, BLUE) + " " + _where(wanted[0].location))
+            lines.append(bar)
+            lines += self._excerpt(wanted, gutter, color)
+        remarks = [("note", note) for note in notes(finding)]
+        if told_help := help_line(finding):
+            remarks.append(("help", told_help))
+        if remarks and len(places) > 1:
+            lines.append(bar)
+        for word, text in remarks:
+            lines += self._remark(word, text, gutter)
+        return "".join(f"{line}\n" for line in lines)
+
+    def failure(self, failure: Failure) -> str:
+        """Input that could not be linted, in the form of a finding."""
+        lines = [
+            self.paint("error", RED) + self.paint(f": {visible(failure.subject)}: {visible(failure.reason)}", BOLD)
+        ]
+        gutter = 2
+        if failure.location:
+            gutter = max(gutter, len(str(failure.location.span.line)))
+            lines.append(" " * gutter + self.paint("-->", BLUE) + " " + _where(failure.location))
+            lines.append(self._bar(gutter))
+            lines += self._excerpt([Wanted(failure.location, "", True)], gutter, RED)
+        if failure.help:
+            lines += self._remark("help", failure.help, gutter)
+        return "".join(f"{line}\n" for line in lines)
+
+    def summary(self) -> Iterator[str]:
+        """What was checked and what was not, and how it ended."""
+        report = self.report
+        left = not_checked(report.not_checked)
+        line = f"checked {checked(report)}" + (f"; not checked: {', '.join(left)}" if left else "")
+        yield from wrapped(visible(line), self.width)
+        if self.options.verbose:
+            for entry in report.not_checked:
+                where = f" ({_where(entry.location)})" if entry.location else ""
+                yield visible(f"  not checked: {entry.subject}: {entry.reason}{where}")
+            for remark in report.hints:
+                yield visible(f"  {remark}")
+        for gone in report.gone:
+            yield from wrapped(visible(f"gone from the configuration, still in the baseline: {gone}"), self.width)
+        if report.failures:
+            yield self.paint(f"{count(len(report.failures), 'input')} could not be linted", RED)
+        style = RED if report.errors else YELLOW if report.findings else GREEN
+        yield self.paint(verdict(report), style) + self.paint(f"; took {duration(report.seconds)}", DIM)
+
+    def _excerpt(self, wanted: list[Wanted], gutter: int, color: str) -> Iterator[str]:
+        """The lines of one file that are marked, with what stands under them."""
+        by_line: dict[int, list[Wanted]] = {}
+        for place in wanted:
+            shown = Wanted(place.location, visible(place.text), place.primary)
+            by_line.setdefault(place.location.span.line, []).append(shown)
+        room = self.width - gutter - 3
+        previous = 0
+        file = wanted[0].location.file
+        for number in sorted(by_line):
+            if previous and number == previous + 2:
+                yield self._source(number - 1, row(number - 1, file.line_text(number - 1), (), room).text, gutter)
+            elif previous and number > previous + 1:
+                yield self.paint("...", BLUE)
+            line = row(number, file.line_text(number), by_line[number], room)
+            yield self._source(number, line.text, gutter)
+            for text, stretches in under(line.marks, room):
+                yield f"{self._bar(gutter)} {self._painted(text, stretches, color)}"
+            previous = number
+
+    def _source(self, number: int, text: str, gutter: int) -> str:
+        return f"{self.paint(f'{number:>{gutter}} |', BLUE)} {text}".rstrip()
+
+    def _bar(self, gutter: int) -> str:
+        return self.paint(" " * (gutter + 1) + "|", BLUE)
+
+    def _painted(self, text: str, stretches: list[tuple[int, int, bool]], color: str) -> str:
+        if not self.options.color:
+            return text
+        styles = [""] * len(text)
+        for start, end, primary in sorted(stretches, key=lambda stretch: stretch[2]):
+            styles[start:end] = [color if primary else BLUE] * (min(end, len(text)) - start)
+        painted, begin = [], 0
+        for at in range(1, len(text) + 1):
+            if at == len(text) or styles[at] != styles[begin]:
+                part = text[begin:at]
+                painted.append(self.paint(part, styles[begin]) if styles[begin] else part)
+                begin = at
+        return "".join(painted)
+
+    def _remark(self, word: str, text: str, gutter: int) -> Iterator[str]:
+        indent = gutter + 1
+        first, *rest = wrapped(visible(text), self.width - indent - len(word) - 4)
+        yield " " * indent + self.paint("=", BLUE) + " " + self.paint(f"{word}:", BOLD) + f" {first}"
+        for line in rest:
+            yield " " * (indent + len(word) + 4) + line
+
+    def _link(self, name: str, style: str) -> str:
+        """The rule's name, linked to the first of its references."""
+        rule = self.report.rules.get(name)
+        text = self.paint(name, style)
+        if not self.options.hyperlinks or rule is None or not rule.references:
+            return text
+        return f"\x1b]8;;{visible(rule.references[0])}\x1b\\{text}\x1b]8;;\x1b\\"
+
+
+def _where(location: Location) -> str:
+    return f"{visible(location.name)}:{location.span.line}:{location.span.column}"
+
+
+def _statistics(report: Report) -> Iterator[str]:
+    counts = Counter((finding.severity, finding.rule) for finding in report.findings)
+    for (severity, rule), number in sorted(counts.items(), key=lambda item: (-item[1], -item[0][0], item[0][1])):
+        yield f"{number:>6} {severity}[{rule}]"

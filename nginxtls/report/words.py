@@ -1,0 +1,172 @@
+"""Words that several formats share: escaping of hostile text, counts, what was not checked, what to call a place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from nginxtls.errors import printable
+from nginxtls.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nginxtls.finding import Finding, Location, NotChecked, Report
+
+SHOWN = 3
+"""So many names are told before "and 4 more"."""
+
+_KINDS = {
+    "include": ("include", "includes"),
+    "ssl_dhparam": ("DH parameter file", "DH parameter files"),
+    "ssl_certificate": ("certificate", "certificates"),
+    "ssl_certificate_key": ("private key", "private keys"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a tool finds a location on disk: a file of a dump stands further down in the dump."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+def visible(text: str) -> str:
+    """The text with control characters, bidirectional marks and the like written as escapes."""
+    return text if text.isprintable() else printable(text)
+
+
+def encodable(text: str) -> str:
+    """The text with what no encoding can hold (bytes of a file name that are no UTF-8) written as escapes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def markup(text: str) -> str:
+    """The visible text for XML and HTML, in content or in a quoted attribute."""
+    return escape(visible(text))
+
+
+def place(location: Location) -> Place:
+    """The place for tools that open files."""
+    file, span = location.file, location.span
+    if file.outer is None:
+        return Place(file.name, span.line, span.column, span.end_line, span.end_column)
+    dump, before = file.outer
+    return Place(dump, span.line + before, span.column, span.end_line + before, span.end_column)
+
+
+def uri(name: str) -> str:
+    """A file's name as a URI reference: relative, ``/``, percent-encoded, without ``./``."""
+    while name.startswith("./"):
+        name = name[2:]
+    return quote(name.encode("utf-8", "surrogateescape"), safe="/-._~!$&'()*+,;=@")
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """``1 file``, ``2 files``, ``10,000 files``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listing(words: Iterable[str]) -> str:
+    """``a``; ``a and b``; ``a, b and c``; ``a, b, c and 4 more``."""
+    names = list(words)
+    if len(names) > SHOWN + 1:
+        names = [*names[:SHOWN], f"{len(names) - SHOWN:,} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+
+
+def affected(finding: Finding) -> str:
+    """The note that tells which endpoints a finding touches; empty if it knows none."""
+    return f"affects {listing(finding.endpoints)}" if finding.endpoints else ""
+
+
+def notes(finding: Finding) -> list[str]:
+    """All notes of a finding, that of its endpoints among them."""
+    extra = [affected(finding)] if finding.endpoints else []
+    if finding.suppressed is not None:
+        extra.append(
+            f"not counted: {'it is in the baseline' if finding.suppressed == 'baseline' else finding.suppressed}"
+        )
+    return [*finding.notes, *extra]
+
+
+def help_line(finding: Finding) -> str:
+    """What to do, and whether the edit that does it is safe."""
+    fix = finding.fix
+    if fix is None:
+        return finding.help
+    kind = "safe fix" if fix.safe else "unsafe fix"
+    if not finding.help or finding.help == fix.title:
+        return f"{fix.title} ({kind})"
+    return f"{finding.help} ({kind}: {fix.title})"
+
+
+def told(report: Report, show_suppressed: bool) -> list[Finding]:
+    """The findings to show, those that are suppressed among them if asked for, by file and place."""
+    if not show_suppressed or not report.suppressed:
+        return list(report.findings)
+    return sorted(
+        [*report.findings, *report.suppressed],
+        key=lambda finding: (finding.location.name, finding.location.span.line, finding.location.span.column),
+    )
+
+
+def checked(report: Report) -> str:
+    """``4 files, 3 servers, 2 endpoints, 1 certificate``."""
+    return ", ".join(
+        [
+            count(report.files, "file"),
+            count(report.servers, "server"),
+            count(len(report.endpoints), "endpoint"),
+            count(report.certificates, "certificate"),
+        ]
+    )
+
+
+def not_checked(entries: Iterable[NotChecked]) -> list[str]:
+    """``2 private keys (no permission)``, most first."""
+    groups = Counter((_kind(entry), entry.reason) for entry in entries)
+    return [f"{count(number, *kind)} ({reason})" for (kind, reason), number in groups.most_common()]
+
+
+def verdict(report: Report) -> str:
+    """``1 error, 1 unsafe fix; 3 suppressed, 12 in the baseline``."""
+    found = [count(report.count(s), str(s)) for s in sorted(Severity, reverse=True) if report.count(s)]
+    fixes = Counter(finding.fix.safe for finding in report.findings if finding.fix)
+    if fixes[True]:
+        found.append(count(fixes[True], "safe fix", "safe fixes"))
+    if fixes[False]:
+        found.append(count(fixes[False], "unsafe fix", "unsafe fixes"))
+    baselined = sum(finding.suppressed == "baseline" for finding in report.suppressed)
+    hidden = []
+    if len(report.suppressed) > baselined:
+        hidden.append(f"{len(report.suppressed) - baselined:,} suppressed")
+    if baselined:
+        hidden.append(f"{baselined:,} in the baseline")
+    return "; ".join(filter(None, [", ".join(found) or "no findings", ", ".join(hidden)]))
+
+
+def duration(seconds: float) -> str:
+    """``0.12 s``."""
+    return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def _kind(entry: NotChecked) -> tuple[str, str]:
+    """What a subject is, from the directive that names it."""
+    if entry.location is None:
+        return ("file", "files")
+    span = entry.location.span
+    line = entry.location.file.line_text(span.line)[span.column - 1 :][:80]
+    words = line.split(None, 1)
+    return _KINDS.get(words[0] if words else "", ("file", "files"))
