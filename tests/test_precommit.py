@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BAD = "server {\n    listen 443 ssl;\n    server_name a.example.com;\n    ssl_protocols SSLv3 TLSv1.2;\n}\n"
+BAD = "server {\n    listen 443 ssl;\n    server_name a.example.com;\n    ssl_protocols SSLv3 TLSv1.2 TLSv1.3;\n}\n"
 GOOD = BAD.replace("SSLv3 ", "")
 
 
@@ -50,7 +50,7 @@ def repository(tmp_path: Path, hooks: Path) -> Path:
     git("init", "-q", cwd=tmp_path)
     revision = git("rev-parse", "HEAD", cwd=hooks)
     (tmp_path / ".pre-commit-config.yaml").write_text(
-        f"repos:\n- repo: {hooks}\n  rev: {revision}\n  hooks:\n  - id: nginxtls\n    args: [--format=concise]\n"
+        f"repos:\n- repo: {hooks}\n  rev: {revision}\n  hooks:\n  - id: nginxtls\n    args: [--format=concise, --select=obsolete-ssl]\n"
         f"  - id: nginxtls-all\n    stages: [manual]\n    args: [--format=concise]\n"
     )
     return tmp_path

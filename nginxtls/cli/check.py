@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from nginxtls.cli import options
-from nginxtls.cli.output import outputs, use_color, width, write
+from nginxtls.cli.output import outputs, revision, use_color, width, write
 from nginxtls.errors import Trouble
 from nginxtls.finding import Severity
 from nginxtls.report import Options
@@ -101,6 +101,7 @@ def check(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell everything that was not checked.")] = False,
 ) -> None:
     """Lint nginx configurations. Status: 0 clean, 1 findings, 2 it could not do what was asked."""
+    import nginxtls
     from nginxtls import api
 
     asked = options.default_paths(paths)
@@ -153,6 +154,9 @@ def check(
     shown = Options(
         color=use_color(color.value),
         width=width(),
+        hyperlinks=use_color(color.value) and sys.stdout.isatty(),
+        version=nginxtls.__version__,
+        revision=revision(),
         statistics=statistics,
         show_suppressed=show_suppressed,
         quiet=quiet,

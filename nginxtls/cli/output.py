@@ -1,4 +1,4 @@
-"""Where a report goes: formats by entry point, standard output and files."""
+"""Where a report goes: standard output and files, each in a format of its own."""
 
 from __future__ import annotations
 
@@ -12,20 +12,10 @@ from typing import TYPE_CHECKING
 from nginxtls.errors import Trouble, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from importlib.metadata import EntryPoint
+    from collections.abc import Callable, Iterable
 
     from nginxtls.finding import Report
-    from nginxtls.report import Options
-
-GROUP = "nginxtls.formats"
-
-
-def formats() -> dict[str, EntryPoint]:
-    """The formats that the installed packages bring, by name."""
-    from importlib.metadata import entry_points
-
-    return {point.name: point for point in entry_points(group=GROUP)}
+    from nginxtls.report import Options, Revision
 
 
 def outputs(form: str, files: Iterable[str]) -> list[tuple[str, str | None]]:
@@ -34,7 +24,9 @@ def outputs(form: str, files: Iterable[str]) -> list[tuple[str, str | None]]:
     Raises:
         Trouble: a format does not exist, or a file's folder is not there.
     """
-    known = formats()
+    from nginxtls.report import BUILT_IN, formats
+
+    known = BUILT_IN if form in BUILT_IN and not files else formats()
     if form not in known:
         help = nearest(form, known) or f"choose one of {', '.join(known)}"
         raise Trouble(f"--format {form}", "there is no such format", help)
@@ -58,20 +50,30 @@ def write(report: Report, name: str, file: str | None, options: Options) -> None
     Raises:
         Trouble: the format's package is broken, or the file cannot be written.
     """
-    point = formats()[name]
-    try:
-        render = point.load().render
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise Trouble(f'format "{name}"', reason, "mend or uninstall its package") from error
-    text = render(report, options if file is None else replace(options, color=False, width=0))
+    from nginxtls.report import renderer
+
+    render: Callable[[Report, Options], str] = renderer(name)
     if file is None:
-        sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+        sys.stdout.write(render(report, options))
         return
+    text = render(report, replace(options, color=False, hyperlinks=False, width=0))
     try:
         Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise Trouble(f"--output {name}:{file}", f"cannot be written: {error.strerror}") from error
+
+
+def revision() -> Revision | None:
+    """What the build server says is being built: GitHub's and GitLab's variables. No git is run in the scanned tree."""
+    from nginxtls.report import Revision
+
+    get = os.environ.get
+    if get("GITHUB_REPOSITORY") and get("GITHUB_SHA"):
+        uri = f"{get('GITHUB_SERVER_URL', 'https://github.com')}/{get('GITHUB_REPOSITORY')}"
+        return Revision(uri, get("GITHUB_SHA", ""), get("GITHUB_REF_NAME", ""))
+    if get("CI_PROJECT_URL") and get("CI_COMMIT_SHA"):
+        return Revision(get("CI_PROJECT_URL", ""), get("CI_COMMIT_SHA", ""), get("CI_COMMIT_REF_NAME", ""))
+    return None
 
 
 def use_color(choice: str) -> bool:
