@@ -91,7 +91,7 @@ class ServedBundle:
     @property
     def endpoints(self) -> list[Any]:
         """The endpoints (see ``nginxtls.model.endpoints``) whose clients may get this bundle."""
-        return [e for e in self.configuration.endpoints if self in e.tls.bundles]
+        return self.configuration.endpoints_of(self)
 
 
 def fill_slots(bundles: Iterable[ServedBundle]) -> tuple[tuple[ServedBundle, ...], ServedBundle | None]:

@@ -154,6 +154,18 @@ class Configuration:
         return list(self._bundles.values())
 
     @cached_property
+    def _endpoints_by_bundle(self) -> dict[ServedBundle, list[Endpoint]]:
+        found: dict[ServedBundle, list[Endpoint]] = {}
+        for endpoint in self.endpoints:
+            for bundle in endpoint.tls.bundles:
+                found.setdefault(bundle, []).append(endpoint)
+        return found
+
+    def endpoints_of(self, bundle: ServedBundle) -> list[Endpoint]:
+        """The endpoints whose clients may get a bundle."""
+        return self._endpoints_by_bundle.get(bundle, [])
+
+    @cached_property
     def upstreams(self) -> list[Upstream]:
         return list(find_upstreams(self))
 

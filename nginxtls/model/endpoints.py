@@ -289,11 +289,8 @@ class EffectiveTLS:
 
         From security level 3 on OpenSSL issues none (SSL_SECOP_TICKET).
         """
-        if self.level >= 3:
-            return False
-        if self.by_client_hello:
-            return _tickets(self.context)
-        return _tickets(self.default) and _tickets(self.context)
+        deciding = (self.context,) if self.by_client_hello else (self.default, self.context)
+        return all(_tickets(server) and security_level(server) < 3 for server in deciding)
 
     @property
     def early_data(self) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nginxtls.model.servers import VirtualServer
     from nginxtls.model.sockets import Socket
     from nginxtls.syntax.tree import Directive
-    from nginxtls.tls import Group
+    from nginxtls.tls import Group, ServerKey
 
 _EXPLAINED = (
     ("protocols", "ssl_protocols"),
@@ -209,13 +209,20 @@ def _group(group: Group) -> str:
     return "prime256v1" if group.name == "secp256r1" else group.name
 
 
+def key_text(key: ServerKey) -> str:
+    """``RSA 2048``, ``EC prime256v1``, ``Ed25519``."""
+    detail = key.curve if key.kind == "EC" else key.bits if key.kind in ("RSA", "RSA-PSS", "DSA") else None
+    curve = {"secp256r1": "prime256v1"}.get(str(detail), detail)
+    return f"{key.kind} {curve}" if curve else key.kind
+
+
 def _certificate(bundle: ServedBundle) -> dict[str, Any]:
     leaf = bundle.leaf
     if leaf is None or bundle.bundle is None:
         return {"file": bundle.path, "unreadable": bundle.unreadable}
     return {
         "file": bundle.path,
-        "key": str(leaf.key),
+        "key": key_text(leaf.key),
         "subject": leaf.subject,
         "sans": [san.value for san in leaf.sans],
         "not_after": leaf.not_after.isoformat(),

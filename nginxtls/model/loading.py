@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.model.certificates import fill_slots, is_file
-from nginxtls.model.endpoints import groups_of, origin_of, protocol_names
+from nginxtls.model.endpoints import protocol_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,8 +128,6 @@ def _ciphers(server: VirtualServer) -> Iterator[Refusal]:
     setting = server.setting("ssl_ciphers")
     if setting.origin is None or not setting.known or len(setting.origin.args) != 1:
         return
-    from nginxtls.tls import CipherString
-
     evaluation = CipherString(setting.value).evaluate(server.configuration.openssl)
     if evaluation.error:
         text = f'SSL_CTX_set_cipher_list("{setting.value}") failed: {evaluation.error}'
@@ -138,8 +136,6 @@ def _ciphers(server: VirtualServer) -> Iterator[Refusal]:
 
 def _loading_level(server: VirtualServer) -> int:
     """The security level while certificates are loaded: @SECLEVEL of ssl_ciphers counts from 1.21.2 on."""
-    from nginxtls.tls import CipherString
-
     configuration = server.configuration
     if configuration.assumed_nginx.at_least(1, 21, 2):
         text = server.setting("ssl_ciphers").value
@@ -236,13 +232,13 @@ def _certificates_file(server: VirtualServer, directive: Directive | None) -> It
 
 
 def _groups(server: VirtualServer) -> Iterator[Refusal]:
-    origin = origin_of(server, "ssl_ecdh_curve")
-    if origin is None or not origin.known:
+    setting = server.setting("ssl_ecdh_curve")
+    if setting.origin is None or not setting.known or setting.value == "auto":
         return
-    groups = groups_of(server)
-    if groups.error:
-        text = f'SSL_CTX_set1_curves_list("{origin.args[-1]}") failed: {groups.error}'
-        yield _refuse(origin, "groups", text, arg=len(origin.args) - 1)
+    error = evaluate_groups(setting.value, server.configuration.openssl).error
+    if error:
+        text = f'SSL_CTX_set1_curves_list("{setting.value}") failed: {error}'
+        yield _refuse(setting.origin, "groups", text, arg=0)
 
 
 def _dhparam(server: VirtualServer) -> Iterator[Refusal]:
@@ -269,8 +265,6 @@ _COMMANDS = frozenset(
 
 
 def _conf_commands(server: VirtualServer) -> Iterator[Refusal]:
-    from nginxtls.tls import CipherString, evaluate_ciphersuites
-
     openssl = server.configuration.openssl
     for name, value, directive in server.conf_commands:
         if not directive.known or "$" in value:
@@ -284,6 +278,8 @@ def _conf_commands(server: VirtualServer) -> Iterator[Refusal]:
             continue
         if lower == "ciphersuites":
             problem = evaluate_ciphersuites(value, openssl).error
+        elif lower in ("groups", "curves"):
+            problem = evaluate_groups(value, openssl).error
         elif lower == "cipherstring":
             problem = CipherString(value).evaluate(openssl).error
         elif lower in ("minprotocol", "maxprotocol"):
@@ -351,7 +347,7 @@ def _missing_certificate(socket: Socket, configuration: Configuration) -> Iterat
         return
     default = socket.default
     text = 'no "ssl_certificate" is defined for the "listen ... ssl" directive'
-    for server in [default, *(socket.servers if default.rejects_handshake else ())]:
+    for server in [default, *(socket.servers if default.rejects_handshake and not default.has_certificate else ())]:
         if server.has_tls_context or not server.scope.certain or server.directive is None:
             continue
         yield _refuse(server.directive, "certificate", text)

@@ -64,6 +64,7 @@ def valid_host(host: str) -> str | None:
     """The name that nginx looks up for an SNI or Host value, or None where it falls to the default server.
 
     ngx_http_validate_host(): lower case, port and one trailing dot cut; ``..``, ``/`` and control characters decline.
+    A leading dot finds nothing (measured).
     """
     literal = host.startswith("[")
     end = len(host)
@@ -71,7 +72,7 @@ def valid_host(host: str) -> str | None:
         end = host.find("]") + 1 or len(host)
     elif ":" in host:
         end = host.index(":")
-    if ".." in host or "/" in host or any(ord(c) <= 0x20 or ord(c) == 0x7F for c in host):
+    if host.startswith(".") or ".." in host or "/" in host or any(ord(c) <= 0x20 or ord(c) == 0x7F for c in host):
         return None
     name = host[:end].removesuffix(".").lower()
     return name or None

@@ -1,0 +1,143 @@
+"""``nginxtls diff OLD NEW``: what a TLS client would see change between two states of a configuration."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nginxtls.cli import options
+from nginxtls.errors import Trouble, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.api import Reading
+    from nginxtls.comparison import Comparison
+    from nginxtls.finding import Finding, Report
+    from nginxtls.settings import Settings
+
+FORMATS = ("text", "json", "markdown")
+
+
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A file, folder, dump of nginx -T, or git revision.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The same, after the change.")],
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or markdown.")] = "text",
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything changes.")] = False,
+    nginx_version: options.NginxVersion = "",
+    openssl_version: options.OpenSSLVersion = "",
+    maps: options.Map = None,
+    trust: options.Trust = None,
+    at: options.At = "",
+    config: options.Config = "",
+    no_config: options.NoConfig = False,
+) -> None:
+    """Say what a TLS client would see change, endpoint by endpoint, and which findings come and go."""
+    from nginxtls.comparison import compare
+
+    if form not in FORMATS:
+        raise Trouble(f"--format {form}", "is not known", f"choose one of {', '.join(FORMATS)}")
+    moment = options.moment(at) or datetime.now(timezone.utc)
+    settings = options.settings(
+        ["."], config, no_config, maps=maps, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
+    )
+    with ExitStack() as stack:
+        states = [_state(text, stack, settings, moment) for text in (old, new)]
+        (was, before), (now, after) = states
+        found = compare(was.configurations, now.configurations, before, after, moment)
+        lines = {"text": _text, "json": _json, "markdown": _markdown}[form](found)
+        for line in lines:
+            typer.echo(printable(line))
+    if exit_code and not found.empty:
+        raise typer.Exit(1)
+
+
+def _state(text: str, stack: ExitStack, settings: Settings, at: datetime) -> tuple[Reading, Report]:
+    """Read and lint one side. What is a path is taken as one; else git is asked."""
+    from nginxtls.api import lint_reading, read
+    from nginxtls.revisions import check_out, is_revision
+
+    path = Path(text)
+    if not path.exists():
+        if not is_revision(text, Path.cwd()):
+            raise Trouble(text, "is neither a file or folder nor a git revision of this repository")
+        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nginxtls-")))
+        check_out(text, Path.cwd(), path)
+    reading = read([str(path)], settings, at=at)
+    if not reading.subjects:
+        failure = next(iter(reading.failures), None)
+        raise Trouble(text, failure.reason if failure else "there is no nginx configuration")
+    return reading, lint_reading(reading, settings)
+
+
+def _heading(names: tuple[str, ...], socket: str) -> str:
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"{shown} on {socket}"
+
+
+def _place(finding: Finding) -> str:
+    return f"{finding.location.name}:{finding.location.span.line}:{finding.location.span.column}"
+
+
+def _text(found: Comparison) -> Iterator[str]:
+    if found.empty:
+        yield "no client meets a difference"
+    for change in found.changes:
+        yield _heading(change.names, change.socket)
+        for sentence in change.sentences:
+            yield f"  {sentence}"
+    for word, findings in (("new", found.gained), ("gone", found.lost)):
+        for finding in findings:
+            yield f"{word}: {finding.severity}[{finding.rule}] {finding.message} ({_place(finding)})"
+
+
+def _json(found: Comparison) -> Iterator[str]:
+    import json
+
+    def plain(finding: Finding) -> dict[str, object]:
+        return {
+            "rule": finding.rule,
+            "severity": str(finding.severity),
+            "message": finding.message,
+            "file": finding.location.name,
+            "line": finding.location.span.line,
+            "column": finding.location.span.column,
+            "fingerprint": finding.fingerprint,
+        }
+
+    document = {
+        "changes": [change.to_dict() for change in found.changes],
+        "findings": {"new": [plain(f) for f in found.gained], "gone": [plain(f) for f in found.lost]},
+    }
+    yield from json.dumps(document, indent=2).splitlines()
+
+
+def _markdown(found: Comparison) -> Iterator[str]:
+    yield "### What TLS clients would see change"
+    yield ""
+    if found.empty:
+        yield "Nothing."
+        return
+    for change in found.changes:
+        yield f"- **{_escaped(_heading(change.names, change.socket))}**"
+        for sentence in change.sentences:
+            yield f"  - {_escaped(sentence)}"
+    for title, findings in (("New findings", found.gained), ("Findings gone", found.lost)):
+        if findings:
+            yield ""
+            yield f"#### {title}"
+            yield ""
+            for finding in findings:
+                yield f"- `{finding.rule}` {_escaped(finding.message)} (`{_place(finding).replace('`', chr(39))}`)"
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown and HTML leave alone."""
+    for mark in "\\`*_[]<>|":
+        text = text.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
+    return text

@@ -1,0 +1,81 @@
+"""What ``nginx -t`` refuses or warns of: cases of docs/nginx-semantics.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from nginxtls.model import Configuration
+
+Configure = Callable[..., Configuration]
+EC = "ssl_certificate certificates/good.pem; ssl_certificate_key certificates/good.key;"
+
+
+def told(configuration: Configuration) -> list[tuple[str, str]]:
+    return [(r.level, r.message) for r in configuration.refusals]
+
+
+@pytest.mark.parametrize(
+    ("server", "message"),
+    [
+        ("listen 443 ssl;", 'no "ssl_certificate" is defined for the "listen ... ssl" directive'),
+        ("ssl_certificate certificates/good.pem;", 'no "ssl_certificate_key" is defined for certificate'),
+        (f"{EC} ssl_ciphers NOSUCH;", "no cipher match"),
+        (f"{EC} ssl_ecdh_curve nosuch;", "SSL_CTX_set1_curves_list"),
+        (f"{EC} ssl_protocols TLSv1.4;", 'invalid value "TLSv1.4"'),
+        (f"{EC} ssl_ciphers HIGH; ssl_ciphers HIGH;", '"ssl_ciphers" directive is duplicate'),
+        (f"{EC} ssl_session_tickets yes;", 'it must be "on" or "off"'),
+        (f"{EC} ssl_session_cache shared:x;", "invalid session cache"),
+        (f"{EC} ssl_verify_client on;", "for ssl_verify_client"),
+        (f"{EC} ssl_conf_command NoSuch x;", "unknown cmd name"),
+        (f"{EC} ssl_nosuch on;", 'unknown directive "ssl_nosuch"'),
+        (f"{EC} location / {{ ssl_ciphers HIGH; }}", '"ssl_ciphers" directive is not allowed here'),
+        (f"{EC} ssl_dhparam certificates/dh1024.pem;", "dh key too small"),
+        ("listen 443 tls;", 'invalid parameter "tls"'),
+        ("listen 99999 ssl;", "invalid port"),
+        ("ssl on;", 'unknown directive "ssl"'),
+        ("ssl_certificate certificates/good.pem; ssl_certificate_key certificates/other.key;", "key values mismatch"),
+        ("ssl_certificate certificates/rsa1024.pem; ssl_certificate_key certificates/rsa1024.key;", "ee key too small"),
+        (
+            "ssl_certificate certificates/empty.pem; ssl_certificate_key certificates/good.key;",
+            "cannot load certificate",
+        ),
+    ],
+)
+def test_nginx_would_not_start(configure: Configure, server: str, message: str) -> None:
+    found = [text for level, text in told(configure(f"server {{ {server} }}")) if level == "emerg"]
+    assert any(message in text for text in found), found
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        f"listen 443 ssl; {EC} ssl_ciphers 'HIGH;NOSUCH'; ssl_protocols tlsv1.2; ssl_protocols TLSv1.3;",
+        f"listen 443 ssl; {EC} ssl_conf_command Options -SessionTicket; ssl_conf_command Options -SessionTicket;",
+        "ssl_certificate certificates/$x.pem; ssl_certificate_key certificates/$x.key;",
+        "ssl_certificate certificates/good.pem; ssl_certificate_key certificates/good-rsa.key;",
+        "listen 443 ssl; ssl_reject_handshake on;",
+    ],
+)
+def test_nginx_would_start_in_silence(configure: Configure, server: str) -> None:
+    assert told(configure(f"server {{ {server} }}")) == []
+
+
+def test_sha1_chains_start_on_openssl_3_5_and_not_on_3_0(configure: Configure) -> None:
+    text = "server { ssl_certificate certificates/sha1.pem; ssl_certificate_key certificates/sha1.key; }"
+    assert told(configure(text, openssl="3.5.9")) == []
+    assert "ca md too weak" in told(configure(text, openssl="3.0.20"))[0][1]
+
+
+def test_a_directive_is_unknown_before_its_first_version(configure: Configure) -> None:
+    text = f"server {{ listen 443 ssl; {EC} ssl_conf_command Options -SessionTicket; }}"
+    assert ("emerg", 'unknown directive "ssl_conf_command"') in told(configure(text, nginx="1.18.0", openssl="1.1.1w"))
+    assert told(configure(text, nginx=None, openssl=None)) == []
+
+
+def test_the_same_name_twice_on_a_socket(configure: Configure) -> None:
+    one = f"server {{ listen 443 ssl; server_name A.test; {EC} }}"
+    warning = ("warn", 'conflicting server name "a.test" on 0.0.0.0:443, ignored')
+    assert told(configure(one + one)) == [warning]
+    assert told(configure(one + one.replace("443", "444"))) == []
