@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.model.certificates import fill_slots, is_file
 from nginxtls.model.endpoints import protocol_names
+from nginxtls.tls import CipherString, evaluate_ciphersuites, evaluate_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
