@@ -406,8 +406,7 @@ def security_level(server: VirtualServer) -> int:
         level = CipherString(text).evaluate(openssl).security_level if "@SECLEVEL" in text else None
         if level is not None:
             return level
-    system = server.configuration.system.security_level
-    return openssl.default_security_level if system is None else system
+    return server.configuration.system.level(openssl)
 
 
 def groups_of(server: VirtualServer) -> GroupList:

@@ -143,8 +143,7 @@ def _loading_level(server: VirtualServer) -> int:
         level = CipherString(text).evaluate(configuration.openssl).security_level if "@SECLEVEL" in text else None
         if level is not None:
             return level
-    system = configuration.system.security_level
-    return configuration.openssl.default_security_level if system is None else system
+    return configuration.system.level(configuration.openssl)
 
 
 def _bundle(server: VirtualServer, served: ServedBundle) -> Iterator[Refusal]:

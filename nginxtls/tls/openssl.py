@@ -55,10 +55,19 @@ class OpenSSL:
 
     @property
     def default_security_level(self) -> int:
-        """The level in force where no ``@SECLEVEL`` is given; 1.0.2 has none, which is as 0."""
-        if self.version < (1, 1, 0):
+        """The level in force where no ``@SECLEVEL`` is given; 1.0.2 has none, which is as 0.
+
+        It counts the openssl.cnf that comes with the build: that of Debian's 1.1.1 raises the level to 2.
+        """
+        return 2 if self.version >= (1, 1) and not self.upstream else self.built_in_security_level
+
+    @property
+    def built_in_security_level(self) -> int:
+        """The level without any openssl.cnf (1.1.1 of Debian: measured)."""
+        if self.version < (1, 1):
             return 0
-        return 1 if self.upstream and self.version < (3, 2) else 2
+        debian = not self.upstream and self.version >= (3, 0)
+        return 2 if debian or self.version >= (3, 2) else 1
 
     def __str__(self) -> str:
         major, minor, patch, letter = self.version

@@ -17,7 +17,7 @@ class SystemConfiguration:
     """The commands of ``ssl_conf`` → ``system_default`` (config(5), SSL_CONF_cmd(3)); None or empty where it has none.
 
     ``security_level`` is the ``@SECLEVEL`` of its CipherString. ``includes`` are ``.include`` lines, which are not
-    followed: what they hold is unknown.
+    followed: what they hold is unknown. ``given``: there is such a file, in place of the one that comes with OpenSSL.
     """
 
     cipher_string: str | None = None
@@ -28,6 +28,13 @@ class SystemConfiguration:
     min_protocol: str | None = None
     max_protocol: str | None = None
     includes: tuple[str, ...] = ()
+    given: bool = False
+
+    def level(self, openssl: OpenSSL) -> int:
+        """The security level in force where nothing else sets one."""
+        if self.security_level is not None:
+            return self.security_level
+        return openssl.built_in_security_level if self.given else openssl.default_security_level
 
 
 def parse_openssl_conf(text: str, applications: tuple[str, ...] = ("openssl_conf",)) -> SystemConfiguration:
@@ -59,6 +66,7 @@ def parse_openssl_conf(text: str, applications: tuple[str, ...] = ("openssl_conf
         min_protocol=found.get("minprotocol"),
         max_protocol=found.get("maxprotocol"),
         includes=includes,
+        given=True,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from nginxtls.tls import (
     evaluate_ciphersuites,
     evaluate_groups,
     negotiable,
+    parse_openssl_conf,
     suites,
     without_ciphers,
 )
@@ -76,6 +78,15 @@ PLAIN = (
     "EECDH+CHACHA20",
 )
 PLAIN += ("ALL", "ECDHE-ECDSA-AES128-GCM-SHA256:AES256-SHA:DHE-RSA-AES128-SHA", "TLSv1.2", "kRSA", "DHE", "SHA1")
+SYSTEM = (
+    "CipherString = DEFAULT:@SECLEVEL=0",
+    "CipherString = AES128-SHA:@SECLEVEL=1",
+    "MinProtocol = TLSv1.3",
+    "MaxProtocol = TLSv1.1",
+    "Groups = P-384:X25519",
+    "Ciphersuites = TLS_CHACHA20_POLY1305_SHA256",
+)
+CONF = "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = server\n[server]\n"
 # All groups that IANA has numbered and some OpenSSL has.
 GROUPS = (*range(1, 34), *range(256, 261), *range(512, 515), *range(4587, 4590))
 
@@ -90,6 +101,8 @@ class Setting:
     protocols: tuple[str, ...]
     dhparam: int | None
     curves: str
+    system: str
+    """Commands of an openssl.cnf."""
 
 
 def draw(seed: int, nginx: tuple[int, ...]) -> Setting:
@@ -102,14 +115,9 @@ def draw(seed: int, nginx: tuple[int, ...]) -> Setting:
     keys = {KEYS[k][1].kind: k for k in kinds}
     protocols = tuple(p for p in PROTOCOLS[2:] if rng.random() < 0.7) or ("TLSv1.2",)
     ciphersuites = rng.choice(CIPHERSUITES) if nginx >= (1, 19, 4) and rng.random() < 0.3 else None
-    return Setting(
-        tuple(keys.values()),
-        ciphers,
-        ciphersuites,
-        protocols,
-        rng.choice((None, None, 1024, 2048, 2048, 3072)),
-        rng.choice(CURVES),
-    )
+    dhparam, curves = rng.choice((None, None, 1024, 2048, 2048, 3072)), rng.choice(CURVES)
+    system = "\n".join(line for line in SYSTEM if rng.random() < 0.1)
+    return Setting(tuple(keys.values()), ciphers, ciphersuites, protocols, dhparam, curves, system)
 
 
 def make_keys(openssl: Path, folder: Path) -> None:
@@ -141,15 +149,17 @@ def predicted(setting: Setting, generation: Generation) -> dict[str, list[str]] 
     openssl = OpenSSL.parse(generation["openssl_version"], "debian")
     nginx = tuple(map(int, generation["nginx_version"].split(".")))
     evaluation = CipherString(setting.ciphers).evaluate(openssl)
-    groups = evaluate_groups(setting.curves, openssl)
-    modern = evaluate_ciphersuites(setting.ciphersuites, openssl)
+    system = parse_openssl_conf(CONF + setting.system)
+    groups = evaluate_groups(system.groups if setting.curves == "auto" else setting.curves, openssl)
+    modern = evaluate_ciphersuites(setting.ciphersuites or system.ciphersuites, openssl)
     if error := evaluation.error or groups.error or modern.error:
         return error
     given = evaluation.security_level
-    level = openssl.default_security_level if given is None else given
+    default = system.level(openssl)
+    level = default if given is None else given
     keys = [KEYS[k][1] for k in setting.keys]
     # nginx before 1.21.2 loads certificates before it knows the level of ssl_ciphers.
-    loaded_at = level if nginx >= (1, 21, 2) else openssl.default_security_level
+    loaded_at = level if nginx >= (1, 21, 2) else default
     if any(not key.allowed(loaded_at) for key in keys):
         return "key too small"
     if setting.dhparam and openssl.version >= (3,) and not _dh_fits(setting.dhparam, level):
@@ -184,9 +194,10 @@ def seen(setting: Setting, generation: Generation, folder: Path) -> dict[str, li
         f"ssl_conf_command Ciphersuites {setting.ciphersuites};" if setting.ciphersuites else "",
         "}}",
     ]
-    main = folder / "nginx.conf"
+    main, conf = folder / "nginx.conf", folder / "openssl.cnf"
     main.write_text("\n".join(lines))
-    with _running([str(generation["nginx"]), "-p", str(folder), "-c", str(main)], port) as refusal:
+    conf.write_text(CONF + setting.system)
+    with _running([str(generation["nginx"]), "-p", str(folder), "-c", str(main)], port, conf) as refusal:
         if refusal:
             return refusal
         found = {p: list(_suites(port, p)) for p in PROTOCOLS[2:]}
@@ -216,8 +227,9 @@ def agree(ours: dict[str, list[str]] | str, theirs: dict[str, list[str]] | str) 
 
 
 @contextlib.contextmanager
-def _running(command: list[str], port: int) -> Iterator[str | None]:
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+def _running(command: list[str], port: int, conf: Path) -> Iterator[str | None]:
+    environment = {**os.environ, "OPENSSL_CONF": str(conf)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         for _ in range(500):
             if process.poll() is not None:

@@ -9,6 +9,7 @@ names one:
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.conformance.cipher_strings import UNKNOWN, WORDS, found, generated
 Generation = dict[str, Any]
 
 
-def real(generation: Generation, string: str, *options: str) -> list[str] | None:
+def real(generation: Generation, string: str | bytes, *options: str) -> list[str] | None:
     """The suites that the real program lists; None if it refuses the string."""
     command = [generation["openssl"], "ciphers", *options, string]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -49,6 +50,26 @@ def differences(generation: Generation, strings: list[str]) -> list[tuple[str, s
 
 def test_generated_strings_give_the_suites_and_the_order_of_the_real_one(generation: Generation, full: bool) -> None:
     assert differences(generation, list(generated(6000 if full else 150))) == []
+
+
+def test_any_bytes_are_accepted_or_refused_alike(generation: Generation, full: bool) -> None:
+    openssl = OpenSSL.parse(generation["openssl_version"], "debian")
+    rng = random.Random(11)
+    differences = []
+    for _ in range(1000 if full else 60):
+        pieces = [rng.choice(("HIGH", "AES", ":", "+", "!", "-", "@", "@STRENGTH", " ", "=", "_", "NOSUCH")).encode()]
+        pieces += [
+            bytes([rng.randint(1, 255)]) if rng.random() < 0.4 else rng.choice((b"ALL", b":", b"+", b"!"))
+            for _ in "abcd"
+        ]
+        rng.shuffle(pieces)
+        string = b":" * (pieces[0][:1] == b"-") + b"".join(pieces)
+        theirs = real(generation, string)
+        evaluation = CipherString(os.fsdecode(string)).evaluate(openssl)
+        ours = None if evaluation.error else [s.name for s in evaluation.suites]
+        if ours != (None if theirs is None else [n for n in theirs if not n.startswith("TLS_")]):
+            differences.append(string)
+    assert differences == []
 
 
 def test_every_word_alone_and_beside_all_others(generation: Generation, full: bool) -> None:

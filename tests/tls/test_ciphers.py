@@ -94,6 +94,7 @@ def test_security_level_of_the_string_and_of_the_build() -> None:
     assert OpenSSL.parse("3.0.13", "upstream").default_security_level == 1
     assert OpenSSL.parse("3.2.0", "upstream").default_security_level == 2
     assert OpenSSL.parse("1.1.1w", "debian").default_security_level == 2
+    assert OpenSSL.parse("1.1.1w", "debian").built_in_security_level == 1
 
 
 def test_short_tags_are_weak_from_3_2_on() -> None:
