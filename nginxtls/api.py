@@ -65,7 +65,7 @@ def check(
         pedantic: hardening advice, too.
         nginx_version, openssl_version: such as ``"1.26.3"`` and ``"3.5.1"``; unknown by default.
         policy: a policy's name or file, by which every endpoint is judged, too.
-        trust: PEM files with further trust anchors.
+        trust: PEM files with further trust anchors, ``"system"``, or ``"none"`` for nothing but those.
         root: the folder that holds the server's file system, for absolute paths in the configuration.
         maps: where single paths of the server are, e.g. ``{"/etc/nginx": "deploy/nginx"}``.
         at: the moment for which certificates are judged; now by default.
@@ -316,17 +316,11 @@ def _trust(paths: Sequence[str]) -> TrustStore | None:
 
     store = TrustStore.none() if "none" in paths else TrustStore.mozilla()
     for path in paths:
-        if path == "system":
-            store |= TrustStore.system()
-        elif path not in ("none", "mozilla"):
-            try:
-                content = Path(path).read_bytes()
-            except OSError as error:
-                raise Trouble(f"--trust {path}", f"cannot be read: {error.strerror}") from error
-            given = TrustStore.from_pem(content, os.path.basename(path))
-            if not given:
-                raise Trouble(f"--trust {path}", "there is no certificate in it", "give a PEM file")
-            store |= given
+        try:
+            store |= TrustStore.named(path)
+        except (ValueError, OSError) as error:
+            reason = str(error) if isinstance(error, ValueError) else f"cannot be read: {error.strerror}"
+            raise Trouble(f"--trust {path}", reason, "give a PEM file, system, mozilla or none") from error
     return store
 
 

@@ -19,6 +19,9 @@ FILE = ".nginxtls.yaml"
 LIMIT = 1 << 20
 """No settings file is read beyond this many bytes."""
 
+STORES = ("system", "mozilla", "none")
+"""Trust anchors that are no file."""
+
 _T = TypeVar("_T")
 
 
@@ -48,7 +51,9 @@ class Settings:
     map: tuple[tuple[str, str], ...] = _setting(
         "path by path", "Where a path of the server is in this repository: /etc/nginx: deploy/nginx.", ()
     )
-    trust: tuple[str, ...] = _setting("paths", "PEM files with further trust anchors.", ())
+    trust: tuple[str, ...] = _setting(
+        "paths", "PEM files with further trust anchors; system; none for nothing but those.", ()
+    )
     baseline: str | None = _setting("path", "The file of findings that are known and not told.", None)
     file: Path | None = None
 
@@ -134,7 +139,7 @@ class _Reader:
             case "words":
                 return self.words(value)
             case "paths":
-                return tuple(self.path(word) for word in self.words(value))
+                return tuple(word if word in STORES else self.path(word) for word in self.words(value))
             case "words by pattern":
                 return tuple((pattern, self.words(words)) for pattern, words in self.table(value))
             case "severity by name":

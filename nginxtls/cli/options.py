@@ -52,7 +52,9 @@ Map = Annotated[
 ]
 Trust = Annotated[
     Optional[list[str]],  # noqa: UP045
-    typer.Option("--trust", metavar="FILE", help="PEM file with further trust anchors.", show_default=False),
+    typer.Option(
+        "--trust", metavar="FILE", help="PEM file with further trust anchors, system, or none.", show_default=False
+    ),
 ]
 At = Annotated[
     str,
