@@ -67,6 +67,11 @@ DECIDES = {
 }
 
 
+_OF_DEFAULT = tuple(
+    frozenset(name for name, who in DECIDES.items() if who[since] == DEFAULT_SERVER) for since in (0, 1)
+)
+
+
 def protocol_names(values: Iterable[str]) -> frozenset[str]:
     """The versions that words of ssl_protocols name; nginx compares without case. Unknown words name none."""
     return frozenset(_CANONICAL[value.lower()] for value in values if value.lower() in _CANONICAL)
@@ -108,11 +113,11 @@ class EffectiveTLS:
         self.context = server if server.has_tls_context else self.default
         """The server whose TLS context serves the connection after SNI: a server without a certificate has none."""
         self.by_client_hello = self.nginx.at_least(*SINCE_CLIENT_HELLO)
+        self._of_default = _OF_DEFAULT[self.by_client_hello]
 
     def decided_by(self, name: str) -> VirtualServer:
         """The server whose directive of this name counts. Settings not in the table are the selected server's."""
-        who = DECIDES.get(name, ("B", "B"))[self.by_client_hello]
-        return self.default if who == DEFAULT_SERVER else self.context
+        return self.default if name in self._of_default else self.context
 
     def setting(self, name: str) -> Setting:
         """The setting as the deciding server has it."""
@@ -463,12 +468,15 @@ def _tickets(server: VirtualServer) -> bool:
 
 def origin_of(server: VirtualServer, name: str) -> Directive | None:
     """The directive that decides a setting in a server, ssl_conf_command included for what it overrides."""
-    overrides = {
-        "ssl_ciphers": ("CipherString",),
-        "ssl_ecdh_curve": ("Groups", "Curves"),
-        "ciphersuites": ("Ciphersuites",),
-        "ssl_protocols": ("Protocol",),
-    }
-    if (names := overrides.get(name)) and (command := server.conf_command(*names)):
+    if server.conf_commands and (names := OVERRIDES.get(name)) and (command := server.conf_command(*names)):
         return command[1]
     return server.setting(name).origin
+
+
+OVERRIDES = {
+    "ssl_ciphers": ("CipherString",),
+    "ssl_ecdh_curve": ("Groups", "Curves"),
+    "ciphersuites": ("Ciphersuites",),
+    "ssl_protocols": ("Protocol",),
+}
+"""The ssl_conf_command names that win over a directive."""

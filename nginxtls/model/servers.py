@@ -108,7 +108,7 @@ class VirtualServer:
 
     def setting(self, name: str) -> Setting:
         """The value in force at this server's level."""
-        return self.scope.setting(name)
+        return self.scope._settings.get(name) or self.scope.setting(name)
 
     def first(self, name: str) -> Directive | None:
         return self.scope.first(name)
@@ -157,11 +157,11 @@ class VirtualServer:
     def starttls(self) -> bool:
         return self.kind == "mail" and self.setting("starttls").value in ("on", "only")
 
-    @property
+    @cached_property
     def rejects_handshake(self) -> bool:
         return self.kind != "mail" and self.setting("ssl_reject_handshake").enabled
 
-    @property
+    @cached_property
     def has_certificate(self) -> bool:
         """A certificate is in force: own or inherited."""
         return bool(self.setting("ssl_certificate").directives)
@@ -194,6 +194,8 @@ class VirtualServer:
 
     def conf_command(self, *names: str) -> tuple[str, Directive] | None:
         """The last ssl_conf_command of one of these names (compared without case, as OpenSSL does)."""
+        if not self.conf_commands:
+            return None
         lower = {name.lower() for name in names}
         for name, value, directive in reversed(self.conf_commands):
             if name.lower() in lower:
