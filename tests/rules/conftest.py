@@ -157,7 +157,8 @@ def options_of(line: str) -> Options:
 def all_rules() -> dict[str, Rule]:
     """The rules of all modules of rules/, whether or not an entry point leads there yet."""
     modules = [module.name for module in pkgutil.iter_modules(nginxtls.rules.__path__)]
-    return rules_of(EntryPoint(name, f"nginxtls.rules.{name}", GROUP) for name in modules)
+    rules = rules_of(EntryPoint(name, f"nginxtls.rules.{name}", GROUP) for name in modules)
+    return {name: rule for name, rule in rules.items() if not type(rule).__subclasses__()}
 
 
 @cache
