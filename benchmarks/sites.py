@@ -1,0 +1,175 @@
+"""Makes a tree of N sites as hosts have them: a redirect and a TLS server each, shared snippets, K certificates.
+
+python benchmarks/sites.py FOLDER --sites 5000 --certificates 500
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+from pathlib import Path
+
+MAIN = """\
+user www-data;
+worker_processes auto;
+pid /run/nginx.pid;
+error_log /var/log/nginx/error.log;
+
+events {
+    worker_connections 1024;
+}
+
+http {
+    sendfile on;
+    tcp_nopush on;
+    types_hash_max_size 2048;
+    server_names_hash_max_size 65536;
+    server_names_hash_bucket_size 128;
+    default_type application/octet-stream;
+    access_log /var/log/nginx/access.log;
+    include snippets/tls.conf;
+
+    server {
+        listen 443 ssl default_server;
+        listen [::]:443 ssl default_server;
+        ssl_reject_handshake on;
+    }
+
+    include sites-enabled/*.conf;
+}
+"""
+
+TLS = """\
+ssl_protocols TLSv1.2 TLSv1.3;
+ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384;
+ssl_prefer_server_ciphers off;
+ssl_session_cache shared:TLS:10m;
+ssl_session_timeout 1d;
+ssl_session_tickets off;
+"""
+
+PROXY = """\
+proxy_http_version 1.1;
+proxy_set_header Host $host;
+proxy_set_header X-Real-IP $remote_addr;
+proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+proxy_set_header X-Forwarded-Proto $scheme;
+proxy_read_timeout 60s;
+"""
+
+SITE = """\
+# {name}: made for the benchmark
+server {{
+    listen 80;
+    listen [::]:80;
+    server_name {name} www.{name};
+    location /.well-known/acme-challenge/ {{
+        root /var/www/acme;
+    }}
+    location / {{
+        return 301 https://{name}$request_uri;
+    }}
+}}
+
+server {{
+    listen 443 ssl;
+    listen [::]:443 ssl;
+    http2 on;
+    server_name {name} www.{name};
+    root /var/www/{name};
+    index index.html;
+
+    ssl_certificate certificates/{certificate}.pem;
+    ssl_certificate_key certificates/{certificate}.key;
+    add_header Strict-Transport-Security "max-age=63072000" always;
+
+    access_log /var/log/nginx/{name}.access.log;
+
+    location / {{
+        try_files $uri $uri/ =404;
+    }}
+    location /api/ {{
+        include snippets/proxy.conf;
+        proxy_pass http://127.0.0.1:{port};
+    }}
+    location ~* \\.(css|js|png|jpg|svg|woff2)$ {{
+        expires 30d;
+    }}
+}}
+"""
+
+
+def make(folder: Path, sites: int, certificates: int) -> None:
+    """Write the tree. Site i has certificate i modulo K, made for all the names that use it."""
+    for name in ("snippets", "sites-enabled", "certificates"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "nginx.conf").write_text(MAIN)
+    (folder / "snippets/tls.conf").write_text(TLS)
+    (folder / "snippets/proxy.conf").write_text(PROXY)
+    for number in range(sites):
+        name = f"site{number:05}.example.com"
+        text = SITE.format(name=name, certificate=f"c{number % certificates:05}", port=8000 + number % 100)
+        (folder / f"sites-enabled/{name}.conf").write_text(text)
+    _certificates(folder / "certificates", sites, certificates)
+
+
+def _certificates(folder: Path, sites: int, count: int) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    now = datetime.datetime.now(datetime.timezone.utc)
+
+    def name(text: str) -> x509.Name:
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    root_key, key_of_issuer = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+
+    def issue(subject: str, key: ec.EllipticCurvePrivateKey, issuer: str, signer: ec.EllipticCurvePrivateKey,
+              names: list[str]) -> x509.Certificate:  # fmt: skip
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name(subject))
+            .issuer_name(name(issuer))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=10))
+            .not_valid_after(now + datetime.timedelta(days=80))
+            .add_extension(x509.BasicConstraints(not names, None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        )
+        if names:
+            alternatives = x509.SubjectAlternativeName([x509.DNSName(n) for n in names])
+            builder = builder.add_extension(alternatives, critical=False)
+            usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+            builder = builder.add_extension(usage, critical=False)
+        return builder.sign(signer, hashes.SHA256())
+
+    issuer = issue("Benchmark CA", key_of_issuer, "Benchmark Root", root_key, [])
+    tail = issuer.public_bytes(serialization.Encoding.PEM)
+    for number in range(count):
+        names = [f"site{i:05}.example.com" for i in range(number, sites, count)]
+        names = [text for one in names for text in (one, f"www.{one}")]
+        key = ec.generate_private_key(ec.SECP256R1())
+        leaf = issue(names[0] if names else "unused", key, "Benchmark CA", key_of_issuer, names or ["unused.test"])
+        (folder / f"c{number:05}.pem").write_bytes(leaf.public_bytes(serialization.Encoding.PEM) + tail)
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        (folder / f"c{number:05}.key").write_bytes(private)
+        (folder / f"c{number:05}.key").chmod(0o600)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sites", type=int, default=1000)
+    parser.add_argument("--certificates", type=int, default=100)
+    options = parser.parse_args()
+    make(options.folder, options.sites, max(1, min(options.certificates, options.sites)))
+
+
+if __name__ == "__main__":
+    main()
