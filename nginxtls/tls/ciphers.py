@@ -20,6 +20,8 @@ from .suites import Suite, compiled, read_table, suite
 _SEPARATORS = ": ;,"
 _REST = re.compile(r"[^: ;,]*")
 _LETTERS = re.compile(r"[A-Za-z0-9.=_-]*")
+# Looking for the word that was meant takes milliseconds.
+_MOST_SUGGESTIONS = 8
 _FIELDS = ("key_exchange", "authentication", "encryption", "mac", "protocol", "strength", "default")
 
 
@@ -147,22 +149,28 @@ class _Build:
             self.words[s.name] = named
             if self.names_iana:
                 self.words[s.iana] = named
+        self.known = tuple(self.words)
         self._selected: dict[_Pattern, frozenset[int]] = {}
         self.everything = _Pattern((0,) * len(_FIELDS))
         self.order = self._arrange()
         # IANA names have underscores.
         self.letters = _LETTERS if self.names_iana else re.compile(r"[A-Za-z0-9.=-]*")
 
-    def _bit(self, field_name: str, value: str) -> int:
-        return self._bits.setdefault((field_name, value), 1 << len(self._bits))
-
     def _mask(self, field_name: str, values: str) -> int:
-        if values == "-":
-            return 0
+        """A set of values as bits: ``a,b``, all but some (``~a``), or ``-``, which is any and 0."""
+        known = self._bits.get((field_name, values))
+        if known is not None:
+            return known
         mask = 0
-        for value in values.lstrip("~").split(","):
-            mask |= self._bit(field_name, value)
-        return ~mask if values.startswith("~") else mask
+        if values.startswith("~"):
+            mask = ~self._mask(field_name, values[1:])
+        elif "," in values:
+            for value in values.split(","):
+                mask |= self._mask(field_name, value)
+        elif values != "-":
+            mask = 1 << len(self._bits)
+        self._bits[field_name, values] = mask
+        return mask
 
     def _masks_of(self, s: Suite) -> tuple[int, ...]:
         default = "NOT_DEFAULT" if "NOT_DEFAULT" in s.flags else "-"
@@ -175,11 +183,8 @@ class _Build:
         found = self._selected.get(pattern)
         if found is None:
             candidates = range(len(self.suites)) if pattern.named < 0 else (pattern.named,)
-            found = frozenset(
-                i
-                for i in candidates
-                if all(not want or want & has for want, has in zip(pattern.masks, self._masks[i], strict=True))
-            )
+            wanted = [(at, mask) for at, mask in enumerate(pattern.masks) if mask]
+            found = frozenset(i for i in candidates if all(self._masks[i][at] & mask for at, mask in wanted))
             self._selected[pattern] = found
         return found
 
@@ -388,11 +393,11 @@ class _Reader:
         # Before 3.2 an underscore ends a word, but what follows is skipped along with it.
         whole = _LETTERS.match(self.text, at)
         word = whole.group() if whole else word
-        reason, suggestion = _explain(word, self.build)
+        reason, suggestion = _explain(word, self.build, len(self.unknown) < _MOST_SUGGESTIONS)
         self.unknown.append(UnknownWord(word, at, at + len(word), operator, reason, suggestion))
 
 
-def _explain(word: str, build: _Build) -> tuple[str, str | None]:
+def _explain(word: str, build: _Build, suggest: bool) -> tuple[str, str | None]:
     """Why a word is unknown to a build, and the nearest one that it knows."""
     named = suite(word)
     if (named and named.protocol == "TLSv1.3") or word in ("TLSv1.3", "TLS13"):
@@ -405,7 +410,7 @@ def _explain(word: str, build: _Build) -> tuple[str, str | None]:
         return "iana", named.name
     if named or word in _all_words():
         return "removed", None
-    return "misspelt", nearest(word, tuple(build.words))
+    return "misspelt", nearest(word, build.known) if suggest else None
 
 
 @cache
