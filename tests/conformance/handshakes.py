@@ -26,7 +26,7 @@ from lab import Bench, get, make_certificates, scratch, sha256
 import nginxtls
 from nginxtls.tls import suites as all_suites
 
-PORT = int(os.environ.get("NGINXTLS_LAB_PORT", "18400"))
+PORT = 18000 + os.getpid() % 500 * 20  # so that several runs do not meet
 PATHS = ("/", "/a/x", "/a/b/c", "/exact", "/img.png", "/nowhere")
 NAMES = (
     "a.test", "b.test", "www.a.test", "*.a.test", ".b.test", "*.test", "www.*", "_", '""', "~^r[0-9]+\\.test$",
@@ -48,6 +48,24 @@ CURVES = ("auto", "prime256v1", "X25519:prime256v1", "secp384r1", "secp384r1:X25
 CIPHERSUITES = ("TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384")
 COMMANDS = ("MinProtocol TLSv1.2", "MaxProtocol TLSv1.2", "MinProtocol TLSv1.3", "Groups P-384",
             "Options -SessionTicket", "Protocol -TLSv1.2", "CipherString ECDHE+AES128")  # fmt: skip
+RARE = (
+    "ssl_session_cache shared:one:1m;", "ssl_session_cache none;", "ssl_session_cache shared:one:2m;",
+    "ssl_session_cache builtin:1000 shared:two:1m;", "ssl_session_cache shared:x;", "ssl_session_timeout 5m;",
+    "ssl_buffer_size 4k;", "ssl_verify_depth 2;", "ssl_trusted_certificate DIR/root.pem;", "ssl_dhparam DIR/nosuch;",
+    "ssl_trusted_certificate DIR/nosuch;", "ssl_client_certificate DIR/nosuch;", "ssl_protocols TLSv1.4;",
+    "ssl_protocols TLSv1.2; ssl_protocols TLSv1.3;", "ssl_session_tickets yes;", "ssl_crl DIR/nosuch;",
+    "ssl_password_file DIR/a-ec.key;", "ssl_ciphers ECDHE+AESGCM:@SECLEVEL=1;", "ssl_ciphers ALL:COMPLEMENTOFALL;",
+    "ssl_ciphers @SECLEVEL=7:HIGH;", "ssl_ciphers 'HIGH;!aNULL';", "ssl_conf_command Options ServerPreference;",
+    "ssl_conf_command Options PrioritizeChaCha; ssl_prefer_server_ciphers on;", "ssl_conf_command Curves X25519;",
+    "ssl_conf_command Options -SessionTicket,ServerPreference;", "ssl_conf_command CipherString AES128-SHA@SECLEVEL=0;",
+    "ssl_conf_command Protocol ALL,-TLSv1.3;", "ssl_conf_command Ciphersuites NOSUCH;", "ssl_conf_command No x;",
+    "ssl_conf_command MinProtocol TLSv1; ssl_conf_command MaxProtocol TLSv1.2;", "ssl_ecdh_curve X25519:X25519;",
+    "ssl_ecdh_curve P-256;", "ssl_ecdh_curve secp384r1:ffdhe2048;", "ssl_verify_client yes;", "ssl_nosuch on;",
+    "ssl_certificate DIR/rsa1024.pem; ssl_certificate_key DIR/rsa1024.key;", "ssl_certificate DIR/a-ec.pem;",
+    "ssl_certificate DIR/nosuch.pem; ssl_certificate_key DIR/a-ec.key;", "ssl_certificate_key DIR/a-ec.key;",
+    "ssl_certificate DIR/$x.pem; ssl_certificate_key DIR/$x.key;", "ssl_prefer_server_ciphers on;",
+    "ssl_stapling on;", "ssl_stapling on; ssl_trusted_certificate DIR/root.pem;", "ssl_stapling_verify on;",
+)  # fmt: skip
 PAIRS = ("a-ec", "b-ec", "a-rsa", "b-rsa", "ed", "a-ec a-rsa", "b-rsa b-ec", "a-rsa b-rsa", "b-ec ed")
 
 
@@ -132,6 +150,8 @@ def _settings(r: random.Random, certificates: Path, kind: str, chance: float) ->
     maybe(chance * 0.3, f"ssl_conf_command Ciphersuites {r.choice(CIPHERSUITES)};")
     maybe(chance * 0.3, f"ssl_conf_command {r.choice(COMMANDS)};")
     maybe(chance * 0.3, f"ssl_reject_handshake {r.choice(('on', 'off', 'on'))};")
+    if r.random() < chance * 0.5:
+        lines.append(r.choice(RARE).replace("DIR", str(certificates)))
     if kind == "http":
         maybe(chance * 0.4, f"http2 {r.choice(('on', 'off'))};")
         maybe(chance * 0.3, "ssl_early_data on;")
