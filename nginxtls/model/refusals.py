@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nginxtls.finding import Location
 from nginxtls.model import loading
 from nginxtls.model.directive_table import by_kind_and_name, entries
+from nginxtls.model.names import compiled
 from nginxtls.model.settings import ADDS_UP, REPEATABLE
 from nginxtls.syntax.tree import UNKNOWN
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nginxtls.model.configuration import Configuration
+    from nginxtls.model.names import ServerName
     from nginxtls.model.servers import VirtualServer
     from nginxtls.model.settings import Scope
     from nginxtls.model.sockets import Listen, Socket
@@ -344,12 +346,20 @@ def _redefined(socket: Socket, address: str) -> Iterator[Refusal]:
             yield refuse(listen.directive, "listen", f"protocol options redefined for {address}", level=WARN)
 
 
+def _captures(name: ServerName) -> bool:
+    pattern = compiled(name.key) if name.kind == "regex" else None
+    return pattern is not None and pattern.groups > 0
+
+
 _TABLES = {"empty": "exact"}
 
 
 def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
-    """The same name twice on one address: the first server has it."""
-    if len(socket.servers) < 2:
+    """The same name twice on one address: the first server has it.
+
+    nginx makes no table of names for a lone server, unless a pattern of its names captures (ngx_http_optimize_servers).
+    """
+    if len(socket.servers) < 2 and not any(map(_captures, socket.default.names)):
         return
     owners: set[tuple[str, str]] = set()
     for server in socket.servers:
