@@ -32,7 +32,7 @@ ISSUED_ELSEWHERE = frozenset({"missing-intermediate", "untrusted-root", "self-si
 def tell(
     rule: Rule, bundle: ServedBundle, message: str, *, label: str = "", notes: Iterable[str] = (), help: str = ""
 ) -> Iterator[Finding]:
-    """A finding at the bundle's `ssl_certificate`, with the endpoints that serve it; none if nobody is meant to meet it."""
+    """A finding at the bundle's `ssl_certificate`, with the endpoints that serve it; none if nobody should meet it."""
     endpoints = titles(meant(bundle))
     if endpoints:
         yield rule.at(bundle.directive, message, arg=0, label=label, notes=notes, help=help, endpoints=endpoints)

@@ -1,0 +1,87 @@
+"""Samples of what a regular expression matches, for rules that must say something of names nobody has written out."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+if sys.version_info >= (3, 11):
+    from re import _constants as codes
+    from re import _parser as parser
+else:
+    import sre_constants as codes
+    import sre_parse as parser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST = 8
+
+
+def samples_of(pattern: re.Pattern[str]) -> list[str]:
+    """A few strings that a pattern matches: repeats once and never, each branch. Empty where it is too clever."""
+    try:
+        found = list(itertools.islice(_of(list(parser.parse(pattern.pattern, pattern.flags))), MOST))
+    except (LookupError, ValueError, RecursionError, re.error):
+        return []
+    return [text for text in dict.fromkeys(found) if pattern.search(text)]
+
+
+def _of(items: list[Any]) -> Iterator[str]:
+    if not items:
+        yield ""
+        return
+    for head in _one(*items[0]):
+        for tail in _of(items[1:]):
+            yield head + tail
+
+
+def _one(code: Any, value: Any) -> Iterator[str]:
+    if code is codes.LITERAL:
+        yield chr(value).lower()
+    elif code is codes.NOT_LITERAL:
+        yield "x" if value != ord("x") else "y"
+    elif code is codes.ANY:
+        yield "x"
+    elif code is codes.IN:
+        yield _member(value)
+    elif code is codes.AT:
+        yield ""
+    elif code is codes.SUBPATTERN:
+        yield from _of(list(value[-1]))
+    elif code is codes.BRANCH:
+        for branch in value[1]:
+            yield from _of(list(branch))
+    elif code in (codes.MAX_REPEAT, codes.MIN_REPEAT):
+        least, most, inner = value
+        for count in dict.fromkeys((max(least, min(most, 1)), least)):
+            for text in _of(list(inner)):
+                yield text * min(count, 64)
+    else:  # assertions, references: no sample is better than a wrong one
+        raise ValueError(code)
+
+
+def _member(choices: list[Any]) -> str:
+    """A character of a class: a letter if it has one."""
+    wanted = "xaeiou0123456789abcdefghijklmnopqrstuvwyz-_."
+    negated = any(code is codes.NEGATE for code, _ in choices)
+    for character in wanted:
+        if any(_has(code, value, character) for code, value in choices) is not negated:
+            return character
+    raise ValueError("no host name has such a character")
+
+
+def _has(code: Any, value: Any, character: str) -> bool:
+    if code is codes.LITERAL:
+        return chr(value).lower() == character
+    if code is codes.RANGE:
+        return value[0] <= ord(character) <= value[1] or value[0] <= ord(character.upper()) <= value[1]
+    if code is codes.CATEGORY:
+        if value is codes.CATEGORY_WORD:
+            return character.isalnum() or character == "_"
+        if value is codes.CATEGORY_DIGIT:
+            return character.isdigit()
+        return value is codes.CATEGORY_NOT_SPACE or (value is codes.CATEGORY_NOT_DIGIT and not character.isdigit())
+    return False
