@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nginxtls.model.refusals import Refusal
     from nginxtls.pki import Bundle, PrivateKey, TrustStore
     from nginxtls.syntax.files import Files
-    from nginxtls.tls import Policy
+    from nginxtls.tls import Policy, Suite
 
 KINDS = ("http", "stream", "mail")
 
@@ -70,6 +70,9 @@ class Configuration:
         self._unchecked: dict[tuple[str, str], NotChecked] = {}
         self._bundles: dict[tuple[str, str], ServedBundle] = {}
         self._effective: dict[tuple[Socket, VirtualServer], EffectiveTLS] = {}
+        self.shared_suites: dict[object, dict[str, tuple[Suite, ...]]] = {}
+        self.shared_refusals: dict[object, tuple[Refusal, ...]] = {}
+        """What servers with the same TLS lines and certificates have in common (``VirtualServer.tls_scope``)."""
         self._dhparams: dict[str, int | None] = {}
         self.upstream_groups: dict[tuple[str, str], Directive] = {}
         self.blocks: dict[str, Scope] = {}

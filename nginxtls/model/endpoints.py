@@ -170,6 +170,14 @@ class EffectiveTLS:
     @cached_property
     def suites(self) -> dict[str, tuple[Suite, ...]]:
         """The suites that a client can get, by version, in the server's order; versions without any are left out."""
+        servers = (self.default, self.context, self.server)
+        key = (*(server.tls_scope for server in servers), self.context is self.default, self.keys, self.socket.quic)
+        found = self.configuration.shared_suites.get(key)
+        if found is None:
+            found = self.configuration.shared_suites[key] = self._suites()
+        return found
+
+    def _suites(self) -> dict[str, tuple[Suite, ...]]:
         if self.refusal_at_hello:
             return {}
         versions = self.enabled
@@ -177,11 +185,8 @@ class EffectiveTLS:
             versions &= {"TLSv1.3"}
         if self._level_of_default_counts and security_level(self.default) > 0:
             versions -= {"TLSv1", "TLSv1.1"}
-        keys = self.keys
-        if keys is None:
-            return {}
         found = _negotiable(
-            keys,
+            self.keys,
             cipher_text(self.context),
             self._ciphersuites_text,
             versions,
@@ -199,7 +204,7 @@ class EffectiveTLS:
         """
         if self.openssl.version >= (3, 0) or version not in ("TLSv1", "TLSv1.1"):
             return False
-        if not any(key.kind == "EC" for key in self.keys or ()) or any(s.authentication == "ECDSA" for s in suites):
+        if not any(key.kind == "EC" for key in self.keys) or any(s.authentication == "ECDSA" for s in suites):
             return False
         first = next((s for s in self.evaluation.usable(self.level) if version in s.protocols), None)
         return first is not None and first.authentication == "ECDSA"
@@ -261,7 +266,7 @@ class EffectiveTLS:
         return fill_slots(self.context.bundles)[0]
 
     @cached_property
-    def keys(self) -> tuple[ServerKey, ...] | None:
+    def keys(self) -> tuple[ServerKey, ...]:
         """The keys that can sign; for a certificate that could not be read, an RSA and an EC key are assumed."""
         known: list[ServerKey] = []
         for bundle in self.bundles:

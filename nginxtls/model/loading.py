@@ -101,6 +101,14 @@ def of_server(server: VirtualServer) -> Iterator[Refusal]:
         return
     if not server.has_tls_context:
         return
+    key = (server.kind, server.tls_scope, server.bundles)
+    shared = server.configuration.shared_refusals
+    if key not in shared:
+        shared[key] = tuple(_of_context(server))
+    yield from shared[key]
+
+
+def _of_context(server: VirtualServer) -> Iterator[Refusal]:
     yield from _ciphers(server)
     for bundle in server.bundles:
         yield from _bundle(server, bundle)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive
 
 
+_CERTIFICATES = ("ssl_certificate", "ssl_certificate_key")
+
+
 class Location:
     """A location (or an ``if`` or ``limit_except`` in one): a scope, and the locations inside it."""
 
@@ -101,7 +104,6 @@ class VirtualServer:
         self.scope = scope
         self.fragment = fragment
         self.sockets: list[Socket] = []
-        self._forced: dict[str, bool] = {}
 
     def __repr__(self) -> str:
         return f"<server {self.title} at {self.place}>"
@@ -112,6 +114,15 @@ class VirtualServer:
 
     def first(self, name: str) -> Directive | None:
         return self.scope.first(name)
+
+    @cached_property
+    def tls_scope(self) -> Scope:
+        """The level whose TLS lines are in force: its own if it has any beside its certificates, else the outer one.
+
+        Servers that share it have the same TLS settings but for the certificates, so what follows is worked out once.
+        """
+        mine = any(name.startswith("ssl_") and name not in _CERTIFICATES for name in self.scope.own)
+        return self.scope if mine or self.scope.parent is None else self.scope.parent
 
     @property
     def place(self) -> str:
