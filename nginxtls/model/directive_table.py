@@ -50,8 +50,18 @@ def by_kind_and_name() -> dict[tuple[str, str], Entry]:
 
 
 @cache
-def names() -> frozenset[str]:
-    return frozenset(entry.directive for entry in entries())
+def by_name() -> dict[str, tuple[Entry, ...]]:
+    """The entries of each directive, one for each module that has it."""
+    found: dict[str, tuple[Entry, ...]] = {}
+    for entry in entries():
+        found[entry.directive] = (*found.get(entry.directive, ()), entry)
+    return found
+
+
+@cache
+def flags() -> frozenset[str]:
+    """The directives whose value is on or off."""
+    return frozenset(entry.directive for entry in entries() if entry.syntax == "on | off")
 
 
 def default_of(kind: str, name: str) -> str | None:

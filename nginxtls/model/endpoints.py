@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from nginxtls.model.certificates import fill_slots
 from nginxtls.tls import (
     CipherString,
     Evaluation,
@@ -263,7 +262,7 @@ class EffectiveTLS:
     @cached_property
     def bundles(self) -> tuple[ServedBundle, ...]:
         """The bundles that may be sent, at most one for each type of key."""
-        return fill_slots(self.context.bundles)[0]
+        return self.context.slots[0]
 
     @cached_property
     def keys(self) -> tuple[ServerKey, ...]:

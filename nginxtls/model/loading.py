@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.model.certificates import fill_slots, is_file
+from nginxtls.model.certificates import is_file
 from nginxtls.model.endpoints import protocol_names
 from nginxtls.tls import CipherString, evaluate_ciphersuites, evaluate_groups
 
@@ -112,7 +112,7 @@ def _of_context(server: VirtualServer) -> Iterator[Refusal]:
     yield from _ciphers(server)
     for bundle in server.bundles:
         yield from _bundle(server, bundle)
-    refused = fill_slots(server.bundles)[1]
+    refused = server.slots[1]
     if refused is not None and refused.key_directive is not None:
         text = f'SSL_CTX_use_PrivateKey("{refused.key_path}") failed: key values mismatch'
         yield _refuse(refused.key_directive, "key", text, arg=0)

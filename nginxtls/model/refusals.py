@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location
 from nginxtls.model import loading
-from nginxtls.model.directive_table import by_kind_and_name, entries
+from nginxtls.model.directive_table import by_kind_and_name, by_name, flags
 from nginxtls.model.names import compiled
 from nginxtls.model.settings import ADDS_UP, REPEATABLE
 from nginxtls.syntax.tree import UNKNOWN
@@ -155,7 +155,7 @@ def _of_directive(directive: Directive, path: tuple[str, ...], configuration: Co
     kind, context = _kind_of(path, configuration), path[-1]
     table = by_kind_and_name()
     entry = table.get((kind or "http", name))
-    anywhere = [other for other in entries() if other.directive == name]
+    anywhere = by_name().get(name)
     # A directive of another module family is known to nginx, but not allowed here.
     if not anywhere:
         if "acme" not in name and "njs" not in name:
@@ -197,15 +197,11 @@ def _of_arguments(directive: Directive, name: str) -> Iterator[Refusal]:
     elif name in _ENUMERATIONS:
         if value.lower() not in _ENUMERATIONS[name]:
             yield refuse(directive, "value", f'invalid value "{value}"', arg=0)
-    elif _is_flag(name) and value.lower() not in ("on", "off"):
+    elif name in flags() and value.lower() not in ("on", "off"):
         text = f'invalid value "{value}" in "{name}" directive, it must be "on" or "off"'
         yield refuse(directive, "value", text, arg=0)
     elif name == "ssl_session_cache":
         yield from _of_session_cache(directive)
-
-
-def _is_flag(name: str) -> bool:
-    return any(entry.syntax == "on | off" for entry in entries() if entry.directive == name)
 
 
 def _of_session_cache(directive: Directive) -> Iterator[Refusal]:

@@ -6,6 +6,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nginxtls.model.certificates import fill_slots
 from nginxtls.model.names import ServerName, compiled, read_name
 from nginxtls.model.settings import Scope, Setting
 from nginxtls.model.sockets import Listen, Socket, read_listen
@@ -186,6 +187,11 @@ class VirtualServer:
     def bundles(self) -> tuple[ServedBundle, ...]:
         """The certificates in force, in order, each with its key."""
         return self.configuration.load_bundles(self)
+
+    @cached_property
+    def slots(self) -> tuple[tuple[ServedBundle, ...], ServedBundle | None]:
+        """The bundles that can be sent, at most one for each type of key, and the first whose key is refused."""
+        return fill_slots(self.bundles)
 
     @cached_property
     def loading_refusals(self) -> tuple[Refusal, ...]:
