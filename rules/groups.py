@@ -319,8 +319,8 @@ class IgnoredGroups(Rule):
     """`ssl_ecdh_curve` in a server that is not the default server of its socket does nothing.
 
     OpenSSL takes the groups of the default server for every name on the socket, on all versions of nginx (measured:
-    with P-384 in the default server and P-256 in the other, clients of the other get P-384 on 1.18.0, 1.22.1, 1.26.3 and
-    1.30.6). The same goes for `ssl_conf_command Groups` and `Curves`.
+    with P-384 in the default server and P-256 in the other, clients of the other get P-384 on 1.18.0, 1.22.1, 1.26.3
+    and 1.30.6). The same goes for `ssl_conf_command Groups` and `Curves`.
 
     Mend: set the groups at the http level.
 
@@ -392,7 +392,7 @@ class IgnoredGroups(Rule):
                 place,
                 message,
                 labels=[label(winner, "decides for every name on the socket")]
-                if winner not in (None, place) and winner
+                if winner and winner is not place
                 else (),
                 help="set the groups at the http level",
                 endpoints=titles(endpoints),
@@ -545,6 +545,8 @@ class UnusedDhparam(Rule):
             sure = [e for e in endpoints if e.tls.ciphers.known and (e.tls.ciphers.certain or e.tls.ciphers.directives)]
             if len(sure) < len(endpoints) or any(_has_dhe(e) for e in endpoints):
                 continue
+            if (_bits(directive, configuration) or 2048) < 2048:
+                continue  # weak-dhparam says enough
             yield self.at(
                 directive,
                 "ssl_dhparam is of no use: no suite with DHE can be negotiated",
