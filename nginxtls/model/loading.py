@@ -321,7 +321,7 @@ def _stapling(server: VirtualServer) -> Iterator[Refusal]:
     for bundle in server.bundles:
         if bundle.leaf is None or bundle.chain is None or not is_file(bundle.path):
             continue
-        issuer = _issuer_at_hand(server, bundle)
+        issuer = issuer_at_hand(server, bundle)
         if issuer is False:
             text = f'{ignored}issuer certificate not found for certificate "{bundle.path}"'
             yield _refuse(stapling.origin, "stapling", text, level="warn")
@@ -336,7 +336,7 @@ def _stapling(server: VirtualServer) -> Iterator[Refusal]:
             yield _refuse(stapling.origin, "stapling", text, level="warn")
 
 
-def _issuer_at_hand(server: VirtualServer, bundle: ServedBundle) -> bool | None:
+def issuer_at_hand(server: VirtualServer, bundle: ServedBundle) -> bool | None:
     """Whether the leaf's issuer is in the file or in ssl_trusted_certificate; None if that file is not known."""
     assert bundle.bundle is not None
     leaf, *rest = bundle.bundle.certificates
