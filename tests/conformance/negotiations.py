@@ -202,8 +202,9 @@ def seen(setting: Setting, generation: Generation, folder: Path) -> dict[str, li
             return refusal
         found = {p: list(_suites(port, p)) for p in PROTOCOLS[2:]}
         if len(setting.keys) > 1:
-            for protocol in ("TLSv1", "TLSv1.1"):
-                found[protocol] = [*found[protocol], *_singly(port, protocol, found[protocol])]
+            old = generation["openssl_version"].startswith("1.")
+            for protocol in PROTOCOLS[2:5] if old else PROTOCOLS[2:4]:
+                found[protocol] = [*found[protocol], *_singly(port, protocol, found[protocol], setting.ciphers)]
         # 1.1.1 looks at the key only after its first answer.
         if (
             found["TLSv1.3"]
@@ -257,12 +258,13 @@ def _suites(port: int, protocol: str) -> Iterator[str]:
         yield offered.pop(flight.suite)
 
 
-def _singly(port: int, protocol: str, found: list[str]) -> Iterator[str]:
-    """The suites that only a client without others gets.
+def _singly(port: int, protocol: str, found: list[str], ciphers: str) -> Iterator[str]:
+    """The suites that only a client without others gets, in the order of the string.
 
-    1.1.1 chooses an ECDSA suite even where the security level then keeps it from signing with SHA-1.
+    1.1.1 chooses a suite of a key that may not sign: an EC key where the level excludes SHA-1, or one too small for it.
     """
-    for s in suites():
+    order = [s for s in CipherString(ciphers).evaluate(OpenSSL.parse("1.1.1")).suites if s.name not in found]
+    for s in dict.fromkeys((*order, *suites())):
         if s.name not in found and protocol in s.protocols:
             flight = ask("127.0.0.1", port, client_hello([protocol], [s.number], None, groups=GROUPS))
             if flight.accepted and flight.suite == s.number and flight.version == protocol:
