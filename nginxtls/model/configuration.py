@@ -70,6 +70,7 @@ class Configuration:
         self._unchecked: dict[tuple[str, str], NotChecked] = {}
         self._bundles: dict[tuple[str, str], ServedBundle] = {}
         self._effective: dict[tuple[Socket, VirtualServer], EffectiveTLS] = {}
+        self.variables: frozenset[str] | None = None
         self.shared_suites: dict[object, dict[str, tuple[Suite, ...]]] = {}
         self.shared_refusals: dict[object, tuple[Refusal, ...]] = {}
         """What servers with the same TLS lines and certificates have in common (``VirtualServer.tls_scope``)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.model import variables
 from nginxtls.model.certificates import is_file
 from nginxtls.model.endpoints import protocol_names
 from nginxtls.tls import CipherString, evaluate_ciphersuites, evaluate_groups
@@ -156,6 +157,11 @@ def _loading_level(server: VirtualServer) -> int:
 
 def _bundle(server: VirtualServer, served: ServedBundle) -> Iterator[Refusal]:
     configuration = server.configuration
+    if server.kind == "http":
+        for directive in (served.directive, served.key_directive):
+            name = variables.unknown(configuration, directive) if directive is not None else None
+            if directive is not None and name is not None:
+                yield _refuse(directive, "certificate", f'unknown "{name}" variable', arg=0)
     if not is_file(served.path) or "$" in served.key_path:
         return
     if configuration.is_missing(served.path):

@@ -16,7 +16,7 @@ from nginxtls.model.settings import ADDS_UP, REPEATABLE
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.names import ServerName
@@ -218,13 +218,28 @@ def _of_session_cache(directive: Directive) -> Iterator[Refusal]:
 
 def _duplicates(scope: Scope) -> Iterator[Refusal]:
     for name, lines in scope.own.items():
-        if len(lines) < 2 or name in ADDS_UP or name in REPEATABLE:
+        if len(lines) < 2 or name in REPEATABLE:
+            continue
+        if name in ADDS_UP:
+            yield from _repeated_values(lines)
             continue
         if not (name in _NAMES or name.startswith(_FAMILIES)):
             continue
         for line in lines[1:]:
             if not line.branch and not lines[0].branch:
                 yield refuse(line, "duplicate", f'"{name}" directive is duplicate')
+
+
+def _repeated_values(lines: Sequence[Directive]) -> Iterator[Refusal]:
+    """Values of a bit mask that an earlier line of the block has already; within a line ``_of_arguments`` tells."""
+    seen: set[str] = set()
+    for line in lines:
+        if line.branch or not line.known:
+            continue
+        for index, value in enumerate(line.args):
+            if value.lower() in seen:
+                yield refuse(line, "value", f'duplicate value "{value}"', level=WARN, arg=index)
+        seen.update(value.lower() for value in line.args)
 
 
 # -- sockets and names -----------------------------------------------------------------------------------------------
