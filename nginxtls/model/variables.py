@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _USE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 _CAPTURE = re.compile(r"\(\?P?<([A-Za-z_][A-Za-z0-9_]*)>")
+_OWN_MODULES = frozenset(
+    f"ngx_{name}_module.so" for name in ("stream", "mail", "http_image_filter", "http_xslt_filter", "http_geoip")
+)
 _USERS = ("ssl_certificate", "ssl_certificate_key")
 
 _BUILT_IN = re.compile(
@@ -32,8 +35,11 @@ def unknown(configuration: Configuration, directive: Directive) -> str | None:
     """
     if configuration.kind != "full" or not directive.args or UNKNOWN in directive.args[0]:
         return None
+    modules = [line.args[0].rpartition("/")[2] for line in configuration.directives("load_module") if line.args]
+    if not _OWN_MODULES.issuperset(modules):
+        return None
     for braced, bare in _USE.findall(directive.args[0]):
-        name = (braced or bare).lower()
+        name = str(braced or bare).lower()
         if not _BUILT_IN.fullmatch(name) and name not in defined(configuration):
             return name
     return None

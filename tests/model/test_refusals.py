@@ -34,6 +34,7 @@ def told(configuration: Configuration) -> list[tuple[str, str]]:
         (f"{EC} ssl_dhparam certificates/dh1024.pem;", "dh key too small"),
         ("listen 443 tls;", 'invalid parameter "tls"'),
         ("listen 99999 ssl;", "invalid port"),
+        ("ssl_certificate x/$nosuch.pem; ssl_certificate_key x/$nosuch.key;", 'unknown "nosuch" variable'),
         ("ssl on;", 'unknown directive "ssl"'),
         ("ssl_certificate certificates/good.pem; ssl_certificate_key certificates/other.key;", "key values mismatch"),
         ("ssl_certificate certificates/rsa1024.pem; ssl_certificate_key certificates/rsa1024.key;", "ee key too small"),
@@ -53,7 +54,7 @@ def test_nginx_would_not_start(configure: Configure, server: str, message: str) 
     [
         f"listen 443 ssl; {EC} ssl_ciphers 'HIGH;NOSUCH'; ssl_protocols tlsv1.2; ssl_protocols TLSv1.3;",
         f"listen 443 ssl; {EC} ssl_conf_command Options -SessionTicket; ssl_conf_command Options -SessionTicket;",
-        "ssl_certificate certificates/$x.pem; ssl_certificate_key certificates/$x.key;",
+        "ssl_certificate certificates/$ssl_server_name.pem; ssl_certificate_key certificates/$ssl_server_name.key;",
         "ssl_certificate certificates/good.pem; ssl_certificate_key certificates/good-rsa.key;",
         "listen 443 ssl; ssl_reject_handshake on;",
     ],
