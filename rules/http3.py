@@ -1,0 +1,745 @@
+"""Rules about HTTP/2 and HTTP/3."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from nginxtls.rules.grouping import listed, live
+
+from nginxtls.finding import Confidence, Edit, Severity
+from nginxtls.model import headers
+from nginxtls.rule import Fix, Rule, delete, label, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.finding import Finding
+    from nginxtls.model import Configuration, Endpoint, Listen, Socket, VirtualServer
+    from nginxtls.syntax.tree import Directive
+
+LISTEN = "https://nginx.org/en/docs/http/ngx_http_core_module.html#listen"
+HTTP2 = "https://nginx.org/en/docs/http/ngx_http_v2_module.html"
+QUIC = "https://nginx.org/en/docs/quic.html"
+CHANGES = "https://nginx.org/en/CHANGES"
+
+
+class DeprecatedHttp2Listen(Rule):
+    """`listen … http2` is deprecated since nginx 1.25.1.
+
+    nginx warns of it at each start. The parameter holds for the whole address and port, whichever server's line has it;
+    the directive `http2 on` is each server's own.
+
+    Mend: remove the parameter from all lines of the socket, and write `http2 on;` in the servers or at the http level.
+
+    Silent with an `--nginx-version` below 1.25.1, which knows no `http2 on`.
+
+    ```nginx bad
+    server {
+        listen 443 ssl http2;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 ssl;
+        http2 on;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.NOTE
+    references = (f"{HTTP2}#http2", LISTEN, CHANGES)
+    since = "nginx 1.25.1"
+
+    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+        if server.kind != "http" or not server.configuration.assumed_nginx.at_least(1, 25, 1):
+            return
+        for listen in server.listens:
+            at = listen.argument("http2")
+            if listen.directive is not None and at is not None:
+                yield self.at(
+                    listen.directive,
+                    "listen … http2 is deprecated since nginx 1.25.1",
+                    arg=at,
+                    help="remove it from all lines of the socket and write http2 on;",
+                    endpoints=_endpoints(server, listen),
+                )
+
+
+class ClearTextHttp2(Rule):
+    """HTTP/2 is on for a socket without TLS, where no browser uses it and this nginx serves nobody else.
+
+    Before nginx 1.25.1 a plain socket with `http2` takes every connection for HTTP/2: browsers and curl, which speak
+    HTTP/1.1 there, fail.
+
+    Mend: add `ssl`, or remove `http2`.
+
+    Told only with an `--nginx-version` below 1.25.1, and not for servers with `grpc_pass`, whose clients know.
+
+    ```nginx bad, nginx: 1.22.1
+    server {
+        listen 8080 http2;
+        server_name example.com;
+    }
+    ```
+
+    ```nginx good, nginx: 1.26.3
+    server {
+        listen 8080 http2;
+        server_name example.com;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    references = ("https://www.rfc-editor.org/rfc/rfc9113#section-3.3", CHANGES, LISTEN)
+    since = "up to nginx 1.25.0"
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        nginx = configuration.nginx
+        if nginx is None or nginx.at_least(1, 25, 1) or configuration.kind != "full":
+            return
+        for socket in configuration.sockets:
+            if socket.kind != "http" or socket.tls or not socket.http2 or any(s.ssl_on for s in socket.servers):
+                continue
+            if any(line.name == "grpc_pass" for server in socket.servers for line in server.walk()):
+                continue
+            line = next((li for _, li in socket.listens if li.has("http2") and li.directive), None)
+            if line is not None and line.directive is not None:
+                yield self.at(
+                    line.directive,
+                    f"{socket.label} has HTTP/2 without TLS: clients that speak HTTP/1.1 fail with nginx {nginx}",
+                    arg=line.argument("http2"),
+                    help="add ssl, or remove http2",
+                )
+
+
+class ObsoleteHttp2Directive(Rule):
+    """A directive of HTTP/2 is obsolete since nginx 1.19.7.
+
+    nginx ignores it, with a warning. `http2_recv_timeout` is `client_header_timeout` now, `http2_idle_timeout` is
+    `keepalive_timeout`, `http2_max_requests` is `keepalive_requests`; `http2_max_field_size` and
+    `http2_max_header_size` are `large_client_header_buffers`.
+
+    Mend: use the directive that took its place, or remove the line.
+
+    ```nginx bad
+    http2_idle_timeout 3m;
+    ```
+
+    ```nginx good
+    keepalive_timeout 3m;
+    ```
+
+    ```nginx good, nginx: 1.18.0
+    http2_idle_timeout 3m;
+    ```
+    """
+
+    severity = Severity.NOTE
+    references = (HTTP2, CHANGES)
+    since = "nginx 1.19.7"
+    successors: ClassVar[dict[str, str]] = {
+        "http2_idle_timeout": "keepalive_timeout",
+        "http2_recv_timeout": "client_header_timeout",
+        "http2_max_requests": "keepalive_requests",
+        "http2_max_field_size": "large_client_header_buffers",
+        "http2_max_header_size": "large_client_header_buffers",
+    }
+    directives = tuple(successors)
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        if configuration.assumed_nginx.at_least(1, 19, 7):
+            yield self.at(
+                directive,
+                f"{directive.name} has no effect since nginx 1.19.7",
+                help=f"use {self.successors[directive.name]}",
+                fix=Fix(f"remove {directive.name}", (delete(directive),), safe=True),
+            )
+
+
+class RemovedHttp2Push(Rule):
+    """HTTP/2 server push was removed in nginx 1.25.1, and its directives have no effect.
+
+    Browsers removed it as well.
+
+    Mend: remove the line. `Link: …; rel=preload` and 103 Early Hints took its place.
+
+    ```nginx bad
+    http2_push_preload on;
+    ```
+
+    ```nginx good, nginx: 1.22.1
+    http2_push_preload on;
+    ```
+
+    ```nginx good
+    http2_max_concurrent_streams 128;
+    ```
+    """
+
+    severity = Severity.NOTE
+    references = (CHANGES, HTTP2)
+    since = "nginx 1.25.1"
+    directives = ("http2_push", "http2_push_preload", "http2_max_concurrent_pushes")
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        if configuration.assumed_nginx.at_least(1, 25, 1):
+            yield self.at(
+                directive,
+                f"{directive.name} has no effect since nginx 1.25.1: server push is gone",
+                help="remove it",
+                fix=Fix(f"remove {directive.name}", (delete(directive),), safe=True),
+            )
+
+
+class IgnoredHttp2Off(Rule):
+    """`http2 off` does nothing, since another line switches HTTP/2 on for the whole socket.
+
+    A `listen … http2` holds for every server on that address and port, and wins over `http2 off` (measured on nginx
+    1.26.3 and 1.30.6).
+
+    Mend: replace `listen … http2` by `http2 on;` in the servers that want it.
+
+    ```nginx bad
+    server {
+        listen 443 ssl http2;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl;
+        http2 off;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 ssl;
+        http2 on;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl;
+        http2 off;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    references = (f"{HTTP2}#http2", LISTEN)
+    since = "nginx 1.25.1"
+
+    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+        setting = server.setting("http2")
+        line = setting.origin
+        if line is None or setting.value != "off" or setting.level != "server":
+            return
+        on = [socket for socket in server.sockets if socket.http2]
+        if on:
+            flag = next((li for _, li in on[0].listens if li.has("http2") and li.directive), None)
+            places = [label(flag.directive, "switches it on for all", flag.argument("http2"))] if (
+                flag and flag.directive
+            ) else []  # fmt: skip
+            yield self.at(
+                line,
+                f"http2 off has no effect on {listed([socket.label for socket in on])}",
+                labels=places,
+                help="replace listen … http2 by http2 on;",
+                endpoints=[f"{server.title} on {socket.label}" for socket in on],
+            )
+
+
+class RaisedHttp2Limits(Rule):
+    """The limits that protect HTTP/2 from floods of requests are far above their defaults.
+
+    In the rapid-reset attack (CVE-2023-44487) a client opens and cancels streams as fast as it can. nginx bears it as
+    long as `keepalive_requests` (default 1000) and `http2_max_concurrent_streams` (128) are near their defaults.
+
+    Mend: leave the defaults.
+
+    ```nginx bad
+    http2_max_concurrent_streams 100000;
+    ```
+
+    ```nginx good
+    http2_max_concurrent_streams 256;
+    ```
+    """
+
+    severity = Severity.NOTE
+    security_severity = 5.3
+    cwe = (400,)
+    confidence = Confidence.LIKELY
+    references = ("https://nvd.nist.gov/vuln/detail/CVE-2023-44487", f"{HTTP2}#http2_max_concurrent_streams")
+    directives = ("http2_max_concurrent_streams", "keepalive_requests")
+    limits: ClassVar[dict[str, tuple[int, int]]] = {
+        "http2_max_concurrent_streams": (128, 1280),
+        "keepalive_requests": (1000, 100_000),
+    }
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        default, most = self.limits[directive.name]
+        parent = directive.parent
+        if parent is not None and parent.name == "upstream":
+            return
+        value = directive.args[0] if directive.args else ""
+        if value.isdigit() and len(value) < 12 and int(value) > most:
+            yield self.at(
+                directive,
+                f"{directive.name} is {int(value)}, where the default is {default}",
+                arg=0,
+                help="leave the default",
+            )
+
+
+# -- HTTP/3 ------------------------------------------------------------------------------------------------------------
+
+
+class QuicWithoutTls13(Rule):
+    """A socket has `quic`, but its default server's protocols lack TLS 1.3, and nginx does not start.
+
+    `"ssl_protocols" must enable TLSv1.3 for the "listen ... quic" directive` (measured on nginx 1.26.3 and 1.30.6):
+    QUIC knows no older version.
+
+    Mend: add `TLSv1.3`.
+
+    ```nginx bad
+    server {
+        listen 443 quic;
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+        ssl_protocols TLSv1.2;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 quic;
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+        ssl_protocols TLSv1.2 TLSv1.3;
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = ("https://www.rfc-editor.org/rfc/rfc9001#section-4.2", QUIC)
+    since = "nginx 1.25.0"
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for refusal in configuration.refusals:
+            if '"ssl_protocols" must enable TLSv1.3' in refusal.message:
+                yield self.at(
+                    refusal.directive,
+                    "nginx does not start: a socket with quic needs TLSv1.3 in ssl_protocols",
+                    help="add TLSv1.3",
+                )
+
+
+class QuicWithSsl(Rule):
+    """A `listen` line has both `ssl` and `quic`, and nginx does not start.
+
+    TLS over TCP and QUIC over UDP are two sockets: each needs a line of its own.
+
+    Mend: `listen 443 ssl; listen 443 quic;`
+
+    ```nginx bad
+    server {
+        listen 443 ssl quic;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 ssl;
+        listen 443 quic;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = (LISTEN, QUIC)
+    since = "nginx 1.25.0"
+
+    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+        for listen in server.listens:
+            if listen.directive is not None and server.kind == "http" and listen.has("ssl") and listen.has("quic"):
+                yield self.at(
+                    listen.directive,
+                    "nginx does not start: ssl and quic cannot stand on one listen line",
+                    arg=listen.argument("quic"),
+                    help="write two lines",
+                )
+
+
+class MissingAltSvc(Rule):
+    """HTTP/3 is served, but no `Alt-Svc` header tells browsers of it.
+
+    Browsers start with TCP and change to QUIC only when told: without the header (or an HTTPS record in DNS, which is
+    not seen here) nobody comes.
+
+    Mend: `add_header Alt-Svc 'h3=":443"; ma=86400' always;`
+
+    Silent for servers with Lua, and where a part of the configuration was not seen.
+
+    ```nginx bad
+    server {
+        listen 443 ssl;
+        listen 443 quic;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 ssl;
+        listen 443 quic;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+        add_header Alt-Svc 'h3=":443"; ma=86400' always;
+    }
+    ```
+    """
+
+    severity = Severity.NOTE
+    references = ("https://www.rfc-editor.org/rfc/rfc9114#section-3.1", "https://www.rfc-editor.org/rfc/rfc7838", QUIC)
+    since = "nginx 1.25.0"
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for endpoint in live(configuration):
+            server = endpoint.server
+            if not endpoint.socket.quic or configuration.kind != "full" or not configuration.absence_is_certain(server):
+                continue
+            if not any(name.is_host for name in server.names) or _announces(server) or _http3_off(server):
+                continue
+            line = next((li for li in server.listens if li.quic and li.directive and not li.has("ssl")), None)
+            if line is not None and line.directive is not None:
+                yield self.at(
+                    line.directive,
+                    "HTTP/3 is served, but no Alt-Svc header tells browsers of it",
+                    arg=line.argument("quic"),
+                    help=f"add_header Alt-Svc 'h3=\":{endpoint.socket.port}\"; ma=86400' always;",
+                    endpoints=(endpoint.title,),
+                )
+
+
+class DeadAltSvc(Rule):
+    """`Alt-Svc` announces HTTP/3 on a port where nobody listens for QUIC.
+
+    Browsers try it, wait, and come back to TCP: each first visit is slower.
+
+    Mend: add `listen 443 quic;`, or remove the header.
+
+    Told only for a header without a host name, that is for this very machine, and where all of the configuration was
+    seen.
+
+    ```nginx bad
+    add_header Alt-Svc 'h3=":443"; ma=86400' always;
+    ```
+
+    ```nginx good
+    server {
+        listen 443 ssl;
+        listen 443 quic;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+        add_header Alt-Svc 'h3=":443"; ma=86400' always;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    confidence = Confidence.LIKELY
+    references = ("https://www.rfc-editor.org/rfc/rfc7838#section-2", QUIC)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if configuration.kind != "full":
+            return
+        found: dict[Directive, tuple[int, list[Endpoint]]] = {}
+        for endpoint in live(configuration):
+            server = endpoint.server
+            if endpoint.socket.kind != "http" or not configuration.absence_is_certain(server):
+                continue
+            for scope in [server.scope, *(location.scope for location in server.all_locations())]:
+                for header in headers.find(scope, "Alt-Svc"):
+                    port = _announced(header.value)
+                    if port is not None and header.known and not _quic_on(configuration, server, port):
+                        found.setdefault(header.directive, (port, []))[1].append(endpoint)
+        for directive, (port, endpoints) in found.items():
+            yield self.at(
+                directive,
+                f"HTTP/3 is announced on port {port}, where no server of this name listens for QUIC",
+                arg=1,
+                help=f"add listen {port} quic;, or remove the header",
+                endpoints=dict.fromkeys(endpoint.title for endpoint in endpoints),
+            )
+
+
+class QuicOnly(Rule):
+    """A server listens for QUIC only, so clients that cannot use UDP get nothing.
+
+    Many networks block UDP, and browsers come by TCP first.
+
+    Mend: `listen 443 ssl;` beside `listen 443 quic;`
+
+    ```nginx bad
+    server {
+        listen 443 quic;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 quic;
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    references = ("https://www.rfc-editor.org/rfc/rfc9114#section-3.2", QUIC)
+    since = "nginx 1.25.0"
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if configuration.kind != "full":
+            return
+        over_tcp = {name.key for e in live(configuration) if not e.socket.quic for name in e.server.names}
+        for server in configuration.servers:
+            if not server.sockets or not all(s.quic for s in server.sockets) or server.rejects_handshake:
+                continue
+            names = [name for name in server.names if name.is_host]
+            line = next((li for li in server.listens if li.quic and li.directive and not li.has("ssl")), None)
+            if not names or line is None or line.directive is None or not configuration.absence_is_certain(server):
+                continue
+            if not any(name.key in over_tcp for name in names):
+                yield self.at(
+                    line.directive,
+                    f"{names[0].text} is served over QUIC only: clients without UDP get nothing",
+                    arg=line.argument("quic"),
+                    help="add a listen line with ssl",
+                    endpoints=[f"{server.title} on {socket.label}" for socket in server.sockets],
+                )
+
+
+class QuicWithoutReuseport(Rule):
+    """QUIC without `reuseport`, although nginx has more than one worker process.
+
+    All workers then share one UDP socket, and packets of a connection may reach another worker than its own.
+
+    Mend: `reuseport` on one `listen … quic` line of each address, and on no more than one.
+
+    Silent with `worker_processes 1` (the default) and with `quic_bpf on`.
+
+    ```nginx bad
+    worker_processes auto;
+    events {}
+    http {
+        server {
+            listen 443 quic;
+            listen 443 ssl;
+            server_name example.com;
+            ssl_certificate certificates/good.pem;
+            ssl_certificate_key certificates/good.key;
+        }
+    }
+    ```
+
+    ```nginx good
+    worker_processes auto;
+    events {}
+    http {
+        server {
+            listen 443 quic reuseport;
+            listen 443 ssl;
+            server_name example.com;
+            ssl_certificate certificates/good.pem;
+            ssl_certificate_key certificates/good.key;
+        }
+    }
+    ```
+    """
+
+    severity = Severity.NOTE
+    references = (QUIC, LISTEN)
+    since = "nginx 1.25.0"
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if configuration.kind != "full":
+            return
+        workers = [line for line in configuration.directives("worker_processes") if line.args and line.known]
+        bpf = any(line.args[:1] == ("on",) for line in configuration.directives("quic_bpf"))
+        if bpf or not workers or workers[0].args[0] == "1" or "$" in workers[0].args[0]:
+            return
+        for socket in configuration.sockets:
+            lines = [li for _, li in socket.listens if li.quic and li.directive]
+            if socket.quic and lines and not any(li.has("reuseport") for li in lines):
+                line = lines[0]
+                assert line.directive is not None
+                yield self.at(
+                    line.directive,
+                    f"{socket.label} has no reuseport: with several workers packets reach the wrong one",
+                    arg=line.argument("quic"),
+                    labels=[label(workers[0], "several worker processes")],
+                    help="add reuseport to this one line",
+                    fix=_with_reuseport(line.directive),
+                )
+
+
+class QuicWithoutHostKey(Rule):
+    """`quic_retry` is on without `quic_host_key`, so that each reload makes all address tokens void.
+
+    Mend: `quic_host_key /etc/nginx/quic.key;` with 32 random bytes.
+
+    ```nginx bad
+    quic_retry on;
+    ```
+
+    ```nginx good
+    quic_retry on;
+    quic_host_key quic.key;
+    ```
+    """
+
+    severity = Severity.NOTE
+    pedantic = True
+    references = ("https://nginx.org/en/docs/http/ngx_http_v3_module.html#quic_host_key",)
+    directives = ("quic_retry",)
+    since = "nginx 1.25.0"
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        if (
+            directive.args[:1] == ("on",)
+            and configuration.kind == "full"
+            and not configuration.directives("quic_host_key")
+        ):
+            yield self.at(directive, "address tokens are void after each reload", help="set quic_host_key")
+
+
+class QuicCompatibilityLayer(Rule):
+    """HTTP/3 runs on the compatibility layer of an OpenSSL older than 3.5.1.
+
+    nginx uses OpenSSL's own interface for QUIC from 3.5.1 on. With older ones there is no early data, and up to 3.5.0
+    it has a flaw of its own (CVE-2026-90439, mended in nginx 1.30.5).
+
+    Mend: build with OpenSSL 3.5.1 or newer.
+
+    Told only with an `--openssl-version`.
+
+    ```nginx bad, openssl: 3.0.20
+    server {
+        listen 443 quic;
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good, openssl: 3.5.9
+    server {
+        listen 443 quic;
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.NOTE
+    references = (CHANGES, QUIC)
+    since = "nginx 1.25.0"
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if not configuration.openssl_known or configuration.openssl.version >= (3, 5, 1):
+            return
+        for socket in configuration.sockets:
+            line = next((li for _, li in socket.listens if li.quic and li.directive), None)
+            if socket.quic and line is not None and line.directive is not None:
+                yield self.at(
+                    line.directive,
+                    f"HTTP/3 runs on nginx's compatibility layer: OpenSSL {configuration.openssl} is older than 3.5.1",
+                    arg=line.argument("quic"),
+                    help="build with OpenSSL 3.5.1 or newer",
+                )
+                return
+
+
+# -- helpers -----------------------------------------------------------------------------------------------------------
+
+
+def _endpoints(server: VirtualServer, listen: Listen) -> list[str]:
+    sockets = [s for s in server.sockets if s.port in listen.ports and s.address == listen.address and not s.quic]
+    return [f"{server.title} on {socket.label}" for socket in sockets]
+
+
+def _announces(server: VirtualServer) -> bool:
+    """An Alt-Svc header is sent from some place of the server, or may be."""
+    scopes = [server.scope, *(location.scope for location in server.all_locations())]
+    if any(headers.find(scope, "Alt-Svc") for scope in scopes):
+        return True
+    names = ("_by_lua_block", "_by_lua_file", "_by_lua", "_set_headers")
+    return any(line.name.endswith(names) or line.name.startswith("js_") for line in server.walk())
+
+
+def _http3_off(server: VirtualServer) -> bool:
+    return server.setting("http3").value == "off"
+
+
+def _announced(value: str) -> int | None:
+    """The port of this very host on which an Alt-Svc value announces HTTP/3, or None."""
+    found = re.search(r"\bh3(?:-\d+)?=\"?:(\d{1,5})", value)
+    return int(found[1]) if found else None
+
+
+def _quic_on(configuration: Configuration, server: VirtualServer, port: int) -> bool:
+    """Some server with one of these names, or a default server, listens for QUIC on the port; or that is not sure."""
+    names = {name.key for name in server.names}
+    return any(s.quic and s.port == port and not _all_off(s, names) for s in configuration.sockets)
+
+
+def _all_off(socket: Socket, names: set[str]) -> bool:
+    fitting = [s for s in socket.servers if names & {name.key for name in s.names}] or [socket.default]
+    return all(_http3_off(server) for server in fitting)
+
+
+def _with_reuseport(directive: Directive) -> Fix:
+    text = " ".join([directive.name, *(directive.arg_text(i) for i in range(len(directive.args))), "reuseport"])
+    return Fix("add reuseport", (Edit(locate(directive), text),))
