@@ -82,6 +82,7 @@ class _Discovery:
         self.sources = Sources()
         self.asked: dict[SourceFile, str] = {}
         """The files to report about, with their real paths."""
+        self.trees: dict[SourceFile, Tree] = {}
         self.doubtful: dict[SourceFile, str] = {}
         """Files that do not read like nginx's, with their real paths; one that is included is nginx's all the same."""
         self.extracted: list[Extract] = []
@@ -116,7 +117,10 @@ class _Discovery:
         self.sources.trees.append(LoadedTree(tree, kind, context, base, {file}))
 
     def take_folder(self, folder: str) -> None:
-        for candidate in walk(folder, self.sources.left):
+        candidates = list(walk(folder, self.sources.left))
+        # First what tells where files are; then main files, for what they include needs no second look.
+        candidates.sort(key=lambda candidate: (not candidate.container, not _MAIN_NAMES.match(candidate.name)))
+        for candidate in candidates:
             self.take_file(candidate)
 
     def take_file(self, candidate: Candidate) -> None:
@@ -157,6 +161,8 @@ class _Discovery:
             self.pass_over(candidate, "not nginx")
             return
         self.asked[file] = located
+        if _MAIN_NAMES.match(candidate.name):
+            self.tree_of(file)
 
     def take_container(self, candidate: Candidate, name: str, located: str, content: bytes) -> None:
         """A manifest, Compose file or Dockerfile: what stands in it, and where it puts files."""
@@ -248,10 +254,16 @@ class _Discovery:
         self, mains: Sequence[SourceFile], trees: list[tuple[SourceFile, Tree, str]], placed: set[SourceFile]
     ) -> None:
         for main in mains:
-            base = os.path.dirname(main.path or "")
-            tree = self.reader.tree([main], base)
-            trees.append((main, tree, base))
+            tree = self.tree_of(main)
+            trees.append((main, tree, os.path.dirname(main.path or "")))
             placed.update(tree.files)
+
+    def tree_of(self, main: SourceFile) -> Tree:
+        """A main file's tree; made once."""
+        tree = self.trees.get(main)
+        if tree is None:
+            tree = self.trees[main] = self.reader.tree([main], os.path.dirname(main.path or ""))
+        return tree
 
     def mains_above(self, rest: Sequence[SourceFile]) -> list[SourceFile]:
         """The main files in the folders above some fragments, which may include them."""

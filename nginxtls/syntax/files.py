@@ -98,6 +98,7 @@ class Files:
         self._real_folders: dict[str, str] = {}
         self._guesses: dict[tuple[str, str], str] = {}
         self._hints: dict[str, None] = {}
+        self._located: dict[tuple[str, str | None], str | Unreachable] = {}
         self._contents: dict[str, bytes | Unreachable] = {}
         self._mounts: list[tuple[str, str, str]] = []
         self._index: dict[str, list[str]] | None = None
@@ -119,6 +120,13 @@ class Files:
         return found if isinstance(found, Unreachable) else Path(found)
 
     def _locate(self, nginx_path: str, base: str | None) -> str | Unreachable:
+        key = (nginx_path, base)
+        located = self._located.get(key)
+        if located is None:
+            located = self._located[key] = self._look_for(nginx_path, base)
+        return located
+
+    def _look_for(self, nginx_path: str, base: str | None) -> str | Unreachable:
         if not nginx_path or "\0" in nginx_path:
             return Unreachable(nginx_path, "not a path")
         if UNKNOWN in nginx_path:
@@ -256,7 +264,7 @@ class Files:
                 if self.total + status.st_size > self.total_limit:
                     return Unreachable(path, f"more than {_size(self.total_limit)} in one run", True)
                 content = b""
-                while chunk := os.read(handle, self.limit + 1 - len(content)):
+                while chunk := os.read(handle, max(status.st_size, 65_536) + 1):
                     content = content + chunk if content else chunk
                     if len(content) > self.limit:
                         return Unreachable(path, f"larger than {_size(self.limit)}", True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.syntax.tokens import end_of_lua_block, read_statement
 from nginxtls.syntax.tree import Directive, Problem, SourceFile
-from nginxtls.syntax.words import LUA_BLOCK, UNKNOWN, values
+from nginxtls.syntax.words import LUA_BLOCK, MASK, UNKNOWN, values
 
 if TYPE_CHECKING:
     from nginxtls.syntax.branches import Branches
@@ -23,6 +23,9 @@ MAX_DEPTH = 200
 
 MAX_PROBLEMS = 50
 """More faults than this in one file are not told."""
+
+MAX_SHARED, MAX_KNOWN = 50, 20_000
+"""Arguments of fewer characters are shared between directives, so many of them."""
 
 _PLAIN = re.compile(
     r"""[ \t\r\n]*(?:
@@ -35,9 +38,7 @@ _PLAIN = re.compile(
 )
 _DIRECTIVE, _CLOSE, _COMMENT = 3, 4, 5
 
-_UNKNOWN_LINE = re.compile(
-    rf"[ \t\r\n]*((?:{UNKNOWN}[^ \t\r\n;{{}}#\"'{UNKNOWN}]*[ \t]*)+)(?=[\r\n#}}]|\Z)(?![ \t\r\n]*{{)"
-)
+_UNKNOWN_LINE = re.compile(rf"[ \t\r\n]*((?:{MASK}[^ \t\r\n;{{}}#\"'{MASK}]*[ \t]*)+)(?=[\r\n#}}]|\Z)(?![ \t\r\n]*{{)")
 
 
 def parse_text(text: str, name: str = "-", path: str | None = None) -> SourceFile:
@@ -47,9 +48,14 @@ def parse_text(text: str, name: str = "-", path: str | None = None) -> SourceFil
     return file
 
 
-def parse_file(file: SourceFile, branches: Branches | None = None) -> None:
-    """Fill ``directives``, ``comments`` and ``problems`` of a file from its masked text."""
-    parser = _Parser(file, branches)
+def parse_file(
+    file: SourceFile, branches: Branches | None = None, known: dict[str, tuple[str, ...]] | None = None
+) -> None:
+    """Fill ``directives``, ``comments`` and ``problems`` of a file from its masked text.
+
+    ``known`` keeps arguments that were met, so that many files share them.
+    """
+    parser = _Parser(file, branches, {} if known is None else known)
     parser.run()
     parser.finish()
 
@@ -57,10 +63,11 @@ def parse_file(file: SourceFile, branches: Branches | None = None) -> None:
 class _Parser:
     """The state of one pass over one text: the blocks that are open and where new directives go."""
 
-    def __init__(self, file: SourceFile, branches: Branches | None) -> None:
+    def __init__(self, file: SourceFile, branches: Branches | None, known: dict[str, tuple[str, ...]]) -> None:
         self.file = file
         self.text = file.masked
         self.branches = branches
+        self.known = known
         self.open: list[Directive] = []
         self.parent: Directive | None = None
         self.block: list[Directive] = file.directives
@@ -69,7 +76,7 @@ class _Parser:
     def run(self) -> None:
         file, text, branches = self.file, self.text, self.branches
         match_plain, add_comment = _PLAIN.match, file.add_comment
-        arguments: dict[str, tuple[str, ...]] = {"": ()}
+        arguments = self.known
         next_tag = branches.next if branches else maxsize
         parent, block = self.parent, self.block
         position = self.start()
@@ -94,13 +101,15 @@ class _Parser:
                         position = self.read_slowly(start)
                         parent, block = self.parent, self.block
                         continue
-                    args = arguments[words] = tuple(map(intern, words.split()))
+                    args = tuple(map(intern, words.split()))
+                    if len(words) < MAX_SHARED and len(arguments) < MAX_KNOWN:
+                        arguments[words] = args
                 if name == "if" or (terminator == "{" and (words[-1:] == "$" or name.endswith(LUA_BLOCK))):
                     position = self.read_slowly(start)
                     parent, block = self.parent, self.block
                     continue
                 position = match.end()
-                directive = Directive(intern(name), args, file, start, position, parent)
+                directive = Directive(intern(name), args, file, start, 0, parent)
                 if branches:
                     directive.branch = branches.current
                 block.append(directive)

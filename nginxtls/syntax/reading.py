@@ -41,7 +41,7 @@ class Reader:
         self.files = files
         self.parsed: dict[str, SourceFile | Unreachable] = {}
         """By real path."""
-        self.include_count = 0
+        self.known: dict[str, tuple[str, ...]] = {}
 
     def load(self, path: str, nginx_path: str | None = None) -> SourceFile | Unreachable:
         """The file of a path of this machine, parsed."""
@@ -73,7 +73,7 @@ class Reader:
 
     def parse(self, located: str, text: str, remark: str = "") -> SourceFile:
         """The file of a real path and its text, parsed and kept."""
-        self.parsed[located] = file = source(display_name(located), text, located)
+        self.parsed[located] = file = source(display_name(located), text, located, known=self.known)
         if remark:
             file.problems.append(Problem(remark, fatal=False))
         return file
@@ -136,7 +136,13 @@ class Reader:
 
 
 def source(
-    name: str, text: str, path: str | None = None, *, first_line: int = 1, visible: str | None = None
+    name: str,
+    text: str,
+    path: str | None = None,
+    *,
+    first_line: int = 1,
+    visible: str | None = None,
+    known: dict[str, tuple[str, ...]] | None = None,
 ) -> SourceFile:
     """A text as a parsed file; template tags in it are masked first.
 
@@ -146,7 +152,7 @@ def source(
     file.first_line = first_line
     if visible is not None:
         file.masked = visible
-    parse_file(file, mask(file))
+    parse_file(file, mask(file), known)
     return file
 
 

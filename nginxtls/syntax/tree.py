@@ -7,6 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nginxtls.syntax.tokens import read_statement
 from nginxtls.syntax.words import UNKNOWN, word_places
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ class SourceFile:
 
     ``text`` is what was read, BOM and CR included, so that offsets are those of the file (in characters).
 
-    A template's text is parsed as ``masked``, of the same length: an expression starts with ``UNKNOWN``, each tag and
-    each template comment is blank. ``defaults`` has what the template itself gives for an expression, as in
+    A template's text is parsed as ``masked``, of the same length: of an expression nothing is left, each tag and each
+    template comment is blank. ``defaults`` has what the template itself gives for an expression, as in
     ``{{ x | default('on') }}``, by the offset at which the expression starts: these stand in ``Directive.args``, and
     such a directive is ``likely``.
     """
@@ -191,7 +192,7 @@ class Directive:
     Compared and hashed by identity. The places of its words are found again from the text when they are asked for.
     """
 
-    __slots__ = ("args", "block", "branch", "end", "file", "name", "parent", "start")
+    __slots__ = ("_end", "args", "block", "branch", "file", "name", "parent", "start")
 
     def __init__(
         self, name: str, args: tuple[str, ...], file: SourceFile, start: int, end: int, parent: Directive | None
@@ -200,13 +201,22 @@ class Directive:
         self.args = args
         self.file = file
         self.start = start
-        self.end = end
+        self._end = end
         self.parent = parent
         self.block: list[Directive] | None = None
         self.branch: tuple[tuple[int, int], ...] = ()
 
     def __repr__(self) -> str:
         return f"<{' '.join((self.name, *self.args))} at {self.file.name}:{self.line}>"
+
+    @property
+    def end(self) -> int:
+        """The offset after the terminator; kept for blocks only, found again for the many others."""
+        return self._end or read_statement(self.file.masked, self.start).end
+
+    @end.setter
+    def end(self, offset: int) -> None:
+        self._end = offset
 
     @property
     def line(self) -> int:

@@ -67,9 +67,14 @@ class Candidate:
     asked: bool = False
 
     @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return os.path.basename(self.path)
+
+    @property
     def container(self) -> bool:
         """Its name is that of a file which may hold configurations inside: YAML, or the like of a Dockerfile."""
-        return _CONTAINER.match(os.path.basename(self.path)) is not None
+        return _CONTAINER.match(self.name) is not None
 
     @property
     def certain(self) -> bool:

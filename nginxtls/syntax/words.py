@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 UNKNOWN = "\ufffc"
 """Stands in an argument for text that cannot be known: one character for template expressions that touch."""
 
-FILL = "\ufffe"
-"""In a masked text, what follows the ``UNKNOWN`` at which an expression starts, up to the expression's end."""
+MASK, FILL = "\0", "\x7f"
+"""In a masked text, the start of an expression and the rest of it. Bytes in memory, and no text has the first."""
 
 LUA_BLOCK = "_by_lua_block"
-_EXPRESSION = re.compile(f"{UNKNOWN}{FILL}*")
+_EXPRESSION = re.compile(f"{MASK}{FILL}*")
 _UNKNOWN_RUN = re.compile(f"{UNKNOWN}+")
 
 Value = tuple[str, int, int]
@@ -30,7 +30,7 @@ def values(file: SourceFile, words: list[Word]) -> list[Value]:
     found: list[Value] = []
     for word in words:
         value = word_text(text, word)
-        if UNKNOWN in value:
+        if MASK in value and file.engines:
             found += _unknown_values(file, word, value)
         else:
             found.append((value, word.start, word.end))
@@ -76,4 +76,4 @@ def _unknown_values(file: SourceFile, word: Word, value: str) -> list[Value]:
             value = value[1:-1]
         elif UNKNOWN not in value:
             return [(part, word.start, word.end) for part in value.split()]
-    return [(_UNKNOWN_RUN.sub(UNKNOWN, value.replace(FILL, "")), word.start, word.end)]
+    return [(_UNKNOWN_RUN.sub(UNKNOWN, _EXPRESSION.sub(UNKNOWN, value)), word.start, word.end)]

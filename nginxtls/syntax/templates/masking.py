@@ -11,7 +11,7 @@ from nginxtls.syntax.branches import MAX_CONDITIONS, Branches
 from nginxtls.syntax.branches import Tag as BranchTag
 from nginxtls.syntax.templates.scanning import may_be_template, scan
 from nginxtls.syntax.tree import Condition, Problem, SourceFile
-from nginxtls.syntax.words import FILL, UNKNOWN
+from nginxtls.syntax.words import FILL, MASK
 
 if TYPE_CHECKING:
     from nginxtls.syntax.branches import Branch
@@ -300,7 +300,7 @@ class _Masker:
         position = 0
         for start, end, how in self.edits:
             parts.append(text[position:start])
-            parts.append(" " * (end - start) if how == "blank" else UNKNOWN + FILL * (end - start - 1))
+            parts.append(" " * (end - start) if how == "blank" else MASK + FILL * (end - start - 1))
             position = end
         parts.append(text[position:])
         return "".join(parts)

@@ -1,0 +1,53 @@
+"""Whether a file lies in a checkout of git, and whether git has it. Nothing is run; the index is only searched."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+
+_LIMIT = 200_000_000
+
+
+@lru_cache(4096)
+def checkout_of(folder: str) -> str | None:
+    """The top folder of the checkout that a folder lies in, or None: the nearest above it with a ``.git``."""
+    while True:
+        if os.path.lexists(os.path.join(folder, ".git")):
+            return folder
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+
+
+def is_tracked(path: str) -> bool | None:
+    """Whether git has a file, by a real path; None where it cannot be told (no checkout, a work tree elsewhere)."""
+    top = checkout_of(os.path.dirname(path))
+    if top is None:
+        return None
+    index = _index(top)
+    if index is None:
+        return None
+    # Entries of versions 2 and 3 hold the path whole, after its length and before a zero (gitformat-index(5)).
+    name = os.fsencode(os.path.relpath(path, top))
+    at = index.find(name + b"\0")
+    while at >= 0:
+        flags = int.from_bytes(index[at - 2 : at], "big") & 0xFFF
+        extended = int.from_bytes(index[at - 4 : at - 2], "big") & 0xFFF
+        if min(len(name), 0xFFF) in (flags, extended):
+            return True
+        at = index.find(name + b"\0", at + 1)
+    return False
+
+
+@lru_cache(8)
+def _index(top: str) -> bytes | None:
+    """The index of a checkout, if its paths stand in it whole."""
+    try:
+        with open(os.path.join(top, ".git", "index"), "rb") as file:
+            content = file.read(_LIMIT)
+    except OSError:
+        return None
+    if content[:4] != b"DIRC" or int.from_bytes(content[4:8], "big") not in (2, 3):
+        return None
+    return content
