@@ -79,8 +79,7 @@ class Fixture:
 
     @property
     def options(self) -> Options:
-        first = self.text.partition("\n")[0]
-        found = re.match(r"# lint: (.*)", first)
+        found = re.search(r"^# lint: (.*)$", self.text, re.MULTILINE)
         return options_of(found[1] if found else "")
 
     @property
