@@ -119,6 +119,8 @@ def walk(top: str, left: list[tuple[str, str]]) -> Iterator[Candidate]:
                         left.append((display_name(entry.path) + "/", "a tool's" if name[0] == "." else "vendored"))
                 else:
                     below.append((entry.path, ignores))
+            elif name.startswith(".") and name.endswith(".conf"):
+                left.append((display_name(entry.path), "hidden"))
             elif _wanted(entry, name):
                 yield Candidate(entry.path)
         if entries > MAX_ENTRIES:
