@@ -1,4 +1,4 @@
-"""Generated bundles, each judged by `openssl verify` of two generations and by `cryptography`: the same verdict, or why not.
+"""Generated bundles, each judged by `openssl verify` of two generations and by `cryptography`: the same verdict.
 
 A sample unless everything is asked; 2,000 then.
 """
@@ -74,7 +74,8 @@ class Maker:
         by = issuer_name or (issuer.certificate.subject if issuer else name)
         builder = (
             x509.CertificateBuilder().subject_name(name).issuer_name(by).public_key(key.public_key())
-            .serial_number(self.serial).not_valid_before(AT + timedelta(days[0])).not_valid_after(AT + timedelta(days[1]))
+            .serial_number(self.serial)
+            .not_valid_before(AT + timedelta(days[0])).not_valid_after(AT + timedelta(days[1]))
             .add_extension(x509.BasicConstraints(ca, length if ca else None), critical=True)
         )  # fmt: skip
         if usage:

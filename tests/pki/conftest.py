@@ -1,4 +1,4 @@
-"""What the tests of certificates share: the certificates of `fixtures/certificates` and the day on which they are read."""
+"""What the tests of certificates share: those of `fixtures/certificates`, and the day on which they are read."""
 
 from __future__ import annotations
 

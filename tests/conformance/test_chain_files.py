@@ -1,0 +1,109 @@
+"""Files of certificates and keys, good and bad, given to real nginx: what is said to load loads, and nothing else does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nginxtls.pki import PrivateKey, read_bundle, read_key
+
+CERTIFICATES = Path(__file__).parents[2] / "fixtures" / "certificates"
+GOOD = (CERTIFICATES / "good.pem").read_bytes()
+KEY = (CERTIFICATES / "good.key").read_bytes()
+LEAF = (CERTIFICATES / "leaf-only.pem").read_bytes()
+END = GOOD[len(LEAF) :]
+LONG_LINE = LEAF.replace(b"\n", b"").replace(b"CERTIFICATE-----", b"CERTIFICATE-----\n", 1)
+
+FILES = {
+    **{
+        name: (CERTIFICATES / f"{name}.pem").read_bytes()
+        for name in (
+            *("good", "leaf-only", "text", "crlf", "trusted", "truncated", "truncated-second", "bad-base64", "glued"),
+            *("key-in-bundle", "key-first", "duplicate", "with-root", "der", "pkcs12", "html", "empty", "expired"),
+            *("hostile", "self-signed"),
+        )
+    },
+    "no newline at the end": GOOD.rstrip(b"\n"),
+    "blanks at the ends of lines": GOOD.replace(b"\n", b" \t\n"),
+    "blanks before BEGIN": GOOD.replace(b"-----BEGIN", b" -----BEGIN", 1),
+    "blanks before every BEGIN": GOOD.replace(b"-----BEGIN", b" -----BEGIN"),
+    "a byte order mark": b"\xef\xbb\xbf" + GOOD,
+    "an empty line within": LEAF[:200] + b"\n" + LEAF[200:],
+    "an empty line between two lines": LEAF.replace(LEAF[92:93], b"\n\n", 1) if LEAF[92:93] == b"\n" else LEAF,
+    "an empty line after BEGIN": LEAF.replace(b"CERTIFICATE-----\n", b"CERTIFICATE-----\n\n", 1),
+    "a header": LEAF.replace(b"CERTIFICATE-----\n", b"CERTIFICATE-----\nComment: mine\n\n", 1),
+    "one long line": LONG_LINE.replace(b"-----END", b"\n-----END") + b"\n",
+    "no END": LEAF[: LEAF.index(b"-----END")],
+    "no END of the second": LEAF + END[: END.index(b"-----END")],
+    "four hyphens": LEAF.replace(b"-----BEGIN", b"----BEGIN"),
+    "another END": LEAF.replace(b"END CERTIFICATE", b"END X509 CERTIFICATE"),
+    "the old name": LEAF.replace(b" CERTIFICATE-", b" X509 CERTIFICATE-"),
+    "an unknown block before": b"-----BEGIN SOMETHING-----\nAAAA\n-----END SOMETHING-----\n" + GOOD,
+    "a broken unknown block before": b"-----BEGIN SOMETHING-----\nAAA\n-----END SOMETHING-----\n" + GOOD,
+    "a broken unknown block behind": GOOD + b"-----BEGIN SOMETHING-----\nAAA\n-----END SOMETHING-----\n",
+    "a trusted one behind": LEAF + END.replace(b" CERTIFICATE-", b" TRUSTED CERTIFICATE-"),
+    "no certificate in the block": b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    "no certificate in the second": LEAF + b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    "nothing in the block": b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+    "nothing in the second": LEAF + b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+    "BEGIN twice": b"-----BEGIN CERTIFICATE-----\n" + LEAF,
+    "old Mac line ends": GOOD.replace(b"\n", b"\r"),
+    "zero bytes behind": GOOD + b"\0" * 10,
+    "a comment between": LEAF + b"# the intermediate\n" + END,
+    "base64 that goes on": LEAF.replace(b"\n-----END", b"AAAA\n-----END"),
+}
+KEYS = {
+    **{name: (CERTIFICATES / f"{name}.key").read_bytes() for name in ("good", "ec-parameters")},
+    "key behind certificates": GOOD + KEY,
+    "crlf": KEY.replace(b"\n", b"\r\n"),
+    "a certificate": LEAF,
+    "empty": b"",
+    "truncated": KEY[:100],
+    "bad base64": KEY[:60] + b"!" + KEY[61:],
+    "text before": b"my key\n" + KEY,
+}
+
+
+def starts(generation: dict[str, Any], folder: Path, certificate: bytes, key: bytes) -> tuple[bool, str]:
+    """Whether `nginx -t` loads the pair, and its first error."""
+    (folder / "c.pem").write_bytes(certificate)
+    (folder / "k.pem").write_bytes(key)
+    (folder / "nginx.conf").write_text(
+        f"pid {folder}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{ access_log off;\n"
+        + "".join(
+            f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        + "server { listen unix:"
+        + str(folder)
+        + "/s ssl; ssl_certificate c.pem; ssl_certificate_key k.pem; } }\n"
+    )
+    done = subprocess.run(
+        [generation["nginx"], "-t", "-p", folder, "-c", folder / "nginx.conf"],
+        capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    error = re.search(r"\[emerg\].*", done.stderr)
+    return done.returncode == 0, error[0] if error else done.stderr
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_bundle_loads_as_in_nginx(name: str, generation: dict[str, Any], tmp_path: Path) -> None:
+    bundle = read_bundle(FILES[name], name)
+    loaded, error = starts(generation, tmp_path, FILES[name], KEY)
+    if name == "a byte order mark" and generation["name"] == "bullseye":
+        pytest.skip("OpenSSL 1.1.1 does not skip it")
+    key = read_key(KEY)
+    assert isinstance(key, PrivateKey)
+    # Where the first block is skipped, the key does not fit what is left.
+    fits = bundle.leaf is not None and bundle.leaf.public_key_sha256 == key.public_key_sha256
+    assert (bundle.loads and fits) == loaded, (error, bundle.problems)
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_key_loads_as_in_nginx(name: str, generation: dict[str, Any], tmp_path: Path) -> None:
+    key = read_key(KEYS[name])
+    loaded, error = starts(generation, tmp_path, GOOD, KEYS[name])
+    assert isinstance(key, PrivateKey) == loaded, (error, key)

@@ -1,0 +1,65 @@
+"""Each bundle of `fixtures/certificates` as a client that trusts its root sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+
+from nginxtls.pki import Bundle, TrustStore, analyse_chain
+
+EXPECTED = {
+    "good": ("trusted", ()),
+    "good-rsa": ("trusted", ()),
+    "deep": ("trusted", ()),
+    "cross-signed": ("trusted", ()),
+    "leaf-only": ("untrusted", ("missing-intermediate",)),
+    "missing-second": ("untrusted", ("missing-intermediate",)),
+    "public-leaf-only": ("untrusted", ("missing-intermediate",)),
+    "wrong-order": ("untrusted", ("wrong-order",)),
+    "shuffled": ("trusted", ("wrong-order",)),
+    "with-root": ("trusted", ("root-sent",)),
+    "duplicate": ("trusted", ("duplicate-certificate",)),
+    "unrelated": ("trusted", ("unrelated-certificate",)),
+    "expired": ("untrusted", ("expired-certificate",)),
+    "not-yet-valid": ("untrusted", ("certificate-not-yet-valid",)),
+    "expired-intermediate": ("untrusted", ("expired-intermediate",)),
+    "no-san": ("trusted", ("no-subject-alt-name",)),
+    "rsa1024": ("untrusted", ("weak-key",)),
+    "self-signed": ("untrusted", ("self-signed-certificate",)),
+    "broken-chain": ("untrusted", ("broken-chain", "unrelated-certificate")),
+    "intermediate-not-a-ca": ("untrusted", ("intermediate-not-a-ca",)),
+    "path-length": ("untrusted", ("path-length-exceeded",)),
+    "name-constraint": ("untrusted", ("name-constraint-violated",)),
+    "client-auth-only": ("untrusted", ("no-server-auth",)),
+    "unknown-critical": ("untrusted", ("unknown-critical-extension",)),
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_verdict_and_reasons(name: str, bundle: Callable[[str], Bundle], root: TrustStore, at: datetime) -> None:
+    chain = analyse_chain(bundle(name), root, at)
+    assert (chain.verdict, tuple(each.kind for each in chain.reasons)) == EXPECTED[name]
+
+
+def test_a_private_root_that_was_not_given(bundle: Callable[[str], Bundle], at: datetime) -> None:
+    chain = analyse_chain(bundle("good"), TrustStore.mozilla(), at)
+    assert [each.kind for each in chain.reasons] == ["untrusted-root"]
+    assert chain.missing_issuer == "Example Root R1"
+
+
+def test_a_missing_issuer_is_named_with_its_place(
+    bundle: Callable[[str], Bundle], root: TrustStore, at: datetime
+) -> None:
+    chain = analyse_chain(bundle("leaf-only"), root, at)
+    assert chain.missing_issuer == "Example Intermediate E1"
+    assert chain.aia == ("http://ca.example.net/e1.der",)
+
+
+def test_a_wrong_name_is_refused(bundle: Callable[[str], Bundle], root: TrustStore, at: datetime) -> None:
+    chain = analyse_chain(bundle("good"), root, at, "v1.shop.api.example.com")
+    assert chain.verdict == "untrusted"
+    reason = chain.reason("name-mismatch")
+    assert reason
+    assert reason.message.startswith("*.api.example.com does not reach v1.shop.api.example.com")
