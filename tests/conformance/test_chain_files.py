@@ -1,4 +1,4 @@
-"""Files of certificates and keys, good and bad, given to real nginx: what is said to load loads, and nothing else does."""
+"""Files of certificates and keys, good and bad, given to real nginx: what is said to load loads, nothing else does."""
 
 from __future__ import annotations
 
