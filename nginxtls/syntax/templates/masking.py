@@ -268,7 +268,7 @@ class _Masker:
         if not self.state.quote:
             if text[first.end : first.end + 1].isspace():
                 self.edit(start, first.end, "blank")
-                start = first.end
+                start = first.end + (first.end + 1 < last.start)
             if text[last.start - 1].isspace() and last.start > start:
                 self.edit(start, last.start - 1, "unknown")
                 self.edit(last.start - 1, end, "blank")
