@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import NotChecked, Report
     from nginxtls.model import Configuration, NginxVersion
     from nginxtls.pki import TrustStore
-    from nginxtls.syntax import Files, Sources
+    from nginxtls.syntax import Files, LoadedTree, SourceFile, Sources
     from nginxtls.tls import OpenSSL, Policy, SystemConfiguration
 
 
@@ -230,7 +230,7 @@ def read(
                 system=system,
                 policy=policy,
             ),
-            loaded.asked,
+            loaded.asked if only_nginx else _asked(paths, loaded),
         )
         for loaded in sources.trees
     )
@@ -242,6 +242,14 @@ def read(
         left=tuple(sources.left),
         hints=tuple(files.hints),
     )
+
+
+def _asked(paths: Sequence[str], loaded: LoadedTree) -> set[SourceFile]:
+    """The files to tell about: who names a file means what it includes, too; only the pre-commit hook does not."""
+    named = {os.path.realpath(path) for path in paths if os.path.isfile(path)}
+    if any(root.path and os.path.realpath(root.path) in named for root in loaded.tree.roots):
+        return {*loaded.asked, *loaded.tree.files}
+    return loaded.asked
 
 
 def _unanswered(paths: Sequence[str], sources: Sources) -> Iterator[Failure]:

@@ -23,7 +23,7 @@ NGINX_SSL = "https://nginx.org/en/docs/http/ngx_http_ssl_module.html"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A fenced example of a rule's documentation: ``good`` or ``bad``, with options such as ``certificate: expired.pem``."""
+    """A fenced example of a rule's documentation, ``good`` or ``bad``, with options: ``certificate: expired.pem``."""
 
     good: bool
     code: str
@@ -78,7 +78,7 @@ class Rule:
 
     @cached_property
     def name(self) -> str:
-        """``MissingIntermediate`` → ``missing-intermediate``; digits stay with the word before (``NoTls13`` → ``no-tls13``)."""
+        """``MissingIntermediate`` → ``missing-intermediate``; digits stay with the word before: ``tls13``."""
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", type(self).__name__).lower()
 
     @cached_property
