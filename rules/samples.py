@@ -23,10 +23,14 @@ MOST = 8
 def samples_of(pattern: re.Pattern[str]) -> list[str]:
     """A few strings that a pattern matches: repeats once and never, each branch. Empty where it is too clever."""
     try:
-        found = list(itertools.islice(_of(list(parser.parse(pattern.pattern, pattern.flags))), MOST))
+        found = list(itertools.islice(_of(_items(parser.parse(pattern.pattern, pattern.flags))), MOST))
     except (LookupError, ValueError, RecursionError, re.error):
         return []
     return [text for text in dict.fromkeys(found) if pattern.search(text)]
+
+
+def _items(parsed: Any) -> list[Any]:
+    return list(parsed)
 
 
 def _of(items: list[Any]) -> Iterator[str]:
@@ -50,14 +54,14 @@ def _one(code: Any, value: Any) -> Iterator[str]:
     elif code is codes.AT:
         yield ""
     elif code is codes.SUBPATTERN:
-        yield from _of(list(value[-1]))
+        yield from _of(_items(value[-1]))
     elif code is codes.BRANCH:
         for branch in value[1]:
-            yield from _of(list(branch))
+            yield from _of(_items(branch))
     elif code in (codes.MAX_REPEAT, codes.MIN_REPEAT):
         least, most, inner = value
         for count in dict.fromkeys((max(least, min(most, 1)), least)):
-            for text in _of(list(inner)):
+            for text in _of(_items(inner)):
                 yield text * min(count, 64)
     else:  # assertions, references: no sample is better than a wrong one
         raise ValueError(code)
@@ -75,13 +79,16 @@ def _member(choices: list[Any]) -> str:
 
 def _has(code: Any, value: Any, character: str) -> bool:
     if code is codes.LITERAL:
-        return chr(value).lower() == character
+        return chr(int(value)).lower() == character
     if code is codes.RANGE:
-        return value[0] <= ord(character) <= value[1] or value[0] <= ord(character.upper()) <= value[1]
+        low, high = int(value[0]), int(value[1])
+        return low <= ord(character) <= high or low <= ord(character.upper()) <= high
     if code is codes.CATEGORY:
         if value is codes.CATEGORY_WORD:
             return character.isalnum() or character == "_"
         if value is codes.CATEGORY_DIGIT:
             return character.isdigit()
-        return value is codes.CATEGORY_NOT_SPACE or (value is codes.CATEGORY_NOT_DIGIT and not character.isdigit())
+        return bool(
+            value is codes.CATEGORY_NOT_SPACE or (value is codes.CATEGORY_NOT_DIGIT and not character.isdigit())
+        )
     return False
