@@ -288,7 +288,7 @@ class DuplicateHsts(Rule):
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         seen: set[Directive] = set()
         for scope in [server.scope, *(location.scope for location in server.all_locations())]:
-            found = [header for header in headers.find(scope, HSTS) if not header.directive.branch]
+            found = [h for h in headers.find(scope, HSTS) if h.known and not h.directive.branch]
             if len(found) > 1 and found[1].directive not in seen:
                 seen.add(found[1].directive)
                 yield self.at(
@@ -428,7 +428,9 @@ class HstsOverHttp(Rule):
             if server.kind != "http" or server.speaks_tls or not server.sockets or _behind_a_proxy(server):
                 continue
             for header in headers.find(server.scope, HSTS)[:1]:
-                found.setdefault(header.directive, []).append(server)
+                # A variable may be empty over plain HTTP: map $scheme $hsts { https …; }
+                if header.known:
+                    found.setdefault(header.directive, []).append(server)
         for directive, servers in found.items():
             titles = [f"{server.title} on {socket.label}" for server in servers for socket in server.sockets]
             yield self.at(

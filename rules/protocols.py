@@ -737,6 +737,8 @@ class DeadDefaultServer(Rule):
                 continue
             if default.rejects_handshake and not default.has_certificate:
                 continue
+            if not configuration.openssl_known and _served_by_an_old_openssl(default):
+                continue
             place = origin_of(default, "ssl_protocols") or origin_of(default, "ssl_ciphers") or default.directive
             if place is not None and not _cipher_error(default):
                 groups.setdefault(place, []).append(endpoint)
@@ -1065,6 +1067,13 @@ def _protocol_commands(endpoint: Endpoint) -> Iterator[Directive]:
     for name in ("MinProtocol", "MaxProtocol"):
         if command := endpoint.socket.default.conf_command(name):
             yield command[1]
+
+
+def _served_by_an_old_openssl(server: VirtualServer) -> bool:
+    """OpenSSL 1.1.1 would serve TLS 1.0 or 1.1 with this server's settings."""
+    legacy = protocol_names(server.setting("ssl_protocols").values) & LEGACY
+    origin = origin_of(server, "ssl_ciphers")
+    return bool(legacy) and reaches_tls10(cipher_text(origin)[0] if origin else server.setting("ssl_ciphers").value)
 
 
 def _cipher_error(server: VirtualServer) -> bool:
