@@ -18,7 +18,7 @@ from nginxtls.rules.bundles import (
 from nginxtls.rules.grouping import listed
 from nginxtls.rules.renewal import due_for, explains_renewal, newer_on_disk
 
-from nginxtls.finding import Severity
+from nginxtls.finding import Confidence, Severity
 from nginxtls.rule import NGINX_SSL, Rule
 
 if TYPE_CHECKING:
@@ -423,12 +423,10 @@ class TestCertificate(Rule):
             if not is_test_certificate(bundle) or all(is_catch_all(e.server) for e in meant(bundle)):
                 continue
             shown = f' of "{bundle.leaf.subject_name}"' if bundle.leaf else ""
-            yield from tell(
-                self,
-                bundle,
-                f"the test certificate{shown} is served under a real name",
-                help="take a certificate of a CA",
-            )
+            confidence = Confidence.CERTAIN if bundle.leaf else Confidence.LIKELY
+            text = f"the test certificate{shown} is served under a real name"
+            for finding in tell(self, bundle, text, help="take a certificate of a CA"):
+                yield finding.but(confidence=confidence)
 
 
 class StagingCertificate(Rule):
