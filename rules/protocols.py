@@ -208,6 +208,8 @@ class MissingTls13(Rule):
     It is the version that current clients want: a round trip shorter, nothing in it that is known to be weak, and the
     only one that gets post-quantum key exchange. TLS 1.2 is frozen (RFC 9851).
 
+    BCP 195 recommends it and does not demand it: TLS 1.2 with good suites is sound, hence a note.
+
     Mend: append `TLSv1.3` to `ssl_protocols`. The directive that counts before nginx 1.29.2 is the default server's.
 
     Without `ssl_protocols` it is the default of that nginx that lacks it (before 1.23.4): then the rule speaks only if
@@ -226,7 +228,7 @@ class MissingTls13(Rule):
     ```
     """
 
-    severity = Severity.WARNING
+    severity = Severity.NOTE
     security_severity = 4.3
     cwe = (757,)
     references = (
