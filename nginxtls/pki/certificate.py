@@ -390,7 +390,12 @@ def _fields(body: bytes) -> dict[str, bytes]:
         at = end
     if index < len(_FIELDS):
         raise der.DerError("no certificate")
+    # What OpenSSL refuses a certificate for at once; all else is told when it is asked for.
     der.integer(fields["serial"])
+    if fields["version"]:
+        der.integer(der.contents(fields["version"], der.INTEGER))
+    if len(list(der.elements(fields["validity"]))) != 2:
+        raise der.DerError("no certificate")
     parse_name(fields["issuer"])
     parse_name(fields["subject"])
     return fields

@@ -1,0 +1,41 @@
+"""Damaged certificates never crash the reading: whatever bytes change, there is an answer."""
+
+from __future__ import annotations
+
+import base64
+import random
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from nginxtls.pki import TrustStore, analyse_chain, read_bundle, read_crl, read_dhparam, read_key
+
+
+@pytest.mark.parametrize("name", ["good", "good-rsa", "name-constraint", "must-staple", "hostile", "ml-dsa"])
+def test_changed_bytes(name: str, certificates: Path, root: TrustStore, at: datetime) -> None:
+    draw = random.Random(name)
+    good = (certificates / f"{name}.pem").read_bytes()
+    original = read_bundle(good, name).certificates[0].der
+    for _ in range(150):
+        changed = bytearray(original)
+        for _ in range(draw.choice((1, 1, 2, 5))):
+            changed[draw.randrange(len(changed))] = draw.randrange(256)
+        pem = b"-----BEGIN CERTIFICATE-----\n%b-----END CERTIFICATE-----\n" % base64.encodebytes(bytes(changed))
+        bundle = read_bundle(pem + good, name)
+        assert bundle.problems or bundle.leaf
+        for certificate in bundle.certificates[:1]:
+            chain = analyse_chain(bundle, root, at, "example.com")
+            assert all(reason.message.isprintable() for reason in chain.reasons)
+            for fact in (each for each in dir(certificate) if not each.startswith("_")):
+                getattr(certificate, fact)
+        for read in (read_key, read_crl, read_dhparam):
+            read(pem)
+
+
+def test_key_material_is_not_shown(certificates: Path) -> None:
+    text = (certificates / "key-in-bundle.pem").read_bytes()
+    secret = text.rpartition(b"-----BEGIN PRIVATE KEY-----\n")[2].split(b"\n")[0]
+    shown = repr(read_bundle(text, "x")) + repr(read_key(text))
+    assert secret.decode() not in shown
+    assert base64.b64decode(secret).hex() not in shown
