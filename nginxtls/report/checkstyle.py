@@ -1,0 +1,40 @@
+"""Checkstyle's XML: the findings of each file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.finding import Severity
+from nginxtls.report.words import encodable, markup, place, told
+
+if TYPE_CHECKING:
+    from nginxtls.finding import Finding, Report
+    from nginxtls.report.options import Options
+
+_SEVERITIES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "info"}
+
+
+def render(report: Report, options: Options) -> str:
+    """A file element for each file with findings or that could not be linted."""
+    files: dict[str, list[str]] = {}
+    for finding in told(report, options.show_suppressed):
+        files.setdefault(place(finding.location).file, []).append(_error(finding))
+    for failure in report.failures:
+        text = f'<error line="1" severity="error" message="{_quoted(failure.reason)}" source="nginxtls"/>'
+        files.setdefault(failure.location.name if failure.location else failure.subject, []).append(text)
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<checkstyle version="4.3">']
+    for name, errors in files.items():
+        lines += [f'  <file name="{_quoted(name)}">', *(f"    {error}" for error in errors), "  </file>"]
+    return "\n".join([*lines, "</checkstyle>"]) + "\n"
+
+
+def _error(finding: Finding) -> str:
+    where = place(finding.location)
+    return (
+        f'<error line="{where.line}" column="{where.column}" severity="{_SEVERITIES[finding.severity]}" '
+        f'message="{_quoted(finding.message)}" source="nginxtls.{finding.rule}"/>'
+    )
+
+
+def _quoted(text: str) -> str:
+    return markup(encodable(text))

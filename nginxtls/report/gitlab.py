@@ -1,0 +1,42 @@
+"""GitLab's Code Quality report: a JSON array of issues."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from nginxtls.finding import Severity
+from nginxtls.report.words import encodable, place, told, visible
+
+if TYPE_CHECKING:
+    from nginxtls.finding import Finding, Report
+    from nginxtls.report.options import Options
+
+_SEVERITIES = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.NOTE: "info"}
+CRITICAL = 9.0
+"""Findings of at least this security severity are critical."""
+
+
+def render(report: Report, options: Options) -> str:
+    """The findings as Code Quality issues; fingerprints are unique, as GitLab wants them."""
+    seen: dict[str, int] = {}
+    return json.dumps([_issue(finding, seen) for finding in told(report, options.show_suppressed)], indent=2) + "\n"
+
+
+def _issue(finding: Finding, seen: dict[str, int]) -> dict[str, Any]:
+    where = place(finding.location)
+    number = seen[finding.fingerprint] = seen.get(finding.fingerprint, -1) + 1
+    severe = finding.severity is Severity.ERROR and finding.security_severity >= CRITICAL
+    return {
+        "type": "issue",
+        "check_name": finding.rule,
+        "description": encodable(visible(finding.message)),
+        "categories": ["Security"],
+        "severity": "critical" if severe else _SEVERITIES[finding.severity],
+        "fingerprint": hashlib.sha256(f"{finding.fingerprint}/{number}".encode()).hexdigest(),
+        "location": {
+            "path": encodable(where.file.removeprefix("./")),
+            "lines": {"begin": where.line, "end": where.end_line},
+        },
+    }

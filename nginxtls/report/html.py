@@ -1,0 +1,88 @@
+"""One self-contained HTML page: summary, endpoints, each finding with its source. No outside resources."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from nginxtls.report.words import checked, duration, encodable, help_line, markup, not_checked, notes, place, told
+from nginxtls.report.words import verdict as verdict_of
+
+if TYPE_CHECKING:
+    from nginxtls.finding import Endpoint, Finding, Report
+    from nginxtls.report.options import Options
+
+MOST_ENDPOINTS = 20_000
+
+
+def render(report: Report, options: Options) -> str:
+    """The page. Everything from the configuration is escaped; the script only hides and shows rows."""
+    template = files(__package__).joinpath("page.html").read_text("utf-8")
+    findings = told(report, options.show_suppressed)
+    parts = {
+        "verdict": _text(verdict_of(report)),
+        "summary": _text(_summary(report)),
+        "findings": "\n".join(map(_finding, findings)) or '<p class="none">No findings.</p>',
+        "failures": _failures(report),
+        "endpoints": "\n".join(_endpoint(row, report) for row in report.endpoints[:MOST_ENDPOINTS]),
+        "rules": "\n".join(f"<option>{_text(name)}</option>" for name in sorted({f.rule for f in findings})),
+        "version": _text(options.version),
+    }
+    for name, text in parts.items():
+        head, mark, tail = template.partition(f"<!--{name}-->")
+        template = head + text + tail if mark else template
+    return template
+
+
+def _text(text: str) -> str:
+    return markup(encodable(text))
+
+
+def _summary(report: Report) -> str:
+    parts = [f"Checked {checked(report)} in {duration(report.seconds)}"]
+    if report.at:
+        parts.append(f"as of {report.at:%Y-%m-%d %H:%M} UTC")
+    left = not_checked(report.not_checked)
+    if left:
+        parts.append(f"not checked: {', '.join(left)}")
+    return "; ".join(parts)
+
+
+def _failures(report: Report) -> str:
+    rows = [f"<li><b>{_text(f.subject)}</b>: {_text(f.reason)}</li>" for f in report.failures]
+    return f'<ul class="failures">{"".join(rows)}</ul>' if rows else ""
+
+
+def _finding(finding: Finding) -> str:
+    where = place(finding.location)
+    span = finding.location.span
+    line = finding.location.file.line_text(span.line)
+    end = span.end_column - 1 if span.end_line == span.line else len(line)
+    start = span.column - 1
+    source = (
+        f"{_text(line[max(start - 160, 0) : start])}<mark>{_text(line[start:end])}</mark>{_text(line[end : end + 160])}"
+    )
+    more = [f"<li>{_text(note)}</li>" for note in notes(finding)]
+    more += [
+        f"<li>{_text(label.location.name)}:{label.location.span.line}: {_text(label.text)}</li>"
+        for label in finding.labels
+    ]
+    if helping := help_line(finding):
+        more.append(f"<li><b>help</b>: {_text(helping)}</li>")
+    return (
+        f'<article class="{finding.severity}" data-rule="{_text(finding.rule)}">'
+        f"<h3><span>{finding.severity}</span> {_text(finding.message)}</h3>"
+        f'<p class="place">{_text(where.file)}:{where.line}:{where.column} <code>{_text(finding.rule)}</code></p>'
+        f"<pre>{source}</pre>"
+        f"{'<ul>' + ''.join(more) + '</ul>' if more else ''}</article>"
+    )
+
+
+def _endpoint(row: Endpoint, report: Report) -> str:
+    days = ""
+    kind = ""
+    if row.not_after is not None and report.at is not None:
+        left = (row.not_after - report.at).days
+        days, kind = str(left), ' class="late"' if left < 0 else ' class="soon"' if left < 14 else ""
+    cells = (row.socket, row.name, ", ".join(row.protocols), row.certificate)
+    return f"<tr{kind}>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}<td>{days}</td></tr>"

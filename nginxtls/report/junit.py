@@ -1,0 +1,56 @@
+"""JUnit's XML, which any CI can show: a test case for each finding, failed; one that passed if there is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.report.words import checked, encodable, help_line, markup, notes, place, told
+
+if TYPE_CHECKING:
+    from nginxtls.finding import Finding, Report
+    from nginxtls.report.options import Options
+
+
+def render(report: Report, options: Options) -> str:
+    """One test suite: findings are failures, what could not be linted is an error."""
+    findings = told(report, options.show_suppressed)
+    cases = [_case(finding) for finding in findings]
+    for failure in report.failures:
+        cases += [
+            f'    <testcase name="{_quoted(failure.subject)}" classname="nginxtls" time="0">',
+            f'      <error message="{_quoted(failure.reason)}" type="input"/>',
+            "    </testcase>",
+        ]
+    if not cases:
+        cases = [f'    <testcase name="{_quoted(checked(report))}" classname="nginxtls" time="{report.seconds:.3f}"/>']
+    total = max(len(findings) + len(report.failures), 1)
+    counts = f'tests="{total}" failures="{len(findings)}" errors="{len(report.failures)}"'
+    return "\n".join(
+        [
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            f'<testsuites name="nginxtls" {counts} time="{report.seconds:.3f}">',
+            f'  <testsuite name="nginxtls" {counts} skipped="0" time="{report.seconds:.3f}">',
+            *cases,
+            "  </testsuite>",
+            "</testsuites>",
+            "",
+        ]
+    )
+
+
+def _case(finding: Finding) -> str:
+    where = place(finding.location)
+    title = f"{where.file}:{where.line}:{where.column} {finding.rule}"
+    text = "\n".join(filter(None, [f"{title}: {finding.message}", *notes(finding), help_line(finding)]))
+    return "\n".join(
+        [
+            f'    <testcase name="{_quoted(title)}" classname="nginxtls.{finding.rule}" time="0">',
+            f'      <failure message="{_quoted(finding.message)}" type="{finding.severity}">'
+            f"{chr(10).join(_quoted(line) for line in text.splitlines())}</failure>",
+            "    </testcase>",
+        ]
+    )
+
+
+def _quoted(text: str) -> str:
+    return markup(encodable(text))

@@ -1,0 +1,53 @@
+"""Markdown for a pull request's comment: a table of the findings and the summary."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nginxtls.report.words import checked, encodable, help_line, not_checked, notes, place, told, verdict, visible
+
+if TYPE_CHECKING:
+    from nginxtls.finding import Finding, Report
+    from nginxtls.report.options import Options
+
+LIMIT = 60_000
+"""A comment on GitHub holds 65,536 characters."""
+
+_MARKS = re.compile(r"([\\`*_\[\]|~#@!])")
+
+
+def render(report: Report, options: Options) -> str:
+    """Heading, table, what could not be checked; rows are cut where a comment would get too long."""
+    lines = [f"### nginxtls: {escaped(verdict(report))}", ""]
+    rows = [_row(finding) for finding in told(report, options.show_suppressed)]
+    if rows:
+        lines += ["| | rule | place | finding |", "| --- | --- | --- | --- |"]
+        used = 0
+        for number, row in enumerate(rows):
+            used += len(row)
+            if used > LIMIT:
+                lines += ["", f"… and {len(rows) - number:,} more."]
+                break
+            lines.append(row)
+        lines.append("")
+    for failure in report.failures:
+        lines += [f"- **could not be linted**: {escaped(failure.subject)}: {escaped(failure.reason)}"]
+    tail = f"Checked {checked(report)}."
+    left = not_checked(report.not_checked)
+    if left:
+        tail += f" Not checked: {', '.join(left)}."
+    return "\n".join([*lines, escaped(tail), ""])
+
+
+def _row(finding: Finding) -> str:
+    where = place(finding.location)
+    more = [*notes(finding), help_line(finding)]
+    text = "<br>".join(escaped(part) for part in [finding.message, *more] if part)
+    return f"| {finding.severity} | {escaped(finding.rule)} | {escaped(where.file)}:{where.line} | {text} |"
+
+
+def escaped(text: str) -> str:
+    """Text that neither Markdown nor HTML reads anything into."""
+    safe = encodable(visible(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKS.sub(r"\\\1", safe)
