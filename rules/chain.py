@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posixpath
 from typing import TYPE_CHECKING, ClassVar
 
 from nginxtls.rules.bundles import chain_of, faults, is_internal, meant, served_on, tell
@@ -98,13 +98,13 @@ def _in_trusted_certificate(bundle: ServedBundle) -> str | None:
 
 def _complete_beside(bundle: ServedBundle) -> str | None:
     """A fullchain.pem in the same folder that begins with the same leaf."""
-    configuration, folder = bundle.configuration, os.path.dirname(bundle.path)
+    configuration, folder = bundle.configuration, posixpath.dirname(bundle.path)
     if configuration.files is None:
         return None
     from nginxtls.pki import analyse_chain, read_bundle
 
     for name in ("fullchain.pem", "fullchain.cer", "bundle.crt"):
-        path = os.path.join(folder, name)
+        path = posixpath.join(folder, name)
         content = configuration.files.read(path, configuration.base) if path != bundle.path else None
         if not isinstance(content, bytes):
             continue

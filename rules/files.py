@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posixpath
 import re
 import stat
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from nginxtls.finding import Severity
 from nginxtls.model.certificates import is_file
 from nginxtls.rule import NGINX_SSL, Rule
 from nginxtls.syntax.checkouts import checkout_of, is_tracked
+from nginxtls.syntax.files import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,10 +86,10 @@ class KeyReadableByOthers(Rule):
         if path is None or files is None or (files.root is None and "/" not in files.allowed):
             return
         real = real_path(directive, configuration)
-        if real is None or checkout_of(os.path.dirname(real)) is not None:
+        if real is None or checkout_of(posixpath.dirname(real)) is not None:
             return
         status = files.stat(path, configuration.base)
-        if not isinstance(status, os.stat_result) or not stat.S_ISREG(status.st_mode):
+        if isinstance(status, Unreachable) or not stat.S_ISREG(status.st_mode):
             return
         others = status.st_mode & (stat.S_IROTH | stat.S_IWOTH)
         if others:
@@ -132,9 +133,9 @@ class KeyInRepository(Rule):
         real = real_path(directive, configuration)
         if path is None or files is None or real is None or not is_tracked(real):
             return
-        top = checkout_of(os.path.dirname(real)) or "/"
-        inside = os.path.relpath(real, top)
-        if any(TEST_FOLDER.search(part.lower()) for part in inside.split(os.sep)[:-1]):
+        top = checkout_of(posixpath.dirname(real)) or "/"
+        inside = posixpath.relpath(real, top)
+        if any(TEST_FOLDER.search(part.lower()) for part in inside.split("/")[:-1]):
             return
         content = files.read(path, configuration.base)
         if not isinstance(content, bytes) or b"PRIVATE KEY-----" not in content:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posixpath
 import re
 from typing import TYPE_CHECKING
 
@@ -240,7 +240,7 @@ class ArchivePath(Rule):
         raw = directive.arg_text(0)
         yield self.at(
             directive,
-            f"{os.path.basename(path)} in certbot's archive never changes: renewals are not picked up",
+            f"{posixpath.basename(path)} in certbot's archive never changes: renewals are not picked up",
             arg=0,
             help=f"name {live}, and so for its key",
             fix=Fix(f"name {live}", (Edit(locate(directive, 0), live),)) if raw == path else None,
