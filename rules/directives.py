@@ -1,0 +1,386 @@
+"""Rules about directives themselves: misspelt, misplaced, repeated, too new, gone, or without any effect."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from nginxtls.rules.serving import titles
+
+from nginxtls.finding import Severity
+from nginxtls.model.directive_table import by_kind_and_name, entries
+from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.finding import Finding
+    from nginxtls.model import Configuration, NginxVersion, VirtualServer
+    from nginxtls.model.refusals import Refusal
+    from nginxtls.syntax.tree import Directive
+
+CHANGES = "https://nginx.org/en/CHANGES"
+INDEX = "https://nginx.org/en/docs/dirindex.html"
+LISTEN = "https://nginx.org/en/docs/http/ngx_http_core_module.html#listen"
+SSL_CONF = "https://docs.openssl.org/3.5/man3/SSL_CONF_cmd/"
+SSL_GONE = (1, 25, 1)
+
+
+def _of_kind(configuration: Configuration, *kinds: str) -> Iterator[Refusal]:
+    return (refusal for refusal in configuration.refusals if refusal.kind in kinds)
+
+
+def _since(name: str) -> NginxVersion | None:
+    """The first nginx that knows a directive in any module; None if all that are looked at do."""
+    found = [entry.since for entry in entries() if entry.directive == name]
+    return min(since for since in found if since) if found and all(found) else None
+
+
+def _too_new(directive: Directive, configuration: Configuration) -> NginxVersion | None:
+    """The first version that knows the directive, if the given one does not."""
+    since = _since(directive.name)
+    return since if since and configuration.nginx and configuration.nginx < since else None
+
+
+class RemovedSslDirective(Rule):
+    """`ssl on;` is gone since nginx 1.25.1, and this nginx does not start with it.
+
+    Measured: `[emerg] unknown directive "ssl"` on 1.26.3 and 1.30.6, for `ssl off;`, too.
+
+    Mend: `ssl` on the `listen` lines, and the directive away.
+
+    ```nginx bad, nginx: 1.26.3
+    ssl on;
+    ```
+
+    ```nginx good, nginx: 1.26.3
+    listen 8443 ssl;
+    ```
+    """
+
+    severity = Severity.ERROR
+    since = "nginx 1.25.1"
+    directives = ("ssl",)
+    references = (CHANGES, LISTEN)
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        nginx = configuration.nginx
+        if nginx is not None and nginx.at_least(*SSL_GONE) and _is_ssl_switch(directive):
+            yield self.at(
+                directive,
+                f"nginx {nginx} does not start: it knows no ssl directive since 1.25.1",
+                help="write ssl on the listen lines",
+            )
+
+
+class DeprecatedSslDirective(Rule):
+    """`ssl on;` is deprecated since nginx 1.15.0, and from 1.25.1 on nginx does not start with it.
+
+    It makes every listener of the server speak TLS, port 80 included.
+
+    Mend: `ssl` on the `listen` lines that are meant, and the directive away.
+
+    ```nginx bad
+    ssl on;
+    ```
+
+    ```nginx good
+    listen 8443 ssl;
+    ```
+    """
+
+    severity = Severity.WARNING
+    since = "nginx 1.15.0"
+    directives = ("ssl",)
+    references = (CHANGES, LISTEN)
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        nginx = configuration.nginx
+        if _is_ssl_switch(directive) and (
+            nginx is None or (nginx.at_least(1, 15, 0) and not nginx.at_least(*SSL_GONE))
+        ):
+            yield self.at(
+                directive,
+                "nginx does not start with the ssl directive from 1.25.1 on",
+                help="write ssl on the listen lines",
+            )
+
+
+def _is_ssl_switch(directive: Directive) -> bool:
+    return directive.block is None and directive.args[:1] in (("on",), ("off",))
+
+
+class SettingsWithoutTls(Rule):
+    """TLS settings stand in a server that has no TLS listener, so they do nothing.
+
+    A `listen` line without `ssl` serves plain HTTP, whatever certificate stands beside it.
+
+    Mend: `ssl` on the `listen` line, or remove the settings.
+
+    Told only in a whole configuration: elsewhere another file may open the socket with `ssl`. For port 443
+    `plain-http-on-tls-port` speaks instead.
+
+    ```nginx bad
+    server {
+        listen 80;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 80;
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 3.7
+    references = (LISTEN, "https://nginx.org/en/docs/http/configuring_https_servers.html")
+
+    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+        if server.configuration.kind != "full" or not server.scope.certain or server.fragment:
+            return
+        if server.speaks_tls or server.setting("ssl").directives or any(s.port == 443 for s in server.sockets):
+            return
+        if server.setting("starttls").directives or any(not listen.known for listen in server.listens):
+            return
+        own = [name for name in server.scope.own if name.startswith("ssl_") and name not in _OTHERS]
+        if not own:
+            return
+        first = min((server.scope.own[name][0] for name in own), key=lambda line: (line.file.name, line.start))
+        listen = next((listen.directive for listen in server.listens if listen.directive), None)
+        yield self.at(
+            first,
+            f"{first.name} does nothing: {server.title} has no TLS listener",
+            labels=[label(listen, "plain")] if listen else (),
+            help="write ssl on its listen line, or remove the settings",
+        )
+
+
+_OTHERS = frozenset({"ssl_preread", "ssl_engine"})
+
+
+class UnknownTlsDirective(Rule):
+    """A directive is misspelt: nginx knows none of that name and does not start.
+
+    Told where a directive that nginx knows has nearly the same name; others may belong to a module.
+
+    Mend: write the name as nginx does.
+
+    ```nginx bad
+    ssl_protocol TLSv1.2 TLSv1.3;
+    ```
+
+    ```nginx good
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = (INDEX,)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for refusal in _of_kind(configuration, "unknown-directive"):
+            name = refusal.directive.name
+            known = {entry.directive for entry in entries()}
+            near = difflib.get_close_matches(name, known, 1, 0.85) if name not in known else []
+            if near and "_by_lua" not in name:
+                yield self.at(
+                    refusal.directive,
+                    f'nginx does not start: it knows no directive "{name}"',
+                    help=f"did you mean {near[0]}?",
+                )
+
+
+class MisplacedDirective(Rule):
+    """A directive stands in a block where nginx does not allow it, and nginx does not start.
+
+    TLS is settled before a request is read: most `ssl_*` directives belong in `http` or `server`, none in `location`.
+
+    Mend: move it to a block that nginx allows.
+
+    ```nginx bad
+    location /admin {
+        ssl_verify_client on;
+    }
+    ```
+
+    ```nginx good
+    ssl_verify_client on;
+    ssl_client_certificate certificates/client-ca.pem;
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = (INDEX, NGINX_SSL)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for refusal in _of_kind(configuration, "context"):
+            directive = refusal.directive
+            if _too_new(directive, configuration):
+                continue
+            entry = by_kind_and_name().get(("http", directive.name))
+            yield self.at(
+                directive,
+                f"nginx does not start: {directive.name} is not allowed here",
+                help=f"it belongs in {' or '.join(entry.contexts)}" if entry else "",
+            )
+
+
+class RepeatedDirective(Rule):
+    """A directive that may stand once stands twice in one block, and nginx does not start.
+
+    Measured: `[emerg] "ssl_ciphers" directive is duplicate`.
+
+    Mend: leave one. `ssl_protocols`, `ssl_certificate` and `ssl_conf_command` may repeat and add up.
+
+    ```nginx bad
+    ssl_prefer_server_ciphers on;
+    ssl_prefer_server_ciphers off;
+    ```
+
+    ```nginx good
+    ssl_prefer_server_ciphers off;
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = (NGINX_SSL,)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for refusal in _of_kind(configuration, "duplicate"):
+            directive = refusal.directive
+            yield self.at(
+                directive,
+                f"nginx does not start: {directive.name} stands twice in this block",
+                fix=Fix("remove the second", (delete(directive),)),
+            )
+
+
+class DirectiveNewerThanNginx(Rule):
+    """A directive is newer than the nginx that was given with `--nginx-version`, which does not start with it.
+
+    Mend: update nginx, or remove the directive. Distributions seldom add directives to old versions.
+
+    ```nginx bad, nginx: 1.18.0
+    ssl_reject_handshake on;
+    ```
+
+    ```nginx good, nginx: 1.26.3
+    ssl_reject_handshake on;
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = (INDEX, CHANGES)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for refusal in _of_kind(configuration, "unknown-directive", "context"):
+            if since := _too_new(refusal.directive, configuration):
+                yield self.at(
+                    refusal.directive,
+                    f"nginx {configuration.nginx} does not start: {refusal.directive.name} needs nginx {since}",
+                )
+
+
+class UnusedTrustedCertificate(Rule):
+    """`ssl_trusted_certificate` is set, and nothing uses it: no stapling, no client verification.
+
+    It is mostly a leftover of stapling. It never completes the chain that is sent (measured).
+
+    Mend: remove it; no client notices.
+
+    ```nginx bad
+    ssl_trusted_certificate certificates/root.pem;
+    ```
+
+    ```nginx good
+    ssl_trusted_certificate certificates/root.pem;
+    ssl_stapling on;
+    ```
+    """
+
+    severity = Severity.NOTE
+    references = (f"{NGINX_SSL}#ssl_trusted_certificate",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        users: dict[Directive, list[VirtualServer]] = {}
+        for server in configuration.servers:
+            if origin := server.setting("ssl_trusted_certificate").origin:
+                users.setdefault(origin, []).append(server)
+        for directive, servers in users.items():
+            settings = [s.setting(name) for s in servers for name in ("ssl_stapling", "ssl_verify_client", "ssl_ocsp")]
+            if any(s.value not in ("", "off") or not s.certain for s in settings):
+                continue
+            if any(server.setting("ssl_client_certificate").directives for server in servers):
+                continue
+            if not any(server.speaks_tls for server in servers):
+                continue
+            yield self.at(
+                directive,
+                "ssl_trusted_certificate is used for nothing: neither stapling nor client verification is on",
+                help="remove it; no client notices",
+                fix=Fix("remove it", (delete(directive),), safe=True),
+                endpoints=titles(servers),
+            )
+
+
+class UnknownConfCommand(Rule):
+    """`ssl_conf_command` has a command or value that OpenSSL does not know, and nginx does not start.
+
+    Measured: `SSL_CONF_cmd("…") failed`.
+
+    Mend: write it as OpenSSL's manual of SSL_CONF_cmd does.
+
+    ```nginx bad
+    ssl_conf_command MinimumProtocol TLSv1.2;
+    ```
+
+    ```nginx good
+    ssl_conf_command MinProtocol TLSv1.2;
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = (SSL_CONF, f"{NGINX_SSL}#ssl_conf_command")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for refusal in _of_kind(configuration, "conf-command"):
+            yield self.at(refusal.location, f"nginx does not start: {refusal.message}")
+
+
+class IncludeMatchesNothing(Rule):
+    """An `include` whose name speaks of TLS matches no file, so its settings are missing.
+
+    A pattern that matches nothing is no error to nginx: it starts with its defaults.
+
+    Mend: mend the path.
+
+    ```nginx bad
+    include certificates/tls-*.conf;
+    ```
+
+    ```nginx good
+    include certificates/sites-*.conf;
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 3.7
+    directives = ("include",)
+    references = ("https://nginx.org/en/docs/ngx_core_module.html#include",)
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        pattern = directive.args[0] if directive.args else ""
+        last = pattern.rpartition("/")[2].lower()
+        if "*" not in pattern or not any(word in last for word in ("ssl", "tls")) or not directive.known:
+            return
+        if configuration.kind == "full" and configuration.tree.includes.get(directive) == ():
+            yield self.at(directive, f"{pattern} matches no file, so its TLS settings are missing", arg=0)
