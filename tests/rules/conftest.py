@@ -236,3 +236,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("sample", cases, ids=ids)
     if "rule" in metafunc.fixturenames:
         metafunc.parametrize("rule", all_rules().values(), ids=list(all_rules()))
+
+
+@pytest.fixture
+def configured() -> Callable[[Fixture], Subject]:
+    """The configuration of a fixture."""
+    return lambda fixture: configure(fixture.path.name, fixture.text, fixture.options)

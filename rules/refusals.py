@@ -1,0 +1,119 @@
+"""What ``nginx -t`` itself stops at or warns of, where no other rule says it better."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.finding import Severity
+from nginxtls.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.finding import Finding
+    from nginxtls.model import Configuration
+    from nginxtls.model.refusals import Refusal
+
+COMMAND = "https://nginx.org/en/docs/switches.html"
+SSL = "https://nginx.org/en/docs/http/ngx_http_ssl_module.html"
+
+TOLD_ELSEWHERE: dict[str, tuple[str, ...]] = {
+    # kind of refusal: fragments of the messages that a rule of its own tells ("": all of that kind)
+    "unknown-directive": ("",),
+    "context": ("",),
+    "duplicate": ("",),
+    "name": ("",),
+    "conf-command": ("",),
+    "upstream": ("",),
+    "ciphers": ("",),
+    "groups": ("",),
+    "stapling": ("",),
+    "certificate": ("",),
+    "key": ("",),
+    "dhparam": ("too small",),
+    "client-ca": ("no ssl_client_certificate",),
+    "listen": ('"listen ... http2" directive is deprecated', 'incompatible with "quic"'),
+    "value": ('the "ssl" directive is deprecated', "session cache", "must enable TLSv1.3"),
+}
+"""One finding a fault: these have rules of their own."""
+
+_PROTOCOLS = frozenset({"ssl_protocols"})
+
+
+def _left(configuration: Configuration, level: str) -> Iterator[Refusal]:
+    for refusal in configuration.refusals:
+        if refusal.level != level or any(text in refusal.message for text in TOLD_ELSEWHERE.get(refusal.kind, ())):
+            continue
+        if refusal.kind == "value" and refusal.directive.name in _PROTOCOLS:
+            continue  # unknown-protocol, repeated-protocol
+        if refusal.kind == "value" and refusal.directive.name == "ssl_ciphers":
+            continue  # split-cipher-list
+        yield refusal
+
+
+class NginxRefuses(Rule):
+    """nginx does not start with this configuration: `nginx -t` says `[emerg]`.
+
+    A value that a directive does not take, a `listen` line that contradicts another, a file that is missing or empty:
+    what the server is to load and cannot. Told in nginx's own words, where no other rule says it better.
+
+    Mend: what the message says.
+
+    The cases are those that TLS hangs on, measured on nginx 1.18.0 to 1.30.6. That nothing is told does not mean that
+    nginx starts: run `nginx -t`, too.
+
+    ```nginx bad
+    ssl_session_tickets maybe;
+    ```
+
+    ```nginx good
+    ssl_session_tickets off;
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = (COMMAND, SSL)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for refusal in _left(configuration, "emerg"):
+            yield self.at(refusal.location, f"nginx does not start: {refusal.message}")
+
+
+class NginxWarns(Rule):
+    """nginx starts and warns of this line: `nginx -t` says `[warn]`.
+
+    Told in nginx's own words, where no other rule says it better.
+
+    Mend: what the message says.
+
+    ```nginx bad, nginx: 1.26.3
+    server {
+        listen 443 ssl http2;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl proxy_protocol;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good, nginx: 1.26.3
+    server {
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    references = (COMMAND, SSL)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for refusal in _left(configuration, "warn"):
+            yield self.at(refusal.location, f"nginx warns: {refusal.message}")
