@@ -670,7 +670,7 @@ class UnknownCipher(Rule):
 
     What it leaves to other rules: names of TLS 1.3 suites (`tls13-suite-in-ciphers`), IANA's names
     (`iana-cipher-name`), what older OpenSSLs knew (`removed-cipher`). `PROFILE=SYSTEM`, a word of Red Hat's builds,
-    and the square brackets of BoringSSL are not judged.
+    and the square brackets of BoringSSL are judged with an `--openssl-version` only.
 
     ```nginx bad
     ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GMC-SHA256;
@@ -757,7 +757,7 @@ class EmptyCipherList(Rule):
     Mend: name at least one suite of TLS 1.2, even where TLS 1.3 alone is switched on, or remove the line.
 
     What it does not see: the build options of your OpenSSL; Debian's builds are assumed. `PROFILE=SYSTEM` works with
-    Red Hat's builds and is not judged.
+    Red Hat's builds and is judged with an `--openssl-version` only.
 
     ```nginx bad
     ssl_ciphers TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384;
@@ -1353,8 +1353,10 @@ def _all_lists(configuration: Configuration) -> Iterator[tuple[Directive, Evalua
         if directive is None or not directive.known:
             continue
         text, arg = cipher_text(directive)
-        # Brackets are BoringSSL's, PROFILE= is Red Hat's: neither is an OpenSSL that is known here.
-        if not text or len(directive.args) > arg + 1 or "$" in text or "[" in text or "PROFILE=" in text:
+        # Brackets are BoringSSL's, PROFILE= is Red Hat's: where the library is not named, it may be theirs.
+        if not text or len(directive.args) > arg + 1 or "$" in text:
+            continue
+        if not configuration.openssl_known and ("[" in text or "PROFILE=" in text):
             continue
         yield directive, endpoints[0].tls.evaluation, endpoints
 

@@ -229,7 +229,7 @@ class IgnoredEarlyData(Rule):
             winner = theirs.origin or default.directive
             yield self.at(
                 directive,
-                f"ssl_early_data {mine.value} is not used on {_sockets(endpoints)}: its default server decides, and has it"
+                f"ssl_early_data {mine.value} is unused on {_sockets(endpoints)}: the default server decides, having it"
                 f" {theirs.value or 'off'}",
                 labels=[label(winner, "decides for every name on the socket")] if winner else (),
                 help="set it at the http level",
@@ -477,7 +477,7 @@ class SingleTicketKey(Rule):
         for directive, endpoints in by_origin(configuration, "ssl_session_ticket_key").items():
             if directive is not None and len(endpoints[0].tls.setting("ssl_session_ticket_key").directives) == 1:
                 yield self.at(
-                    directive, "a change of this one key ends all sessions", help="add the previous key as a second file",
+                    directive, "a change of this one key ends all sessions", help="add the previous key as a second",
                     endpoints=titles(endpoints),
                 )  # fmt: skip
 

@@ -138,6 +138,8 @@ def _ciphers(server: VirtualServer) -> Iterator[Refusal]:
     setting = server.setting("ssl_ciphers")
     if setting.origin is None or not setting.known or len(setting.origin.args) != 1:
         return
+    if not server.configuration.openssl_known and ("PROFILE=" in setting.value or "[" in setting.value):
+        return  # Red Hat's OpenSSL takes the former, BoringSSL the latter
     evaluation = CipherString(setting.value).evaluate(server.configuration.openssl)
     if evaluation.error:
         text = f'SSL_CTX_set_cipher_list("{setting.value}") failed: {evaluation.error}'
