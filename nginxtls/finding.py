@@ -26,7 +26,7 @@ class Severity(enum.IntEnum):
 
 
 class Confidence(enum.Enum):
-    """``CERTAIN``: it follows from the configuration. ``LIKELY``: from a sample, a template's default or a heuristic."""
+    """``CERTAIN``: it follows from the configuration. ``LIKELY``: from a sample, a template's default, a heuristic."""
 
     CERTAIN = "certain"
     LIKELY = "likely"

@@ -1,4 +1,4 @@
-"""Rules about the comments that silence rules. The linter finds the faults: only it knows what a comment was of use for."""
+"""Rules about the comments that silence rules; the linter finds the faults, for it knows what a comment was good for."""
 
 from __future__ import annotations
 

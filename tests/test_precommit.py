@@ -50,7 +50,8 @@ def repository(tmp_path: Path, hooks: Path) -> Path:
     git("init", "-q", cwd=tmp_path)
     revision = git("rev-parse", "HEAD", cwd=hooks)
     (tmp_path / ".pre-commit-config.yaml").write_text(
-        f"repos:\n- repo: {hooks}\n  rev: {revision}\n  hooks:\n  - id: nginxtls\n    args: [--format=concise, --select=obsolete-ssl]\n"
+        f"repos:\n- repo: {hooks}\n  rev: {revision}\n  hooks:\n"
+        f"  - id: nginxtls\n    args: [--format=concise, --select=obsolete-ssl]\n"
         f"  - id: nginxtls-all\n    stages: [manual]\n    args: [--format=concise]\n"
     )
     return tmp_path
