@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
-from nginxtls.report.words import encodable, markup, place, told
+from nginxtls.report.places import Place, Places
+from nginxtls.report.words import encodable, markup, told
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding, Report
@@ -17,8 +18,10 @@ _SEVERITIES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NO
 def render(report: Report, options: Options) -> str:
     """A file element for each file with findings or that could not be linted."""
     files: dict[str, list[str]] = {}
+    places = Places(report.root)
     for finding in told(report, options.show_suppressed):
-        files.setdefault(place(finding.location).file, []).append(_error(finding))
+        where = places.of(finding.location)
+        files.setdefault(where.file, []).append(_error(finding, where))
     for failure in report.failures:
         text = f'<error line="1" severity="error" message="{_quoted(failure.reason)}" source="nginxtls"/>'
         files.setdefault(failure.location.name if failure.location else failure.subject, []).append(text)
@@ -28,8 +31,7 @@ def render(report: Report, options: Options) -> str:
     return "\n".join([*lines, "</checkstyle>"]) + "\n"
 
 
-def _error(finding: Finding) -> str:
-    where = place(finding.location)
+def _error(finding: Finding, where: Place) -> str:
     return (
         f'<error line="{where.line}" column="{where.column}" severity="{_SEVERITIES[finding.severity]}" '
         f'message="{_quoted(finding.message)}" source="nginxtls.{finding.rule}"/>'

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
-from nginxtls.report.words import encodable, help_line, notes, place, told, visible
+from nginxtls.report.places import Places
+from nginxtls.report.words import encodable, help_line, notes, told, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding, Report
@@ -16,7 +17,8 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE
 
 def render(report: Report, options: Options) -> str:
     """A command a finding, and one for each thing that could not be linted."""
-    lines = [_command(finding) for finding in told(report, options.show_suppressed)]
+    places = Places(report.root)
+    lines = [_command(finding, places) for finding in told(report, options.show_suppressed)]
     lines += [
         f"::error title=nginxtls::{_data(f'{visible(failure.subject)}: {visible(failure.reason)}')}"
         for failure in report.failures
@@ -24,18 +26,16 @@ def render(report: Report, options: Options) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _command(finding: Finding) -> str:
-    where = place(finding.location)
+def _command(finding: Finding, places: Places) -> str:
+    where = places.of(finding.location)
     properties = {
-        "file": where.file.removeprefix("./"),
+        "file": where.file,
         "line": str(where.line),
         "endLine": str(where.end_line),
         "col": str(where.column),
         "endColumn": str(max(where.end_column - 1, 1)),
         "title": f"nginxtls: {finding.rule}",
     }
-    if where.end_line != where.line:
-        del properties["endColumn"]
     text = "\n".join(visible(part) for part in [finding.message, *notes(finding), help_line(finding)] if part)
     told_of = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     return f"::{_COMMANDS[finding.severity]} {told_of}::{_data(text)}"

@@ -7,7 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.finding import Severity
-from nginxtls.report.words import encodable, place, told, visible
+from nginxtls.report.places import Places
+from nginxtls.report.words import encodable, told, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding, Report
@@ -21,11 +22,15 @@ CRITICAL = 9.0
 def render(report: Report, options: Options) -> str:
     """The findings as Code Quality issues; fingerprints are unique, as GitLab wants them."""
     seen: dict[str, int] = {}
-    return json.dumps([_issue(finding, seen) for finding in told(report, options.show_suppressed)], indent=2) + "\n"
+    places = Places(report.root)
+    return (
+        json.dumps([_issue(finding, places, seen) for finding in told(report, options.show_suppressed)], indent=2)
+        + "\n"
+    )
 
 
-def _issue(finding: Finding, seen: dict[str, int]) -> dict[str, Any]:
-    where = place(finding.location)
+def _issue(finding: Finding, places: Places, seen: dict[str, int]) -> dict[str, Any]:
+    where = places.of(finding.location)
     number = seen[finding.fingerprint] = seen.get(finding.fingerprint, -1) + 1
     severe = finding.severity is Severity.ERROR and finding.security_severity >= CRITICAL
     return {
@@ -36,7 +41,7 @@ def _issue(finding: Finding, seen: dict[str, int]) -> dict[str, Any]:
         "severity": "critical" if severe else _SEVERITIES[finding.severity],
         "fingerprint": hashlib.sha256(f"{finding.fingerprint}/{number}".encode()).hexdigest(),
         "location": {
-            "path": encodable(where.file.removeprefix("./")),
+            "path": encodable(where.file),
             "lines": {"begin": where.line, "end": where.end_line},
         },
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from nginxtls.report.words import checked, duration, encodable, help_line, markup, not_checked, notes, place, told
+from nginxtls.report.places import Places
+from nginxtls.report.words import checked, duration, encodable, help_line, markup, not_checked, notes, told
 from nginxtls.report.words import verdict as verdict_of
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ MOST_ENDPOINTS = 20_000
 def render(report: Report, options: Options) -> str:
     """The page. Everything from the configuration is escaped; the script only hides and shows rows."""
     template = files(__package__).joinpath("page.html").read_text("utf-8")
+    places = Places(report.root)
     findings = told(report, options.show_suppressed)
     parts = {
         "verdict": _text(verdict_of(report)),
         "summary": _text(_summary(report)),
-        "findings": "\n".join(map(_finding, findings)) or '<p class="none">No findings.</p>',
+        "findings": "\n".join(_finding(finding, places) for finding in findings) or '<p class="none">No findings.</p>',
         "failures": _failures(report),
         "endpoints": "\n".join(_endpoint(row, report) for row in report.endpoints[:MOST_ENDPOINTS]),
         "rules": "\n".join(f"<option>{_text(name)}</option>" for name in sorted({f.rule for f in findings})),
@@ -53,8 +55,8 @@ def _failures(report: Report) -> str:
     return f'<ul class="failures">{"".join(rows)}</ul>' if rows else ""
 
 
-def _finding(finding: Finding) -> str:
-    where = place(finding.location)
+def _finding(finding: Finding, places: Places) -> str:
+    where = places.of(finding.location)
     span = finding.location.span
     line = finding.location.file.line_text(span.line)
     end = span.end_column - 1 if span.end_line == span.line else len(line)

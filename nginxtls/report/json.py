@@ -1,115 +1,148 @@
-"""JSON for programs: everything that a report holds, versioned; described by ``report.schema.json``."""
+"""JSON for programs and editors: everything that the report has; ``report.schema.json`` describes it."""
 
 from __future__ import annotations
 
 import json
+from datetime import timezone
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.finding import Severity
-from nginxtls.report.words import encodable, place, told
+from nginxtls.report.places import Places
+from nginxtls.report.words import encodable, told
 
 if TYPE_CHECKING:
-    from nginxtls.finding import Finding, Label, Location, Report
+    from datetime import datetime
+
+    from nginxtls.finding import Endpoint, Failure, Finding, Location, NotChecked, Report
     from nginxtls.report.options import Options
+    from nginxtls.rule import Rule
 
 VERSION = 1
-"""Raised when a field is renamed or removed; new fields may come without."""
+"""Raised when a reader of the last version would be misled: a member is gone or means something else."""
 
 
 def render(report: Report, options: Options) -> str:
-    """The report as one JSON object."""
-    return json.dumps(document(report, options), indent=2, ensure_ascii=True) + "\n"
-
-
-def document(report: Report, options: Options) -> dict[str, Any]:
-    """The report as plain data."""
-    return {
+    """One object; ASCII only, so that nothing in it can steer a terminal."""
+    writer = _Writer(report)
+    shown = told(report, options.show_suppressed)
+    document = {
         "version": VERSION,
         "tool": {"name": "nginxtls", "version": options.version},
-        "at": report.at.isoformat() if report.at else None,
-        "findings": [_finding(finding) for finding in told(report, options.show_suppressed)],
-        "notChecked": [
-            {"subject": encodable(entry.subject), "reason": entry.reason, "location": _location(entry.location)}
-            for entry in report.not_checked
-        ],
-        "failures": [
-            {
-                "subject": encodable(failure.subject),
-                "reason": failure.reason,
-                "help": failure.help,
-                "location": _location(failure.location),
-            }
-            for failure in report.failures
-        ],
-        "endpoints": [
-            {
-                "socket": row.socket,
-                "name": row.name,
-                "protocols": list(row.protocols),
-                "certificate": encodable(row.certificate),
-                "notAfter": row.not_after.isoformat() if row.not_after else None,
-                "location": _location(row.location),
-            }
-            for row in report.endpoints
-        ],
+        "at": _time(report.at),
+        "root": report.root,
+        "status": options.status,
         "summary": {
-            "errors": report.count(Severity.ERROR),
-            "warnings": report.count(Severity.WARNING),
-            "notes": report.count(Severity.NOTE),
-            "suppressed": len(report.suppressed),
             "files": report.files,
             "servers": report.servers,
+            "endpoints": len(report.endpoints),
             "certificates": report.certificates,
-            "hints": list(report.hints),
-            "goneFromBaseline": list(report.gone),
+            **{f"{severity}s": report.count(severity) for severity in sorted(Severity, reverse=True)},
+            "suppressed": len(report.suppressed),
+            "not_checked": len(report.not_checked),
+            "failures": len(report.failures),
+            "seconds": round(report.seconds, 3),
         },
+        "findings": [writer.finding(finding) for finding in shown],
+        "failures": [writer.failure(failure) for failure in report.failures],
+        "not_checked": [writer.not_checked(entry) for entry in report.not_checked],
+        "endpoints": [writer.endpoint(endpoint) for endpoint in report.endpoints],
+        "rules": {name: _rule(report.rules[name]) for name in sorted({f.rule for f in shown} & {*report.rules})},
+        "baseline_gone": list(report.gone),
+        "hints": list(report.hints),
     }
+    return json.dumps(_encodable(document)) + "\n"
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    fix = finding.fix
+class _Writer:
+    """Turns the parts of a report into JSON values."""
+
+    def __init__(self, report: Report) -> None:
+        self.places = Places(report.root)
+        self.at = report.at
+
+    def finding(self, finding: Finding) -> dict[str, Any]:
+        fix = finding.fix
+        return {
+            "rule": finding.rule,
+            "severity": str(finding.severity),
+            "confidence": finding.confidence.value,
+            "security_severity": finding.security_severity,
+            "message": finding.message,
+            "location": self.location(finding.location),
+            "label": finding.label,
+            "related": [{"location": self.location(label.location), "text": label.text} for label in finding.labels],
+            "notes": list(finding.notes),
+            "help": finding.help,
+            "fix": fix
+            and {
+                "title": fix.title,
+                "safe": fix.safe,
+                "edits": [{"location": self.location(edit.location), "text": edit.replacement} for edit in fix.edits],
+            },
+            "endpoints": list(finding.endpoints),
+            "fingerprint": finding.fingerprint,
+            "suppressed": finding.suppressed,
+        }
+
+    def location(self, location: Location | None) -> dict[str, Any] | None:
+        """``name`` is how people are told of the file, ``file`` where it is from the root."""
+        if location is None:
+            return None
+        place = self.places.of(location, one_line=False)
+        return {
+            "name": location.name,
+            "file": place.file,
+            "line": place.line,
+            "column": place.column,
+            "end_line": place.end_line,
+            "end_column": place.end_column,
+        }
+
+    def not_checked(self, entry: NotChecked) -> dict[str, Any]:
+        return {"subject": entry.subject, "reason": entry.reason, "location": self.location(entry.location)}
+
+    def failure(self, failure: Failure) -> dict[str, Any]:
+        return {
+            "subject": failure.subject,
+            "reason": failure.reason,
+            "help": failure.help,
+            "location": self.location(failure.location),
+        }
+
+    def endpoint(self, endpoint: Endpoint) -> dict[str, Any]:
+        days = (endpoint.not_after - self.at).days if endpoint.not_after and self.at else None
+        return {
+            "socket": endpoint.socket,
+            "name": endpoint.name,
+            "protocols": list(endpoint.protocols),
+            "certificate": endpoint.certificate,
+            "not_after": _time(endpoint.not_after),
+            "days_left": days,
+            "location": self.location(endpoint.location),
+        }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
     return {
-        "rule": finding.rule,
-        "severity": str(finding.severity),
-        "confidence": finding.confidence.value,
-        "securitySeverity": finding.security_severity,
-        "message": encodable(finding.message),
-        "label": encodable(finding.label),
-        "location": _location(finding.location),
-        "related": [_label(label) for label in finding.labels],
-        "notes": [encodable(note) for note in finding.notes],
-        "help": encodable(finding.help),
-        "endpoints": [encodable(endpoint) for endpoint in finding.endpoints],
-        "fix": None
-        if fix is None
-        else {
-            "title": encodable(fix.title),
-            "safe": fix.safe,
-            "edits": [
-                {"location": _location(edit.location), "replacement": encodable(edit.replacement)} for edit in fix.edits
-            ],
-        },
-        "fingerprint": finding.fingerprint,
-        "suppressed": finding.suppressed,
+        "summary": rule.summary,
+        "severity": str(rule.severity),
+        "topic": rule.topic,
+        "security_severity": rule.security_severity,
+        "cwe": list(rule.cwe),
+        "references": list(rule.references),
     }
 
 
-def _label(label: Label) -> dict[str, Any]:
-    return {"location": _location(label.location), "text": encodable(label.text)}
+def _time(moment: datetime | None) -> str | None:
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
-def _location(location: Location | None) -> dict[str, Any] | None:
-    """Lines and columns in characters, from 1, the end exclusive; for a dump also the place in the original file."""
-    if location is None:
-        return None
-    span, real = location.span, place(location)
-    found: dict[str, Any] = {
-        "file": encodable(real.file),
-        "line": real.line,
-        "column": real.column,
-        "endLine": real.end_line,
-        "endColumn": real.end_column,
-    }
-    if real.file != location.name:
-        found["original"] = {"file": encodable(location.name), "line": span.line, "endLine": span.end_line}
-    return found
+def _encodable(value: Any) -> Any:
+    """Bytes that are no UTF-8 come as lone surrogates, which many readers of JSON refuse: they become escapes."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, dict):
+        return {key: _encodable(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_encodable(member) for member in value]
+    return value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.report.words import checked, encodable, help_line, markup, notes, place, told
+from nginxtls.report.places import Places
+from nginxtls.report.words import checked, encodable, help_line, markup, notes, told
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding, Report
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 def render(report: Report, options: Options) -> str:
     """One test suite: findings are failures, what could not be linted is an error."""
     findings = told(report, options.show_suppressed)
-    cases = [_case(finding) for finding in findings]
+    places = Places(report.root)
+    cases = [_case(finding, places) for finding in findings]
     for failure in report.failures:
         cases += [
             f'    <testcase name="{_quoted(failure.subject)}" classname="nginxtls" time="0">',
@@ -38,8 +40,8 @@ def render(report: Report, options: Options) -> str:
     )
 
 
-def _case(finding: Finding) -> str:
-    where = place(finding.location)
+def _case(finding: Finding, places: Places) -> str:
+    where = places.of(finding.location)
     title = f"{where.file}:{where.line}:{where.column} {finding.rule}"
     text = "\n".join(filter(None, [f"{title}: {finding.message}", *notes(finding), help_line(finding)]))
     return "\n".join(

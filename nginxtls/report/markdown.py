@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.report.words import checked, encodable, help_line, not_checked, notes, place, told, verdict, visible
+from nginxtls.report.places import Places
+from nginxtls.report.words import checked, encodable, help_line, not_checked, notes, told, verdict, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding, Report
@@ -20,7 +21,8 @@ _MARKS = re.compile(r"([\\`*_\[\]|~#@!])")
 def render(report: Report, options: Options) -> str:
     """Heading, table, what could not be checked; rows are cut where a comment would get too long."""
     lines = [f"### nginxtls: {escaped(verdict(report))}", ""]
-    rows = [_row(finding) for finding in told(report, options.show_suppressed)]
+    places = Places(report.root)
+    rows = [_row(finding, places) for finding in told(report, options.show_suppressed)]
     if rows:
         lines += ["| | rule | place | finding |", "| --- | --- | --- | --- |"]
         used = 0
@@ -40,8 +42,8 @@ def render(report: Report, options: Options) -> str:
     return "\n".join([*lines, escaped(tail), ""])
 
 
-def _row(finding: Finding) -> str:
-    where = place(finding.location)
+def _row(finding: Finding, places: Places) -> str:
+    where = places.of(finding.location)
     more = [*notes(finding), help_line(finding)]
     text = "<br>".join(escaped(part) for part in [finding.message, *more] if part)
     return f"| {finding.severity} | {escaped(finding.rule)} | {escaped(where.file)}:{where.line} | {text} |"

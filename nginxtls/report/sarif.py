@@ -1,234 +1,296 @@
-"""SARIF 2.1.0 for code scanning: within GitHub's limits, with rules' help, regions, related places and fixes.
-
-The limits are those of GitHub's documentation "SARIF support for code scanning" (2026); what does not fit is cut by
-severity and told in a notification.
-"""
+"""SARIF 2.1.0 as GitHub code scanning and other readers use it best."""
 
 from __future__ import annotations
 
+import gzip
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.finding import Confidence, Severity
-from nginxtls.report.words import encodable, help_line, notes, place, told, uri
+from nginxtls.report.places import Place, Places, uri
+from nginxtls.report.words import affected, help_line, told, visible
+from nginxtls.rulebook import page
 
 if TYPE_CHECKING:
-    from nginxtls.finding import Failure, Finding, Location, NotChecked, Report
-    from nginxtls.report.options import Options
+    from collections.abc import Iterable, Mapping
+
+    from nginxtls.finding import Finding, Label, Location, Report
+    from nginxtls.report.options import Options, Revision
     from nginxtls.rule import Rule
 
-SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-HOME = "https://github.com/nginxtls/nginxtls"
-MOST_RESULTS = 5000
-MOST_RELATED = 100
-MOST_NOTIFICATIONS = 1000
-TEXT_LIMIT = 1024
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+BASE = "%SRCROOT%"
+FINGERPRINT = "nginxtls/v1"
+LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
+PRECISION = {Confidence.CERTAIN: "very-high", Confidence.LIKELY: "medium"}
+NOTIFICATIONS = {
+    "not-linted": "Input that was asked for could not be linted.",
+    "not-checked": "Something that the configuration names could not be looked at.",
+    "cut": "There was more to tell than code scanning takes.",
+}
 
-_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
+# GitHub's limits: https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
+RESULTS = 5_000
+"""25,000 are taken, but no more than these are shown."""
+BYTES = 10_000_000
+RELATED = 100
+TEXT = 1_024
+TAGS = 10
+NOTED = 1_000
+SNIPPET = 1_000
+"""Longer lines are not copied into the file."""
 
 
 def render(report: Report, options: Options) -> str:
-    """The report as a SARIF log with one run."""
+    """One run. Of more than GitHub takes, the most severe findings are kept, and a notification tells of the cut."""
     findings = told(report, options.show_suppressed)
-    kept = findings
-    if len(findings) > MOST_RESULTS:
-        ranked = sorted(range(len(findings)), key=lambda i: (-findings[i].severity, -findings[i].security_severity, i))
-        kept = [findings[i] for i in sorted(ranked[:MOST_RESULTS])]
-    names = sorted({finding.rule for finding in kept} | set(report.rules))
-    index = {name: number for number, name in enumerate(names)}
-    run: dict[str, Any] = {
-        "tool": {
-            "driver": {
-                "name": "nginxtls",
-                "semanticVersion": options.version or "0.0.0",
-                "informationUri": HOME,
-                "rules": [_rule(name, report.rules.get(name)) for name in names],
+    total = len(findings)
+    if total > RESULTS:
+        findings = _severest(findings, RESULTS)
+    while True:
+        text = _Run(report, options).render(findings, total - len(findings))
+        size = len(text) if len(text) <= BYTES else len(gzip.compress(text.encode(), compresslevel=1))
+        if size <= BYTES or not findings:
+            return text
+        findings = _severest(findings, len(findings) * BYTES * 9 // (size * 10))
+
+
+def _severest(findings: list[Finding], number: int) -> list[Finding]:
+    return sorted(findings, key=lambda f: (-f.severity, -f.security_severity))[:number]
+
+
+class _Run:
+    """Writes one run; rules are numbered as they stand in the driver."""
+
+    def __init__(self, report: Report, options: Options) -> None:
+        self.report = report
+        self.options = options
+        self.places = Places(report.root)
+
+    def render(self, findings: Iterable[Finding], left_out: int) -> str:
+        findings = list(findings)
+        by_rule: dict[str, Finding] = {}
+        for finding in findings:
+            by_rule.setdefault(finding.rule, finding)
+        names = sorted({*self.report.rules, *by_rule})
+        numbers = {name: number for number, name in enumerate(names)}
+        driver: dict[str, Any] = {
+            "name": "nginxtls",
+            "rules": [_descriptor(name, self.report.rules.get(name), by_rule.get(name)) for name in names],
+            "notifications": [{"id": name, "shortDescription": {"text": text}} for name, text in NOTIFICATIONS.items()],
+        }
+        if self.options.version:
+            driver |= {"version": self.options.version, "semanticVersion": self.options.version}
+        run: dict[str, Any] = {
+            "tool": {"driver": driver},
+            "columnKind": "unicodeCodePoints",
+            "invocations": [self._invocation(left_out)],
+            "results": [self._result(finding, numbers) for finding in findings],
+        }
+        if self.places.root:
+            root = uri(self.places.root.rstrip("/") + "/")
+            run["originalUriBaseIds"] = {BASE: {"uri": root}}
+        if self.options.revision:
+            run["versionControlProvenance"] = [_provenance(self.options.revision)]
+        return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, separators=(",", ":")) + "\n"
+
+    def _result(self, finding: Finding, numbers: Mapping[str, int]) -> dict[str, Any]:
+        labels = finding.labels[:RELATED]
+        result: dict[str, Any] = {
+            "ruleId": finding.rule,
+            "ruleIndex": numbers[finding.rule],
+            "level": LEVELS[finding.severity],
+            "message": {"text": self._message(finding)},
+            "locations": [self._location(finding.location, finding.label)],
+            "partialFingerprints": {FINGERPRINT: finding.fingerprint} if finding.fingerprint else {},
+            "properties": {
+                "confidence": finding.confidence.value,
+                "endpoints": [visible(name) for name in finding.endpoints[:RELATED]],
+            },
+        }
+        if labels:
+            result["relatedLocations"] = [
+                {"id": number, **self._location(label.location, label.text)} for number, label in enumerate(labels, 1)
+            ]
+            result["codeFlows"] = [self._flow(finding, labels)]
+        if finding.fix and finding.suppressed is None:
+            result["fixes"] = [self._fix(finding)]
+        if finding.suppressed is not None:
+            result["suppressions"] = [_suppression(finding.suppressed)]
+        return result
+
+    def _message(self, finding: Finding) -> str:
+        """What is wrong, then a line each: other places, linked; notes; help. Brackets would make links."""
+        lines = [_plain(finding.message)]
+        if finding.label:
+            lines[0] += f" ({_plain(finding.label)})"
+        for number, label in enumerate(finding.labels[:RELATED], 1):
+            place = self.places.of(label.location)
+            where = _plain(f"{label.location.name}:{place.line}")
+            lines.append(f"[{_plain(label.text) or where}]({number}) ({where})")
+        extra = [affected(finding)] if finding.endpoints else []
+        lines += [f"Note: {_plain(note)}" for note in (*finding.notes, *extra)]
+        if told_help := help_line(finding):
+            lines.append(f"Help: {_plain(told_help)}")
+        return "\n".join(lines)
+
+    def _flow(self, finding: Finding, labels: Iterable[Label]) -> dict[str, Any]:
+        """From the place that causes the fault by the others that have to do with it, step by step."""
+        steps = [(finding.location, finding.label or finding.message), *((x.location, x.text) for x in labels)]
+        return {
+            "threadFlows": [
+                {"locations": [{"location": self._location(place, text)} for place, text in steps[:RELATED]]}
+            ]
+        }
+
+    def _fix(self, finding: Finding) -> dict[str, Any]:
+        assert finding.fix
+        changes: dict[str, list[dict[str, Any]]] = {}
+        for edit in finding.fix.edits:
+            place = self.places.of(edit.location, one_line=False)
+            content = {"text": edit.replacement}
+            changes.setdefault(place.file, []).append({"deletedRegion": _region(place), "insertedContent": content})
+        kind = "safe" if finding.fix.safe else "unsafe"
+        return {
+            "description": {"text": visible(f"{finding.fix.title} ({kind})")},
+            "artifactChanges": [
+                {"artifactLocation": self._artifact(file), "replacements": replacements}
+                for file, replacements in changes.items()
+            ],
+        }
+
+    def _location(self, location: Location, text: str = "") -> dict[str, Any]:
+        place = self.places.of(location)
+        region = _region(place)
+        line = location.file.line_text(location.span.line)
+        physical: dict[str, Any] = {"artifactLocation": self._artifact(place.file), "region": region}
+        if len(line) <= SNIPPET:
+            start = location.span.column - 1
+            region["snippet"] = {"text": visible(line[start : place.end_column - 1])}
+            physical["contextRegion"] = {
+                "startLine": place.line,
+                "startColumn": 1,
+                "endLine": place.line,
+                "endColumn": max(len(line) + 1, place.end_column),
+                "snippet": {"text": _tabbed(line)},
             }
-        },
-        "columnKind": "unicodeCodePoints",
-        "originalUriBaseIds": {"%SRCROOT%": {"uri": _root(report.root)}},
-        "invocations": [_invocation(report, options, len(findings) - len(kept))],
-        "results": [_result(finding, index) for finding in kept],
-    }
-    if options.revision is not None and options.revision.uri:
-        control = {"repositoryUri": options.revision.uri, "revisionId": options.revision.commit}
-        if options.revision.branch:
-            control["branch"] = options.revision.branch
-        run["versionControlProvenance"] = [control]
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, ensure_ascii=True) + "\n"
+        return {"physicalLocation": physical, **({"message": {"text": _plain(text)}} if text else {})}
+
+    def _artifact(self, file: str) -> dict[str, Any]:
+        base = {"uriBaseId": BASE} if self.places.root and self.places.is_inside(file) else {}
+        return {"uri": uri(file), **base}
+
+    def _invocation(self, left_out: int) -> dict[str, Any]:
+        report = self.report
+        notes: list[dict[str, Any]] = []
+        for failure in report.failures:
+            help = f" ({failure.help})" if failure.help else ""
+            notes.append(
+                self._notification(
+                    "not-linted", "error", f"{failure.subject}: {failure.reason}{help}", failure.location
+                )
+            )
+        if left_out:
+            text = f"{left_out:,} findings more are left out, the least severe, to stay within GitHub's limits"
+            notes.append(self._notification("cut", "warning", text))
+        for entry in report.not_checked[:NOTED]:
+            text = f"not checked: {entry.subject}: {entry.reason}"
+            notes.append(self._notification("not-checked", "note", text, entry.location))
+        if len(report.not_checked) > NOTED:
+            text = f"{len(report.not_checked) - NOTED:,} things more were not checked"
+            notes.append(self._notification("not-checked", "note", text))
+        invocation: dict[str, Any] = {
+            "executionSuccessful": not report.failures,
+            "toolExecutionNotifications": notes,
+        }
+        if self.options.status is not None:
+            invocation["exitCode"] = self.options.status
+        return invocation
+
+    def _notification(self, name: str, level: str, text: str, location: Location | None = None) -> dict[str, Any]:
+        return {
+            "descriptor": {"id": name, "index": list(NOTIFICATIONS).index(name)},
+            "level": level,
+            "message": {"text": _plain(text)},
+            **({"locations": [self._location(location)]} if location else {}),
+        }
 
 
-def _root(root: str) -> str:
-    return Path(root or "/").absolute().as_uri().rstrip("/") + "/"
-
-
-def _rule(name: str, rule: Rule | None) -> dict[str, Any]:
-    """A rule's descriptor; one that the registry does not know (the linter's own) has its name alone."""
+def _descriptor(name: str, rule: Rule | None, finding: Finding | None) -> dict[str, Any]:
+    """A rule as code scanning shows it; of one that did not run only what its findings tell."""
     if rule is None:
-        text = name.replace("-", " ")
-        return {"id": name, "shortDescription": {"text": text}, "help": {"text": text}}
-    level = _LEVELS[rule.severity]
+        level = LEVELS[finding.severity] if finding else "warning"
+        text = {"text": name}
+        return {"id": name, "shortDescription": text, "fullDescription": text, "help": text,
+                "defaultConfiguration": {"level": level}}  # fmt: skip
+    documentation = _visible_lines(rule.documentation)
+    markdown = page(rule).partition("\n\n")[2]
     properties: dict[str, Any] = {
-        "tags": ["security", rule.topic, *(f"external/cwe/cwe-{number:03}" for number in rule.cwe)][:10],
-        "precision": "very-high" if rule.confidence is Confidence.CERTAIN else "medium",
-        "problem.severity": {"error": "error", "warning": "warning", "note": "recommendation"}[level],
+        "tags": ["security", rule.topic, *(f"external/cwe/cwe-{number:03}" for number in rule.cwe)][:TAGS],
+        "precision": PRECISION[rule.confidence],
+        "problem.severity": {"note": "recommendation"}.get(str(rule.severity), str(rule.severity)),
     }
-    if rule.security_severity > 0:
+    if rule.security_severity:
         properties["security-severity"] = f"{rule.security_severity:.1f}"
-    found: dict[str, Any] = {
+    descriptor: dict[str, Any] = {
         "id": name,
-        "shortDescription": {"text": _cut(rule.summary)},
-        "fullDescription": {"text": _cut(_plain(rule.documentation))},
-        "help": {"text": _plain(rule.documentation), "markdown": rule.documentation},
-        "defaultConfiguration": {"level": level},
+        "name": type(rule).__name__[:255],
+        "shortDescription": {"text": _cut(rule.summary or name)},
+        "fullDescription": {"text": _cut(_prose(documentation) or name)},
+        "help": {"text": documentation or name, "markdown": markdown},
+        "defaultConfiguration": {"level": LEVELS[rule.severity]},
         "properties": properties,
     }
-    if rule.references:
-        found["helpUri"] = rule.references[0]
-    return found
+    if rule.references and rule.references[0].startswith("http"):
+        descriptor["helpUri"] = rule.references[0]
+    return descriptor
 
 
-def _plain(markdown: str) -> str:
-    return markdown.replace("`", "")
+def _prose(documentation: str) -> str:
+    """The paragraphs before the first example, each on one line."""
+    return "\n\n".join(" ".join(part.split()) for part in documentation.partition("```")[0].split("\n\n")).strip()
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+    return text if len(text) <= TEXT else text[: TEXT - 1] + "…"
 
 
-def _result(finding: Finding, index: dict[str, int]) -> dict[str, Any]:
-    related = [
-        {**_physical(label.location), "id": number, "message": {"text": encodable(label.text)}}
-        for number, label in enumerate(finding.labels[:MOST_RELATED], 1)
-    ]
-    result: dict[str, Any] = {
-        "ruleId": finding.rule,
-        "ruleIndex": index[finding.rule],
-        "level": _LEVELS[finding.severity],
-        "message": {"text": _message(finding)},
-        "locations": [_physical(finding.location, snippet=True)],
-        "partialFingerprints": {"nginxtls/v1": finding.fingerprint or "0"},
-    }
-    if related:
-        result["relatedLocations"] = related
-        result["codeFlows"] = [_flow(finding)]
-    if finding.fix is not None:
-        result["fixes"] = [_fix(finding)]
-    if finding.suppressed is not None:
-        external = finding.suppressed == "baseline"
-        result["suppressions"] = [
-            {"kind": "external" if external else "inSource", "justification": encodable(finding.suppressed)}
-        ]
-    return result
-
-
-def _message(finding: Finding) -> str:
-    """The message, each related place linked from it, then notes and help: GitHub shows nothing else."""
-    lines = [_unlinked(finding.message)]
-    lines += [f"[{_unlinked(label.text)}]({number})" for number, label in enumerate(finding.labels[:MOST_RELATED], 1)]
-    lines += [_unlinked(note) for note in notes(finding)]
-    if help_text := help_line(finding):
-        lines.append(f"Help: {_unlinked(help_text)}")
-    return encodable("\n".join(lines))
-
-
-def _unlinked(text: str) -> str:
-    """Text in which SARIF sees no embedded link or placeholder (3.11.5, 3.11.6)."""
-    return text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace("{", "{{").replace("}", "}}")
-
-
-def _region(location: Location) -> dict[str, int]:
-    """A region on one line: pull requests are annotated only where all lines of it are in the change."""
-    where = place(location)
-    end = where.end_column
-    if where.end_line != where.line:
-        span = location.span
-        end = len(location.file.line_text(span.line).rstrip()) + 1
+def _region(place: Place) -> dict[str, Any]:
     return {
-        "startLine": where.line,
-        "startColumn": where.column,
-        "endLine": where.line,
-        "endColumn": max(end, where.column + 1),
+        "startLine": place.line,
+        "startColumn": place.column,
+        "endLine": place.end_line,
+        "endColumn": place.end_column,
     }
 
 
-def _artifact(location: Location) -> dict[str, str]:
-    name = uri(place(location).file)
-    if name.startswith("/"):
-        return {"uri": f"file://{name}"}
-    return {"uri": name or "-", "uriBaseId": "%SRCROOT%"}
+def _suppression(reason: str) -> dict[str, Any]:
+    if reason == "baseline":
+        return {"kind": "external", "status": "accepted", "justification": "in the baseline"}
+    told_reason = reason.partition(": ")[2]
+    extra = {"justification": visible(told_reason)} if told_reason else {}
+    return {"kind": "inSource", "status": "accepted", **extra}
 
 
-def _physical(location: Location, *, snippet: bool = False) -> dict[str, Any]:
-    region: dict[str, Any] = dict(_region(location))
-    if snippet:
-        span = location.span
-        line = location.file.line_text(span.line)
-        text = line[span.column - 1 : region["endColumn"] - 1]
-        region["snippet"] = {"text": encodable(text)}
-    return {"physicalLocation": {"artifactLocation": _artifact(location), "region": region}}
-
-
-def _flow(finding: Finding) -> dict[str, Any]:
-    """The way of the value: the related places, then where it is told."""
-    steps = [(label.location, label.text) for label in finding.labels[:MOST_RELATED]]
-    steps.append((finding.location, finding.label or finding.message))
+def _provenance(revision: Revision) -> dict[str, Any]:
+    branch = {"branch": revision.branch} if revision.branch else {}
     return {
-        "threadFlows": [
-            {
-                "locations": [
-                    {"location": {**_physical(where), "message": {"text": encodable(text)}}} for where, text in steps
-                ]
-            }
-        ]
+        "repositoryUri": revision.uri,
+        "revisionId": revision.commit,
+        **branch,
+        "mappedTo": {"uriBaseId": BASE},
     }
 
 
-def _fix(finding: Finding) -> dict[str, Any]:
-    assert finding.fix is not None
-    changes: dict[str, dict[str, Any]] = {}
-    for edit in finding.fix.edits:
-        artifact = _artifact(edit.location)
-        where = place(edit.location)
-        change = changes.setdefault(artifact["uri"], {"artifactLocation": artifact, "replacements": []})
-        change["replacements"].append(
-            {
-                "deletedRegion": {
-                    "startLine": where.line,
-                    "startColumn": where.column,
-                    "endLine": where.end_line,
-                    "endColumn": where.end_column,
-                },
-                "insertedContent": {"text": encodable(edit.replacement)},
-            }
-        )
-    kind = "safe" if finding.fix.safe else "unsafe"
-    return {
-        "description": {"text": encodable(f"{finding.fix.title} ({kind})")},
-        "artifactChanges": list(changes.values()),
-    }
+def _plain(text: str) -> str:
+    """Text in which brackets make no link (SARIF 3.11.6)."""
+    return visible(text).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
 
 
-def _invocation(report: Report, options: Options, cut: int) -> dict[str, Any]:
-    told_of = [_notification("error", failure, failure.help) for failure in report.failures]
-    told_of += [_notification("note", entry) for entry in report.not_checked]
-    found: dict[str, Any] = {
-        "executionSuccessful": not report.failures,
-        "toolExecutionNotifications": told_of[:MOST_NOTIFICATIONS],
-    }
-    if cut:
-        text = f"{cut} findings of lesser severity are left out: no more than {MOST_RESULTS} are shown"
-        found["toolExecutionNotifications"].append({"level": "warning", "message": {"text": text}})
-    if options.status is not None:
-        found["exitCode"] = options.status
-    return found
+def _tabbed(line: str) -> str:
+    return "\t".join(visible(part) for part in line.split("\t"))
 
 
-def _notification(level: str, entry: Failure | NotChecked, help_text: str = "") -> dict[str, Any]:
-    word = "could not be linted" if level == "error" else "not checked"
-    text = f"{entry.subject}: {word}: {entry.reason}" + (f"; {help_text}" if help_text else "")
-    found: dict[str, Any] = {"level": level, "message": {"text": encodable(text)}}
-    if entry.location is not None:
-        found["locations"] = [_physical(entry.location)]
-    return found
+def _visible_lines(text: str) -> str:
+    """Visible text that keeps its lines."""
+    return "\n".join(visible(line) for line in text.split("\n"))

@@ -1,12 +1,10 @@
-"""Words that several formats share: escaping of hostile text, counts, what was not checked, what to call a place."""
+"""Words that several formats share: escaping of hostile text, counts, notes, what was not checked."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from nginxtls.errors import printable
 from nginxtls.finding import Severity
@@ -14,7 +12,7 @@ from nginxtls.finding import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nginxtls.finding import Finding, Location, NotChecked, Report
+    from nginxtls.finding import Finding, NotChecked, Report
 
 SHOWN = 3
 """So many names are told before "and 4 more"."""
@@ -25,17 +23,6 @@ _KINDS = {
     "ssl_certificate": ("certificate", "certificates"),
     "ssl_certificate_key": ("private key", "private keys"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a tool finds a location on disk: a file of a dump stands further down in the dump."""
-
-    file: str
-    line: int
-    column: int
-    end_line: int
-    end_column: int
 
 
 def visible(text: str) -> str:
@@ -55,22 +42,6 @@ def encodable(text: str) -> str:
 def markup(text: str) -> str:
     """The visible text for XML and HTML, in content or in a quoted attribute."""
     return escape(visible(text))
-
-
-def place(location: Location) -> Place:
-    """The place for tools that open files."""
-    file, span = location.file, location.span
-    if file.outer is None:
-        return Place(file.name, span.line, span.column, span.end_line, span.end_column)
-    dump, before = file.outer
-    return Place(dump, span.line + before, span.column, span.end_line + before, span.end_column)
-
-
-def uri(name: str) -> str:
-    """A file's name as a URI reference: relative, ``/``, percent-encoded, without ``./``."""
-    while name.startswith("./"):
-        name = name[2:]
-    return quote(name.encode("utf-8", "surrogateescape"), safe="/-._~!$&'()*+,;=@")
 
 
 def count(number: int, one: str, many: str = "") -> str:
