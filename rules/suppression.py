@@ -1,4 +1,4 @@
-"""Rules about the comments that silence rules; the linter finds the faults, for it knows what a comment was good for."""
+"""Rules about the comments that silence rules; the linter finds the faults, for it knows what they were good for."""
 
 from __future__ import annotations
 
