@@ -1,0 +1,503 @@
+"""Rules about versions: flaws that this nginx has and this configuration can be hit by, and branches without fixes."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from nginxtls.rules.serving import titles
+
+from nginxtls.finding import Confidence, Severity
+from nginxtls.model import NginxVersion
+from nginxtls.rule import Rule, label
+from nginxtls.tls import OpenSSL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nginxtls.finding import Finding
+    from nginxtls.model import Configuration, VirtualServer
+    from nginxtls.syntax.tree import Directive
+
+ADVISORIES = "https://nginx.org/en/security_advisories.html"
+BACKPORTS = "distributions mend flaws without changing this number: compare your package's changelog"
+ASKS = ("on", "optional", "optional_no_ca")
+RESUMPTION, FORGERY = "CVE-2025-23419", "CVE-2026-97629"
+
+
+@cache
+def _data(name: str) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(files(__package__).joinpath(name).read_text("utf-8"))
+    return data
+
+
+@cache
+def _flaws() -> dict[str, dict[str, Any]]:
+    return {flaw["id"]: flaw for flaw in _data("cves.json")["cves"]}
+
+
+def _affects(flaw: dict[str, Any], nginx: NginxVersion) -> bool:
+    """Within a vulnerable range, and below the fix of its own branch (stable branches have even minor numbers)."""
+    branch = nginx.numbers[:2]
+    if last := flaw.get("mainline_affected_through"):
+        through = NginxVersion.parse(last)
+        if branch == through.numbers[:2]:
+            return nginx <= through
+    for text in flaw["fixed_in"]:
+        fix = NginxVersion.parse(text)
+        if fix.numbers[:2] == branch and nginx >= fix:
+            return False
+    return any(
+        NginxVersion.parse(span["from"]) <= nginx <= NginxVersion.parse(span["to"]) for span in flaw["vulnerable"]
+    )
+
+
+def _fixes(flaw: dict[str, Any]) -> str:
+    return " and ".join(sorted(flaw["fixed_in"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Conditions:
+    """Whether a configuration meets the condition of a flaw; the directive that shows it, True without one, or None."""
+
+    configuration: Configuration
+
+    def meets(self, node: dict[str, Any]) -> Directive | bool | None:
+        if "all" in node:
+            found: Directive | bool | None = True
+            for part in node["all"]:
+                met = self.meets(part)
+                if not met:
+                    return None
+                found = met if found is True else found
+            return found
+        if "any" in node:
+            return next((met for part in node["any"] if (met := self.meets(part))), None)
+        if "not" in node:
+            return None if self.meets(node["not"]) else True
+        fact: Callable[[dict[str, Any]], Directive | bool | None] = getattr(self, f"_{node['fact']}")
+        return fact(node)
+
+    def _servers(self, node: dict[str, Any]) -> list[VirtualServer]:
+        module = node.get("module", "any")
+        return [server for server in self.configuration.servers if module in ("any", server.kind)]
+
+    def _directive(self, node: dict[str, Any]) -> Directive | None:
+        module = node.get("module", "any")
+        lines = [d for d in self.configuration.directives(node["name"]) if module == "any" or self._module(d) == module]
+        fitting = [line for line in lines if _fits(line.args, node)]
+        return fitting[0] if len(fitting) else None
+
+    def _module(self, directive: Directive) -> str | None:
+        """The block that a directive is in, through the includes."""
+        tree = self.configuration.tree
+        current: Directive | None = directive
+        for _ in range(100):
+            while current is not None and current.parent is not None:
+                current = current.parent
+                if current.name in ("http", "stream", "mail"):
+                    return current.name
+            if current is None:
+                break
+            file = current.file
+            current = next((include for include, brought in tree.includes.items() if file in brought), None)
+        context = self.configuration.context
+        return context if context in ("http", "stream", "mail") else None
+
+    def _directive_in_some_server(self, node: dict[str, Any]) -> Directive | None:
+        return next(
+            (
+                origin
+                for server in self._servers(node)
+                if _fits(server.setting(node["name"]).values, node) and (origin := server.setting(node["name"]).origin)
+            ),
+            None,
+        )
+
+    def _effective_value(self, node: dict[str, Any]) -> Directive | bool | None:
+        return _effective([server for server in self._servers(node) if server.speaks_tls], node)
+
+    def _effective_value_in_default_server(self, node: dict[str, Any]) -> Directive | bool | None:
+        sockets = [socket for socket in self.configuration.sockets if socket.kind == node["module"]]
+        return _effective([socket.default for socket in sockets], node)
+
+    def _directive_differs_between_servers_of_socket(self, node: dict[str, Any]) -> Directive | bool | None:
+        for socket in self.configuration.sockets:
+            if socket.kind != node["module"] or not socket.tls:
+                continue
+            settings = [server.setting(node["name"]) for server in socket.servers]
+            if len({setting.values for setting in settings}) > 1:
+                return next(setting.origin for setting in settings if setting.origin)
+        return None
+
+    def _listen_param(self, node: dict[str, Any]) -> Directive | None:
+        lines = (listen for server in self._servers(node) for listen in server.listens)
+        return next((listen.directive for listen in lines if listen.has(node["param"])), None)
+
+    def _shared_socket_servers(self, node: dict[str, Any]) -> bool:
+        sockets = (socket for socket in self.configuration.sockets if socket.kind == node["module"] and socket.tls)
+        return any(len(socket.servers) >= node["min"] for socket in sockets)
+
+    def _server_blocks_with_tls(self, node: dict[str, Any]) -> Directive | bool | None:
+        speaking = [server for server in self._servers(node) if server.speaks_tls]
+        return speaking[0].directive if len(speaking) >= node["min"] else None
+
+    def _block_present(self, node: dict[str, Any]) -> Directive | None:
+        return next(iter(self.configuration.directives(node["name"])), None)
+
+    def _openssl_version(self, node: dict[str, Any]) -> bool:
+        if not self.configuration.openssl_known:
+            return node.get("unknown_is") == "true"
+        mine, other = self.configuration.openssl.version, OpenSSL.parse(node["version"]).version
+        return mine >= other if node["op"] == ">=" else mine <= other
+
+
+def _effective(servers: list[VirtualServer], node: dict[str, Any]) -> Directive | bool | None:
+    for server in servers:
+        setting = server.setting(node["name"])
+        values = setting.values or (("on",) if node["name"] == "ssl_session_tickets" else ())
+        if _fits(values, node):
+            return setting.origin or True
+    return None
+
+
+def _fits(values: tuple[str, ...], node: dict[str, Any]) -> bool:
+    """Whether arguments are as a condition has them."""
+    first, text = (values[0] if values else ""), " ".join(values)
+    tests: dict[str, Callable[[Any], bool]] = {
+        "value": lambda wanted: first == wanted,
+        "equals": lambda wanted: first == wanted,
+        "value_in": lambda wanted: first in wanted,
+        "in": lambda wanted: first in wanted,
+        "contains": lambda wanted: wanted in values,
+        "value_prefix": first.startswith,
+        "value_contains": lambda wanted: wanted in text,
+        "value_contains_any": lambda wanted: any(word in text for word in wanted),
+        "value_greater_than": lambda wanted: first.isdigit() and int(first) > wanted,
+        "size_greater_than": lambda wanted: _size(values[-1] if values else "") > _size(wanted),
+    }
+    return all(test(node[key]) for key, test in tests.items() if key in node)
+
+
+def _size(text: str) -> int:
+    found = re.fullmatch(r"(\d+)([kKmM]?)", text)
+    return int(found[1]) * {"": 1, "k": 1024, "m": 1 << 20}[found[2].lower()] if found else 0
+
+
+class _Flaws(Rule):
+    """Base of the rules that tell of flaws in the table."""
+
+    confidence = Confidence.LIKELY
+    references = (ADVISORIES, "https://nginx.org/en/CHANGES")
+
+    def wanted(self, flaw: dict[str, Any]) -> bool:
+        """Whether this rule tells of the flaw."""
+        raise NotImplementedError
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        nginx = configuration.nginx
+        if nginx is None:
+            return
+        conditions = _Conditions(configuration)
+        for flaw in _flaws().values():
+            if flaw["id"] in (RESUMPTION, FORGERY) or not self.wanted(flaw) or not _affects(flaw, nginx):
+                continue
+            met = conditions.meets(flaw["condition"])
+            place = met if met is not True else next((s.directive for s in configuration.servers if s.directive), None)
+            if place:
+                assert not isinstance(place, bool)
+                yield self.at(
+                    place,
+                    f"nginx {nginx} has {flaw['id']}: {flaw['title']}",
+                    label="can be hit through this",
+                    notes=(BACKPORTS,),
+                    help=f"update to nginx {_fixes(flaw)}",
+                )
+
+
+class KnownVulnerability(_Flaws):
+    """This nginx has a published flaw, and the configuration meets its conditions.
+
+    A flaw of a module that is not used, or that needs a setting which is not there, is not told. One finding a flaw,
+    with its CVE number, at the line through which it can be hit.
+
+    Mend: update nginx.
+
+    Told only with `--nginx-version`. Debian, Ubuntu, Red Hat and others mend flaws without changing nginx's number:
+    with their packages the changelog decides.
+
+    ```nginx bad, nginx: 1.24.0
+    location / {
+        proxy_pass https://127.0.0.1:8443;
+    }
+    ```
+
+    ```nginx good, nginx: 1.24.0
+    location / {
+        proxy_pass http://127.0.0.1:8080;
+    }
+    ```
+
+    ```nginx good, nginx: 1.30.7
+    location / {
+        proxy_pass https://127.0.0.1:8443;
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 7.0
+    cwe = (1395,)
+
+    def wanted(self, flaw: dict[str, Any]) -> bool:
+        return bool(flaw["severity"] != "low")
+
+
+class MinorVulnerability(_Flaws):
+    """This nginx has a published flaw that its makers call minor, and the configuration meets its conditions.
+
+    Mend: update nginx.
+
+    Told only with `--nginx-version`; see known-vulnerability for packages of distributions.
+
+    ```nginx bad, nginx: 1.15.5
+    server {
+        listen 443 ssl http2;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good, nginx: 1.15.5
+    server {
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.NOTE
+    security_severity = 3.7
+    cwe = (1395,)
+
+    def wanted(self, flaw: dict[str, Any]) -> bool:
+        return bool(flaw["severity"] == "low")
+
+
+class SessionReuseAcrossServers(Rule):
+    """A session of one server opens another that demands a client certificate (CVE-2025-23419).
+
+    Where several servers share a socket and the default one verifies clients, nginx 1.11.4 to 1.26.2 and 1.27.0 to
+    1.27.3 let a TLS 1.3 session that was made with one of them be resumed with another: the certificate that the other
+    demands is never asked for.
+
+    Mend: update to nginx 1.26.3 or 1.27.4; until then tickets off and no session cache in these servers, or a socket of
+    its own for each that verifies.
+
+    ```nginx bad, nginx: 1.26.2
+    server {
+        listen 443 ssl default_server;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+        ssl_verify_client on;
+        ssl_client_certificate certificates/client-ca.pem;
+    }
+    server {
+        listen 443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good, nginx: 1.26.3
+    server {
+        listen 443 ssl default_server;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+        ssl_verify_client on;
+        ssl_client_certificate certificates/client-ca.pem;
+    }
+    server {
+        listen 443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 5.3
+    cwe = (287,)
+    confidence = Confidence.LIKELY
+    references = (ADVISORIES, "https://www.cve.org/CVERecord?id=CVE-2025-23419")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        nginx, flaw = configuration.nginx, _flaws()[RESUMPTION]
+        if nginx is None or not _affects(flaw, nginx):
+            return
+        for socket in configuration.sockets:
+            default = socket.default
+            verify = default.setting("ssl_verify_client")
+            if socket.kind != "http" or not socket.tls or len(socket.servers) < 2 or verify.value not in ASKS:
+                continue
+            if "TLSv1.3" not in default.setting("ssl_protocols").values or verify.origin is None:
+                continue
+            if not _resumes(default) or configuration.openssl.version < (1, 1, 1):
+                continue
+            yield self.at(
+                verify.origin,
+                f"a session of another server on {socket.label} is resumed here without a client certificate"
+                f" (nginx {nginx}, {RESUMPTION})",
+                labels=[label(s.directive, "shares the socket") for s in socket.servers[1:3] if s.directive],
+                notes=(BACKPORTS,),
+                help=f"update to nginx {_fixes(flaw)}",
+                endpoints=titles(socket.servers),
+            )
+
+
+class ForgeableSessionTickets(Rule):
+    """The keys of session tickets can be guessed, and with them sessions be forged (CVE-2026-97629).
+
+    nginx 1.23.2 to 1.30.5 rotates the keys by itself where a shared session cache is in force and no
+    `ssl_session_ticket_key` is; one of the keys is left without a random value.
+
+    Mend: update to nginx 1.30.6; until then `ssl_session_tickets off;`.
+
+    ```nginx bad, nginx: 1.26.3
+    ssl_session_cache shared:tls:1m;
+    ```
+
+    ```nginx good, nginx: 1.26.3
+    ssl_session_cache shared:tls:1m;
+    ssl_session_tickets off;
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 7.4
+    cwe = (330,)
+    confidence = Confidence.LIKELY
+    references = (ADVISORIES, "https://nginx.org/en/CHANGES-1.30")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        nginx, flaw = configuration.nginx, _flaws()[FORGERY]
+        if nginx is None or not _affects(flaw, nginx):
+            return
+        hit: dict[Directive, list[VirtualServer]] = {}
+        for endpoint in configuration.endpoints:
+            server = endpoint.tls.default
+            cache, key = server.setting("ssl_session_cache"), server.setting("ssl_session_ticket_key")
+            shared = any(word.startswith("shared:") for word in (cache.origin.args if cache.origin else ()))
+            if shared and cache.origin and endpoint.tls.tickets and key.is_default and key.certain:
+                hit.setdefault(cache.origin, []).append(endpoint.server)
+        for origin, servers in hit.items():
+            yield self.at(
+                origin,
+                f"session tickets can be forged: nginx {nginx} leaves one of their keys unfilled ({FORGERY})",
+                notes=(BACKPORTS,),
+                help=f"update to nginx {_fixes(flaw)}, or write ssl_session_tickets off;",
+                endpoints=titles(servers),
+            )
+
+
+def _resumes(server: VirtualServer) -> bool:
+    """Tickets are on, or there is a cache."""
+    cache = server.setting("ssl_session_cache")
+    words = cache.origin.args if cache.origin else ()
+    return server.setting("ssl_session_tickets").value != "off" or any(
+        word.startswith(("shared:", "builtin")) for word in words
+    )
+
+
+class NginxWithoutFixes(Rule):
+    """This branch of nginx gets no more fixes from nginx.org: a newer stable branch has followed it.
+
+    nginx.org mends the newest stable and the newest mainline branch only.
+
+    Mend: update to the newest stable branch. A distribution that still supports its package mends it by itself.
+
+    Told only with `--nginx-version`.
+
+    ```nginx bad, nginx: 1.18.0
+    ssl_session_tickets off;
+    ```
+
+    ```nginx good, nginx: 1.30.7
+    ssl_session_tickets off;
+    ```
+    """
+
+    severity = Severity.NOTE
+    security_severity = 5.3
+    cwe = (1104,)
+    confidence = Confidence.LIKELY
+    references = ("https://nginx.org/en/download.html",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        nginx, newest = configuration.nginx, _data("releases.json")["nginx_stable"]
+        place = _place(configuration)
+        if nginx is not None and nginx < NginxVersion.parse(newest) and place is not None:
+            yield self.at(
+                place,
+                f"nginx {nginx} gets no more fixes from nginx.org: the stable branch is {newest}",
+                notes=("a distribution may still mend its package",),
+            )
+
+
+class OpensslWithoutFixes(Rule):
+    """This branch of OpenSSL gets no more public fixes.
+
+    Mend: update OpenSSL. A distribution that still supports its package mends it by itself.
+
+    Told only with `--openssl-version`.
+
+    ```nginx bad, openssl: 1.1.1w
+    ssl_session_tickets off;
+    ```
+
+    ```nginx good, openssl: 3.5.1
+    ssl_session_tickets off;
+    ```
+    """
+
+    severity = Severity.NOTE
+    security_severity = 5.3
+    cwe = (1104,)
+    confidence = Confidence.LIKELY
+    references = ("https://openssl-library.org/policies/releasestrat/",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if not configuration.openssl_known:
+            return
+        numbers = configuration.openssl.version
+        branches = _data("releases.json")["openssl"]
+        text = ".".join(map(str, numbers[:3] if numbers < (3,) else numbers[:2]))
+        end = date.fromisoformat(branches[text]) if text in branches else None
+        place = _place(configuration)
+        if end is not None and end < configuration.at.date() and place is not None:
+            yield self.at(
+                place,
+                f"OpenSSL {configuration.openssl} gets no more public fixes since {end}",
+                notes=("a distribution may still mend its package",),
+            )
+
+
+def _place(configuration: Configuration) -> Directive | None:
+    """Where what concerns all is told: the first block of the configuration that speaks TLS."""
+    speaking = [server for server in configuration.servers if server.speaks_tls and server.directive]
+    if not speaking:
+        return None
+    block = next(iter(configuration.directives(speaking[0].kind)), None)
+    return block or speaking[0].directive
