@@ -1,0 +1,191 @@
+"""Mending: which edits of the findings go together, the texts after them, a diff, and writing them to disk."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from nginxtls.finding import Edit, Finding, Location
+    from nginxtls.syntax.tree import SourceFile
+
+__all__ = ["Fixes", "apply", "diff", "plan", "write"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fixes:
+    """What came of the fixes: the new text of each file that changes, who is mended, who is not and why."""
+
+    texts: Mapping[SourceFile, str]
+    mended: tuple[Finding, ...]
+    left: tuple[tuple[Finding, str], ...]
+
+
+def apply(findings: Iterable[Finding], *, unsafe: bool) -> dict[SourceFile, str]:
+    """The new texts of the files that change; see ``plan``."""
+    return dict(plan(findings, unsafe=unsafe).texts)
+
+
+def plan(findings: Iterable[Finding], *, unsafe: bool) -> Fixes:
+    """Apply the fixes in order, each whole or not at all; where edits overlap, the first wins.
+
+    Unsafe fixes are applied only if asked for. An edit that another fix makes in the same words is made once.
+    """
+    files: dict[object, _Edits] = {}
+    mended: list[Finding] = []
+    left: list[tuple[Finding, str]] = []
+    for finding in findings:
+        fix = finding.fix
+        if fix is None or finding.suppressed is not None:
+            continue
+        if not (fix.safe or unsafe):
+            left.append((finding, "the fix is unsafe"))
+            continue
+        reason = next(filter(None, (_out_of_reach(edit) for edit in fix.edits)), "") or _take(fix.edits, files)
+        if reason:
+            left.append((finding, reason))
+        else:
+            mended.append(finding)
+    texts = {edits.file: edits.text() for edits in files.values() if edits.places}
+    return Fixes({f: text for f, text in texts.items() if text != f.text}, tuple(mended), tuple(left))
+
+
+def diff(texts: Mapping[SourceFile, str]) -> str:
+    """A unified diff of the files, as ``patch -p1`` and ``git apply`` take it."""
+    from difflib import unified_diff
+
+    lines: list[str] = []
+    for file, text in sorted(texts.items(), key=lambda item: item[0].name):
+        old, new = (_lines(version) for version in (file.text, text))
+        changes = unified_diff(old, new, _header("a", file.name), _header("b", file.name))
+        lines += [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in changes]
+    return "".join(lines)
+
+
+def write(file: SourceFile, text: str) -> None:
+    """Write a file's new text in its encoding and with its permissions; a reader sees the old file or the new one.
+
+    Raises:
+        OSError: it cannot be read or written, or is not any more what was linted.
+    """
+    if file.path is None:
+        raise OSError(f"{file.name} is not on disk")
+    path = os.path.realpath(file.path)
+    with open(path, "rb") as stream:
+        content = stream.read()
+    encoding = next((name for name in ("utf-8", "latin-1") if file.text.encode(name, "replace") == content), None)
+    if encoding is None:
+        raise OSError(f"{file.name} has changed since it was read")
+    mended = text.encode(encoding)
+    scratch = f"{path}.nginxtls-{os.getpid()}"
+    status = os.stat(path)
+    try:
+        with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(mended)
+        if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+            os.chown(scratch, status.st_uid, status.st_gid)
+        os.chmod(scratch, status.st_mode & 0o7777)
+        os.replace(scratch, path)
+    except BaseException:
+        if os.path.exists(scratch):
+            os.unlink(scratch)
+        raise
+
+
+class _Edits:
+    """The edits of one file that go together, by offset."""
+
+    def __init__(self, file: SourceFile) -> None:
+        self.file = file
+        self.places: list[tuple[int, int, str]] = []
+
+    def fits(self, start: int, end: int, text: str) -> bool:
+        """Whether it neither overlaps another nor begins where another begins; the very same edit fits."""
+        index = bisect_right(self.places, (start, end, text))
+        before = self.places[index - 1] if index else None
+        after = self.places[index] if index < len(self.places) else None
+        if before == (start, end, text):
+            return True
+        return (before is None or (before[1] <= start and before[0] != start)) and (
+            after is None or (end <= after[0] and start != after[0])
+        )
+
+    def add(self, start: int, end: int, text: str) -> None:
+        index = bisect_left(self.places, (start, end, text))
+        if self.places[index : index + 1] != [(start, end, text)]:
+            self.places.insert(index, (start, end, text))
+
+    def text(self) -> str:
+        old, parts, at = self.file.text, [], 0
+        for start, end, replacement in self.places:
+            parts += [old[at:start], replacement]
+            at = end
+        return "".join([*parts, old[at:]])
+
+
+def _take(edits: Iterable[Edit], files: dict[object, _Edits]) -> str:
+    """Add the edits of a fix; if one of them does not go with those before, none, and the reason is told."""
+    wanted: list[tuple[_Edits, int, int, str]] = []
+    trial: dict[object, _Edits] = {}
+    for edit in edits:
+        file = edit.location.file
+        key = file.path or file
+        known = files.setdefault(key, _Edits(file))
+        own = trial.setdefault(key, _Edits(file))
+        start, end = _offsets(edit.location)
+        text = edit.replacement
+        if "\r\n" in file.text:
+            text = text.replace("\r\n", "\n").replace("\n", "\r\n")
+        if not (known.fits(start, end, text) and own.fits(start, end, text)):
+            return "it overlaps another fix; run again after that"
+        own.add(start, end, text)
+        wanted.append((known, start, end, text))
+    for known, start, end, text in wanted:
+        known.add(start, end, text)
+    return ""
+
+
+def _out_of_reach(edit: Edit) -> str:
+    """Why a file cannot be edited; empty if it can."""
+    file = edit.location.file
+    if file.outer is not None:
+        return "it stands in a dump"
+    if file.first_line != 1:
+        return "it stands inside another file"
+    return ""
+
+
+def _offsets(location: Location) -> tuple[int, int]:
+    span = location.span
+    return _offset(location.file, span.line, span.column), _offset(location.file, span.end_line, span.end_column)
+
+
+def _offset(file: SourceFile, line: int, column: int) -> int:
+    """The offset of a line and column; a byte order mark has no column."""
+    index = min(line - file.first_line, len(file.line_starts) - 1)
+    mark = 1 if index == 0 and file.text.startswith("\ufeff") else 0
+    return min(file.line_starts[index] + column - 1 + mark, len(file.text))
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as diff knows them: they end with LF alone."""
+    lines = [f"{line}\n" for line in text.split("\n")]
+    last = lines.pop()[:-1]
+    return [*lines, last] if last else lines
+
+
+def _header(side: str, name: str) -> str:
+    """A file's name in a diff, quoted as git does where it must be."""
+    path = name if name.startswith("/") else f"/{name.removeprefix('./')}"
+    text = side + path
+    if text.isprintable() and text.isascii() and '"' not in text and "\\" not in text:
+        return text
+    quoted = "".join(
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\' else f"\\{byte:03o}"
+        for byte in text.encode("utf-8", "surrogateescape")
+    )
+    return f'"{quoted}"'
