@@ -219,7 +219,7 @@ def read(
         Subject(
             Configuration(
                 loaded.tree,
-                files=files,
+                files=files.elsewhere() if loaded.from_dump else files,
                 kind=loaded.kind,
                 context=loaded.context,
                 base=loaded.base,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location
@@ -42,6 +43,7 @@ def titles(endpoints: Iterable[Endpoint]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(endpoint.title for endpoint in endpoints))
 
 
+@lru_cache(maxsize=4)
 def live(configuration: Configuration) -> list[Endpoint]:
     """The endpoints that are meant to serve: all but those that refuse every handshake on purpose."""
     return [endpoint for endpoint in configuration.endpoints if not endpoint.server.rejects_handshake]
@@ -51,10 +53,18 @@ def by_origin(
     configuration: Configuration, name: str, endpoints: Iterable[Endpoint] | None = None
 ) -> dict[Directive | None, list[Endpoint]]:
     """Endpoints by the directive that decides a setting for them (ssl_conf_command included); None: a default."""
+    if endpoints is None:
+        return _all_by_origin(configuration, name)
     found: dict[Directive | None, list[Endpoint]] = {}
-    for endpoint in live(configuration) if endpoints is None else endpoints:
+    for endpoint in endpoints:
         found.setdefault(origin_of(endpoint.tls.decided_by(name), name), []).append(endpoint)
     return found
+
+
+@lru_cache(maxsize=64)
+def _all_by_origin(configuration: Configuration, name: str) -> dict[Directive | None, list[Endpoint]]:
+    """``by_origin`` of all live endpoints, worked out once for all rules that ask."""
+    return by_origin(configuration, name, live(configuration))
 
 
 def surely_absent(endpoints: Iterable[Endpoint], name: str) -> list[Endpoint]:
