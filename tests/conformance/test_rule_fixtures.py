@@ -1,0 +1,51 @@
+"""Fixtures of rules that say what `nginx -t` makes of them, asked of the real one.
+
+A line `# nginx -t: ok`, `warn` or `emerg` in a fixture is the claim. It is put to the generation of the fixture's
+--nginx-version, or to the newest one.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+CLAIM = re.compile(r"^# nginx -t: (ok|warn|emerg)$", re.MULTILINE)
+VERSION = re.compile(r"^# lint: .*--nginx-version (\d+\.\d+)", re.MULTILINE)
+
+
+def claims():
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(FIXTURES.glob("*/*.conf"))}
+    return [
+        pytest.param(path, found[1], id=f"{path.parent.name}/{path.stem}")
+        for path, text in texts.items()
+        if (found := CLAIM.search(text))
+    ]
+
+
+@pytest.mark.parametrize(("path", "claim"), claims())
+def test_nginx_agrees(path, claim, generations, tmp_path):
+    text = path.read_text(encoding="utf-8")
+    wanted = VERSION.search(text)
+    fitting = [g for g in generations if not wanted or g["nginx_version"].startswith(f"{wanted[1]}.")]
+    if not fitting:
+        pytest.skip(f"no nginx {wanted[1]} is installed")
+    generation = fitting[-1]
+    load = "".join(
+        f"load_module {generation['modules']}/ngx_{name}_module.so;\n"
+        for name in ("stream", "mail")
+        if (Path(generation["modules"]) / f"ngx_{name}_module.so").exists()
+    )
+    for folder in FIXTURES.iterdir():
+        (tmp_path / folder.name).symlink_to(folder)
+    (tmp_path / "nginx.conf").write_text(f"{load}pid {tmp_path}/pid; error_log stderr;\n{text}", encoding="utf-8")
+    command = [generation["nginx"], "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf"]
+    told = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if "bind() to" in told.stderr:
+        pytest.skip("this machine does not let nginx -t open the fixture's sockets")
+    lines = [line for line in told.stderr.splitlines() if "could not open error log" not in line]
+    levels = {level for level in ("emerg", "warn") if any(f"[{level}]" in line for line in lines)}
+    assert ("emerg" if told.returncode else "warn" if "warn" in levels else "ok") == claim, told.stderr
