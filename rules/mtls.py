@@ -493,7 +493,7 @@ class OpenDefaultServer(Rule):
             if not shared:
                 continue
             server, content = shared[0]
-            here, there = open_[content.target].place, content.place
+            here, there = open_[content.target or ""].place, content.place
             labels = [label(here, "reached without a certificate")] if here else []
             labels += [label(there, "the same, behind a certificate")] if there else []
             yield self.at(
