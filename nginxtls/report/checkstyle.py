@@ -23,8 +23,10 @@ def render(report: Report, options: Options) -> str:
         where = places.of(finding.location)
         files.setdefault(where.file, []).append(_error(finding, where))
     for failure in report.failures:
-        text = f'<error line="1" severity="error" message="{_quoted(failure.reason)}" source="nginxtls"/>'
-        files.setdefault(failure.location.name if failure.location else failure.subject, []).append(text)
+        place = places.of(failure.location) if failure.location else None
+        at = f'line="{place.line}" column="{place.column}"' if place else 'line="1"'
+        text = f'<error {at} severity="error" message="{_quoted(failure.reason)}" source="nginxtls"/>'
+        files.setdefault(place.file if place else failure.subject, []).append(text)
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<checkstyle version="4.3">']
     for name, errors in files.items():
         lines += [f'  <file name="{_quoted(name)}">', *(f"    {error}" for error in errors), "  </file>"]

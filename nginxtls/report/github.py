@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
-from nginxtls.report.places import Places
+from nginxtls.report.places import Place, Places
 from nginxtls.report.words import encodable, help_line, notes, told, visible
 
 if TYPE_CHECKING:
@@ -19,26 +19,33 @@ def render(report: Report, options: Options) -> str:
     """A command a finding, and one for each thing that could not be linted."""
     places = Places(report.root)
     lines = [_command(finding, places) for finding in told(report, options.show_suppressed)]
-    lines += [
-        f"::error title=nginxtls::{_data(f'{visible(failure.subject)}: {visible(failure.reason)}')}"
-        for failure in report.failures
-    ]
+    for failure in report.failures:
+        properties = {"title": "nginxtls"}
+        if failure.location:
+            properties = {**_where(places.of(failure.location)), **properties}
+        lines.append(_told("error", properties, visible(f"{failure.subject}: {failure.reason}")))
     return "".join(f"{line}\n" for line in lines)
 
 
 def _command(finding: Finding, places: Places) -> str:
-    where = places.of(finding.location)
-    properties = {
-        "file": where.file,
-        "line": str(where.line),
-        "endLine": str(where.end_line),
-        "col": str(where.column),
-        "endColumn": str(max(where.end_column - 1, 1)),
-        "title": f"nginxtls: {finding.rule}",
-    }
+    properties = {**_where(places.of(finding.location)), "title": f"nginxtls: {finding.rule}"}
     text = "\n".join(visible(part) for part in [finding.message, *notes(finding), help_line(finding)] if part)
-    told_of = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{_COMMANDS[finding.severity]} {told_of}::{_data(text)}"
+    return _told("notice" if finding.suppressed else _COMMANDS[finding.severity], properties, text)
+
+
+def _where(place: Place) -> dict[str, str]:
+    """Columns are counted to the last character, not after it."""
+    return {
+        "file": place.file,
+        "line": str(place.line),
+        "endLine": str(place.end_line),
+        "col": str(place.column),
+        "endColumn": str(max(place.end_column - 1, place.column)),
+    }
+
+
+def _told(command: str, properties: dict[str, str], text: str) -> str:
+    return f"::{command} {','.join(f'{name}={_property(value)}' for name, value in properties.items())}::{_data(text)}"
 
 
 def _data(text: str) -> str:

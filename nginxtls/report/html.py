@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from nginxtls.report.options import Options
 
 MOST_ENDPOINTS = 20_000
+CONTEXT = 160
+"""So many characters of a line are shown before and after what is marked."""
 
 
 def render(report: Report, options: Options) -> str:
@@ -59,11 +61,10 @@ def _finding(finding: Finding, places: Places) -> str:
     where = places.of(finding.location)
     span = finding.location.span
     line = finding.location.file.line_text(span.line)
-    end = span.end_column - 1 if span.end_line == span.line else len(line)
     start = span.column - 1
-    source = (
-        f"{_text(line[max(start - 160, 0) : start])}<mark>{_text(line[start:end])}</mark>{_text(line[end : end + 160])}"
-    )
+    end = min(span.end_column - 1 if span.end_line == span.line else len(line), start + 400)
+    before, after = line[max(start - CONTEXT, 0) : start], line[end : end + CONTEXT]
+    source = f"{_text(before)}<mark>{_text(line[start:end])}</mark>{_text(after)}"
     more = [f"<li>{_text(note)}</li>" for note in notes(finding)]
     more += [
         f"<li>{_text(label.location.name)}:{label.location.span.line}: {_text(label.text)}</li>"

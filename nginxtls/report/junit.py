@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.report.places import Places
-from nginxtls.report.words import checked, encodable, help_line, markup, notes, told
+from nginxtls.report.words import checked, encodable, help_line, markup, notes, told, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding, Report
@@ -26,12 +26,13 @@ def render(report: Report, options: Options) -> str:
     if not cases:
         cases = [f'    <testcase name="{_quoted(checked(report))}" classname="nginxtls" time="{report.seconds:.3f}"/>']
     total = max(len(findings) + len(report.failures), 1)
-    counts = f'tests="{total}" failures="{len(findings)}" errors="{len(report.failures)}"'
+    counts = f'tests="{total}" failures="{len(report.findings)}" errors="{len(report.failures)}"'
+    skipped = len(findings) - len(report.findings)
     return "\n".join(
         [
             '<?xml version="1.0" encoding="UTF-8"?>',
             f'<testsuites name="nginxtls" {counts} time="{report.seconds:.3f}">',
-            f'  <testsuite name="nginxtls" {counts} skipped="0" time="{report.seconds:.3f}">',
+            f'  <testsuite name="nginxtls" {counts} skipped="{skipped}" time="{report.seconds:.3f}">',
             *cases,
             "  </testsuite>",
             "</testsuites>",
@@ -43,12 +44,17 @@ def render(report: Report, options: Options) -> str:
 def _case(finding: Finding, places: Places) -> str:
     where = places.of(finding.location)
     title = f"{where.file}:{where.line}:{where.column} {finding.rule}"
-    text = "\n".join(filter(None, [f"{title}: {finding.message}", *notes(finding), help_line(finding)]))
+    parts = [f"{title}: {finding.message}", *notes(finding), help_line(finding)]
+    text = "\n".join(visible(part) for part in parts if part)
+    if finding.suppressed is not None:
+        outcome = f'<skipped message="{_quoted(finding.suppressed)}"/>'
+    else:
+        lines = "\n".join(_quoted(line) for line in text.split("\n"))
+        outcome = f'<failure message="{_quoted(finding.message)}" type="{finding.severity}">{lines}</failure>'
     return "\n".join(
         [
             f'    <testcase name="{_quoted(title)}" classname="nginxtls.{finding.rule}" time="0">',
-            f'      <failure message="{_quoted(finding.message)}" type="{finding.severity}">'
-            f"{chr(10).join(_quoted(line) for line in text.splitlines())}</failure>",
+            f"      {outcome}",
             "    </testcase>",
         ]
     )

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 LIMIT = 60_000
 """A comment on GitHub holds 65,536 characters."""
 
-_MARKS = re.compile(r"([\\`*_\[\]|~#@!])")
+_MARKS = re.compile(r"([\\`*_\[\]|~!])")
+_CALLS = re.compile(r"([@#])(?=\w)")
 
 
 def render(report: Report, options: Options) -> str:
@@ -52,4 +53,5 @@ def _row(finding: Finding, places: Places) -> str:
 def escaped(text: str) -> str:
     """Text that neither Markdown nor HTML reads anything into."""
     safe = encodable(visible(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKS.sub(r"\\\1", safe)
+    # a name or number after these would call a person or name an issue, escaped or not
+    return _CALLS.sub(r"\1&#8203;", _MARKS.sub(r"\\\1", safe))
