@@ -151,7 +151,7 @@ class SettingsWithoutTls(Rule):
             return
         if server.setting("starttls").directives or any(not listen.known for listen in server.listens):
             return
-        own = [name for name in server.scope.own if name.startswith("ssl_") and name not in _OTHERS]
+        own = [name for name in server.scope.own if name.startswith("ssl_") and not _is_other(name)]
         if not own:
             return
         first = min((server.scope.own[name][0] for name in own), key=lambda line: (line.file.name, line.start))
@@ -164,7 +164,9 @@ class SettingsWithoutTls(Rule):
         )
 
 
-_OTHERS = frozenset({"ssl_preread", "ssl_engine"})
+def _is_other(name: str) -> bool:
+    """A directive that is about no TLS of this server, or another module's."""
+    return name in ("ssl_preread", "ssl_engine") or "_by_lua" in name
 
 
 class UnknownTlsDirective(Rule):
