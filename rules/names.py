@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.bundles import chain_of, closes, faults, is_staging, is_test_certificate, tell
@@ -37,6 +38,7 @@ def named_endpoints(configuration: Configuration) -> dict[VirtualServer, list[En
     return found
 
 
+@lru_cache(maxsize=1024)
 def judged(bundle: ServedBundle) -> Certificate | None:
     """The leaf, where its names are what is to be judged: other rules speak of one that fits no name at all."""
     chain = chain_of(bundle)
@@ -51,12 +53,16 @@ def unfit(name: str, endpoints: list[Endpoint], *, by_default: bool = False) -> 
     """The first bundle served at these endpoints that is not for a name, and why; None if all are or are not known."""
     from nginxtls.pki import match_hostname
 
+    seen: set[ServedBundle] = set()
     for endpoint in endpoints:
         bundles = endpoint.tls.bundles
         if by_default:
             configuration = endpoint.server.configuration
             bundles = configuration.effective(endpoint.socket, endpoint.socket.default).bundles
         for bundle in bundles:
+            if bundle in seen:
+                continue
+            seen.add(bundle)
             leaf = judged(bundle)
             if leaf is not None and not (match := match_hostname(name, leaf)).matches:
                 return bundle, match.reason

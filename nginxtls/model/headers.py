@@ -33,6 +33,13 @@ def headers(scope: Scope) -> tuple[Header, ...]:
     A level with any add_header of its own inherits none, unless ``add_header_inherit merge`` (since 1.29.3) adds the
     outer ones after its own; ``off`` inherits none in any case (measured on 1.30.6).
     """
+    found = scope.derived.get("headers")
+    if found is None:
+        found = scope.derived["headers"] = _headers(scope)
+    return found  # type: ignore[return-value]
+
+
+def _headers(scope: Scope) -> tuple[Header, ...]:
     own = tuple(_header(directive) for directive in scope.all("add_header") if len(directive.args) >= 2)
     mode = scope.setting("add_header_inherit").value if scope.nginx.at_least(1, 29, 3) else "on"
     if scope.parent is None or mode == "off":

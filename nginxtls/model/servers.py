@@ -229,8 +229,15 @@ class VirtualServer:
         """The ``if`` blocks directly in the server."""
         return tuple(Location(d, self, None) for d in self.scope.all("if") if d.block is not None)
 
-    def all_locations(self) -> Iterator[Location]:
+    def all_locations(self) -> tuple[Location, ...]:
         """Every location, nested ones and ``if`` blocks included, in order of the text."""
+        return self._all_locations
+
+    @cached_property
+    def _all_locations(self) -> tuple[Location, ...]:
+        return tuple(self._walk_locations())
+
+    def _walk_locations(self) -> Iterator[Location]:
         stack: list[Location] = [*reversed(self.conditions), *reversed(self.locations)]
         while stack:
             location = stack.pop()

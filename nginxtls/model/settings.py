@@ -90,7 +90,7 @@ class Setting:
 class Scope:
     """A block as a level of inheritance: its own directives by name, and the level around it."""
 
-    __slots__ = ("_settings", "certain", "kind", "level", "nginx", "own", "parent")
+    __slots__ = ("_settings", "certain", "derived", "kind", "level", "nginx", "own", "parent")
 
     def __init__(
         self,
@@ -121,6 +121,8 @@ class Scope:
         if "include" in own:
             self.certain = False
         self._settings: dict[str, Setting] = {}
+        self.derived: dict[str, object] = {}
+        """What others work out of this level once, by name."""
 
     def first(self, name: str) -> Directive | None:
         """The first directive of that name in this very level."""

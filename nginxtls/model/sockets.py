@@ -160,12 +160,7 @@ class Socket:
     @property
     def is_loopback(self) -> bool:
         """Only this very machine can connect."""
-        if self.address.startswith("unix:"):
-            return True
-        try:
-            return ipaddress.ip_address(self.address).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.address)
 
     def add(self, server: VirtualServer, listen: Listen) -> None:
         """Join a listen line to this socket: options of one address and port are OR-ed over all lines (measured)."""
@@ -178,6 +173,16 @@ class Socket:
         self.http2 = self.http2 or listen.has("http2")
         self.proxy_protocol = self.proxy_protocol or listen.has("proxy_protocol")
         self.ipv6only = self.ipv6only and listen.ipv6only
+
+
+@cache
+def _is_loopback(address: str) -> bool:
+    if address.startswith("unix:"):
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def join(servers: list[VirtualServer]) -> list[Socket]:
