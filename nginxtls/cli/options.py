@@ -112,9 +112,9 @@ def moment(text: str) -> datetime | None:
         return None
     try:
         when = datetime.fromisoformat(text.replace("Z", "+00:00").replace("z", "+00:00"))
-    except ValueError as error:
+        return when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
+    except (ValueError, OverflowError) as error:
         raise Trouble(f"--at {text}", "is no date", "write 2026-06-15 or 2026-06-15T12:00:00Z") from error
-    return when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
 
 
 def stdin_text(paths: Sequence[str]) -> str | None:
