@@ -86,10 +86,15 @@ def _parse(data: bytes, line: int) -> RevocationList:
         next_update = der.time(tag, value)
     revoked = frozenset[int]()
     if rest and rest[0][0] == der.SEQUENCE:
-        revoked = frozenset(der.integer(next(der.elements(entry))[1]) for _, entry in der.elements(rest[0][1]))
+        revoked = frozenset(der.integer(_first(entry)) for _, entry in der.elements(rest[0][1]))
     _, oid_start, oid_end = der.element(algorithm)
     named = (der.oid(algorithm[oid_start:oid_end]), algorithm[oid_end:])
     return RevocationList(issuer, this_update, next_update, revoked, line, named, signature[1:], whole[:end])
+
+
+def _first(data: bytes) -> bytes:
+    _, start, end = der.element(data)
+    return data[start:end]
 
 
 def _tagged(data: bytes) -> list[tuple[int, bytes, bytes]]:

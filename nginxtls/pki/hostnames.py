@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
+from unicodedata import normalize
 
 from nginxtls.pki.certificate import Certificate, SubjectAltName
 from nginxtls.pki.names import printable
@@ -57,15 +59,29 @@ def ascii_host(name: str) -> str | None:
     if not host:
         return None
     if not host.isascii():
-        labels = []
-        for label in host.replace("\u3002", ".").split("."):
-            try:
-                labels.append(label if label.isascii() else label.lower().encode("idna").decode("ascii"))
-            except UnicodeError:
-                return None
-        host = ".".join(labels)
+        try:
+            host = ".".join(_ascii_label(label) for label in _DOTS.sub(".", host).split("."))
+        except UnicodeError:
+            return None
+        host = host.removesuffix(".")
     host = host.lower()
     return host if valid_host(host) else None
+
+
+# The dots of RFC 3490 section 3.1, and the characters that Python's IDNA (2003) loses and that all browsers keep
+# (IDNA 2008; UTS #46 section 2.3 without transitional processing).
+_DOTS = re.compile("[\u3002\uff0e\uff61]")
+_KEPT = re.compile("[\u00df\u03c2]")
+
+
+def _ascii_label(label: str) -> str:
+    if label.isascii():
+        return label
+    # Each for itself: at the end of a word, `lower` makes the other small sigma of a large one.
+    lower = normalize("NFKC", "".join(each.lower() for each in label))
+    # Without them it must be a label all the same.
+    whole = _KEPT.sub("s", lower).encode("idna").decode("ascii")
+    return f"xn--{lower.encode('punycode').decode('ascii')}" if _KEPT.search(lower) else whole
 
 
 def valid_host(host: str) -> bool:
@@ -110,7 +126,8 @@ def _likeness(pattern: str, wanted: str) -> tuple[int, int, int]:
         if a != b:
             break
         common += 1
-    return common, int(pattern.startswith("*.")), -abs(len(ours) - len(theirs))
+    # A wildcard just below the common part shows best why it does not reach.
+    return common, int(theirs[common:] == ["*"]), -abs(len(ours) - len(theirs))
 
 
 def _why_not(pattern: str, wanted: str, shown: str) -> str:

@@ -200,6 +200,6 @@ def read_settings(text: str) -> dict[str, str]:
 def next_renewal(settings: dict[str, str]) -> datetime | None:
     """When acme.sh means to renew next, by its settings."""
     moment = settings.get("Le_NextRenewTime", "")
-    if not moment.isdigit() or len(moment) > 11:
+    if not moment.isdecimal() or len(moment) > 11:
         return None
     return datetime.fromtimestamp(int(moment), timezone.utc)
