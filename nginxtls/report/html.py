@@ -6,14 +6,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from nginxtls.report.places import Places
-from nginxtls.report.words import checked, duration, encodable, help_line, markup, not_checked, notes, told
+from nginxtls.report.words import checked, count, duration, encodable, help_line, markup, not_checked, notes, told
 from nginxtls.report.words import verdict as verdict_of
 
 if TYPE_CHECKING:
     from nginxtls.finding import Endpoint, Finding, Report
     from nginxtls.report.options import Options
 
-MOST_ENDPOINTS = 20_000
+MOST_ENDPOINTS, OPEN = 20_000, 20
 CONTEXT = 160
 """So many characters of a line are shown before and after what is marked."""
 
@@ -28,7 +28,7 @@ def render(report: Report, options: Options) -> str:
         "summary": _text(_summary(report)),
         "findings": "\n".join(_finding(finding, places) for finding in findings) or '<p class="none">No findings.</p>',
         "failures": _failures(report),
-        "endpoints": "\n".join(_endpoint(row, report) for row in report.endpoints[:MOST_ENDPOINTS]),
+        "endpoints": _endpoints(report),
         "rules": "\n".join(f"<option>{_text(name)}</option>" for name in sorted({f.rule for f in findings})),
         "version": _text(options.version),
     }
@@ -53,7 +53,10 @@ def _summary(report: Report) -> str:
 
 
 def _failures(report: Report) -> str:
-    rows = [f"<li><b>{_text(f.subject)}</b>: {_text(f.reason)}</li>" for f in report.failures]
+    rows = [
+        f"<li><b>{_text(f.subject)}</b>: {_text(f.reason)}{f' ({_text(f.help)})' if f.help else ''}</li>"
+        for f in report.failures
+    ]
     return f'<ul class="failures">{"".join(rows)}</ul>' if rows else ""
 
 
@@ -65,11 +68,12 @@ def _finding(finding: Finding, places: Places) -> str:
     end = min(span.end_column - 1 if span.end_line == span.line else len(line), start + 400)
     before, after = line[max(start - CONTEXT, 0) : start], line[end : end + CONTEXT]
     source = f"{_text(before)}<mark>{_text(line[start:end])}</mark>{_text(after)}"
-    more = [f"<li>{_text(note)}</li>" for note in notes(finding)]
+    more = [f"<li>{_text(finding.label)}</li>"] if finding.label else []
     more += [
         f"<li>{_text(label.location.name)}:{label.location.span.line}: {_text(label.text)}</li>"
         for label in finding.labels
     ]
+    more += [f"<li>{_text(note)}</li>" for note in notes(finding)]
     if helping := help_line(finding):
         more.append(f"<li><b>help</b>: {_text(helping)}</li>")
     return (
@@ -78,6 +82,22 @@ def _finding(finding: Finding, places: Places) -> str:
         f'<p class="place">{_text(where.file)}:{where.line}:{where.column} <code>{_text(finding.rule)}</code></p>'
         f"<pre>{source}</pre>"
         f"{'<ul>' + ''.join(more) + '</ul>' if more else ''}</article>"
+    )
+
+
+def _endpoints(report: Report) -> str:
+    """A table, closed if it is so long that it would hide the findings."""
+    rows = report.endpoints
+    if not rows:
+        return ""
+    left = len(rows) - MOST_ENDPOINTS
+    more = f'<p class="dim">and {left:,} more</p>' if left > 0 else ""
+    return (
+        f"<details{' open' if len(rows) <= OPEN else ''}><summary>{count(len(rows), 'endpoint')}</summary>"
+        '<div class="scroll"><table><thead><tr><th>socket</th><th>name</th><th>protocols</th><th>certificate</th>'
+        "<th>days left</th></tr></thead><tbody>\n"
+        + "\n".join(_endpoint(row, report) for row in rows[:MOST_ENDPOINTS])
+        + f"\n</tbody></table></div>{more}</details>"
     )
 
 
