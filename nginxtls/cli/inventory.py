@@ -49,8 +49,12 @@ def inventory(
     config: options.Config = "",
     no_config: options.NoConfig = False,
 ) -> None:
-    """List the certificates that are served: names, issuer, days left, key, chain verdict, and who uses them."""
+    """List the certificates that are served: names, issuer, days left, key, chain verdict, and who uses them.
+
+    Status 0, or 2 if something that was named could not be read.
+    """
     from nginxtls.api import read, root_for
+    from nginxtls.cli import tell
 
     if form not in FORMS:
         raise Trouble(f"--format {form}", "is not known", f"choose {', '.join(FORMS)}")
@@ -74,6 +78,10 @@ def inventory(
     else:
         for line in _text(rows):
             typer.echo(printable(line))
+    for failure in reading.failures:
+        tell(Trouble(failure.subject, failure.reason, failure.help))
+    if reading.failures:
+        raise typer.Exit(2)
 
 
 def _rows(configuration: Configuration, at: datetime) -> Iterable[Row]:
@@ -92,13 +100,10 @@ def _rows(configuration: Configuration, at: datetime) -> Iterable[Row]:
                 if each is not None
             )
         )
-        leaf, chain = bundle.leaf, bundle.chain
-        if leaf is None or chain is None:
-            why = f"not checked: {bundle.unreadable}" if bundle.bundle is None else "not loaded"
-            yield Row(bundle.path, None, (), None, None, None, None, why, places, servers, used_by, None)
+        leaf = bundle.leaf
+        if leaf is None:
+            yield Row(bundle.path, None, (), None, None, None, None, _verdict(bundle), places, servers, used_by, None)
             continue
-        kinds = dict.fromkeys(each.kind for each in chain.reasons)
-        verdict = chain.verdict + (f" ({', '.join(kinds)})" if kinds else "")
         key = " ".join(filter(None, (leaf.key.kind, leaf.key.curve or (str(leaf.key.bits) if leaf.key.bits else ""))))
         yield Row(
             bundle.path,
@@ -108,12 +113,23 @@ def _rows(configuration: Configuration, at: datetime) -> Iterable[Row]:
             leaf.not_after.isoformat(),
             (leaf.not_after - at).days,
             key,
-            verdict,
+            _verdict(bundle),
             places,
             servers,
             used_by,
             leaf.sha256,
         )
+
+
+def _verdict(bundle: ServedBundle) -> str:
+    if bundle.bundle is None:
+        return f"not checked: {bundle.unreadable}"
+    if not bundle.bundle.loads or bundle.chain is None:
+        # nginx reads no further than what breaks a file.
+        why = bundle.bundle.problems[-1].message
+        return f"not checked: {why}" if bundle.bundle.loads else f"not loaded: {why}"
+    kinds = dict.fromkeys(each.kind for each in bundle.chain.reasons)
+    return bundle.chain.verdict + (f" ({', '.join(kinds)})" if kinds else "")
 
 
 def _order(row: Row, sort: str) -> tuple[bool, str | int, str]:
@@ -149,9 +165,10 @@ def _cell(value: object) -> str:
 
 def _text(rows: Sequence[Row]) -> Iterable[str]:
     for row in rows:
-        left = "?" if row.days_left is None else f"{row.days_left} days"
         yield row.file
-        if row.subject is not None:
+        if row.subject is not None and row.days_left is not None:
+            days = abs(row.days_left)
+            left = f"{days} day{'s' if days != 1 else ''}{' ago' if row.days_left < 0 else ''}"
             yield f"  subject    {row.subject}"
             yield f"  names      {', '.join(row.names) or '(none)'}"
             yield f"  issuer     {row.issuer}"

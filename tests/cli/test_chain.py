@@ -1,0 +1,161 @@
+"""The command ``nginxtls chain``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CERTIFICATES = Path(__file__).parents[2] / "fixtures" / "certificates"
+DAY = ("--at", "2026-06-15")
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    command = [sys.executable, "-m", "nginxtls", "chain", *arguments]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, cwd=CERTIFICATES)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_good_chain() -> None:
+    status, out, error = run("good.pem", "--trust", "root.pem", "--name", "www.example.com", *DAY)
+    assert (status, error) == (0, "")
+    assert out == (
+        "good.pem sends 2 certificates\n"
+        "  0 example.com\n"
+        "    issued by Example Intermediate E1\n"
+        "    2026-01-01 to 2026-12-31, 199 days left\n"
+        "    for example.com, www.example.com, *.api.example.com\n"
+        "    EC prime256v1, signed with ecdsa-with-SHA256\n"
+        "  1 Example Intermediate E1\n"
+        "    issued by Example Root R1\n"
+        "    2024-01-01 to 2034-01-01, 2757 days left\n"
+        "    EC prime256v1, signed with ecdsa-with-SHA256\n"
+        "\n"
+        "a client that trusts root.pem: trusted\n"
+        "  example.com (sent as 0)\n"
+        "  └─ Example Intermediate E1 (sent as 1)\n"
+        "     └─ Example Root R1 (from the trust store)\n"
+    )
+
+
+def test_each_trust_store_has_its_verdict_and_one_is_enough() -> None:
+    status, out, _ = run("good.pem", "--trust", "none", "--trust", "root.pem", *DAY)
+    assert status == 0
+    verdicts = [line for line in out.splitlines() if line.startswith("a client")]
+    assert verdicts == ["a client that trusts none: untrusted", "a client that trusts root.pem: trusted"]
+    assert run("good.pem", *DAY)[0] == run("good.pem", "--trust", "none", *DAY)[0] == 1
+
+
+def test_a_missing_intermediate_as_text() -> None:
+    status, out, error = run("leaf-only.pem", "--trust", "root.pem", *DAY)
+    assert (status, error) == (1, "")
+    assert out.splitlines()[6:] == [
+        "",
+        "a client that trusts root.pem: untrusted",
+        "  example.com (sent as 0)",
+        "  └─ Example Intermediate E1 (missing)",
+        "     its certificate is said to be at http://ca.example.net/e1.der",
+        '  error[missing-intermediate]: the certificate of "Example Intermediate E1", which issued "example.com", '
+        "is not sent; http://ca.example.net/e1.der is said to have it",
+    ]
+
+
+def test_what_clients_do_not_mind_is_a_warning() -> None:
+    status, out, _ = run("with-root.pem", "--trust", "root.pem", *DAY)
+    assert status == 0
+    assert out.splitlines()[-1].startswith('  warning[root-sent]: the root "Example Root R1" is sent')
+
+
+def test_json() -> None:
+    status, out, _ = run("good.pem", "--trust", "root.pem", "--format", "json", *DAY)
+    found = json.loads(out)
+    assert (status, found["verdict"], found["reasons"]) == (0, "trusted", [])
+    assert [each["subject"].partition(",")[0] for each in found["path"]] == [
+        "CN=example.com",
+        "CN=Example Intermediate E1",
+        "CN=Example Root R1",
+    ]
+    leaf, middle = found["sent"]
+    assert (leaf["names"], leaf["ca"], middle["ca"]) == (
+        ["example.com", "www.example.com", "*.api.example.com"],
+        False,
+        True,
+    )
+    assert leaf["key"] == {"kind": "EC", "bits": 256, "curve": "prime256v1"}
+    assert (leaf["not_before"], leaf["not_after"]) == ("2026-01-01T00:00:00+00:00", "2026-12-31T00:00:00+00:00")
+    assert leaf["sha256"] == "02ec2a51d89f0919abee3392426e7c85297df277edc987e009ddc1c6b1211691"
+
+
+def test_a_name_that_it_is_not_for() -> None:
+    status, out, _ = run("good.pem", "--trust", "root.pem", "--name", "example.org", "--format", "json", *DAY)
+    found = json.loads(out)
+    assert (status, found["verdict"]) == (1, "untrusted")
+    assert found["reasons"] == [
+        {
+            "rule": "name-mismatch",
+            "certificate": 0,
+            "message": "example.org is none of its names; the nearest is example.com",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("day", "status", "told"),
+    [
+        ("2025-12-31T23:59:59Z", 1, "certificate-not-yet-valid"),
+        ("2026-01-01", 0, "364 days left"),
+        ("2026-12-31T01:00:00+02:00", 0, "0 days left"),
+        ("2027-01-01", 1, "expired 1 day ago"),
+    ],
+)
+def test_the_day_on_which_it_is_read(day: str, status: int, told: str) -> None:
+    found, out, _ = run("good.pem", "--trust", "root.pem", "--at", day)
+    assert found == status
+    assert told in out
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_hostile_names_are_escaped(form: str) -> None:
+    status, out, error = run("hostile.pem", "--trust", "root.pem", "--format", form, *DAY)
+    assert (status, error) == (0, "")
+    assert out.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("no-such.pem", "error: no-such.pem: there is no such file"),
+        (".", "error: .: is a folder"),
+        ("empty.pem", "error: empty.pem:1: empty: there is no certificate in it"),
+        ("der.pem", "error: der.pem:1: a certificate in DER; nginx reads only PEM"),
+        ("good.key", "error: good.key:1: a private key, and no certificate"),
+        ("truncated-second.pem", "has no END"),
+    ],
+)
+def test_what_nginx_would_not_load_has_status_2(file: str, told: str) -> None:
+    status, out, error = run(file)
+    assert (status, out) == (2, "")
+    assert told in error
+    assert "PRIVATE" not in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--trust", "no-such.pem"), "--trust no-such.pem: there is no such file"),
+        (("--trust", "good.key"), "--trust good.key: there is no certificate in it"),
+        (("--format", "xml"), "--format xml: is not known"),
+        (("--at", "yesterday"), "--at yesterday: is no date"),
+        (("--at", "2026-02-30"), "--at 2026-02-30: is no date"),
+        (("--at", "0001-01-01T00:00:00+14:00"), "is no date"),
+        (("--nonsense",), "No such option"),
+    ],
+)
+def test_wrong_use_is_one_message_and_status_2(arguments: tuple[str, ...], told: str) -> None:
+    status, out, error = run("good.pem", *arguments)
+    assert (status, out) == (2, "")
+    assert told in error
+    assert "our fault" not in error
