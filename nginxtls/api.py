@@ -211,7 +211,11 @@ def read(
     from nginxtls.model import Configuration
     from nginxtls.syntax import discover
 
-    nginx, openssl = _nginx(settings.nginx_version), _openssl(settings.openssl_version)
+    wanted, library = settings.nginx_version, settings.openssl_version
+    if wanted == "auto":
+        wanted, found = local_versions()
+        library = library or found
+    nginx, openssl = _nginx(wanted), _openssl(library)
     trust, system, policy = _trust(settings.trust), _system(openssl_conf), _policy(settings.policy)
     files = _files(paths, settings, root)
     sources = discover(paths, stdin_text=stdin_text, files=files)
@@ -294,6 +298,37 @@ def repository_of(place: Path) -> Path | None:
     return next((folder for folder in (place, *place.parents) if (folder / ".git").exists()), None)
 
 
+def local_versions() -> tuple[str, str | None]:
+    """The versions of this machine's nginx and of the OpenSSL it runs with: what ``nginx -V`` on PATH says.
+
+    The only program that is ever run, and only for ``--nginx-version auto``.
+
+    Raises:
+        Trouble: there is no nginx, or it does not tell.
+    """
+    import re
+    import shutil
+    import subprocess
+
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/local/nginx/sbin")
+    if program is None:
+        raise Trouble("--nginx-version auto", "there is no nginx on PATH", "give the version, e.g. 1.26.3")
+    try:
+        done = subprocess.run(
+            [program, "-V"], capture_output=True, text=True, errors="replace", timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Trouble("--nginx-version auto", f"{program} -V failed: {type(error).__name__}") from error
+    nginx = re.search(r"nginx/(\d+\.\d+\.\d+)", done.stderr)
+    if nginx is None:
+        raise Trouble("--nginx-version auto", f"{program} -V names no version", "give the version, e.g. 1.26.3")
+    # "running with" stands there where the library is not the one that nginx was built with.
+    openssl = re.search(r"running with OpenSSL (\S+)", done.stderr) or re.search(
+        r"built with OpenSSL (\S+)", done.stderr
+    )
+    return nginx[1], openssl[1] if openssl else None
+
+
 def _nginx(text: str | None) -> NginxVersion | None:
     if text is None:
         return None
@@ -333,8 +368,15 @@ def _trust(paths: Sequence[str]) -> TrustStore | None:
 
 
 def _policy(name: str | None) -> Policy | None:
-    if name is None:
-        return None
+    return None if name is None else named_policy(name)
+
+
+def named_policy(name: str) -> Policy:
+    """A policy by its name, or from a file.
+
+    Raises:
+        Trouble: there is none, or it is not well-formed.
+    """
     from nginxtls.tls import PolicyError, load_policy, policies, policy
 
     try:

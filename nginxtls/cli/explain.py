@@ -1,22 +1,38 @@
-"""``nginxtls explain RULE``: the documentation of a rule."""
+"""``nginxtls explain RULE`` and ``explain --policy NAME``: the page of a rule, the items of a policy as a table."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nginxtls.errors import Trouble
+
+if TYPE_CHECKING:
+    from nginxtls.tls import Policy
+
 
 def explain(
-    rule: Annotated[str, typer.Argument(metavar="RULE", help="The rule's name, e.g. missing-intermediate.")],
+    rule: Annotated[
+        str, typer.Argument(metavar="[RULE]", help="The rule's name, e.g. missing-intermediate.", show_default=False)
+    ] = "",
+    policy: Annotated[
+        str, typer.Option("--policy", metavar="NAME", help="A policy or a policy file.", show_default=False)
+    ] = "",
 ) -> None:
-    """Explain a rule: what is wrong, why it matters, how to mend it."""
-    import sys
+    """Explain a rule: what is wrong, why it matters, how to mend it; or a policy: what it asks for, item by item."""
+    if bool(rule) == bool(policy):
+        raise Trouble("nginxtls explain", "wants a rule or a policy", "nginxtls rules lists the rules")
+    if policy:
+        from nginxtls.api import named_policy
 
-    from nginxtls.registry import find_rule, installed_rules
-    from nginxtls.rulebook import page
+        text = _table(named_policy(policy))
+    else:
+        from nginxtls.registry import find_rule, installed_rules
+        from nginxtls.rulebook import page
 
-    text = page(find_rule(installed_rules(), rule))
+        text = page(find_rule(installed_rules(), rule))
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown
@@ -24,3 +40,34 @@ def explain(
         Console().print(Markdown(text))
     else:
         print(text, end="")
+
+
+def _table(policy: Policy) -> str:
+    """The policy as a Markdown table: item, what it asks for, clause."""
+    lines = [
+        f"# {policy.title}",
+        "",
+        f"{policy.publisher}, version {policy.version} of {policy.date}; {policy.status}. <{policy.reference}>",
+        "",
+        "| item | asks for | clause |",
+        "| --- | --- | --- |",
+    ]
+    for item, details in policy.items.items():
+        asked = "; ".join(
+            f"{name.replace('_', ' ')}: {_words(value)}"
+            for name, value in details.items()
+            if name not in ("clause", "basis")
+        )
+        lines.append(f"| {item.replace('_', ' ')} | {asked} | {details.get('clause', '')} |")
+    lines += ["", *(f"- {note}" for note in policy.notes)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_words(inner)}" for key, inner in value.items())
+    return str(value)

@@ -29,7 +29,12 @@ Paths = Annotated[
 ]
 NginxVersion = Annotated[
     str,
-    typer.Option("--nginx-version", metavar="VERSION", help="The nginx it is for, e.g. 1.26.3.", show_default=False),
+    typer.Option(
+        "--nginx-version",
+        metavar="VERSION",
+        help="The nginx it is for, e.g. 1.26.3; auto asks nginx -V.",
+        show_default=False,
+    ),
 ]
 OpenSSLVersion = Annotated[
     str,
