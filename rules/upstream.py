@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.grouping import listed, spoken
@@ -35,6 +36,10 @@ _PRIVATE = re.compile(
 _WEAK = re.compile(r"(RC4|EXP(ORT)?\b|EXPORT\d+|3DES|DES-CBC|NULL|ADH|AECDH|\bLOW\b|\bSSLv2\b)", re.IGNORECASE)
 
 
+_PASS_NAMES = frozenset(PASSES)
+
+
+@lru_cache(maxsize=16384)
 def _passes(server: VirtualServer) -> list[Upstream]:
     """Every place of an http server that passes requests on, whatever it speaks."""
     return _passes_of(server, _levels(server))
@@ -47,7 +52,7 @@ def _levels(server: VirtualServer) -> list[tuple[Scope, Location | None]]:
 def _passes_of(server: VirtualServer, levels: list[tuple[Scope, Location | None]]) -> list[Upstream]:
     found = []
     for scope, location in levels:
-        for name in PASSES:
+        for name in PASSES if not _PASS_NAMES.isdisjoint(scope.own) else ():
             family = name.removesuffix("_pass")
             found += [Upstream(line, family, scope, server, location) for line in scope.all(name) if line.args]
     return found
