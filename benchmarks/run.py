@@ -3,7 +3,8 @@
     python benchmarks/run.py --sites 100 1000 5000 [--tools crossplane nginxtls warm …] [--json FILE] [--compare FILE]
 
 Tools that are not installed are left out: gixy-ng and Gixy-Next each want an environment of its own (their command is
-given with --gixy-ng / --gixy-next), ``nginx -t`` wants an nginx that accepts the tree. Ratios are of medians, to crossplane.parse of the tree.
+given with --gixy-ng / --gixy-next), ``nginx -t`` wants an nginx that accepts the tree. Ratios are of medians, to
+crossplane.parse of the tree.
 """
 
 from __future__ import annotations
