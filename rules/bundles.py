@@ -46,10 +46,7 @@ def meant(bundle: ServedBundle) -> list[Endpoint]:
 def served_on(servers: Iterable[VirtualServer]) -> tuple[str, ...]:
     """The TLS endpoints of servers as findings name them, whatever may keep nginx from serving there."""
     found = (
-        f"{server.title} on {socket.label}"
-        for server in servers
-        for socket in server.sockets
-        if socket.tls or server.ssl_on or server.starttls
+        f"{server.title} on {socket.label}" for server in servers for socket in server.sockets if socket.speaks_tls
     )
     return tuple(dict.fromkeys(found))
 

@@ -31,7 +31,7 @@ def titles(servers: Iterable[VirtualServer]) -> tuple[str, ...]:
     """The TLS endpoints of servers as findings name them."""
     found = []
     for server in servers:
-        labels = [socket.label for socket in server.sockets if socket.tls or server.ssl_on or server.starttls]
+        labels = [socket.label for socket in server.sockets if socket.speaks_tls]
         found += [f"{server.title} on {label}" for label in labels]
     return tuple(dict.fromkeys(found))
 

@@ -133,7 +133,7 @@ class Configuration:
             Endpoint(socket, server, self.effective(socket, server))
             for server in self.servers
             for socket in server.sockets or self._assumed_sockets(server)
-            if socket.tls or server.ssl_on or server.starttls
+            if socket.speaks_tls
         ]
 
     def effective(self, socket: Socket, server: VirtualServer) -> EffectiveTLS:

@@ -99,9 +99,7 @@ class Handshake:
     @property
     def tls(self) -> bool:
         """TLS is spoken there, from the start or after STARTTLS."""
-        if self.socket is None or self._server is None:
-            return False
-        return self.socket.tls or self._server.ssl_on or self._server.starttls
+        return self.socket is not None and self.socket.speaks_tls
 
     @property
     def refusal(self) -> str | None:

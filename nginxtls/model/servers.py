@@ -158,7 +158,7 @@ class VirtualServer:
     @property
     def speaks_tls(self) -> bool:
         """It listens on at least one TLS or QUIC socket (``ssl on`` of old versions counts)."""
-        return any(socket.tls for socket in self.sockets) or self.ssl_on or self.starttls
+        return any(socket.speaks_tls for socket in self.sockets) or (self.fragment and self.ssl_on)
 
     @property
     def ssl_on(self) -> bool:

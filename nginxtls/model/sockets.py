@@ -144,6 +144,11 @@ class Socket:
         return self.explicit_default or self.servers[0]
 
     @property
+    def speaks_tls(self) -> bool:
+        """By ``ssl`` or ``quic`` on a line, or by the default server's ``ssl on`` (measured on 1.22.1) or starttls."""
+        return self.tls or self.default.ssl_on or self.default.starttls
+
+    @property
     def names(self) -> NameTable:
         if self._names is None:
             self._names = NameTable(self.servers)

@@ -78,6 +78,20 @@ def test_flags_of_one_socket_are_joined(configure: Configure) -> None:
     assert configuration.handshake("127.0.0.1", 443, "a.test").tls
 
 
+@pytest.mark.parametrize(("first", "second", "tls"), [("ssl on;", "", True), ("", "ssl on;", False)])
+def test_the_old_ssl_on_of_the_default_server_holds_for_its_socket(
+    configure: Configure, first: str, second: str, tls: bool
+) -> None:
+    configuration = configure(
+        f"{EC} server {{ listen 443; server_name a.test; {first} }}"
+        f"server {{ listen 443; server_name b.test; {second} }}",
+        nginx="1.22.1",
+        openssl="3.0.20",
+    )
+    assert configuration.handshake("127.0.0.1", 443, "a.test").tls is tls
+    assert configuration.handshake("127.0.0.1", 443, "b.test").tls is tls
+
+
 def test_stream_has_no_names_before_1_25_5(configure: Configure) -> None:
     text = f"events {{}} stream {{ server {{ listen 443 ssl; server_name b.test; return x; {EC} }} }}"
     old = configure(text, nginx="1.22.1")
