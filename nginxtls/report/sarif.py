@@ -77,7 +77,11 @@ class _Run:
         driver: dict[str, Any] = {
             "name": "nginxtls",
             "rules": [_descriptor(name, self.report.rules.get(name), by_rule.get(name)) for name in names],
-            "notifications": [{"id": name, "shortDescription": {"text": text}} for name, text in NOTIFICATIONS.items()],
+            "notifications": [
+                # GitHub wants of them what it wants of rules.
+                {"id": name, **{part: {"text": text} for part in ("shortDescription", "fullDescription", "help")}}
+                for name, text in NOTIFICATIONS.items()
+            ],
         }
         if self.options.version:
             driver |= {"version": self.options.version, "semanticVersion": self.options.version}
@@ -167,13 +171,14 @@ class _Run:
         if len(line) <= SNIPPET:
             start = location.span.column - 1
             region["snippet"] = {"text": visible(line[start : place.end_column - 1])}
-            physical["contextRegion"] = {
-                "startLine": place.line,
-                "startColumn": 1,
-                "endLine": place.line,
-                "endColumn": max(len(line) + 1, place.end_column),
-                "snippet": {"text": _tabbed(line)},
-            }
+            if place.column > 1 or place.end_column <= len(line):  # a context is more than its region
+                physical["contextRegion"] = {
+                    "startLine": place.line,
+                    "startColumn": 1,
+                    "endLine": place.line,
+                    "endColumn": max(len(line) + 1, place.end_column),
+                    "snippet": {"text": _tabbed(line)},
+                }
         return {"physicalLocation": physical, **({"message": {"text": _plain(text)}} if text else {})}
 
     def _artifact(self, file: str) -> dict[str, Any]:
