@@ -19,7 +19,7 @@ from nginxtls.syntax.tree import UNKNOWN, Directive, Tree
 from nginxtls.tls import OpenSSL, SystemConfiguration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from nginxtls.model.handshake import Handshake
     from nginxtls.model.refusals import Refusal
@@ -330,8 +330,3 @@ class Configuration:
 
         found = read_dhparam(content)
         return found.bits if isinstance(found, DHParameters) else None
-
-
-def sort_directives(directives: Iterable[Directive]) -> list[Directive]:
-    """By file name and place."""
-    return sorted(directives, key=lambda d: (d.file.name, d.start))

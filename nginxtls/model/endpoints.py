@@ -39,7 +39,7 @@ _CANONICAL = {name.lower(): name for name in ("SSLv2", "SSLv3", "TLSv1", "TLSv1.
     "tlsv1.0": "TLSv1"
 }
 
-DEFAULT_SERVER, SELECTED_SERVER = "D", "B"
+DEFAULT_SERVER = "D"
 SINCE_CLIENT_HELLO = (1, 29, 2)
 """From this version on nginx reads SNI in OpenSSL's ClientHello callback, before the version is chosen."""
 

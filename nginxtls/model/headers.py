@@ -9,9 +9,6 @@ if TYPE_CHECKING:
     from nginxtls.model.settings import Scope
     from nginxtls.syntax.tree import Directive
 
-STATUSES = frozenset({200, 201, 204, 206, 301, 302, 303, 304, 307, 308})
-"""The statuses whose answers get headers without ``always`` (ngx_http_headers_filter_module)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Header:

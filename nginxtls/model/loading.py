@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nginxtls.model import variables
 from nginxtls.model.certificates import is_file
 from nginxtls.model.endpoints import protocol_names
-from nginxtls.tls import CipherString, evaluate_ciphersuites, evaluate_groups
+from nginxtls.tls import CipherString, ServerKey, evaluate_ciphersuites, evaluate_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 
 WEAK_DIGEST_REFUSED_BEFORE = (3, 5)
 """OpenSSL 1.1.1 and 3.0 refuse a SHA-1 or MD5 signed chain at level ≥ 1; 3.5 and 3.6 load it (measured)."""
-
-LEVEL_BITS = {
-    # security level: least bits of RSA, DH and DSA keys; of EC keys (SSL_CTX_set_security_level(3))
-    0: (0, 0),
-    1: (1024, 160),
-    2: (2048, 224),
-    3: (3072, 256),
-    4: (7680, 384),
-    5: (15360, 512),
-}
 
 
 def address_text(address: str, port: int) -> str:
@@ -194,7 +184,7 @@ def _strength(server: VirtualServer, served: ServedBundle, level: int) -> Iterat
     for index, certificate in enumerate(served.bundle.certificates):
         call = "SSL_CTX_use_certificate" if index == 0 else "SSL_CTX_set0_chain"
         who = "ee" if index == 0 else "ca"
-        if _too_small(certificate.key.kind, certificate.key.bits, level):
+        if not certificate.key.allowed(level):
             text = f'{call}("{served.path}") failed: {who} key too small'
             yield _refuse(served.directive, "certificate", text, arg=0)
             return
@@ -203,13 +193,6 @@ def _strength(server: VirtualServer, served: ServedBundle, level: int) -> Iterat
             text = f'{call}("{served.path}") failed: ca md too weak'
             yield _refuse(served.directive, "certificate", text, arg=0)
             return
-
-
-def _too_small(kind: str, bits: int | None, level: int) -> bool:
-    if bits is None or kind not in ("RSA", "RSA-PSS", "DSA", "EC"):
-        return False
-    modulus, curve = LEVEL_BITS[min(level, 5)]
-    return bits < (curve if kind == "EC" else modulus)
 
 
 def _clients(server: VirtualServer) -> Iterator[Refusal]:
@@ -268,7 +251,9 @@ def _dhparam(server: VirtualServer) -> Iterator[Refusal]:
     bits = configuration.dhparam_bits(path, origin)
     if bits is None:
         yield _refuse(origin, "dhparam", f'PEM_read_bio_DHparams("{path}") failed: no start line', arg=0)
-    elif configuration.openssl.version >= (3, 0) and (bits < 1024 or _too_small("RSA", bits, _loading_level(server))):
+        return
+    strength = ServerKey("RSA", bits)  # of finite fields the levels count the same bits
+    if configuration.openssl.version >= (3, 0) and (bits < 1024 or not strength.allowed(_loading_level(server))):
         yield _refuse(origin, "dhparam", f'SSL_CTX_set_tmp_dh("{path}") failed: dh key too small', arg=0)
 
 

@@ -81,11 +81,6 @@ class Setting:
         """No template text and no nginx variable in the value."""
         return not any(UNKNOWN in value or "$" in value for value in self.values)
 
-    @property
-    def origin_text(self) -> str:
-        """``nginx.conf:12``, or ``default``."""
-        return f"{self.origin.file.name}:{self.origin.line}" if self.origin else "default"
-
 
 class Scope:
     """A block as a level of inheritance: its own directives by name, and the level around it."""

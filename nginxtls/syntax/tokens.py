@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 TOKEN = re.compile(
     r"""[ \t\r\n]*(?:
@@ -93,11 +93,6 @@ def read_statement(text: str, position: int) -> Statement:
             words.append(Word(start, position, False))
         else:
             return Statement(words, match[3] or "", start, position, comments, faults)
-
-
-def head_words(text: str, position: int) -> Iterator[Word]:
-    """The words of a statement that is known to be well read, without its terminator."""
-    return iter(read_statement(text, position).words)
 
 
 def _end_of_open_quote(text: str, start: int) -> int:

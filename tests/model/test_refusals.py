@@ -63,6 +63,12 @@ def test_nginx_would_start_in_silence(configure: Configure, server: str) -> None
     assert told(configure(f"server {{ {server} }}")) == []
 
 
+def test_ed25519_is_too_small_for_level_4(configure: Configure) -> None:
+    pair = "ssl_certificate certificates/ed25519.pem; ssl_certificate_key certificates/ed25519.key;"
+    assert told(configure(f"server {{ {pair} ssl_ciphers ALL:@SECLEVEL=3; }}")) == []
+    assert "ee key too small" in told(configure(f"server {{ {pair} ssl_ciphers ALL:@SECLEVEL=4; }}"))[0][1]
+
+
 def test_sha1_chains_start_on_openssl_3_5_and_not_on_3_0(configure: Configure) -> None:
     text = "server { ssl_certificate certificates/sha1.pem; ssl_certificate_key certificates/sha1.key; }"
     assert told(configure(text, openssl="3.5.9")) == []

@@ -39,14 +39,6 @@ def may_be_template(text: str) -> bool:
     return _QUICK.search(text) is not None
 
 
-class Unclosed(Exception):
-    """A tag that is opened at ``start`` and never closed."""
-
-    def __init__(self, start: int) -> None:
-        super().__init__(start)
-        self.start = start
-
-
 def scan(text: str, engines: set[str], unclosed: list[int]) -> Iterator[Tag]:
     """The tags in order. Fills in the engines met and the offsets of tags that are never closed."""
     kong = "${{" in text and "\n> " in text
