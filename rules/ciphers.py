@@ -13,7 +13,8 @@ from nginxtls.rules.grouping import (
     default_is_sure,
     legacy_suites,
     listed,
-    live,
+    live_kinds,
+    sockets,
     suites_by_version,
     surely_absent,
     titles,
@@ -1158,7 +1159,7 @@ class IgnoredCiphersuites(Rule):
         if nginx is None or nginx.at_least(1, 29, 2):
             return
         groups: dict[Directive, list[Endpoint]] = {}
-        for endpoint in live(configuration):
+        for endpoint in live_kinds(configuration):
             if endpoint.is_default or not default_is_sure(endpoint.socket, configuration):
                 continue
             mine = endpoint.server.conf_command("Ciphersuites")
@@ -1166,10 +1167,10 @@ class IgnoredCiphersuites(Rule):
             if mine and (theirs is None or theirs[0] != mine[0]):
                 groups.setdefault(mine[1], []).append(endpoint)
         for directive, endpoints in groups.items():
-            sockets = listed(list(dict.fromkeys(e.socket.label for e in endpoints)))
             yield self.at(
                 directive,
-                f"these TLS 1.3 suites are not used on {sockets}: before nginx 1.29.2 its default server decides",
+                f"these TLS 1.3 suites are not used on {sockets(endpoints)}:"
+                " before nginx 1.29.2 its default server decides",
                 help="set them at the http level",
                 endpoints=titles(endpoints),
             )

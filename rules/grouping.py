@@ -7,18 +7,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location
-from nginxtls.model.endpoints import origin_of
-from nginxtls.tls import PROTOCOLS, CipherString, OpenSSL, ServerKey, Suite, negotiable
+from nginxtls.model.endpoints import ASSUMED_KEYS, origin_of
+from nginxtls.tls import PROTOCOLS, CipherString, OpenSSL, Suite, negotiable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nginxtls.model import Configuration, Endpoint, Setting, Socket, VirtualServer
+    from nginxtls.model import Configuration, Endpoint, Kind, Setting, Socket, VirtualServer
     from nginxtls.syntax.tree import Directive
 
 OPENSSL_102 = OpenSSL.parse("1.0.2u")
 OPENSSL_111 = OpenSSL.parse("1.1.1w")
-ASSUMED_KEYS = (ServerKey("RSA", 2048, None), ServerKey("EC", 256, "prime256v1"))
 
 
 def spoken(versions: Iterable[str]) -> str:
@@ -39,8 +38,18 @@ def listed(words: Sequence[str], most: int = 4) -> str:
 
 
 def titles(endpoints: Iterable[Endpoint]) -> tuple[str, ...]:
-    """The endpoints as findings name them."""
-    return tuple(dict.fromkeys(endpoint.title for endpoint in endpoints))
+    """The endpoints as findings name them, those of a kind one by one, in the order of the configuration."""
+    return tuple(dict.fromkeys(endpoint.title for endpoint in everyone(endpoints)))
+
+
+def sockets(endpoints: Iterable[Endpoint]) -> str:
+    """The sockets of some endpoints, in words."""
+    return listed(list(dict.fromkeys(endpoint.socket.label for endpoint in everyone(endpoints))))
+
+
+def everyone(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    """Each endpoint by itself, in the order of the configuration: for what holds of one of a kind and not of all."""
+    return sorted((each for one in endpoints for each in one.everyone), key=lambda endpoint: endpoint.number)
 
 
 @lru_cache(maxsize=4)
@@ -49,10 +58,19 @@ def live(configuration: Configuration) -> list[Endpoint]:
     return [endpoint for endpoint in configuration.endpoints if not endpoint.server.rejects_handshake]
 
 
+@lru_cache(maxsize=4)
+def live_kinds(configuration: Configuration) -> list[Kind]:
+    """The kinds of endpoints that are meant to serve, for rules about what those of a kind have in common."""
+    return [kind for kind in configuration.kinds if not kind.server.rejects_handshake]
+
+
 def by_origin(
     configuration: Configuration, name: str, endpoints: Iterable[Endpoint] | None = None
 ) -> dict[Directive | None, list[Endpoint]]:
-    """Endpoints by the directive that decides a setting for them (ssl_conf_command included); None: a default."""
+    """Endpoints by the directive that decides a setting for them (ssl_conf_command included); None: a default.
+
+    Where no endpoints are given, the live ones by kind.
+    """
     if endpoints is None:
         return _all_by_origin(configuration, name)
     found: dict[Directive | None, list[Endpoint]] = {}
@@ -63,8 +81,8 @@ def by_origin(
 
 @lru_cache(maxsize=64)
 def _all_by_origin(configuration: Configuration, name: str) -> dict[Directive | None, list[Endpoint]]:
-    """``by_origin`` of all live endpoints, worked out once for all rules that ask."""
-    return by_origin(configuration, name, live(configuration))
+    """``by_origin`` of all live kinds, worked out once for all rules that ask."""
+    return by_origin(configuration, name, live_kinds(configuration))
 
 
 def surely_absent(endpoints: Iterable[Endpoint], name: str) -> list[Endpoint]:
@@ -78,7 +96,7 @@ def is_absent(setting: Setting) -> bool:
 
 def where_missing(configuration: Configuration, endpoints: Sequence[Endpoint]) -> Directive | None:
     """Where to tell of a directive that is missing: the one server that lacks it, or the block around them all."""
-    servers = {endpoint.server for endpoint in endpoints}
+    servers = {endpoint.server for endpoint in everyone(endpoints)}
     if len(servers) == 1:
         return next(iter(servers)).directive
     kind = endpoints[0].server.kind

@@ -9,7 +9,8 @@ from nginxtls.rules.grouping import (
     default_is_sure,
     legacy_suites,
     listed,
-    live,
+    live_kinds,
+    sockets,
     suites_by_version,
     titles,
     word_place,
@@ -366,7 +367,7 @@ class IgnoredGroups(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         found: dict[Directive, list[Endpoint]] = {}
-        for endpoint in live(configuration):
+        for endpoint in live_kinds(configuration):
             server, default = endpoint.server, endpoint.socket.default
             if server is default or not default_is_sure(endpoint.socket, configuration):
                 continue
@@ -381,12 +382,12 @@ class IgnoredGroups(Rule):
         for place, endpoints in found.items():
             default = endpoints[0].socket.default
             theirs = origin_of(default, "ssl_ecdh_curve")
-            sockets = listed(list(dict.fromkeys(e.socket.label for e in endpoints)))
             if place is theirs:
-                message = f"these groups hold for every name on {sockets}, not for this one server"
+                message = f"these groups hold for every name on {sockets(endpoints)}, not for this one server"
             else:
                 has = listed([g.name for g in groups_of(default).groups]) if theirs else "OpenSSL's own"
-                message = f"these groups are not used on {sockets}: its default server's hold for every name, {has}"
+                shared = sockets(endpoints)
+                message = f"these groups are not used on {shared}: its default server's hold for every name, {has}"
             winner = theirs or default.directive
             yield self.at(
                 place,
@@ -562,7 +563,7 @@ class UnusedDhparam(Rule):
 def _group_lists(configuration: Configuration) -> Iterator[tuple[Directive, GroupList, list[Endpoint]]]:
     """The lists of groups that nginx loads and that can be judged, each with the endpoints of its servers."""
     found: dict[Directive, tuple[VirtualServer, list[Endpoint]]] = {}
-    for endpoint in live(configuration):
+    for endpoint in live_kinds(configuration):
         for server in dict.fromkeys((endpoint.socket.default, endpoint.server)):
             directive = origin_of(server, "ssl_ecdh_curve")
             if directive is not None and directive.known and directive.args and "$" not in directive.args[-1]:

@@ -9,8 +9,9 @@ from nginxtls.rules.grouping import (
     cipher_text,
     default_is_sure,
     listed,
-    live,
+    live_kinds,
     reaches_tls10,
+    sockets,
     spoken,
     suites_by_version,
     surely_absent,
@@ -731,7 +732,7 @@ class DeadDefaultServer(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         groups: dict[Directive, list[Endpoint]] = {}
         why: dict[Directive, str] = {}
-        for endpoint in configuration.endpoints:
+        for endpoint in configuration.kinds:
             default = endpoint.socket.default
             setting = default.setting("ssl_protocols")
             dead = endpoint.tls.dead_default
@@ -786,7 +787,7 @@ class ConfCommandOverridesProtocols(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         groups: dict[Directive, list[Endpoint]] = {}
-        for endpoint in live(configuration):
+        for endpoint in live_kinds(configuration):
             setting = endpoint.tls.protocols
             if not setting.known or not setting.directives:
                 continue
@@ -860,7 +861,7 @@ class IgnoredProtocolLimit(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         groups: dict[Directive, list[Endpoint]] = {}
-        for endpoint in live(configuration):
+        for endpoint in live_kinds(configuration):
             if endpoint.is_default or not default_is_sure(endpoint.socket, configuration):
                 continue
             for name in ("MinProtocol", "MaxProtocol"):
@@ -955,7 +956,7 @@ def overruled(
     that it inherits from or, where the default server alone has a line of its own, that one.
     """
     groups: dict[tuple[Directive, VirtualServer], list[Endpoint]] = {}
-    for endpoint in live(configuration):
+    for endpoint in live_kinds(configuration):
         server, default = endpoint.server, endpoint.socket.default
         if server is default or not server.has_tls_context or not default_is_sure(endpoint.socket, configuration):
             continue
@@ -976,11 +977,6 @@ def winner(directive: Directive, default: VirtualServer, name: str, text: str) -
     """The default server's line, or its block, as a second place of a finding."""
     place = default.setting(name).origin or default.directive
     return [label(place, text)] if place not in (None, directive) and place else []
-
-
-def sockets(endpoints: Iterable[Endpoint]) -> str:
-    """The sockets of some endpoints, in words."""
-    return listed(list(dict.fromkeys(endpoint.socket.label for endpoint in endpoints)))
 
 
 # -- versions ----------------------------------------------------------------------------------------------------------

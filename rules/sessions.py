@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from nginxtls.rules.grouping import (
     by_origin,
     default_is_sure,
+    everyone,
     is_absent,
-    listed,
-    live,
+    live_kinds,
+    sockets,
     suites_by_version,
     titles,
     where_missing,
@@ -229,7 +230,7 @@ class IgnoredEarlyData(Rule):
             winner = theirs.origin or default.directive
             yield self.at(
                 directive,
-                f"ssl_early_data {mine.value} is unused on {_sockets(endpoints)}: the default server decides, having it"
+                f"ssl_early_data {mine.value} is unused on {sockets(endpoints)}: the default server decides, having it"
                 f" {theirs.value or 'off'}",
                 labels=[label(winner, "decides for every name on the socket")] if winner else (),
                 help="set it at the http level",
@@ -539,7 +540,7 @@ class TicketsDifferOnSocket(Rule):
             winner = default.setting("ssl_session_tickets").origin or default.directive
             yield self.at(
                 directive,
-                f"session tickets differ from those of the default server of {_sockets(endpoints)}:"
+                f"session tickets differ from those of the default server of {sockets(endpoints)}:"
                 " before nginx 1.29.2 no session is resumed",
                 labels=[label(winner, "the default server")] if winner else (),
                 help="set it at the http level",
@@ -640,7 +641,7 @@ class IgnoredSessionCache(Rule):
                 winner = default.setting(name).origin or default.directive
                 yield self.at(
                     directive,
-                    f"{name} is not used on {_sockets(endpoints)}: the default server's holds for every name",
+                    f"{name} is not used on {sockets(endpoints)}: the default server's holds for every name",
                     labels=[label(winner, "decides for every name on the socket")] if winner else (),
                     help="set it at the http level",
                     endpoints=titles(endpoints),
@@ -868,14 +869,14 @@ PASSES = {
 
 
 def _with_early_data(configuration: Configuration) -> list[Endpoint]:
-    return [
+    return everyone(
         e
-        for e in live(configuration)
+        for e in live_kinds(configuration)
         if e.socket.kind == "http"
         and e.tls.setting("ssl_early_data").enabled
         and "TLSv1.3" in e.tls.enabled
         and e.tls.nginx.at_least(1, 15, 3)
-    ]
+    )
 
 
 def _places(server: VirtualServer) -> Iterator[tuple[Directive, Scope]]:
@@ -953,7 +954,7 @@ def _ignored(
 ) -> Iterator[tuple[Directive, VirtualServer, list[Endpoint]]]:
     """A server's own lines that the default server of its socket overrules, with that server and the endpoints."""
     found: dict[tuple[Directive, VirtualServer], list[Endpoint]] = {}
-    for endpoint in live(configuration):
+    for endpoint in live_kinds(configuration):
         server, default = endpoint.server, endpoint.socket.default
         mine, theirs = server.setting(name), default.setting(name)
         if server is default or mine.level != "server" or mine.origin is None:
@@ -963,10 +964,6 @@ def _ignored(
         if (theirs.directives or theirs.certain) and value(mine) != value(theirs):
             found.setdefault((mine.origin, default), []).append(endpoint)
     yield from ((line, default, endpoints) for (line, default), endpoints in found.items())
-
-
-def _sockets(endpoints: list[Endpoint]) -> str:
-    return listed(list(dict.fromkeys(endpoint.socket.label for endpoint in endpoints)))
 
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY, "M": 30 * DAY, "y": 365 * DAY, "": 1}

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nginxtls.rules.bundles import chain_of, faults, meant
-from nginxtls.rules.grouping import by_origin, is_absent, listed, titles
+from nginxtls.rules.grouping import (
+    by_origin,
+    everyone,
+    is_absent,
+    listed,
+    titles,
+)
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.loading import issuer_at_hand
@@ -33,7 +39,7 @@ def stapling(configuration: Configuration) -> Iterator[tuple[Directive, list[End
             continue
         asking = [e for e in endpoints if e.tls.setting("ssl_stapling_file").is_default]
         if asking:
-            yield origin, asking
+            yield origin, everyone(asking)
 
 
 def served(endpoints: Iterable[Endpoint]) -> dict[ServedBundle, list[Endpoint]]:
@@ -125,7 +131,7 @@ def _removal(origin: Directive, endpoints: list[Endpoint], configuration: Config
     dead = set(endpoints)
     lines = [origin]
     for line, users in by_origin(configuration, "ssl_stapling_verify").items():
-        if line is not None and not line.branch and set(users) <= dead:
+        if line is not None and not line.branch and dead.issuperset(everyone(users)):
             lines.append(line)
     safe = safe and configuration.kind == "full" and not origin.branch
     return Fix("remove it", tuple(delete(line) for line in lines), safe=safe)

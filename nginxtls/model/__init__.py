@@ -2,7 +2,7 @@
 
 from nginxtls.model.certificates import ServedBundle
 from nginxtls.model.configuration import Configuration
-from nginxtls.model.endpoints import EffectiveTLS, Endpoint
+from nginxtls.model.endpoints import EffectiveTLS, Endpoint, Kind
 from nginxtls.model.handshake import Handshake
 from nginxtls.model.headers import Header
 from nginxtls.model.names import ServerName
@@ -19,6 +19,7 @@ __all__ = [
     "Endpoint",
     "Handshake",
     "Header",
+    "Kind",
     "Listen",
     "Location",
     "NginxVersion",

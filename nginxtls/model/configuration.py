@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nginxtls.finding import Location as Place
 from nginxtls.finding import NotChecked
 from nginxtls.model.certificates import ServedBundle, is_file
-from nginxtls.model.endpoints import EffectiveTLS, Endpoint
+from nginxtls.model.endpoints import EffectiveTLS, Endpoint, Kind, kinds_of
 from nginxtls.model.servers import VirtualServer
 from nginxtls.model.settings import Scope
 from nginxtls.model.sockets import Socket, connected, join
@@ -73,7 +73,7 @@ class Configuration:
         self.variables: frozenset[str] | None = None
         self.shared_suites: dict[object, dict[str, tuple[Suite, ...]]] = {}
         self.shared_refusals: dict[object, tuple[Refusal, ...]] = {}
-        """What servers with the same TLS lines and certificates have in common (``VirtualServer.tls_scope``)."""
+        """What servers with the same TLS lines and certificates have in common (``VirtualServer.tls_lines``)."""
         self._dhparams: dict[str, int | None] = {}
         self.upstream_groups: dict[tuple[str, str], Directive] = {}
         self.blocks: dict[str, Scope] = {}
@@ -129,12 +129,19 @@ class Configuration:
     @cached_property
     def endpoints(self) -> list[Endpoint]:
         """Every virtual server on each of its TLS sockets, in configuration order."""
-        return [
-            Endpoint(socket, server, self.effective(socket, server))
+        places = (
+            (socket, server)
             for server in self.servers
             for socket in server.sockets or self._assumed_sockets(server)
             if socket.speaks_tls
-        ]
+        )
+        return [Endpoint(socket, server, number) for number, (socket, server) in enumerate(places)]
+
+    @cached_property
+    def kinds(self) -> list[Kind]:
+        """The endpoints by kind: those of a kind differ in names, certificates and locations alone."""
+        self.bundles  # noqa: B018 - loaded in the order of the text, so that the first line that names one stands for it
+        return kinds_of(self.endpoints)
 
     def effective(self, socket: Socket, server: VirtualServer) -> EffectiveTLS:
         """The TLS settings that a client of a server meets on a socket; made once."""

@@ -64,6 +64,14 @@ def flags() -> frozenset[str]:
     return frozenset(entry.directive for entry in entries() if entry.syntax == "on | off")
 
 
+@cache
+def tls_names() -> frozenset[str]:
+    """The directives that settle how a server speaks TLS, but for its certificates and their keys."""
+    modules = ("http_ssl", "stream_ssl", "mail_ssl", "http_v2", "http_v3")
+    names = {entry.directive for entry in entries() if entry.module in modules}
+    return frozenset(names | {"starttls", "resolver"}) - {"ssl_certificate", "ssl_certificate_key"}
+
+
 def default_of(kind: str, name: str) -> str | None:
     """The documented default of a directive, or None if it has none."""
     entry = by_kind_and_name().get((kind, name))

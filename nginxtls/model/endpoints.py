@@ -7,7 +7,7 @@ tests/conformance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from nginxtls.tls import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from nginxtls.model.certificates import ServedBundle
     from nginxtls.model.servers import VirtualServer
@@ -40,6 +40,8 @@ _CANONICAL = {name.lower(): name for name in ("SSLv2", "SSLv3", "TLSv1", "TLSv1.
 }
 
 DEFAULT_SERVER = "D"
+ASSUMED_KEYS = (ServerKey("RSA", 2048, None), ServerKey("EC", 256, "prime256v1"))
+"""What a certificate that could not be read may have."""
 SINCE_CLIENT_HELLO = (1, 29, 2)
 """From this version on nginx reads SNI in OpenSSL's ClientHello callback, before the version is chosen."""
 
@@ -76,13 +78,17 @@ def protocol_names(values: Iterable[str]) -> frozenset[str]:
     return frozenset(_CANONICAL[value.lower()] for value in values if value.lower() in _CANONICAL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:
-    """A virtual server on one of its TLS sockets."""
+    """A virtual server on one of its TLS sockets; ``number`` is its place among the endpoints of the configuration."""
 
     socket: Socket
     server: VirtualServer
-    tls: EffectiveTLS
+    number: int = 0
+
+    @property
+    def tls(self) -> EffectiveTLS:
+        return self.server.configuration.effective(self.socket, self.server)
 
     @property
     def is_default(self) -> bool:
@@ -97,6 +103,52 @@ class Endpoint:
     def title(self) -> str:
         """``shop.example.com on *:443``."""
         return f"{self.server.title} on {self.socket.label}"
+
+    @property
+    def everyone(self) -> Sequence[Endpoint]:
+        """The endpoints that this one stands for: itself, or all of its kind."""
+        return (self,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind(Endpoint):
+    """The first of the endpoints that serve alike: the same TLS lines and keys behind the same default server.
+
+    What holds of its ``tls`` but for names, certificates and locations holds of ``everyone``, so that a rule about
+    protocols looks once at what thousands of servers share.
+    """
+
+    endpoints: list[Endpoint] = field(default_factory=list)
+
+    @property
+    def everyone(self) -> Sequence[Endpoint]:
+        return self.endpoints
+
+
+def kinds_of(endpoints: Iterable[Endpoint]) -> list[Kind]:
+    """Endpoints by kind, in order of each kind's first."""
+    found: dict[object, Kind] = {}
+    for endpoint in endpoints:
+        socket, server = endpoint.socket, endpoint.server
+        default = socket.default
+        context = server if server.has_tls_context else default
+        key = (
+            default,
+            socket.kind,
+            socket.quic,
+            socket.http2,
+            socket.explicit_default is None,
+            server.tls_lines,
+            context is server,
+            context.key_types,
+            server is default,
+            server.fragment,
+        )
+        kind = found.get(key)
+        if kind is None:
+            kind = found[key] = Kind(socket, server, endpoint.number)
+        kind.endpoints.append(endpoint)
+    return list(found.values())
 
 
 class EffectiveTLS:
@@ -170,7 +222,7 @@ class EffectiveTLS:
     def suites(self) -> dict[str, tuple[Suite, ...]]:
         """The suites that a client can get, by version, in the server's order; versions without any are left out."""
         servers = (self.default, self.context, self.server)
-        key = (*(server.tls_scope for server in servers), self.context is self.default, self.keys, self.socket.quic)
+        key = (*(server.tls_lines for server in servers), self.context is self.default, self.keys, self.socket.quic)
         found = self.configuration.shared_suites.get(key)
         if found is None:
             found = self.configuration.shared_suites[key] = self._suites()
@@ -267,13 +319,10 @@ class EffectiveTLS:
     @cached_property
     def keys(self) -> tuple[ServerKey, ...]:
         """The keys that can sign; for a certificate that could not be read, an RSA and an EC key are assumed."""
-        known: list[ServerKey] = []
-        for bundle in self.bundles:
-            if bundle.leaf is None:
-                known += [ServerKey("RSA", 2048, None), ServerKey("EC", 256, "prime256v1")]
-            else:
-                known.append(bundle.leaf.key)
-        return tuple(dict.fromkeys(known))
+        known: dict[ServerKey, None] = {}
+        for key in self.context.key_types:
+            known.update(dict.fromkeys((key,) if key else ASSUMED_KEYS))
+        return tuple(known)
 
     @property
     def certificates_known(self) -> bool:

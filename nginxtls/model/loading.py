@@ -92,7 +92,7 @@ def of_server(server: VirtualServer) -> Iterator[Refusal]:
         return
     if not server.has_tls_context:
         return
-    key = (server.kind, server.tls_scope, server.bundles)
+    key = (server.kind, server.tls_lines, server.bundles)
     shared = server.configuration.shared_refusals
     if key not in shared:
         shared[key] = tuple(_of_context(server))

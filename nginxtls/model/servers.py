@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nginxtls.model.certificates import fill_slots
+from nginxtls.model.directive_table import tls_names
 from nginxtls.model.names import ServerName, compiled, read_name
 from nginxtls.model.settings import Scope, Setting
 from nginxtls.model.sockets import Listen, Socket, read_listen
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.refusals import Refusal
     from nginxtls.syntax.tree import Directive
-
-
-_CERTIFICATES = ("ssl_certificate", "ssl_certificate_key")
+    from nginxtls.tls import ServerKey
 
 
 class Location:
@@ -117,13 +116,19 @@ class VirtualServer:
         return self.scope.first(name)
 
     @cached_property
-    def tls_scope(self) -> Scope:
-        """The level whose TLS lines are in force: its own if it has any beside its certificates, else the outer one.
+    def tls_lines(self) -> tuple[object, ...]:
+        """What TLS hangs on but for the certificates: the outer level, the server's own ``ssl_`` lines, and the values
+        of the others (``http2 on``).
 
-        Servers that share it have the same TLS settings but for the certificates, so what follows is worked out once.
+        Servers that have them in common (an included file is one) have the same TLS settings, decided by the same
+        lines, so what follows from those is worked out once.
         """
-        mine = any(name.startswith("ssl_") and name not in _CERTIFICATES for name in self.scope.own)
-        return self.scope if mine or self.scope.parent is None else self.scope.parent
+        own = self.scope.own
+        lines: list[object] = [self.scope.parent, self.scope.certain, self.has_certificate]
+        for name in sorted(own.keys() & tls_names()):
+            lines += own[name] if name.startswith("ssl") else (line.args for line in own[name])
+            lines.append(name)
+        return tuple(lines)
 
     @property
     def place(self) -> str:
@@ -192,6 +197,11 @@ class VirtualServer:
     def slots(self) -> tuple[tuple[ServedBundle, ...], ServedBundle | None]:
         """The bundles that can be sent, at most one for each type of key, and the first whose key is refused."""
         return fill_slots(self.bundles)
+
+    @cached_property
+    def key_types(self) -> tuple[ServerKey | None, ...]:
+        """The types of the keys that may sign, one for each bundle that can be sent; None if it could not be read."""
+        return tuple(bundle.leaf.key if bundle.leaf else None for bundle in self.slots[0])
 
     @cached_property
     def loading_refusals(self) -> tuple[Refusal, ...]:
