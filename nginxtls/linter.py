@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.finding import Endpoint, Failure, Location, NotChecked, Report, Severity
@@ -105,10 +106,14 @@ def _visit(configuration: Configuration, rules: Sequence[Rule], failures: dict[o
     found: list[Finding] = []
     for hook, things in _THINGS:
         wanting = [rule for rule in rules if getattr(type(rule), hook) is not getattr(Rule, hook)]
+        fitting: dict[frozenset[str] | None, list[tuple[Rule, Callable[[Any], Iterable[Finding]]]]] = {}
         for thing in things(configuration) if wanting else ():
-            for rule in wanting:
+            mentions = thing.mentions if hook == "check_server" else None
+            if mentions not in fitting:
+                fitting[mentions] = [(rule, getattr(rule, hook)) for rule in wanting if _speaks(rule, mentions)]
+            for rule, check in fitting[mentions]:
                 try:
-                    found.extend(getattr(rule, hook)(thing))
+                    found.extend(check(thing))
                 except Exception as error:
                     failures.setdefault(rule.name, _broken(rule, error))
     for rule in rules:
@@ -119,6 +124,14 @@ def _visit(configuration: Configuration, rules: Sequence[Rule], failures: dict[o
                 except Exception as error:
                     failures.setdefault(rule.name, _broken(rule, error))
     return found
+
+
+def _speaks(rule: Rule, mentions: frozenset[str] | None) -> bool:
+    """Whether a rule can have anything to say of what has just these directives."""
+    if mentions is None or not rule.needs or not mentions.isdisjoint(rule.needs):
+        return True
+    patterns = [need for need in rule.needs if "*" in need]
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in mentions)
 
 
 def _stopped(error: Exception) -> str:

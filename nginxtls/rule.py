@@ -47,6 +47,9 @@ class Rule:
     """Hardening advice: runs only with --pedantic or when selected by name."""
     directives: ClassVar[tuple[str, ...]] = ()
     """The directives that ``check_directive`` wants to see; it is called for no others."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Directives without any of which ``check_server`` has nothing to say (``proxy_ssl_*``: all that begin so): it is
+    called for the servers that have one, in a block in them or at a level around them (``VirtualServer.mentions``)."""
     since: ClassVar[str] = ""
     """Since which nginx or OpenSSL version the fault matters, as text; empty: always."""
 

@@ -54,7 +54,7 @@ def served_on(servers: Iterable[VirtualServer]) -> tuple[str, ...]:
 def closes(server: VirtualServer) -> bool:
     """It answers nothing at all: `return 444` for every request."""
     own = server.first("return")
-    if own is None and len(server.locations) == 1 and server.locations[0].pattern == "/":
+    if own is None and "return" in server.below and len(server.locations) == 1 and server.locations[0].pattern == "/":
         own = server.locations[0].scope.first("return")
     return own is not None and own.args[:1] == ("444",)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.grouping import listed, live
@@ -60,7 +61,9 @@ class MissingHsts(Rule):
         for server, endpoints in _by_server(configuration).items():
             if server.directive is None or not _faces_browsers(server) or not configuration.absence_is_certain(server):
                 continue
-            scopes = [server.scope, *(location.scope for location in server.all_locations())]
+            if headers.find(server.scope, HSTS):
+                continue
+            scopes = [scope for scope, _ in server.levels()]
             if any(headers.find(scope, HSTS) for scope in scopes) or _sends_otherwise(server):
                 continue
             if any(headers.lost(scope, HSTS) for scope in scopes):
@@ -109,13 +112,14 @@ class LostHsts(Rule):
     security_severity = 5.3
     cwe = (319,)
     references = (ADD_HEADER, "https://nginx.org/en/CHANGES", f"{RFC_6797}#section-7.1")
+    needs = ("add_header",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         if server.kind != "http" or not (server.speaks_tls or server.fragment) or server.rejects_handshake:
             return
-        for scope in [server.scope, *(location.scope for location in server.all_locations())]:
+        for scope, _ in server.levels("add_header"):
             own = scope.all("add_header")
-            if not own or "include" in scope.own or _closes(scope):
+            if "include" in scope.own or _closes(scope):
                 continue
             lost = headers.lost(scope, HSTS)
             if lost is not None:
@@ -284,10 +288,11 @@ class DuplicateHsts(Rule):
     severity = Severity.WARNING
     security_severity = 2.0
     references = (f"{RFC_6797}#section-8.1", ADD_HEADER)
+    needs = ("add_header",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         seen: set[Directive] = set()
-        for scope in [server.scope, *(location.scope for location in server.all_locations())]:
+        for scope, _ in [(server.scope, None), *server.levels("add_header")]:
             found = [h for h in headers.find(scope, HSTS) if h.known and not h.directive.branch]
             if len(found) > 1 and found[1].directive not in seen:
                 seen.add(found[1].directive)
@@ -425,9 +430,10 @@ class HstsOverHttp(Rule):
             return
         found: dict[Directive, list[VirtualServer]] = {}
         for server in configuration.servers:
-            if server.kind != "http" or server.speaks_tls or not server.sockets or _behind_a_proxy(server):
+            if server.kind != "http" or server.speaks_tls or not server.sockets:
                 continue
-            for header in headers.find(server.scope, HSTS)[:1]:
+            sent = headers.find(server.scope, HSTS)[:1]
+            for header in sent if sent and not _behind_a_proxy(server) else ():
                 # A variable may be empty over plain HTTP: map $scheme $hsts { https …; }
                 if header.known:
                     found.setdefault(header.directive, []).append(server)
@@ -490,13 +496,13 @@ class MissingRedirect(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if configuration.kind != "full":
             return
-        with_tls = {name.key: e for e in live(configuration) for name in e.server.names if name.is_host}
+        with_tls = _hosts_with_tls(configuration)
         for server in configuration.servers:
-            if server.kind != "http" or not configuration.absence_is_certain(server) or _behind_a_proxy(server):
+            if server.kind != "http" or not configuration.absence_is_certain(server):
                 continue
             plain = [s for s in server.sockets if _is_plain(s, server)]
-            names = [name for name in server.names if name.is_host and name.key in with_tls]
-            if not plain or not names or _leads_elsewhere(server):
+            names = [name for name in server.names if name.is_host and name.key in with_tls] if plain else []
+            if not names or _leads_elsewhere(server) or _behind_a_proxy(server):
                 continue
             lines = [li.directive for li in server.listens if li.directive and any(p.port in li.ports for p in plain)]
             place = lines[0] if lines else server.directive
@@ -535,13 +541,14 @@ class RedirectToHttp(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         found: dict[Directive, list[Endpoint]] = {}
-        hosts = {name.key for e in live(configuration) for name in e.server.names if name.is_host}
-        for server, endpoints in _by_server(configuration).items():
+        hosts = _hosts_with_tls(configuration).keys() | {"$host", "$http_host", "$server_name"}
+        lines = [*configuration.directives("return"), *configuration.directives("rewrite")]
+        wrong = {line for line in lines if _target(line).startswith("http://") and _host(_target(line)) in hosts}
+        for server, endpoints in _by_server(configuration).items() if wrong else ():
             if any(not socket.tls for socket in server.sockets):
                 continue
             for line in server.walk():
-                target = _target(line)
-                if target.startswith("http://") and _host(target) in {*hosts, "$host", "$http_host", "$server_name"}:
+                if line in wrong:
                     found.setdefault(line, []).extend(endpoints)
         for line, endpoints in found.items():
             yield self.at(
@@ -640,6 +647,7 @@ class TemporaryRedirect(Rule):
     severity = Severity.NOTE
     pedantic = True
     references = (f"{RFC_6797}#section-7.2", "https://www.rfc-editor.org/rfc/rfc9110#section-15.4")
+    needs = ("return",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         line = server.first("return")
@@ -676,15 +684,18 @@ class WrongForwardedProto(Rule):
     cwe = (348,)
     references = ("https://www.rfc-editor.org/rfc/rfc7239#section-5.4",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        if server.kind != "http" or not server.sockets or not all(socket.tls for socket in server.sockets):
-            return
-        for line in server.walk():
-            if line.name == "proxy_set_header" and [a.lower() for a in line.args] == ["x-forwarded-proto", "http"]:
-                yield self.at(
-                    line, "requests that came by TLS are told to be http", arg=1, help="write $scheme",
-                    endpoints=_titles(server),
-                )  # fmt: skip
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        lines = configuration.directives("proxy_set_header")
+        wrong = {line for line in lines if [arg.lower() for arg in line.args] == ["x-forwarded-proto", "http"]}
+        for server in configuration.servers if wrong else ():
+            if server.kind != "http" or not server.sockets or not all(socket.tls for socket in server.sockets):
+                continue
+            for line in server.walk():
+                if line in wrong:
+                    yield self.at(
+                        line, "requests that came by TLS are told to be http", arg=1, help="write $scheme",
+                        endpoints=_titles(server),
+                    )  # fmt: skip
 
 
 # -- the header --------------------------------------------------------------------------------------------------------
@@ -728,12 +739,19 @@ def _problem(value: str) -> str | None:
     return f'"{odd}" is no directive' if odd else None
 
 
+@lru_cache(maxsize=4)
 def _by_server(configuration: Configuration) -> dict[VirtualServer, list[Endpoint]]:
     found: dict[VirtualServer, list[Endpoint]] = {}
     for endpoint in live(configuration):
         if endpoint.socket.kind == "http" and not endpoint.server.fragment:
             found.setdefault(endpoint.server, []).append(endpoint)
     return found
+
+
+@lru_cache(maxsize=4)
+def _hosts_with_tls(configuration: Configuration) -> dict[str, Endpoint]:
+    """The host names that have TLS, each with the last endpoint for it."""
+    return {name.key: e for e in live(configuration) for name in e.server.names if name.is_host}
 
 
 def _titles(server: VirtualServer) -> list[str]:
@@ -810,9 +828,6 @@ def _leads_elsewhere(server: VirtualServer) -> bool:
     own = server.first("return")
     if own is not None and (own.args[0][:1] in ("3", "4", "5") or "://" in own.args[0] or "$" in own.args[0]):
         return True
-    root = server.location_for("/")[0]
-    if root is not None and (line := root.scope.first("return")) and line.args[0][:1] in ("3", "4", "5"):
-        return True
     for line in server.walk():
         text = " ".join(line.args)
         tells = line.name in ("return", "rewrite", "error_page", "set", "proxy_redirect")
@@ -824,7 +839,9 @@ def _leads_elsewhere(server: VirtualServer) -> bool:
             return True
         if line.name == "deny" and line.args[:1] == ("all",) and line.parent is server.directive:
             return True
-    return False
+    root = server.location_for("/")[0]
+    line = root.scope.first("return") if root is not None else None
+    return line is not None and line.args[0][:1] in ("3", "4", "5")
 
 
 def _where(endpoint: Endpoint) -> Directive | None:

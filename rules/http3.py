@@ -245,6 +245,7 @@ class IgnoredHttp2Off(Rule):
     severity = Severity.WARNING
     references = (f"{HTTP2}#http2", LISTEN)
     since = "nginx 1.25.1"
+    needs = ("http2",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         setting = server.setting("http2")
@@ -487,11 +488,13 @@ class DeadAltSvc(Rule):
         if configuration.kind != "full":
             return
         found: dict[Directive, tuple[int, list[Endpoint]]] = {}
-        for endpoint in live(configuration):
+        lines = configuration.directives("add_header")
+        announced = any(line.args[0].lower() == "alt-svc" for line in lines if line.args)
+        for endpoint in live(configuration) if announced else ():
             server = endpoint.server
             if endpoint.socket.kind != "http" or not configuration.absence_is_certain(server):
                 continue
-            for scope in [server.scope, *(location.scope for location in server.all_locations())]:
+            for scope, _ in server.levels():
                 for header in headers.find(scope, "Alt-Svc"):
                     port = _announced(header.value)
                     if port is not None and header.known and not _quic_on(configuration, server, port):
@@ -712,8 +715,7 @@ def _endpoints(server: VirtualServer, listen: Listen) -> list[str]:
 
 def _announces(server: VirtualServer) -> bool:
     """An Alt-Svc header is sent from some place of the server, or may be."""
-    scopes = [server.scope, *(location.scope for location in server.all_locations())]
-    if any(headers.find(scope, "Alt-Svc") for scope in scopes):
+    if any(headers.find(scope, "Alt-Svc") for scope, _ in server.levels()):
         return True
     names = ("_by_lua_block", "_by_lua_file", "_by_lua", "_set_headers")
     return any(line.name.endswith(names) or line.name.startswith("js_") for line in server.walk())

@@ -401,6 +401,7 @@ class IneffectiveClientVerification(Rule):
     security_severity = 5.9
     cwe = (287,)
     references = (VERIFY, "https://nginx.org/en/docs/http/server_names.html#virtual_server_selection")
+    needs = ("ssl_verify_client",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         verify = server.setting("ssl_verify_client")
@@ -539,6 +540,7 @@ class ClientVerificationBypass(Rule):
     security_severity = 7.5
     cwe = (288, 319)
     references = (VERIFY, "https://nginx.org/en/docs/http/configuring_https_servers.html#single_http_https_server")
+    needs = ("ssl_verify_client",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         verify = server.setting("ssl_verify_client")
@@ -1055,6 +1057,7 @@ class LostIdentityHeader(Rule):
     security_severity = 7.5
     cwe = (290,)
     references = ("https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_set_header",)
+    needs = ("ssl_verify_client",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         if server.kind != "http" or server.setting("ssl_verify_client").value not in ASKS:

@@ -25,6 +25,7 @@ NAMES = "https://www.rfc-editor.org/rfc/rfc9525#section-6.3"
 SERVER_NAMES = "https://nginx.org/en/docs/http/server_names.html"
 
 
+@lru_cache(maxsize=4)
 def named_endpoints(configuration: Configuration) -> dict[VirtualServer, list[Endpoint]]:
     """The servers that clients ask for by name, each with the endpoints where that leads to it and to a handshake."""
     found: dict[VirtualServer, list[Endpoint]] = {}
@@ -78,6 +79,8 @@ def leads_here(name: ServerName, server: VirtualServer, endpoints: list[Endpoint
 
 
 def address_of(text: str) -> str | None:
+    if not (text[:1].isdigit() or ":" in text):
+        return None
     try:
         return str(ipaddress.ip_address(text.strip("[]")))
     except ValueError:

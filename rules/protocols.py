@@ -921,6 +921,7 @@ class DroppedConfCommand(Rule):
     cwe = (1188,)
     references = (f"{NGINX_SSL}#ssl_conf_command",)
     since = "nginx 1.19.4"
+    needs = ("ssl_conf_command",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         own = server.scope.all("ssl_conf_command")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration, Endpoint, Location, Scope, VirtualServer
+    from nginxtls.model import Configuration, Endpoint, Scope, VirtualServer
     from nginxtls.syntax.tree import Directive
 
 RFC_8470 = "https://www.rfc-editor.org/rfc/rfc8470"
@@ -881,11 +881,10 @@ def _with_early_data(configuration: Configuration) -> list[Endpoint]:
 
 def _places(server: VirtualServer) -> Iterator[tuple[Directive, Scope]]:
     """The lines that pass requests on, each with the block that it stands in."""
-    places: list[Location | VirtualServer] = [server, *server.all_locations()]
-    for place in places:
+    for scope, _ in server.levels(*PASSES):
         for name in PASSES:
-            for line in place.scope.all(name):
-                yield line, place.scope
+            for line in scope.all(name):
+                yield line, scope
 
 
 def _unprotected(server: VirtualServer) -> list[Directive]:

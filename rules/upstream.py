@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration, Location, Scope, VirtualServer
+    from nginxtls.model import Configuration, Scope, VirtualServer
     from nginxtls.syntax.tree import Directive
 
 PROXY = "https://nginx.org/en/docs/http/ngx_http_proxy_module.html"
@@ -36,26 +36,16 @@ _PRIVATE = re.compile(
 _WEAK = re.compile(r"(RC4|EXP(ORT)?\b|EXPORT\d+|3DES|DES-CBC|NULL|ADH|AECDH|\bLOW\b|\bSSLv2\b)", re.IGNORECASE)
 
 
-_PASS_NAMES = frozenset(PASSES)
-
-
 @lru_cache(maxsize=16384)
 def _passes(server: VirtualServer) -> list[Upstream]:
     """Every place of an http server that passes requests on, whatever it speaks."""
-    return _passes_of(server, _levels(server))
-
-
-def _levels(server: VirtualServer) -> list[tuple[Scope, Location | None]]:
-    return [(server.scope, None), *((location.scope, location) for location in server.all_locations())]
-
-
-def _passes_of(server: VirtualServer, levels: list[tuple[Scope, Location | None]]) -> list[Upstream]:
-    found = []
-    for scope, location in levels:
-        for name in PASSES if not _PASS_NAMES.isdisjoint(scope.own) else ():
-            family = name.removesuffix("_pass")
-            found += [Upstream(line, family, scope, server, location) for line in scope.all(name) if line.args]
-    return found
+    return [
+        Upstream(line, name.removesuffix("_pass"), scope, server, location)
+        for scope, location in server.levels(*PASSES)
+        for name in PASSES
+        for line in scope.all(name)
+        if line.args
+    ]
 
 
 def _shown(upstream: Upstream) -> str:
@@ -500,6 +490,7 @@ class PlainTextToTlsPort(Rule):
     security_severity = 5.9
     cwe = (319,)
     references = (f"{PROXY}#proxy_pass",)
+    needs = ("proxy_pass", "grpc_pass")
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         if server.kind != "http":
@@ -574,6 +565,7 @@ class PlainTextToPublicUpstream(Rule):
     confidence = Confidence.LIKELY
     pedantic = True
     references = (f"{PROXY}#proxy_pass",)
+    needs = ("*_pass",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         if server.kind != "http" or not server.speaks_tls:
@@ -699,9 +691,8 @@ def _own_settings(scope: Scope) -> dict[str, Directive]:
 
 def _below(server: VirtualServer) -> Iterator[tuple[Scope, list[Upstream]]]:
     """The levels of a server that have TLS settings for back ends of their own, with what they pass on."""
-    levels = _levels(server)
-    own = [scope for scope, _ in levels if scope.certain and _own_settings(scope)]
-    passes = _passes_of(server, levels) if own else []
+    own = [scope for scope, _ in server.levels() if scope.certain and _own_settings(scope)]
+    passes = _passes(server) if own else []
     for scope in own:
         yield scope, [upstream for upstream in passes if _within(upstream.scope, scope)]
 
@@ -742,6 +733,7 @@ class DeadUpstreamSettings(Rule):
     severity = Severity.NOTE
     security_severity = 2.0
     references = (f"{PROXY}#proxy_pass",)
+    needs = ("proxy_ssl_*", "grpc_ssl_*", "uwsgi_ssl_*")
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         if server.kind != "http" or server.fragment:
@@ -794,6 +786,7 @@ class WrongUpstreamFamily(Rule):
     security_severity = 4.3
     cwe = (295,)
     references = ("https://nginx.org/en/docs/http/ngx_http_grpc_module.html#grpc_ssl_verify", f"{PROXY}#proxy_pass")
+    needs = ("proxy_ssl_*", "grpc_ssl_*", "uwsgi_ssl_*")
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         if server.kind != "http" or server.fragment:
@@ -850,6 +843,7 @@ class StreamUpstreamInPlainText(Rule):
     security_severity = 6.5
     cwe = (319,)
     references = (f"{STREAM}#proxy_ssl",)
+    needs = ("proxy_ssl_*",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         if server.kind != "stream" or server.fragment:
@@ -900,6 +894,7 @@ class PrereadAfterTls(Rule):
     severity = Severity.WARNING
     security_severity = 2.0
     references = (f"{PREREAD}#ssl_preread",)
+    needs = ("ssl_preread",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         preread = server.setting("ssl_preread") if server.kind == "stream" else None
@@ -957,6 +952,9 @@ class VariableUpstreamWithoutResolver(Rule):
             if len(directive.args) == 2:
                 values.setdefault(directive.args[0].lstrip("$"), set()).add(directive.args[1])
         groups = {name for _, name in configuration.upstream_groups}
+        lines = (line for name in PASSES for line in configuration.directives(name))
+        if not any("$" in line.args[0] for line in lines if line.args):
+            return
         for server in configuration.servers:
             for upstream in _passes(server) if server.kind == "http" else ():
                 resolver = upstream.scope.setting("resolver")
@@ -1064,6 +1062,7 @@ class PlainTextMailLogin(Rule):
     security_severity = 7.5
     cwe = (319,)
     references = (f"{MAIL}#starttls", RFC8314)
+    needs = ("mail",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         starttls = server.setting("starttls")
@@ -1131,6 +1130,7 @@ class OptionalStarttls(Rule):
     security_severity = 4.8
     cwe = (757,)
     references = (f"{MAIL}#starttls", RFC8314)
+    needs = ("starttls",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         starttls = server.setting("starttls")

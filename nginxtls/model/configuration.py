@@ -19,7 +19,7 @@ from nginxtls.syntax.tree import UNKNOWN, Directive, Tree
 from nginxtls.tls import OpenSSL, SystemConfiguration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from nginxtls.model.handshake import Handshake
     from nginxtls.model.refusals import Refusal
@@ -74,6 +74,7 @@ class Configuration:
         self.shared_suites: dict[object, dict[str, tuple[Suite, ...]]] = {}
         self.shared_refusals: dict[object, tuple[Refusal, ...]] = {}
         """What servers with the same TLS lines and certificates have in common (``VirtualServer.tls_lines``)."""
+        self._shared: dict[frozenset[str], frozenset[str]] = {}
         self._dhparams: dict[str, int | None] = {}
         self.upstream_groups: dict[tuple[str, str], Directive] = {}
         self.blocks: dict[str, Scope] = {}
@@ -226,6 +227,11 @@ class Configuration:
     def absence_is_certain(self, server: VirtualServer) -> bool:
         """Whether a directive that is not seen for a server is really not there."""
         return server.scope.certain
+
+    def shared(self, names: Iterable[str]) -> frozenset[str]:
+        """A set of names, one and the same for all who have these."""
+        found = frozenset(names)
+        return self._shared.setdefault(found, found)
 
     # -- files -------------------------------------------------------------------------------------------------------
 

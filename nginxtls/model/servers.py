@@ -14,7 +14,7 @@ from nginxtls.model.sockets import Listen, Socket, read_listen
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from nginxtls.model.certificates import ServedBundle
     from nginxtls.model.configuration import Configuration
@@ -66,7 +66,8 @@ class Location:
     def locations(self) -> list[Location]:
         """The locations directly inside."""
         if self._inner is None:
-            self._inner = [Location(d, self.server, self) for d in self.scope.all("location") if d.block is not None]
+            own = self.scope.all("location")
+            self._inner = [self.server.location(d, self) for d in own if d.block is not None]
         return self._inner
 
     def setting(self, name: str) -> Setting:
@@ -76,7 +77,7 @@ class Location:
     def conditions(self) -> list[Location]:
         """The ``if`` and ``limit_except`` blocks directly inside, as scopes."""
         return [
-            Location(d, self.server, self)
+            self.server.location(d, self)
             for name in ("if", "limit_except")
             for d in self.scope.all(name)
             if d.block is not None
@@ -104,6 +105,7 @@ class VirtualServer:
         self.scope = scope
         self.fragment = fragment
         self.sockets: list[Socket] = []
+        self._located: dict[tuple[Directive, Location | None], Location] = {}
 
     def __repr__(self) -> str:
         return f"<server {self.title} at {self.place}>"
@@ -129,6 +131,29 @@ class VirtualServer:
             lines += own[name] if name.startswith("ssl") else (line.args for line in own[name])
             lines.append(name)
         return tuple(lines)
+
+    @cached_property
+    def mentions(self) -> frozenset[str]:
+        """The names of all directives in the server, at any depth, and at the levels around it; and its ``kind``."""
+        names = {self.kind, *self.below}
+        level: Scope | None = self.scope
+        while level is not None:
+            names.update(level.own)
+            level = level.parent
+        return self.configuration.shared(names)
+
+    @cached_property
+    def below(self) -> frozenset[str]:
+        """The names of all directives in the blocks of the server, at any depth."""
+        names: set[str] = set()
+        pending = [line.block for lines in self.scope.own.values() for line in lines if line.block]
+        expand = self.configuration.tree.expand
+        while pending:
+            for directive in expand(pending.pop()):
+                names.add(directive.name)
+                if directive.block:
+                    pending.append(directive.block)
+        return self.configuration.shared(names)
 
     @property
     def place(self) -> str:
@@ -232,12 +257,49 @@ class VirtualServer:
     @cached_property
     def locations(self) -> tuple[Location, ...]:
         """The locations directly in the server."""
-        return tuple(Location(d, self, None) for d in self.scope.all("location") if d.block is not None)
+        return tuple(self.location(d, None) for d in self.scope.all("location") if d.block is not None)
 
     @cached_property
     def conditions(self) -> tuple[Location, ...]:
         """The ``if`` blocks directly in the server."""
-        return tuple(Location(d, self, None) for d in self.scope.all("if") if d.block is not None)
+        return tuple(self.location(d, None) for d in self.scope.all("if") if d.block is not None)
+
+    def location(self, directive: Directive, parent: Location | None) -> Location:
+        """The location of a block, made once."""
+        found = self._located.get((directive, parent))
+        if found is None:
+            found = self._located[directive, parent] = Location(directive, self, parent)
+        return found
+
+    def levels(self, *names: str) -> list[tuple[Scope, Location | None]]:
+        """The server's own level and those of the locations, ``if`` and ``limit_except`` in it: all, or those in which
+        a directive of these names stands. Locations without one are not even made."""
+        if not names:
+            return [(self.scope, None), *((location.scope, location) for location in self.all_locations())]
+        wanted = frozenset(names)
+        found: list[tuple[Scope, Location | None]] = []
+        if not wanted.isdisjoint(self.scope.own):
+            found.append((self.scope, None))
+        for chain in self._blocks_with(wanted) if not wanted.isdisjoint(self.below) else ():
+            location = None
+            for block in chain:
+                location = self.location(block, location)
+            assert location is not None
+            found.append((location.scope, location))
+        return found
+
+    def _blocks_with(self, wanted: frozenset[str]) -> Iterator[tuple[Directive, ...]]:
+        """The blocks in whose very level one of the wanted directives stands, each with those around it."""
+        expand = self.configuration.tree.expand
+        stack: list[tuple[Directive, ...]] = [(block,) for block in _blocks(self.scope.own, ("location", "if"))]
+        while stack:
+            chain = stack.pop()
+            own: dict[str, list[Directive]] = {}
+            for directive in expand(chain[-1].block or ()):
+                own.setdefault(directive.name, []).append(directive)
+            if not wanted.isdisjoint(own):
+                yield chain
+            stack += [(*chain, block) for block in _blocks(own, ("location", "limit_except", "if"))]
 
     def all_locations(self) -> tuple[Location, ...]:
         """Every location, nested ones and ``if`` blocks included, in order of the text."""
@@ -300,6 +362,11 @@ class VirtualServer:
                 elif pattern_of.search(path):
                     return location, sure
         return chosen, sure
+
+
+def _blocks(own: Mapping[str, list[Directive]], kinds: Iterable[str]) -> Iterator[Directive]:
+    """The blocks of these kinds in a level, the last first."""
+    return (block for kind in kinds for block in reversed(own.get(kind, ())) if block.block is not None)
 
 
 def _cased(pattern: str) -> re.Pattern[str] | None:

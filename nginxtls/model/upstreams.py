@@ -111,15 +111,17 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def find_upstreams(configuration: Configuration) -> Iterator[Upstream]:
     """Every place with TLS towards an upstream."""
+    schemes = tuple(scheme for _, scheme in FAMILIES.values())
+    passes = (line for name in FAMILIES for line in configuration.directives(name))
+    passing = any(line.args and line.args[0].lower().startswith(schemes) for line in passes)
     for server in configuration.servers:
         if server.kind == "stream":
             directive = server.first("proxy_pass")
             if directive is not None and server.setting("proxy_ssl").enabled:
                 yield Upstream(directive, "stream", server.scope, server, None)
         elif server.kind == "http":
-            yield from _of_scope(server.scope, server, None)
-            for location in server.all_locations():
-                yield from _of_scope(location.scope, server, location)
+            for scope, location in server.levels(*FAMILIES) if passing else ():
+                yield from _of_scope(scope, server, location)
 
 
 def _of_scope(scope: Scope, server: VirtualServer, location: Location | None) -> Iterator[Upstream]:

@@ -84,14 +84,16 @@ def _ascii_label(label: str) -> str:
     return f"xn--{lower.encode('punycode').decode('ascii')}" if _KEPT.search(lower) else whole
 
 
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
+
+
 def valid_host(host: str) -> bool:
-    return len(host) <= 253 and all(
-        0 < len(label) < 64 and all(c.isascii() and (c.isalnum() or c in "-_") for c in label)
-        for label in host.split(".")
-    )
+    return len(host) <= 253 and _HOST.fullmatch(host) is not None
 
 
 def _address(name: str) -> str | None:
+    if not (name[:1].isdigit() or ":" in name):
+        return None
     try:
         return str(ip_address(name[1:-1] if name.startswith("[") and name.endswith("]") else name))
     except ValueError:
