@@ -491,7 +491,7 @@ class ReplacedCertificate(Rule):
         from nginxtls.rule import label
 
         last: dict[str, ServedBundle] = {}
-        if len(server.bundles) < 2 or not server.speaks_tls:
+        if len(server.setting("ssl_certificate").directives) < 2 or not server.speaks_tls:
             return
         for bundle in server.bundles:
             if bundle.leaf is not None and bundle.bundle is not None and bundle.bundle.loads:

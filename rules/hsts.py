@@ -59,9 +59,9 @@ class MissingHsts(Rule):
         if configuration.kind != "full":
             return
         for server, endpoints in _by_server(configuration).items():
-            if server.directive is None or not _faces_browsers(server) or not configuration.absence_is_certain(server):
-                continue
             if headers.find(server.scope, HSTS):
+                continue
+            if server.directive is None or not _faces_browsers(server) or not configuration.absence_is_certain(server):
                 continue
             scopes = [scope for scope, _ in server.levels()]
             if any(headers.find(scope, HSTS) for scope in scopes) or _sends_otherwise(server):
@@ -293,6 +293,8 @@ class DuplicateHsts(Rule):
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         seen: set[Directive] = set()
         for scope, _ in [(server.scope, None), *server.levels("add_header")]:
+            if len(headers.headers(scope)) < 2:
+                continue
             found = [h for h in headers.find(scope, HSTS) if h.known and not h.directive.branch]
             if len(found) > 1 and found[1].directive not in seen:
                 seen.add(found[1].directive)
@@ -708,6 +710,7 @@ def _is_hsts(directive: Directive) -> bool:
     return known and args[0].lower() == HSTS.lower() and args[1] != ""
 
 
+@lru_cache(maxsize=1024)
 def _parts(value: str) -> dict[str, str]:
     parts = (part.strip().partition("=") for part in value.split(";") if part.strip())
     return {name.strip().lower(): text.strip().strip('"') for name, _, text in parts}
@@ -725,6 +728,7 @@ def _days(seconds: int) -> str:
     return f"{days} day{'s' if days > 1 else ''}" if days else f"{seconds} seconds"
 
 
+@lru_cache(maxsize=1024)
 def _problem(value: str) -> str | None:
     """What is wrong with a value (RFC 6797, section 6.1), or None."""
     names = [part.partition("=")[0].strip().lower() for part in value.split(";") if part.strip()]
@@ -859,9 +863,9 @@ def _unconditional(server: VirtualServer) -> Directive | None:
     line = server.first("rewrite")
     if line is not None and first is None and line.args[:1] in (("^",), ("^(.*)$",), ("^(.*)",), ("^/(.*)$",), (".*",)):
         return line if line.args[-1] in ("permanent", "redirect") or "://" in line.args[1] else None
-    locations = [place for place in server.locations if place.modifier != "@"]
-    if first is None and line is None and len(locations) == 1:
-        return _only_return(locations[0])
+    if first is None and line is None and "return" in server.below:
+        locations = [place for place in server.locations if place.modifier != "@"]
+        return _only_return(locations[0]) if len(locations) == 1 else None
     return None
 
 

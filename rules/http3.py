@@ -58,19 +58,18 @@ class DeprecatedHttp2Listen(Rule):
     references = (f"{HTTP2}#http2", LISTEN, CHANGES)
     since = "nginx 1.25.1"
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        if server.kind != "http" or not server.configuration.assumed_nginx.at_least(1, 25, 1):
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if not configuration.assumed_nginx.at_least(1, 25, 1):
             return
-        for listen in server.listens:
-            at = listen.argument("http2")
-            if listen.directive is not None and at is not None:
-                yield self.at(
-                    listen.directive,
-                    "listen … http2 is deprecated since nginx 1.25.1",
-                    arg=at,
-                    help="remove it from all lines of the socket and write http2 on;",
-                    endpoints=_endpoints(server, listen),
-                )
+        for server, listen in _listens_with(configuration, "http2"):
+            assert listen.directive is not None
+            yield self.at(
+                listen.directive,
+                "listen … http2 is deprecated since nginx 1.25.1",
+                arg=listen.argument("http2"),
+                help="remove it from all lines of the socket and write http2 on;",
+                endpoints=_endpoints(server, listen),
+            )
 
 
 class ClearTextHttp2(Rule):
@@ -389,9 +388,9 @@ class QuicWithSsl(Rule):
     references = (LISTEN, QUIC)
     since = "nginx 1.25.0"
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        for listen in server.listens:
-            if listen.directive is not None and server.kind == "http" and listen.has("ssl") and listen.has("quic"):
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for _, listen in _listens_with(configuration, "quic"):
+            if listen.directive is not None and listen.has("ssl"):
                 yield self.at(
                     listen.directive,
                     "nginx does not start: ssl and quic cannot stand on one listen line",
@@ -706,6 +705,15 @@ class QuicCompatibilityLayer(Rule):
 
 
 # -- helpers -----------------------------------------------------------------------------------------------------------
+
+
+def _listens_with(configuration: Configuration, parameter: str) -> Iterator[tuple[VirtualServer, Listen]]:
+    """The lines of http servers with a parameter."""
+    if any(parameter in line.args for line in configuration.directives("listen")):
+        for server in configuration.servers:
+            for listen in server.listens if server.kind == "http" else ():
+                if listen.has(parameter) and listen.directive is not None:
+                    yield server, listen
 
 
 def _endpoints(server: VirtualServer, listen: Listen) -> list[str]:

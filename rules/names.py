@@ -33,7 +33,7 @@ def named_endpoints(configuration: Configuration) -> dict[VirtualServer, list[En
         server, socket = endpoint.server, endpoint.socket
         if server.kind == "mail" or server.rejects_handshake or socket.is_loopback or closes(server):
             continue
-        if endpoint.tls.context.rejects_handshake:
+        if endpoint.context.rejects_handshake:
             continue
         found.setdefault(server, []).append(endpoint)
     return found
@@ -56,16 +56,13 @@ def unfit(name: str, endpoints: list[Endpoint], *, by_default: bool = False) -> 
 
     seen: set[ServedBundle] = set()
     for endpoint in endpoints:
-        bundles = endpoint.tls.bundles
-        if by_default:
-            configuration = endpoint.server.configuration
-            bundles = configuration.effective(endpoint.socket, endpoint.socket.default).bundles
+        bundles = endpoint.socket.default.slots[0] if by_default else endpoint.bundles
         for bundle in bundles:
             if bundle in seen:
                 continue
             seen.add(bundle)
             leaf = judged(bundle)
-            if leaf is not None and not (match := match_hostname(name, leaf)).matches:
+            if leaf is not None and name not in leaf.host_names and not (match := match_hostname(name, leaf)).matches:
                 return bundle, match.reason
     return None
 
@@ -344,7 +341,7 @@ class UncoveredWildcardName(Rule):
 def _unreached(name: ServerName, endpoints: list[Endpoint]) -> ServedBundle | None:
     """The first bundle without any name that a wildcard of server_name takes."""
     for endpoint in endpoints:
-        for bundle in endpoint.tls.bundles:
+        for bundle in endpoint.bundles:
             leaf = judged(bundle)
             if leaf is None:
                 continue

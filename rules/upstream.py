@@ -18,7 +18,7 @@ from nginxtls.rule import Rule, label
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Scope, VirtualServer
@@ -46,6 +46,14 @@ def _passes(server: VirtualServer) -> list[Upstream]:
         for line in scope.all(name)
         if line.args
     ]
+
+
+def _all_passes(configuration: Configuration, wanted: Callable[[str], bool]) -> Iterator[Upstream]:
+    """The places of all http servers that pass requests on to a wanted target."""
+    lines = {line for name in PASSES for line in configuration.directives(name) if line.args and wanted(line.args[0])}
+    for server in configuration.servers if lines else ():
+        if server.kind == "http" and not server.mentions.isdisjoint(PASSES):
+            yield from (upstream for upstream in _passes(server) if upstream.directive in lines)
 
 
 def _shown(upstream: Upstream) -> str:
@@ -490,12 +498,10 @@ class PlainTextToTlsPort(Rule):
     security_severity = 5.9
     cwe = (319,)
     references = (f"{PROXY}#proxy_pass",)
-    needs = ("proxy_pass", "grpc_pass")
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        if server.kind != "http":
-            return
-        for upstream in _passes(server):
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        groups = {name for _, name in configuration.upstream_groups}
+        for upstream in _all_passes(configuration, lambda target: ":443" in target or bool(groups)):
             scheme = upstream.target.partition("://")[0].lower()
             if scheme not in ("http", "grpc") or upstream.is_local:
                 continue
@@ -952,30 +958,26 @@ class VariableUpstreamWithoutResolver(Rule):
             if len(directive.args) == 2:
                 values.setdefault(directive.args[0].lstrip("$"), set()).add(directive.args[1])
         groups = {name for _, name in configuration.upstream_groups}
-        lines = (line for name in PASSES for line in configuration.directives(name))
-        if not any("$" in line.args[0] for line in lines if line.args):
-            return
-        for server in configuration.servers:
-            for upstream in _passes(server) if server.kind == "http" else ():
-                resolver = upstream.scope.setting("resolver")
-                used = variables(upstream.host)
-                if not used or resolver.directives or not resolver.certain:
-                    continue
-                name = upstream.host.partition(":")[0] if "$" in upstream.host.partition(":")[0] else ""
-                single = re.fullmatch(r"\$\{?(\w+)\}?", name)
-                if single is None:
-                    continue
-                hosts = {single[1]} & {"host", "http_host", "ssl_preread_server_name"} or {
-                    host for host in map(_host_of, values.get(single[1], ())) if host
-                }
-                if hosts and not hosts & groups and all(not _is_ip(host) and "$" not in host for host in hosts):
-                    yield self.at(
-                        upstream.directive,
-                        f"requests fail with 502: {next(iter(sorted(hosts)))} comes from a variable, and there is no"
-                        " resolver to ask for it",
-                        arg=0,
-                        help="write resolver ADDRESS;",
-                    )
+        for upstream in _all_passes(configuration, lambda target: "$" in target):
+            resolver = upstream.scope.setting("resolver")
+            used = variables(upstream.host)
+            if not used or resolver.directives or not resolver.certain:
+                continue
+            name = upstream.host.partition(":")[0] if "$" in upstream.host.partition(":")[0] else ""
+            single = re.fullmatch(r"\$\{?(\w+)\}?", name)
+            if single is None:
+                continue
+            hosts = {single[1]} & {"host", "http_host", "ssl_preread_server_name"} or {
+                host for host in map(_host_of, values.get(single[1], ())) if host
+            }
+            if hosts and not hosts & groups and all(not _is_ip(host) and "$" not in host for host in hosts):
+                yield self.at(
+                    upstream.directive,
+                    f"requests fail with 502: {next(iter(sorted(hosts)))} comes from a variable, and there is no"
+                    " resolver to ask for it",
+                    arg=0,
+                    help="write resolver ADDRESS;",
+                )
 
 
 def _host_of(value: str) -> str | None:

@@ -169,7 +169,7 @@ class Configuration:
     def _endpoints_by_bundle(self) -> dict[ServedBundle, list[Endpoint]]:
         found: dict[ServedBundle, list[Endpoint]] = {}
         for endpoint in self.endpoints:
-            for bundle in endpoint.tls.bundles:
+            for bundle in endpoint.bundles:
                 found.setdefault(bundle, []).append(endpoint)
         return found
 

@@ -95,6 +95,16 @@ class Endpoint:
         return self.socket.default is self.server
 
     @property
+    def context(self) -> VirtualServer:
+        """The server whose TLS context serves the connection after SNI: a server without a certificate has none."""
+        return self.server if self.server.has_tls_context else self.socket.default
+
+    @property
+    def bundles(self) -> tuple[ServedBundle, ...]:
+        """The bundles that may be sent, at most one for each type of key."""
+        return self.context.slots[0]
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names as written, without the empty one."""
         return tuple(name.text for name in self.server.names if name.text)
@@ -130,8 +140,7 @@ def kinds_of(endpoints: Iterable[Endpoint]) -> list[Kind]:
     found: dict[object, Kind] = {}
     for endpoint in endpoints:
         socket, server = endpoint.socket, endpoint.server
-        default = socket.default
-        context = server if server.has_tls_context else default
+        default, context = socket.default, endpoint.context
         key = (
             default,
             socket.kind,

@@ -6,6 +6,7 @@ Messages are nginx's own, without the place; the cases are measured (see docs/ng
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location
@@ -122,6 +123,7 @@ def find_refusals(configuration: Configuration) -> Iterator[Refusal]:
 def _of_tree(configuration: Configuration) -> Iterator[Refusal]:
     """Each file once per context that it is included in."""
     tree = configuration.tree
+    judged = {name for name in configuration.by_name if name in _NAMES or name.startswith(_FAMILIES)}
     start = configuration.context if configuration.kind != "full" else "main"
     work: list[tuple[Iterable[Directive], tuple[str, ...]]] = [(root.directives, (start,)) for root in tree.roots]
     seen: set[tuple[SourceFile, str]] = set()
@@ -134,7 +136,7 @@ def _of_tree(configuration: Configuration) -> Iterator[Refusal]:
                         seen.add((file, path[-1]))
                         work.append((file.directives, path))
                 continue
-            if directive.name in _NAMES or directive.name.startswith(_FAMILIES):
+            if directive.name in judged:
                 yield from _of_directive(directive, path, configuration)
             if directive.block:
                 name = directive.name
@@ -314,11 +316,16 @@ def _of_socket(socket: Socket, configuration: Configuration) -> Iterator[Refusal
     yield from _conflicting_names(socket, address)
 
 
+@lru_cache(maxsize=1024)
+def _socket_options(parameters: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(parameter for parameter in parameters if parameter.startswith(_SOCKET_OPTIONS))
+
+
 def _options(socket: Socket, address: str) -> Iterator[Refusal]:
     """Socket options may stand on one line of an address only."""
     first: tuple[str, ...] | None = None
     for _, listen in socket.listens:
-        options = tuple(p for p in listen.parameters if p.startswith(_SOCKET_OPTIONS))
+        options = _socket_options(listen.parameters)
         if not options or listen.directive is None:
             continue
         if first is not None:
@@ -336,7 +343,7 @@ def _redefined(socket: Socket, address: str) -> Iterator[Refusal]:
     changed = options_seen = False
     for number, (_, listen) in enumerate(socket.listens):
         mine = sum(bit for bit, name in ((1, "proxy_protocol"), (2, "ssl"), (4, "http2")) if listen.has(name))
-        options = any(parameter.startswith(_SOCKET_OPTIONS) for parameter in listen.parameters)
+        options = bool(_socket_options(listen.parameters))
         if number == 0:
             before, options_seen = mine, options
             continue
@@ -371,6 +378,9 @@ def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
     nginx makes no table of names for a lone server, unless a pattern of its names captures (ngx_http_optimize_servers).
     """
     if len(socket.servers) < 2 and not any(map(_captures, socket.default.names)):
+        return
+    names = [name for server in socket.servers for name in server.names if name.kind in ("exact", "empty")]
+    if len(names) == sum(len(server.names) for server in socket.servers) == len({name.key for name in names}):
         return
     owners: set[tuple[str, str]] = set()
     for server in socket.servers:

@@ -185,7 +185,7 @@ class VirtualServer:
                 return name.text.replace(UNKNOWN, "…")
         return f"the server at {self.place}"
 
-    @property
+    @cached_property
     def speaks_tls(self) -> bool:
         """It listens on at least one TLS or QUIC socket (``ssl on`` of old versions counts)."""
         return any(socket.speaks_tls for socket in self.sockets) or (self.fragment and self.ssl_on)

@@ -141,6 +141,13 @@ class Certificate:
         return tuple(each.value for each in self.sans if each.kind == "dns")
 
     @cached_property
+    def host_names(self) -> frozenset[str]:
+        """The names that are whole host names, in lower case: a client that asks for one of these is content."""
+        from nginxtls.pki.hostnames import valid_host
+
+        return frozenset(name.lower() for name in self.dns_names if valid_host(name))
+
+    @cached_property
     def ip_addresses(self) -> tuple[str, ...]:
         return tuple(each.value for each in self.sans if each.kind == "ip")
 
