@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nginxtls.rule import Rule
     from nginxtls.syntax.tree import SourceFile, Span
@@ -142,7 +142,7 @@ class Report:
     not_checked: tuple[NotChecked, ...] = ()
     failures: tuple[Failure, ...] = ()
     suppressed: tuple[Finding, ...] = ()
-    endpoints: tuple[Endpoint, ...] = ()
+    endpoints: Sequence[Endpoint] = ()
     files: int = 0
     servers: int = 0
     certificates: int = 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from nginxtls.finding import Endpoint, Failure, Location, NotChecked, Report, Severity
 from nginxtls.fingerprint import fingerprinted
@@ -14,11 +15,12 @@ from nginxtls.rule import Rule
 from nginxtls.suppression import Suppressions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from nginxtls.baseline import Baseline, Entry
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration
+    from nginxtls.model import Endpoint as ModelEndpoint
     from nginxtls.settings import Settings
     from nginxtls.suppression import Suppression
     from nginxtls.syntax.tree import Problem, SourceFile
@@ -50,7 +52,7 @@ def lint(
     severities = {find_rule(rules, name).name: Severity[word.upper()] for name, word in settings.severity}
     failures: dict[object, Failure] = {}
     found: list[Finding] = []
-    rows: list[Endpoint] = []
+    rows: list[ModelEndpoint] = []
     certificates = 0
     asked = {file for subject in subjects for file in subject.asked}
     for subject in subjects:
@@ -58,7 +60,7 @@ def lint(
             failures[failure.location, failure.reason] = failure
         try:
             found += _once(_visit(subject.configuration, chosen, failures))
-            rows += _rows(subject.configuration, asked)
+            rows += (e for e in subject.configuration.endpoints if _is_row(e, asked))
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
         except Exception as error:
             main = subject.configuration.tree.roots[0].name
@@ -82,7 +84,7 @@ def lint(
         rules=ran,
         not_checked=(*_remarks(asked), *_not_checked(configurations)),
         failures=tuple(failures.values()),
-        endpoints=tuple(rows),
+        endpoints=_Rows(rows),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),
         servers=sum(not server.fragment for c in configurations for server in c.servers),
         certificates=certificates,
@@ -108,7 +110,7 @@ def _visit(configuration: Configuration, rules: Sequence[Rule], failures: dict[o
         wanting = [rule for rule in rules if getattr(type(rule), hook) is not getattr(Rule, hook)]
         fitting: dict[frozenset[str] | None, list[tuple[Rule, Callable[[Any], Iterable[Finding]]]]] = {}
         for thing in things(configuration) if wanting else ():
-            mentions = thing.mentions if hook == "check_server" else None
+            mentions = thing.mentions if hook in ("check_server", "check_configuration") else None
             if mentions not in fitting:
                 fitting[mentions] = [(rule, getattr(rule, hook)) for rule in wanting if _speaks(rule, mentions)]
             for rule, check in fitting[mentions]:
@@ -295,18 +297,39 @@ def _remarks(files: Iterable[SourceFile]) -> Iterator[NotChecked]:
                 yield NotChecked(file.name, problem.message, _place(file, problem))
 
 
-def _rows(configuration: Configuration, asked: Collection[SourceFile]) -> Iterator[Endpoint]:
-    """A row for each virtual server on a TLS socket, if its server stands in a file that was asked for."""
-    for endpoint in configuration.endpoints:
-        server = endpoint.server
-        if server.fragment or server.directive is None or server.directive.file not in asked:
-            continue
-        leaf = next((bundle.leaf for bundle in endpoint.tls.bundles if bundle.leaf), None)
-        yield Endpoint(
+def _is_row(endpoint: ModelEndpoint, asked: Collection[SourceFile]) -> bool:
+    """Its server stands in a file that was asked for."""
+    server = endpoint.server
+    return not server.fragment and server.directive is not None and server.directive.file in asked
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows(Sequence[Endpoint]):
+    """A row for each virtual server on a TLS socket; made when it is looked at, which most formats never do."""
+
+    endpoints: Sequence[ModelEndpoint]
+
+    def __len__(self) -> int:
+        return len(self.endpoints)
+
+    @overload
+    def __getitem__(self, index: int) -> Endpoint: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Endpoint]: ...
+
+    def __getitem__(self, index: int | slice) -> Endpoint | Sequence[Endpoint]:
+        if isinstance(index, slice):
+            return _Rows(self.endpoints[index])
+        endpoint = self.endpoints[index]
+        leaf = next((bundle.leaf for bundle in endpoint.bundles if bundle.leaf), None)
+        place = endpoint.server.directive
+        assert place is not None
+        return Endpoint(
             socket=endpoint.socket.label,
             name=", ".join(endpoint.names),
             protocols=tuple(endpoint.tls.versions),
             certificate=leaf.subject if leaf else "",
             not_after=leaf.not_after if leaf else None,
-            location=Location(server.directive.file, server.directive.span),
+            location=Location(place.file, place.span),
         )

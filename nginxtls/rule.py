@@ -48,8 +48,9 @@ class Rule:
     directives: ClassVar[tuple[str, ...]] = ()
     """The directives that ``check_directive`` wants to see; it is called for no others."""
     needs: ClassVar[tuple[str, ...]] = ()
-    """Directives without any of which ``check_server`` has nothing to say (``proxy_ssl_*``: all that begin so): it is
-    called for the servers that have one, in a block in them or at a level around them (``VirtualServer.mentions``)."""
+    """Directives without any of which the rule has nothing to say (``proxy_ssl_*``: all that begin so).
+    ``check_configuration`` is called if one stands anywhere, ``check_server`` for the servers that have one, in a block
+    in them or at a level around them."""
     since: ClassVar[str] = ""
     """Since which nginx or OpenSSL version the fault matters, as text; empty: always."""
 

@@ -1275,6 +1275,7 @@ class IdleChachaPriority(Rule):
     severity = Severity.NOTE
     references = (SSL_CONF, f"{NGINX_SSL}#ssl_prefer_server_ciphers")
     since = "OpenSSL 1.1.1"
+    needs = ("ssl_conf_command",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         groups: dict[Directive, list[bool]] = {}
@@ -1320,6 +1321,7 @@ class ConfCommandOverridesCiphers(Rule):
     cwe = (1188,)
     references = (SSL_CONF, f"{NGINX_SSL}#ssl_conf_command")
     since = "nginx 1.19.4"
+    needs = ("ssl_conf_command",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         seen: set[tuple[Directive, Directive]] = set()

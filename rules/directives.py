@@ -311,6 +311,7 @@ class UnusedTrustedCertificate(Rule):
 
     severity = Severity.NOTE
     references = (f"{NGINX_SSL}#ssl_trusted_certificate",)
+    needs = ("ssl_trusted_certificate",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         users: dict[Directive, list[VirtualServer]] = {}
@@ -352,6 +353,7 @@ class UnknownConfCommand(Rule):
 
     severity = Severity.ERROR
     references = (SSL_CONF, f"{NGINX_SSL}#ssl_conf_command")
+    needs = ("ssl_conf_command",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for refusal in _of_kind(configuration, "conf-command"):

@@ -424,6 +424,7 @@ class ConfCommandOverridesGroups(Rule):
     cwe = (1188,)
     references = ("https://docs.openssl.org/3.5/man3/SSL_CONF_cmd/", f"{NGINX_SSL}#ssl_conf_command")
     since = "nginx 1.19.4"
+    needs = ("ssl_conf_command",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         from nginxtls.tls import evaluate_groups

@@ -426,6 +426,7 @@ class HstsOverHttp(Rule):
 
     severity = Severity.NOTE
     references = (f"{RFC_6797}#section-7.2",)
+    needs = ("add_header",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if configuration.kind != "full":
@@ -540,6 +541,7 @@ class RedirectToHttp(Rule):
     security_severity = 5.9
     cwe = (319,)
     references = ("https://nginx.org/en/docs/http/ngx_http_rewrite_module.html#return",)
+    needs = ("return", "rewrite")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         found: dict[Directive, list[Endpoint]] = {}
@@ -601,6 +603,7 @@ class RedirectLoop(Rule):
 
     severity = Severity.ERROR
     references = ("https://nginx.org/en/docs/http/ngx_http_rewrite_module.html#return",)
+    needs = ("return", "rewrite")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for server, endpoints in _by_server(configuration).items():
@@ -685,6 +688,7 @@ class WrongForwardedProto(Rule):
     security_severity = 3.7
     cwe = (348,)
     references = ("https://www.rfc-editor.org/rfc/rfc7239#section-5.4",)
+    needs = ("proxy_set_header",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         lines = configuration.directives("proxy_set_header")

@@ -436,7 +436,7 @@ class MissingAltSvc(Rule):
     since = "nginx 1.25.0"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for endpoint in live(configuration):
+        for endpoint in live(configuration) if _has_quic(configuration) else ():
             server = endpoint.server
             if not endpoint.socket.quic or configuration.kind != "full" or not configuration.absence_is_certain(server):
                 continue
@@ -482,6 +482,7 @@ class DeadAltSvc(Rule):
     severity = Severity.WARNING
     confidence = Confidence.LIKELY
     references = ("https://www.rfc-editor.org/rfc/rfc7838#section-2", QUIC)
+    needs = ("add_header",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if configuration.kind != "full":
@@ -540,7 +541,7 @@ class QuicOnly(Rule):
     since = "nginx 1.25.0"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.kind != "full":
+        if configuration.kind != "full" or not _has_quic(configuration):
             return
         over_tcp = {name.key for e in live(configuration) if not e.socket.quic for name in e.server.names}
         for server in configuration.servers:
@@ -705,6 +706,10 @@ class QuicCompatibilityLayer(Rule):
 
 
 # -- helpers -----------------------------------------------------------------------------------------------------------
+
+
+def _has_quic(configuration: Configuration) -> bool:
+    return any(socket.quic for socket in configuration.sockets)
 
 
 def _listens_with(configuration: Configuration, parameter: str) -> Iterator[tuple[VirtualServer, Listen]]:

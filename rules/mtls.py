@@ -99,6 +99,7 @@ class ClientVerificationWithoutCa(Rule):
 
     severity = Severity.ERROR
     references = (VERIFY, "https://nginx.org/en/CHANGES")
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for refusal in configuration.refusals:
@@ -137,6 +138,7 @@ class ClientCaWithoutVerification(Rule):
     security_severity = 7.5
     cwe = (306,)
     references = (VERIFY, f"{NGINX_SSL}#ssl_client_certificate")
+    needs = ("ssl_client_certificate",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, servers in _by_file(configuration.servers, "ssl_client_certificate").items():
@@ -193,6 +195,7 @@ class UncheckedClientCertificate(Rule):
     security_severity = 8.1
     cwe = (287,)
     references = (VERIFY, VARIABLES)
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         found: dict[Directive, list[tuple[VirtualServer, list[Content], list[Content]]]] = {}
@@ -260,6 +263,7 @@ class ClientCheckGap(Rule):
     cwe = (862,)
     confidence = Confidence.LIKELY
     references = (VERIFY, "https://nginx.org/en/docs/http/ngx_http_rewrite_module.html#if")
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for server, origin, checked, open_ in _optional(configuration):
@@ -334,6 +338,7 @@ class UncheckedClientChain(Rule):
     security_severity = 8.1
     cwe = (295,)
     references = (VERIFY, VARIABLES)
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         servers = _asking(configuration, "optional_no_ca")
@@ -475,6 +480,7 @@ class OpenDefaultServer(Rule):
     security_severity = 7.5
     cwe = (288,)
     references = ("https://nginx.org/en/docs/http/request_processing.html", VERIFY)
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if configuration.kind != "full":
@@ -613,6 +619,7 @@ class MixedClientVerification(Rule):
     cwe = (287,)
     pedantic = True
     references = ("https://www.cve.org/CVERecord?id=CVE-2025-23419", VERIFY)
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for socket in configuration.sockets:
@@ -657,6 +664,7 @@ class ClientVerifyDepth(Rule):
     severity = Severity.WARNING
     security_severity = 2.0
     references = (f"{NGINX_SSL}#ssl_verify_depth", "https://docs.openssl.org/3.5/man3/SSL_CTX_set_verify/")
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, servers in _by_file(_asking(configuration, "on", "optional"), "ssl_client_certificate").items():
@@ -727,6 +735,7 @@ class PublicClientCa(Rule):
     security_severity = 8.1
     cwe = (295, 287)
     references = (VERIFY, f"{NGINX_SSL}#ssl_client_certificate")
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         from nginxtls.pki.public import is_public_root
@@ -768,6 +777,7 @@ class ExpiredClientCa(Rule):
     security_severity = 5.9
     cwe = (298,)
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-6.1", VERIFY)
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, servers in _by_file(_asking(configuration, "on", "optional"), "ssl_client_certificate").items():
@@ -802,6 +812,7 @@ class LeftoverClientCa(Rule):
 
     severity = Severity.NOTE
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-6.1", VERIFY)
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, servers in _by_file(_asking(configuration, "on", "optional"), "ssl_client_certificate").items():
@@ -848,6 +859,7 @@ class ClientCaNotCa(Rule):
     security_severity = 4.3
     cwe = (295,)
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.9", VERIFY)
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, servers in _by_file(_asking(configuration, "on", "optional"), "ssl_client_certificate").items():
@@ -884,6 +896,7 @@ class UnrevocableClientCertificates(Rule):
     cwe = (299,)
     pedantic = True
     references = (f"{NGINX_SSL}#ssl_crl", f"{NGINX_SSL}#ssl_ocsp")
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, servers in _by_file(_asking(configuration, "on", "optional"), "ssl_verify_client").items():
@@ -925,6 +938,7 @@ class StaleCrl(Rule):
     security_severity = 5.9
     cwe = (299,)
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-5.1.2.5", f"{NGINX_SSL}#ssl_crl")
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, servers in _by_file(_asking(configuration, "on", "optional"), "ssl_crl").items():
@@ -964,6 +978,7 @@ class IncompleteCrl(Rule):
     security_severity = 4.3
     cwe = (299,)
     references = (f"{NGINX_SSL}#ssl_crl", "https://docs.openssl.org/3.5/man3/X509_VERIFY_PARAM_set_flags/")
+    needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, servers in _by_file(_asking(configuration, "on", "optional"), "ssl_crl").items():
@@ -1005,6 +1020,7 @@ class RevocationWithoutVerification(Rule):
     severity = Severity.WARNING
     security_severity = 4.3
     references = (f"{NGINX_SSL}#ssl_crl", f"{NGINX_SSL}#ssl_ocsp")
+    needs = ("ssl_crl", "ssl_ocsp")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for name in ("ssl_crl", "ssl_ocsp"):

@@ -479,6 +479,7 @@ class RepeatedSslProtocols(Rule):
     security_severity = 4.3
     cwe = (1188,)
     references = (SSL_PROTOCOLS,)
+    needs = ("ssl_protocols",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         scopes = [*configuration.blocks.values(), *(server.scope for server in configuration.servers)]
@@ -784,6 +785,7 @@ class ConfCommandOverridesProtocols(Rule):
     cwe = (1188,)
     references = (SSL_CONF, f"{NGINX_SSL}#ssl_conf_command")
     since = "nginx 1.19.4"
+    needs = ("ssl_conf_command",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         groups: dict[Directive, list[Endpoint]] = {}

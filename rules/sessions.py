@@ -72,6 +72,7 @@ class ReplayableEarlyData(Rule):
     cwe = (294,)
     references = ("https://www.rfc-editor.org/rfc/rfc8446#section-8", f"{RFC_8470}#section-3", SSL_EARLY_DATA)
     since = "nginx 1.15.3"
+    needs = ("ssl_early_data",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, endpoints in by_origin(configuration, "ssl_early_data", _with_early_data(configuration)).items():
@@ -122,6 +123,7 @@ class MissingEarlyDataHeader(Rule):
     cwe = (294,)
     references = (f"{RFC_8470}#section-5.1", SSL_EARLY_DATA)
     since = "nginx 1.15.3"
+    needs = ("ssl_early_data",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         found: dict[Directive, list[Endpoint]] = {}
@@ -159,6 +161,7 @@ class EarlyDataWithoutTls13(Rule):
     severity = Severity.NOTE
     references = (SSL_EARLY_DATA,)
     since = "nginx 1.15.3"
+    needs = ("ssl_early_data",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, endpoints in by_origin(configuration, "ssl_early_data").items():
@@ -223,6 +226,7 @@ class IgnoredEarlyData(Rule):
     cwe = (665,)
     references = (SSL_EARLY_DATA, "https://nginx.org/en/docs/http/server_names.html#virtual_server_selection")
     since = "nginx 1.15.3"
+    needs = ("ssl_early_data",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, default, endpoints in _ignored(configuration, "ssl_early_data", lambda s: s.enabled):
@@ -264,6 +268,7 @@ class EarlyDataWithClientCertificates(Rule):
     cwe = (294,)
     references = ("https://www.rfc-editor.org/rfc/rfc8446#section-8", SSL_EARLY_DATA)
     since = "nginx 1.15.3"
+    needs = ("ssl_early_data",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, endpoints in by_origin(configuration, "ssl_early_data", _with_early_data(configuration)).items():
@@ -763,6 +768,7 @@ class SessionCacheConflict(Rule):
 
     severity = Severity.ERROR
     references = (f"{NGINX_SSL}#ssl_session_cache",)
+    needs = ("ssl_session_cache",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         first: dict[str, tuple[str, int, Directive]] = {}

@@ -498,6 +498,7 @@ class PlainTextToTlsPort(Rule):
     security_severity = 5.9
     cwe = (319,)
     references = (f"{PROXY}#proxy_pass",)
+    needs = ("*_pass",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         groups = {name for _, name in configuration.upstream_groups}
@@ -951,6 +952,7 @@ class VariableUpstreamWithoutResolver(Rule):
 
     severity = Severity.WARNING
     references = ("https://nginx.org/en/docs/http/ngx_http_core_module.html#resolver", f"{PROXY}#proxy_pass")
+    needs = ("*_pass",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         values: dict[str, set[str]] = {}

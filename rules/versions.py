@@ -496,8 +496,7 @@ class OpensslWithoutFixes(Rule):
 
 def _place(configuration: Configuration) -> Directive | None:
     """Where what concerns all is told: the first block of the configuration that speaks TLS."""
-    speaking = [server for server in configuration.servers if server.speaks_tls and server.directive]
-    if not speaking:
+    first = next((server for server in configuration.servers if server.speaks_tls and server.directive), None)
+    if first is None:
         return None
-    block = next(iter(configuration.directives(speaking[0].kind)), None)
-    return block or speaking[0].directive
+    return next(iter(configuration.directives(first.kind)), None) or first.directive

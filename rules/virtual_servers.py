@@ -798,6 +798,7 @@ class DeadSettingsWithoutCertificate(Rule):
     severity = Severity.WARNING
     security_severity = 3.7
     references = (f"{NAMES}#virtual_server_selection", f"{HTTPS}#name_based_https_servers")
+    needs = ("ssl_*",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if configuration.kind != "full":

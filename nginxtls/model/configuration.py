@@ -224,6 +224,11 @@ class Configuration:
                     stack.extend(reversed(directive.block))
         return found
 
+    @cached_property
+    def mentions(self) -> frozenset[str]:
+        """The names of all directives, and the context of a fragment."""
+        return frozenset((*self.by_name, self.context))
+
     def absence_is_certain(self, server: VirtualServer) -> bool:
         """Whether a directive that is not seen for a server is really not there."""
         return server.scope.certain
