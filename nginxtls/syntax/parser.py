@@ -24,19 +24,27 @@ MAX_DEPTH = 200
 MAX_PROBLEMS = 50
 """More faults than this in one file are not told."""
 
-MAX_SHARED, MAX_KNOWN = 50, 20_000
-"""Arguments of fewer characters are shared between directives, so many of them."""
+MAX_SHARED, MAX_KNOWN = 100, 20_000
+"""What was read from so many directives of fewer characters is kept, for those of the same text."""
 
 _PLAIN = re.compile(
     r"""[ \t\r\n]*(?:
-        ([!$-&(-:<-\[\]-z|~]+)(?=[ \t\r\n;{])([\t\n\r !$-&(-:<-\[\]-z|~]*)([;{])   # 1–3 a directive of plain words
-      | (\})                                                                       # 4 the end of a block
-      | (\#[^\n]*)                                                                 # 5 a comment
-      | (\Z)                                                                       # 6 the end of the text
+        ([!$-&(-:<-\[\]-z|~]+)(?=[ \t\r\n;{])       # 1–3 a directive: its name, words without escapes but in patterns
+        ([\t\n\r !$-&(-:<-\[\]-z|~]*
+            (?:(?:\\[.dDsSwW/?+*()|^-] | (?<=[ \t])(?:"[ !#-\[\]-~]*"|'[ -&(-\[\]-~]*')(?=[ \t;{]))
+            [\t\n\r !$-&(-:<-\[\]-z|~]*)*)
+        ([;{])
+      | (\})                                          # 4 the end of a block
+      | (\#[^\n]*)                                    # 5 a comment
+      | (\Z)                                          # 6 the end of the text
     )""",
     re.VERBOSE,
 )
 _DIRECTIVE, _CLOSE, _COMMENT = 3, 4, 5
+_WORD = re.compile(r""""([^"]*)"|'([^']*)'|([^ \t\r\n]+)""")
+
+Plain = tuple[str, tuple[str, ...], bool] | None
+"""The name and the arguments of a directive, and whether it opens a block; None if it wants a closer look."""
 
 _UNKNOWN_LINE = re.compile(rf"[ \t\r\n]*((?:{MASK}[^ \t\r\n;{{}}#\"'{MASK}]*[ \t]*)+)(?=[\r\n#}}]|\Z)(?![ \t\r\n]*{{)")
 
@@ -48,22 +56,31 @@ def parse_text(text: str, name: str = "-", path: str | None = None) -> SourceFil
     return file
 
 
-def parse_file(
-    file: SourceFile, branches: Branches | None = None, known: dict[str, tuple[str, ...]] | None = None
-) -> None:
+def parse_file(file: SourceFile, branches: Branches | None = None, known: dict[str, Plain] | None = None) -> None:
     """Fill ``directives``, ``comments`` and ``problems`` of a file from its masked text.
 
-    ``known`` keeps arguments that were met, so that many files share them.
+    ``known`` keeps directives by their text, so that many files share what was read from it.
     """
     parser = _Parser(file, branches, {} if known is None else known)
     parser.run()
     parser.finish()
 
 
+def _plain(match: re.Match[str]) -> Plain:
+    name, words, terminator = match.group(1, 2, 3)
+    if "\n" in words or name == "if" or (terminator == "{" and (words[-1:] == "$" or name.endswith(LUA_BLOCK))):
+        return None
+    if '"' in words or "'" in words:
+        args = tuple(intern(double or single or bare) for double, single, bare in _WORD.findall(words))
+    else:
+        args = tuple(map(intern, words.split()))
+    return intern(name), args, terminator == "{"
+
+
 class _Parser:
     """The state of one pass over one text: the blocks that are open and where new directives go."""
 
-    def __init__(self, file: SourceFile, branches: Branches | None, known: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, file: SourceFile, branches: Branches | None, known: dict[str, Plain]) -> None:
         self.file = file
         self.text = file.masked
         self.branches = branches
@@ -71,62 +88,68 @@ class _Parser:
         self.open: list[Directive] = []
         self.parent: Directive | None = None
         self.block: list[Directive] = file.directives
-        self.closed_deeper: Directive | None = None
 
     def run(self) -> None:
-        file, text, branches = self.file, self.text, self.branches
+        """Read the whole text. What most directives need stands here, in local variables: it is run for each."""
+        file, text, branches, known = self.file, self.text, self.branches, self.known
         match_plain, add_comment = _PLAIN.match, file.add_comment
-        arguments = self.known
         next_tag = branches.next if branches else maxsize
-        parent, block = self.parent, self.block
+        opened, parent, block = self.open, self.parent, self.block
         position = self.start()
         while True:
             match = match_plain(text, position)
-            if match is None:
-                position = self.read_slowly(position)
-                parent, block = self.parent, self.block
-                next_tag = branches.next if branches else maxsize
-                continue
-            kind = match.lastindex or 0
-            start = match.start(1 if kind == _DIRECTIVE else kind)
-            if start >= next_tag and branches:
-                branches.enter(self, start)
-                next_tag = branches.next
-                parent, block = self.parent, self.block
-            if kind == _DIRECTIVE:
-                name, words, terminator = match.group(1, 2, 3)
-                args = arguments.get(words)
-                if args is None:
-                    if "\n" in words:
-                        position = self.read_slowly(start)
-                        parent, block = self.parent, self.block
+            kind = match.lastindex if match else 0
+            slowly = position
+            if match and kind:
+                start = match.start(1 if kind == _DIRECTIVE else kind)
+                if start >= next_tag and branches:
+                    self.parent, self.block = parent, block
+                    branches.enter(self, start)
+                    next_tag = branches.next
+                    opened, parent, block = self.open, self.parent, self.block
+                if kind == _DIRECTIVE:
+                    whole = match.group()
+                    plain = known.get(whole)
+                    if plain is None:
+                        plain = _plain(match)
+                        if len(whole) < MAX_SHARED and len(known) < MAX_KNOWN:
+                            known[whole] = plain
+                    if plain is not None:
+                        name, args, opens = plain
+                        position = match.end()
+                        directive = Directive(name, args, file, start, 0, parent)
+                        if branches:
+                            directive.branch = branches.current
+                        block.append(directive)
+                        if opens:
+                            self.enter(directive)
+                            parent, block = directive, self.block
+                        elif name == "include":
+                            file.includes.append(directive)
                         continue
-                    args = tuple(map(intern, words.split()))
-                    if len(words) < MAX_SHARED and len(arguments) < MAX_KNOWN:
-                        arguments[words] = args
-                if name == "if" or (terminator == "{" and (words[-1:] == "$" or name.endswith(LUA_BLOCK))):
-                    position = self.read_slowly(start)
-                    parent, block = self.parent, self.block
+                    slowly = start
+                elif kind == _CLOSE:
+                    position = match.end()
+                    if 0 < len(opened) <= MAX_DEPTH:
+                        opened.pop().end = position
+                        parent = opened[-1] if opened else None
+                        block = file.directives if parent is None else parent.block  # type: ignore[assignment]
+                    else:
+                        self.parent, self.block = parent, block
+                        self.close(position)
+                        opened, parent, block = self.open, self.parent, self.block
                     continue
-                position = match.end()
-                directive = Directive(intern(name), args, file, start, 0, parent)
-                if branches:
-                    directive.branch = branches.current
-                block.append(directive)
-                if terminator == "{":
-                    self.enter(directive)
-                    parent, block = self.parent, self.block
-                elif name == "include":
-                    file.includes.append(directive)
-            elif kind == _CLOSE:
-                position = match.end()
-                self.close(position)
-                parent, block = self.parent, self.block
-            elif kind == _COMMENT:
-                position = match.end()
-                add_comment(start, position)
-            else:
-                return
+                elif kind == _COMMENT:
+                    position = match.end()
+                    add_comment(start, position)
+                    continue
+                else:
+                    self.parent, self.block = parent, block
+                    return
+            self.parent, self.block = parent, block
+            position = self.read_slowly(slowly)
+            next_tag = branches.next if branches else maxsize
+            opened, parent, block = self.open, self.parent, self.block
 
     def start(self) -> int:
         """Where the text begins: after a byte order mark, which nginx would take for a part of the first word."""
@@ -164,9 +187,7 @@ class _Parser:
 
     def close(self, end: int) -> None:
         if not self.open:
-            deeper = self.closed_deeper
-            where = f'; the block "{deeper.name}" in line {deeper.line} may be closed too early' if deeper else ""
-            self.problem('unexpected "}": no block is open here' + where, end - 1, end, 'remove this "}"')
+            self.problem('unexpected "}": no block is open here', end - 1, end, 'remove this "}"')
             return
         closed = self.open.pop()
         closed.end = end

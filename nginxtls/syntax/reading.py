@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.files import MAGIC, Files, Unreachable, display_name
-from nginxtls.syntax.parser import parse_file
+from nginxtls.syntax.parser import Plain, parse_file
 from nginxtls.syntax.templates import mask
 from nginxtls.syntax.tree import Directive, Problem, SourceFile, Tree
 from nginxtls.syntax.words import UNKNOWN
@@ -41,7 +41,7 @@ class Reader:
         self.files = files
         self.parsed: dict[str, SourceFile | Unreachable] = {}
         """By real path."""
-        self.known: dict[str, tuple[str, ...]] = {}
+        self.known: dict[str, Plain] = {}
 
     def load(self, path: str, nginx_path: str | None = None) -> SourceFile | Unreachable:
         """The file of a path of this machine, parsed."""
@@ -142,7 +142,7 @@ def source(
     *,
     first_line: int = 1,
     visible: str | None = None,
-    known: dict[str, tuple[str, ...]] | None = None,
+    known: dict[str, Plain] | None = None,
 ) -> SourceFile:
     """A text as a parsed file; template tags in it are masked first.
 
