@@ -263,11 +263,14 @@ class Files:
                     return Unreachable(path, f"{_size(status.st_size)} large; the limit is {_size(self.limit)}", True)
                 if self.total + status.st_size > self.total_limit:
                     return Unreachable(path, f"more than {_size(self.total_limit)} in one run", True)
-                content = b""
-                while chunk := os.read(handle, max(status.st_size, 65_536) + 1):
-                    content = content + chunk if content else chunk
+                # One byte more than it has: a regular file that gives less is at its end. /proc tells no sizes.
+                size = status.st_size + 1 if status.st_size else 65_536
+                content = chunk = os.read(handle, size)
+                while chunk and (len(chunk) == size or not status.st_size):
                     if len(content) > self.limit:
                         return Unreachable(path, f"larger than {_size(self.limit)}", True)
+                    chunk = os.read(handle, size)
+                    content += chunk
             finally:
                 os.close(handle)
         except FileNotFoundError:
