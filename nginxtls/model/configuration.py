@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nginxtls.model.refusals import Refusal
     from nginxtls.pki import Bundle, PrivateKey, TrustStore
     from nginxtls.syntax.files import Files
+    from nginxtls.syntax.tree import SourceFile
     from nginxtls.tls import Policy, Suite
 
 KINDS = ("http", "stream", "mail")
@@ -74,6 +75,8 @@ class Configuration:
         self.shared_suites: dict[object, dict[str, tuple[Suite, ...]]] = {}
         self.shared_refusals: dict[object, tuple[Refusal, ...]] = {}
         """What servers with the same TLS lines and certificates have in common (``VirtualServer.tls_lines``)."""
+        self.shared_mentions: dict[object, frozenset[str]] = {}
+        self._names_in: dict[SourceFile, frozenset[str]] = {}
         self._shared: dict[frozenset[str], frozenset[str]] = {}
         self._dhparams: dict[str, int | None] = {}
         self.upstream_groups: dict[tuple[str, str], Directive] = {}
@@ -232,6 +235,18 @@ class Configuration:
     def absence_is_certain(self, server: VirtualServer) -> bool:
         """Whether a directive that is not seen for a server is really not there."""
         return server.scope.certain
+
+    def names_in(self, file: SourceFile) -> frozenset[str]:
+        """The names of all directives in a file and in what it includes."""
+        found = self._names_in.get(file)
+        if found is None:
+            self._names_in[file] = frozenset()  # an include that leads back adds nothing
+            names = {directive.name for directive in file.walk()}
+            for include in file.includes:
+                for other in self.tree.includes.get(include, ()):
+                    names |= self.names_in(other)
+            found = self._names_in[file] = frozenset(names)
+        return found
 
     def shared(self, names: Iterable[str]) -> frozenset[str]:
         """A set of names, one and the same for all who have these."""

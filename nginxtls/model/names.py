@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.syntax.tree import UNKNOWN
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive
 
 
-@dataclass(frozen=True, slots=True)
-class ServerName:
+class ServerName(NamedTuple):
     """One word of a server_name directive.
 
     ``kind``: ``exact``, ``leading`` (``*.x``), ``suffix`` (``.x``: x and all below), ``trailing`` (``x.*``), ``regex``,
@@ -38,9 +36,14 @@ class ServerName:
         return self.kind in ("exact", "suffix") and "." in self.key and self.key != "_"
 
 
+_EXACT = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+
+
 def read_name(text: str, directive: Directive | None = None, arg: int = 0) -> ServerName:
     """Classify a word of server_name as ngx_http_server_names() and ngx_hash_add_key() do."""
     lower = text.lower()
+    if _EXACT.fullmatch(lower):
+        return ServerName(text, "exact", lower, directive, arg)
     if UNKNOWN in text or lower == "$hostname":
         return ServerName(text, "unknown", lower, directive, arg)
     if text.startswith("~"):

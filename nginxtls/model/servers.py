@@ -135,24 +135,32 @@ class VirtualServer:
     @cached_property
     def mentions(self) -> frozenset[str]:
         """The names of all directives in the server, at any depth, and at the levels around it; and its ``kind``."""
-        names = {self.kind, *self.below}
-        level: Scope | None = self.scope
-        while level is not None:
-            names.update(level.own)
-            level = level.parent
-        return self.configuration.shared(names)
+        key = (self.kind, self.scope.parent, self.below, *self.scope.own)
+        found = self.configuration.shared_mentions.get(key)
+        if found is None:
+            names = {self.kind, *self.below}
+            level: Scope | None = self.scope
+            while level is not None:
+                names.update(level.own)
+                level = level.parent
+            found = self.configuration.shared_mentions[key] = frozenset(names)
+        return found
 
     @cached_property
     def below(self) -> frozenset[str]:
         """The names of all directives in the blocks of the server, at any depth."""
         names: set[str] = set()
         pending = [line.block for lines in self.scope.own.values() for line in lines if line.block]
-        expand = self.configuration.tree.expand
+        tree = self.configuration.tree
         while pending:
-            for directive in expand(pending.pop()):
+            for directive in pending.pop():
                 names.add(directive.name)
                 if directive.block:
                     pending.append(directive.block)
+                elif directive.name == "include":
+                    for file in tree.includes.get(directive, ()):
+                        if file is not directive.file:
+                            names |= self.configuration.names_in(file)
         return self.configuration.shared(names)
 
     @property

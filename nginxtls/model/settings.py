@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.model.directive_table import default_of
 from nginxtls.model.versions import default_protocols
@@ -41,8 +40,7 @@ REPEATABLE = frozenset(
 """Directives that accumulate within a level; a level with one of its own inherits none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """An effective value and where it comes from.
 
     ``values`` are the arguments of the deciding directive (of all of them for bit masks); ``directives`` are the
@@ -105,13 +103,16 @@ class Scope:
         self.certain: bool = certain and (parent is None or parent.certain)
         """Whether all that stands in this level and around it is known."""
         own: dict[str, list[Directive]] = {}
-        included = any(directive.name == "include" for directive in directives)
-        for directive in tree.expand(directives) if included else directives:
-            lines = own.get(directive.name)
-            if lines is None:
-                own[directive.name] = [directive]
+        for directive in directives:
+            name = directive.name
+            if name in own:
+                own[name].append(directive)
             else:
-                lines.append(directive)
+                own[name] = [directive]
+        if "include" in own:
+            own = {}
+            for directive in tree.expand(directives):
+                own.setdefault(directive.name, []).append(directive)
         self.own = own
         if "include" in own:
             self.certain = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.model.names import NameTable
 from nginxtls.syntax.tree import UNKNOWN
@@ -21,8 +21,7 @@ MAX_PORTS = 4096
 _HOST_PORT = re.compile(r"(?P<host>\[[^]]*\]|[^:]*)(?::(?P<port>[^:]*))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
+class Listen(NamedTuple):
     """A listen line of a server. ``directive`` is None for the ``*:80`` that nginx adds to a server without any."""
 
     directive: Directive | None
@@ -38,8 +37,9 @@ class Listen:
         """Address and port are written out."""
         return bool(self.ports) and self.problem is None
 
-    def has(self, *names: str) -> bool:
-        return any(name in self.parameters for name in names)
+    def has(self, name: str) -> bool:
+        """The line has a parameter."""
+        return name in self.parameters
 
     @property
     def quic(self) -> bool:
@@ -67,16 +67,21 @@ class Listen:
 
 def read_listen(directive: Directive, default_port: int | None) -> Listen:
     """Read a listen directive. ``default_port`` is 80 for http; stream and mail have none (a port is required)."""
-    if not directive.args:
-        return Listen(directive, "", (), (), "invalid number of arguments")
-    text, parameters = directive.args[0], directive.args[1:]
+    return Listen(directive, *_read(directive.args, default_port))
+
+
+@lru_cache(maxsize=4096)
+def _read(args: tuple[str, ...], default_port: int | None) -> tuple[str, tuple[int, ...], tuple[str, ...], str | None]:
+    """What the arguments of a listen directive say, worked out once for all lines that are alike."""
+    if not args:
+        return "", (), (), "invalid number of arguments"
+    text, *parameters = args
     if UNKNOWN in text or "$" in text:
-        return Listen(directive, text, (), parameters)
+        return text, (), tuple(parameters), None
     address, ports, problem = _place(text, default_port)
-    return Listen(directive, address, ports, parameters, problem)
+    return address, ports, tuple(parameters), problem
 
 
-@cache
 def _place(text: str, default_port: int | None) -> tuple[str, tuple[int, ...], str | None]:
     """Address, ports, and why nginx refuses them."""
     if text.startswith("unix:"):
@@ -172,9 +177,11 @@ class Socket:
         if not self.servers or self.servers[-1] is not server:  # servers come one after the other
             self.servers.append(server)
         self.listens.append((server, listen))
+        if not listen.parameters:
+            return
         if listen.is_default and self.explicit_default is None:
             self.explicit_default = server
-        self.tls = self.tls or listen.has("ssl", "quic")
+        self.tls = self.tls or listen.has("ssl") or listen.quic
         self.http2 = self.http2 or listen.has("http2")
         self.proxy_protocol = self.proxy_protocol or listen.has("proxy_protocol")
         self.ipv6only = self.ipv6only and listen.ipv6only
