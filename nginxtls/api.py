@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.errors import Trouble, nearest
 from nginxtls.finding import Failure
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from nginxtls.tls import OpenSSL, Policy, SystemConfiguration
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What was found at the paths that were asked for."""
 
     subjects: tuple[Subject, ...]
@@ -85,6 +83,8 @@ def check(
         openssl_version=openssl_version,
         policy=policy,
     )
+    from dataclasses import replace
+
     chosen = replace(
         chosen,
         ignore=(*(() if select else chosen.ignore), *ignore),
@@ -177,8 +177,7 @@ def report(
 
     progress(f"linting {len(reading.taken)} files")
     found = lint(reading.subjects, installed_rules(), settings, known, covers)
-    return replace(
-        found,
+    return found._replace(
         failures=(*reading.failures, *found.failures),
         not_checked=(*reading.skipped, *found.not_checked),
         hints=reading.hints,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.errors import Trouble
 
@@ -19,8 +18,7 @@ VERSION = 1
 LIMIT = 256 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A known finding. Only the fingerprint counts; the rest is for the people who read the file."""
 
     fingerprint: str
@@ -29,8 +27,7 @@ class Entry:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(NamedTuple):
     """The entries of a baseline file by fingerprint."""
 
     path: Path
@@ -65,7 +62,7 @@ def read_baseline(path: Path) -> Baseline:
         data = json.loads(path.read_bytes())
         if data["version"] != VERSION:
             raise Trouble(f"{path}", f"is a baseline of version {data['version']}, not {VERSION}", again)
-        entries = [Entry(*(str(row[key]) for key in Entry.__slots__)) for row in data["findings"]]
+        entries = [Entry(*(str(row[key]) for key in Entry._fields)) for row in data["findings"]]
     except OSError as error:
         raise Trouble(f"{path}", f"cannot be read: {error.strerror}", again) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +31,7 @@ class Confidence(enum.Enum):
     LIKELY = "likely"
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """A span of a file, in characters, 1-based, end exclusive."""
 
     file: SourceFile
@@ -45,24 +43,21 @@ class Location:
         return self.file.name
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """A secondary place of a finding and what it has to do with it."""
 
     location: Location
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """Replace a span of a file by a text."""
 
     location: Location
     replacement: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(NamedTuple):
     """Edits that mend a finding. Safe: no client meets a different handshake after it."""
 
     title: str
@@ -70,8 +65,7 @@ class Fix:
     safe: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One fault at the place that causes it.
 
     ``message`` stands alone (it has the names and figures in it); ``label`` stands under the carets.
@@ -97,11 +91,10 @@ class Finding:
 
     def but(self, **changes: object) -> Finding:
         """A copy with some fields changed."""
-        return replace(self, **changes)  # type: ignore[arg-type]
+        return self._replace(**changes)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, slots=True)
-class NotChecked:
+class NotChecked(NamedTuple):
     """Something that could not be looked at, and why; counted and told once, never an error and never silently fine."""
 
     subject: str
@@ -109,8 +102,7 @@ class NotChecked:
     location: Location | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """Input that was asked for and could not be linted: the run ends with status 2."""
 
     subject: str
@@ -119,8 +111,7 @@ class Failure:
     help: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """A row of the endpoints table of a report: what a client gets for a name on a socket."""
 
     socket: str
@@ -131,8 +122,7 @@ class Endpoint:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """All that one run has to tell; the only thing that a format sees."""
 
     findings: tuple[Finding, ...]
@@ -153,7 +143,7 @@ class Report:
     """Absolute path that the files' names are relative to: the repository's root, else the working directory."""
     gone: tuple[str, ...] = ()
     """Baseline entries that match no finding any more, as text."""
-    hints: tuple[str, ...] = field(default=())
+    hints: tuple[str, ...] = ()
     """Remarks for the summary, e.g. which path mapping was found."""
 
     def count(self, severity: Severity) -> int:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from nginxtls.finding import Endpoint, Failure, Location, NotChecked, Report, Severity
 from nginxtls.fingerprint import fingerprinted
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Problem, SourceFile
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """A configuration to lint, and the files of it that were asked for: only findings in those are told."""
 
     configuration: Configuration

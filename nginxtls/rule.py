@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from nginxtls.finding import Confidence, Edit, Finding, Fix, Label, Location, Severity
 
@@ -21,8 +20,7 @@ __all__ = ["Confidence", "Example", "Finding", "Fix", "Label", "Location", "Rule
 NGINX_SSL = "https://nginx.org/en/docs/http/ngx_http_ssl_module.html"
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(NamedTuple):
     """A fenced example of a rule's documentation, ``good`` or ``bad``, with options: ``certificate: expired.pem``."""
 
     good: bool

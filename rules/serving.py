@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,8 +65,7 @@ def derived(configuration: Configuration, first: Iterable[str]) -> frozenset[str
     return frozenset(known)
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """A place that answers requests: ``handler`` is the pass directive or return, or None for files below ``root``."""
 
     server: VirtualServer

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nginxtls.rules.serving import titles
 
@@ -61,8 +60,7 @@ def _fixes(flaw: dict[str, Any]) -> str:
     return " and ".join(sorted(flaw["fixed_in"]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Conditions:
+class _Conditions(NamedTuple):
     """Whether a configuration meets the condition of a flaw; the directive that shows it, True without one, or None."""
 
     configuration: Configuration

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from nginxtls.cli.plain import PlainCommand, plain
 from nginxtls.errors import Trouble, nearest, printable
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ COMMANDS = ("check", "rules", "explain", "handshake", "ciphers", "chain", "inven
 
 class Commands(TyperGroup):
     """The group of commands; none is imported before it is asked for."""
+
+    def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
+        return plain(super().get_params(ctx))
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         return list(COMMANDS)
@@ -36,7 +40,7 @@ class Commands(TyperGroup):
             )
         if cmd_name not in self.commands:
             app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-            app.command(cmd_name)(getattr(import_module(f"nginxtls.cli.{cmd_name}"), cmd_name))
+            app.command(cmd_name, cls=PlainCommand)(getattr(import_module(f"nginxtls.cli.{cmd_name}"), cmd_name))
             self.commands[cmd_name] = typer.main.get_command(app)
         return self.commands[cmd_name]
 

@@ -5,9 +5,8 @@ Messages are nginx's own, without the place; the cases are measured (see docs/ng
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.finding import Location
 from nginxtls.model import loading
@@ -82,8 +81,7 @@ _LISTEN_VALUES = (
 _SOCKET_OPTIONS = ("bind", "reuseport", "deferred", "multipath", *_LISTEN_VALUES)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A line that ``nginx -t`` would print. ``level``: ``emerg`` (nginx does not start) or ``warn``.
 
     ``kind`` groups the cases: ``context``, ``unknown-directive``, ``value``, ``duplicate``, ``listen``, ``name``,

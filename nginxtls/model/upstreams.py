@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.syntax.tree import UNKNOWN
 
@@ -24,8 +23,7 @@ FAMILIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
+class Upstream(NamedTuple):
     """A place that speaks TLS to an upstream: a ``*_pass`` in a location, or a stream server with ``proxy_ssl on``.
 
     ``family`` is ``proxy``, ``grpc``, ``uwsgi`` or ``stream``.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class NginxVersion:
+class NginxVersion(NamedTuple):
     """A version such as 1.26.3, ordered as numbers."""
 
     numbers: tuple[int, ...]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.report.words import visible
 
@@ -16,8 +15,7 @@ TAB = 4
 CUT = "…"
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """Carets (``primary``) or dashes under cells ``start`` to ``end`` of a line, and what stands under them."""
 
     start: int
@@ -26,8 +24,7 @@ class Mark:
     primary: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """A location to mark, and how."""
 
     location: Location
@@ -35,8 +32,7 @@ class Wanted:
     primary: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A line of source with its marks from left to right, in cells."""
 
     number: int

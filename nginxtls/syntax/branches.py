@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from sys import maxsize
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive
@@ -15,8 +15,7 @@ MAX_CONDITIONS = 64
 """Of more conditions around a directive only the outermost are kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(NamedTuple):
     """A tag between statements: its offset, and the branch that it opens or changes to, or ``"end"``."""
 
     start: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.finding import Failure, NotChecked
 from nginxtls.syntax.decoding import decode
@@ -37,8 +37,7 @@ _PARTS = frozenset(
 """Folders that stand beside the main file and hold parts of its configuration."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedTree:
+class LoadedTree(NamedTuple):
     """An independent configuration.
 
     ``kind`` tells how much of it there is, ``context`` the block that a fragment belongs in, ``base`` the folder that

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.syntax.tokens import read_statement
 from nginxtls.syntax.words import UNKNOWN, word_places
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Problem", "SourceFile", "Span", "Tree"]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of text: lines and columns in characters, 1-based, the end exclusive."""
 
     line: int
@@ -26,8 +25,7 @@ class Span:
     end_column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(NamedTuple):
     """A comment from ``#`` to the end of its line; ``start`` and ``end`` are offsets into the file's text."""
 
     start: int
@@ -35,8 +33,7 @@ class Comment:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """Why a file, or a part of it, could not be read as nginx would read it. ``start``/``end``: offsets, or None."""
 
     message: str
@@ -47,8 +44,7 @@ class Problem:
     """nginx would not start with this, or the file could not be read at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """A condition of a template. A directive in its branch 0 is there if it holds, in its branch 1 if it does not."""
 
     text: str

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.syntax.files import display_name
 
@@ -59,8 +58,7 @@ _NEVER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A file to look at. ``asked``: it was named. ``named_so``: its path says that it is nginx's."""
 
     path: str

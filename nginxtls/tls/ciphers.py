@@ -25,8 +25,7 @@ _MOST_SUGGESTIONS = 8
 _FIELDS = ("key_exchange", "authentication", "encryption", "mac", "protocol", "strength", "default")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One rule of a cipher string.
 
     ``word`` may be a combination (``ECDHE+AESGCM``); ``start`` and ``end`` are its span in the string, without the
@@ -42,8 +41,7 @@ class Word:
     suites: tuple[Suite, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownWord:
+class UnknownWord(NamedTuple):
     """A word that this OpenSSL skips silently.
 
     ``reason``: ``removed`` (other OpenSSLs have it), ``tls13`` (a suite of TLS 1.3, which cipher strings do not
@@ -60,8 +58,7 @@ class UnknownWord:
     suggestion: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """What a cipher string gives: ``suites`` of TLS 1.2 and before, in OpenSSL's order, as ``openssl ciphers`` lists
     them.
 
@@ -94,8 +91,7 @@ def servable(suite: Suite) -> bool:
     return "PSK" not in suite.key_exchange and suite.key_exchange != "SRP"
 
 
-@dataclass(frozen=True, slots=True)
-class CipherString:
+class CipherString(NamedTuple):
     """An OpenSSL cipher string."""
 
     text: str

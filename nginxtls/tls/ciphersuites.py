@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from .ciphers import UnknownWord, nearest
 from .openssl import OpenSSL
@@ -12,8 +12,7 @@ from .suites import Suite, compiled, suite
 _DEFAULT = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"
 
 
-@dataclass(frozen=True, slots=True)
-class Ciphersuites:
+class Ciphersuites(NamedTuple):
     """The TLS 1.3 suites of a list in its order; ``error`` is OpenSSL's reason for refusing it, else None."""
 
     suites: tuple[Suite, ...]

@@ -7,8 +7,8 @@ The lists are read as SSL_CTX_set1_groups_list(3) of each generation does (ssl/t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from .ciphers import UnknownWord, nearest
 from .openssl import GENERATIONS, OpenSSL
@@ -30,8 +30,7 @@ _DEFAULTS = {
 _DEFAULTS["3.2"], _DEFAULTS["3.6"] = _DEFAULTS["3.0"], _DEFAULTS["3.5"]
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """A group: IANA's ``number`` and name (X25519 and X448 in capitals), other spellings, and the versions that use it.
 
     ``bits`` is its strength in bits; ``post_quantum`` means that it withstands a quantum computer, ``hybrid`` that it
@@ -51,8 +50,7 @@ class Group:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class GroupList:
+class GroupList(NamedTuple):
     """The groups of a list in its order; ``error`` says why OpenSSL refuses the list, else None.
 
     ``default``: no list was given and these are the library's own. ``error_at`` is the span of what is refused.

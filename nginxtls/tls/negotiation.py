@@ -7,7 +7,7 @@ each generation; tests/conformance/test_negotiation.py compares with handshakes.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .ciphers import Evaluation, servable
 from .groups import GroupList
@@ -18,8 +18,7 @@ from .suites import PROTOCOLS, Suite
 _NIST_CURVES = frozenset({"prime256v1", "secp256r1", "P-256", "secp384r1", "P-384", "secp521r1", "P-521"})
 
 
-@dataclass(frozen=True, slots=True)
-class ServerKey:
+class ServerKey(NamedTuple):
     """The key of a server's certificate.
 
     ``kind`` is RSA, RSA-PSS (a key that may only sign so), EC, Ed25519, Ed448, DSA or unknown; ``bits`` its size (of an

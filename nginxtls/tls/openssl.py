@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: The generations that differ in suites, words, levels or groups, oldest first.
 GENERATIONS = ("1.0.2", "1.1.1", "3.0", "3.2", "3.5", "3.6")
@@ -13,8 +13,7 @@ _FROM = (((3, 6), "3.6"), ((3, 5), "3.5"), ((3, 2), "3.2"), ((3, 0), "3.0"), ((1
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3})([a-z]{0,2}))?")
 
 
-@dataclass(frozen=True, slots=True)
-class OpenSSL:
+class OpenSSL(NamedTuple):
     """An OpenSSL that nginx runs with.
 
     ``version`` is (major, minor, patch, letter), the letter of 1.x as a number (``1.1.1w`` is (1, 1, 1, 23)).

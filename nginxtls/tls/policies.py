@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .groups import Group, group
 from .negotiation import ServerKey
@@ -25,8 +24,7 @@ class PolicyError(ValueError):
     """A policy that is not there or not well-formed; the text says what is wrong, where, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Effective:
+class Effective(NamedTuple):
     """What a server does, as far as it is known. None is unknown, and a policy says nothing of it.
 
     ``suites`` are those of TLS 1.2 and before, ``ciphersuites`` those of TLS 1.3 that a client can get.
@@ -51,8 +49,7 @@ class Effective:
     protocols_explicit: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Objection:
+class Objection(NamedTuple):
     """One thing that a policy does not accept.
 
     ``item`` is the part of the policy (``protocols``, ``suites``, ``ciphersuites``, ``groups``, ``dhparam``, ``key``,
@@ -72,8 +69,7 @@ class Objection:
     advice: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """A policy: ``name`` as it is given on the command line, where it comes from, and its items as in its file."""
 
     name: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import NamedTuple
 
 #: The protocol versions, oldest first, in nginx's and OpenSSL's spelling.
 PROTOCOLS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -12,8 +12,7 @@ PROTOCOLS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _FORWARD_SECRET = frozenset({"DHE", "ECDHE", "DHE-PSK", "ECDHE-PSK", "any"})
 
 
-@dataclass(frozen=True, slots=True)
-class Suite:
+class Suite(NamedTuple):
     """A cipher suite.
 
     ``protocol`` is the oldest protocol version it works with. ``key_exchange`` is RSA, DHE, ECDHE, DHE-PSK, ECDHE-PSK,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .ciphers import CipherString
 from .openssl import OpenSSL
@@ -12,8 +12,7 @@ _SECTION = re.compile(r"\[\s*([^\]]*?)\s*\]")
 _MOST_LINES = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class SystemConfiguration:
+class SystemConfiguration(NamedTuple):
     """The commands of ``ssl_conf`` → ``system_default`` (config(5), SSL_CONF_cmd(3)); None or empty where it has none.
 
     ``security_level`` is the ``@SECLEVEL`` of its CipherString. ``includes`` are ``.include`` lines, which are not

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["value", "nothing", "if", "case", "when", "elif", "else", "loop", "end", "hide", "shown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(NamedTuple):
     """A tag and its place (offsets).
 
     ``value``: it becomes some text; ``default`` is the text that the template itself gives, if any. ``nothing``: it
