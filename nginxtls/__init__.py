@@ -10,14 +10,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Trouble", "__version__", "check", "load"]
 
+__version__ = "0.1.0"
+
 
 def __getattr__(name: str) -> Any:
     """The public names, imported when they are first used: the command needs few of them."""
     match name:
-        case "__version__":
-            from importlib.metadata import version
-
-            return version("nginxtls")
         case "check" | "load":
             from nginxtls import api
 

@@ -160,11 +160,13 @@ def report(
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Report:
     """Read the paths and lint what they hold; ``progress`` is told what is being done."""
-    from nginxtls.baseline import read_baseline
-
     start = time.monotonic()
     moment = at or datetime.now(timezone.utc)
-    known = read_baseline(Path(settings.baseline)) if settings.baseline and use_baseline else None
+    known = None
+    if settings.baseline and use_baseline:
+        from nginxtls.baseline import read_baseline
+
+        known = read_baseline(Path(settings.baseline))
     progress("reading")
     reading = read(
         paths, settings, root=root, at=moment, openssl_conf=openssl_conf, stdin_text=stdin_text, only_nginx=only_nginx

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ class Trouble(Exception):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean "x"?`` with the known word that is nearest, or an empty text."""
+    import difflib
+
     found = difflib.get_close_matches(word, list(known), n=1)
     return f'did you mean "{found[0]}"?' if found else ""
 

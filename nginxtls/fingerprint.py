@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ def fingerprinted(findings: Iterable[Finding]) -> list[Finding]:
     They hash the rule, the words of the directive and those of the blocks around it (a server by its names), and
     which of several equal ones it is; neither file nor line.
     """
+    from hashlib import sha256
+
     contexts: dict[Directive, str] = {}
     seen: dict[str, int] = {}
     marked = []

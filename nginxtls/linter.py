@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
@@ -302,11 +301,11 @@ def _is_row(endpoint: ModelEndpoint, asked: Collection[SourceFile]) -> bool:
     return not server.fragment and server.directive is not None and server.directive.file in asked
 
 
-@dataclass(frozen=True, slots=True)
 class _Rows(Sequence[Endpoint]):
     """A row for each virtual server on a TLS socket; made when it is looked at, which most formats never do."""
 
-    endpoints: Sequence[ModelEndpoint]
+    def __init__(self, endpoints: Sequence[ModelEndpoint]) -> None:
+        self.endpoints = endpoints
 
     def __len__(self) -> int:
         return len(self.endpoints)

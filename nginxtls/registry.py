@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 from functools import cache
+from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.errors import Trouble, nearest
 from nginxtls.rule import Rule
@@ -24,12 +27,56 @@ def installed_rules() -> Mapping[str, Rule]:
     Raises:
         Trouble: a package's entry point cannot be loaded, or two packages have a rule of one name.
     """
+    return rules_of(_own_points() or _all_points())
+
+
+class Point(NamedTuple):
+    """An entry point of our own."""
+
+    name: str
+    value: str
+    dist: None = None
+
+    def load(self) -> ModuleType:
+        return import_module(self.value)
+
+
+def _own_points() -> list[Point]:
+    """Our own entry points, if no other package has any of the group; none if that cannot be told.
+
+    A quick look into the folders of sys.path: importlib.metadata takes longer than to load all rules.
+    """
+    ours: list[Point] = []
+    for folder in sys.path:
+        try:
+            with os.scandir(folder or ".") as scan:
+                infos = [entry.path for entry in scan if entry.name.endswith((".dist-info", ".egg-info"))]
+        except NotADirectoryError:
+            return []  # an archive, which may hold packages
+        except OSError:
+            continue
+        for info in infos:
+            try:
+                with open(f"{info}/entry_points.txt", encoding="utf-8") as file:
+                    text = file.read()
+            except (OSError, UnicodeDecodeError):
+                continue
+            if GROUP in text:
+                if ours or not os.path.basename(info).startswith("nginxtls-"):
+                    return []
+                section = text.partition(f"[{GROUP}]\n")[2].partition("[")[0]
+                pairs = (line.partition(" = ") for line in section.splitlines() if line)
+                ours = [Point(name, module) for name, _, module in pairs]
+    return ours
+
+
+def _all_points() -> Iterable[EntryPoint]:
     from importlib.metadata import entry_points
 
-    return rules_of(entry_points(group=GROUP))
+    return entry_points(group=GROUP)
 
 
-def rules_of(points: Iterable[EntryPoint]) -> dict[str, Rule]:
+def rules_of(points: Iterable[EntryPoint | Point]) -> dict[str, Rule]:
     """The rules that the modules named by these entry points define, by name."""
     rules: dict[str, Rule] = {}
     for point in sorted(points, key=lambda point: (point.name, point.value)):
@@ -96,7 +143,7 @@ def _fitting(rules: Mapping[str, Rule], words: Iterable[str]) -> set[str]:
     return found
 
 
-def _classes(point: EntryPoint) -> list[type[Rule]]:
+def _classes(point: EntryPoint | Point) -> list[type[Rule]]:
     try:
         module = point.load()
     except (Exception, SystemExit) as error:
@@ -117,6 +164,6 @@ def _classes(point: EntryPoint) -> list[type[Rule]]:
     ]
 
 
-def _title(point: EntryPoint) -> str:
+def _title(point: EntryPoint | Point) -> str:
     package = f" of {point.dist.name}" if point.dist else ""
     return f'rules "{point.name}"{package}'

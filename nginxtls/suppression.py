@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.finding import Location
 
@@ -19,16 +18,18 @@ _COMMENT = re.compile(r"#\s*nginxtls\s*:\s*(?P<kind>ignore(?:-file)?)\b\s*(?:\[(
 _NAME = re.compile(r"[^\s,]+")
 
 
-@dataclass(slots=True)
-class Suppression:
-    """One such comment: the rules it names, and the lines (first, last) in which it holds; ``None``: nowhere."""
+class Suppression(NamedTuple):
+    """One such comment: the rules it names, and the lines (first, last) in which it holds; ``None``: nowhere.
+
+    ``used`` collects the names of the rules that it silenced.
+    """
 
     file: SourceFile
     names: dict[str, Location]
     reason: str
     location: Location
     lines: tuple[int, int] | None
-    used: set[str] = field(default_factory=set)
+    used: set[str]
 
     @property
     def told(self) -> str:
@@ -122,7 +123,7 @@ def _suppression(layout: _Layout, comment: Comment, match: re.Match[str]) -> Sup
             names.setdefault(word[0], Location(file, file.span(base + word.start(), base + word.end())))
     lines = layout.file_lines(comment) if match["kind"] == "ignore-file" else layout.lines(comment)
     location = Location(file, file.span(comment.start, comment.start + len(comment.text.rstrip())))
-    return Suppression(file, names, match["reason"].strip(), location, lines)
+    return Suppression(file, names, match["reason"].strip(), location, lines, set())
 
 
 def _reach(directives: Sequence[Directive]) -> tuple[int, int] | None:

@@ -6,11 +6,11 @@ import json
 import re
 from datetime import date
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nginxtls.rules.serving import titles
 
+from nginxtls.data import read_data
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model import NginxVersion
 from nginxtls.rule import Rule, label
@@ -31,7 +31,7 @@ RESUMPTION, FORGERY = "CVE-2025-23419", "CVE-2026-97629"
 
 @cache
 def _data(name: str) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(files(__package__).joinpath(name).read_text("utf-8"))
+    data: dict[str, Any] = json.loads(read_data("nginxtls.rules", name))
     return data
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +55,7 @@ def write(report: Report, name: str, file: str | None, options: Options) -> None
     if file is None:
         sys.stdout.write(render(report, options))
         return
-    text = render(report, replace(options, color=False, hyperlinks=False, width=0))
+    text = render(report, options._replace(color=False, hyperlinks=False, width=0))
     try:
         Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:

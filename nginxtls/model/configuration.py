@@ -158,7 +158,8 @@ class Configuration:
         """A fragment that speaks of certificates or protocols is looked at as if a TLS socket led to it."""
         if not server.fragment or not any(name.startswith("ssl_") for name in server.scope.own):
             return ()
-        socket = Socket(server.kind, "fragment", 443, datagram=False, servers=[server], tls=True)
+        socket = Socket(server.kind, "fragment", 443)
+        socket.servers, socket.tls = [server], True
         return (socket,)
 
     @cached_property

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 
+from nginxtls.data import read_data
 from nginxtls.model.versions import NginxVersion
 
 
@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 
 @cache
 def entries() -> tuple[Entry, ...]:
-    rows = files(__package__).joinpath("directives.tsv").read_text("utf-8").splitlines()[1:]
+    rows = read_data("nginxtls.model", "directives.tsv").splitlines()[1:]
     return tuple(_entry(row.split("\t")) for row in rows if row and not row.startswith("#"))
 
 

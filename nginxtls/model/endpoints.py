@@ -7,7 +7,6 @@ tests/conformance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -78,13 +77,15 @@ def protocol_names(values: Iterable[str]) -> frozenset[str]:
     return frozenset(_CANONICAL[value.lower()] for value in values if value.lower() in _CANONICAL)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:
     """A virtual server on one of its TLS sockets; ``number`` is its place among the endpoints of the configuration."""
 
-    socket: Socket
-    server: VirtualServer
-    number: int = 0
+    __slots__ = ("number", "server", "socket")
+
+    def __init__(self, socket: Socket, server: VirtualServer, number: int = 0) -> None:
+        self.socket = socket
+        self.server = server
+        self.number = number
 
     @property
     def tls(self) -> EffectiveTLS:
@@ -120,7 +121,6 @@ class Endpoint:
         return (self,)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Kind(Endpoint):
     """The first of the endpoints that serve alike: the same TLS lines and keys behind the same default server.
 
@@ -128,7 +128,11 @@ class Kind(Endpoint):
     protocols looks once at what thousands of servers share.
     """
 
-    endpoints: list[Endpoint] = field(default_factory=list)
+    __slots__ = ("endpoints",)
+
+    def __init__(self, first: Endpoint) -> None:
+        super().__init__(first.socket, first.server, first.number)
+        self.endpoints: list[Endpoint] = []
 
     @property
     def everyone(self) -> Sequence[Endpoint]:
@@ -155,7 +159,7 @@ def kinds_of(endpoints: Iterable[Endpoint]) -> list[Kind]:
         )
         kind = found.get(key)
         if kind is None:
-            kind = found[key] = Kind(socket, server, endpoint.number)
+            kind = found[key] = Kind(endpoint)
         kind.endpoints.append(endpoint)
     return list(found.values())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -122,22 +121,22 @@ def _address(host: str) -> str:
         return "127.0.0.1" if host.lower() == "localhost" else host.lower()
 
 
-@dataclass(slots=True, eq=False)
 class Socket:
     """An address:port with the servers that listen there, in configuration order."""
 
-    kind: str
-    address: str
-    port: int
-    datagram: bool
-    servers: list[VirtualServer] = field(default_factory=list)
-    listens: list[tuple[VirtualServer, Listen]] = field(default_factory=list)
-    explicit_default: VirtualServer | None = None
-    tls: bool = False
-    http2: bool = False
-    proxy_protocol: bool = False
-    ipv6only: bool = True
-    _names: NameTable | None = None
+    def __init__(self, kind: str, address: str, port: int, datagram: bool = False) -> None:
+        self.kind = kind
+        self.address = address
+        self.port = port
+        self.datagram = datagram
+        self.servers: list[VirtualServer] = []
+        self.listens: list[tuple[VirtualServer, Listen]] = []
+        self.explicit_default: VirtualServer | None = None
+        self.tls = False
+        self.http2 = False
+        self.proxy_protocol = False
+        self.ipv6only = True
+        self._names: NameTable | None = None
 
     @property
     def quic(self) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from importlib.resources import files
 
+from nginxtls.data import read_data
 from nginxtls.pki.certificate import Certificate
 
 #: Policies that the CA/Browser Forum reserves for public CAs: EV, DV, OV, IV (Baseline Requirements 7.1.6.1).
@@ -14,7 +14,7 @@ PUBLIC_POLICIES = frozenset({"2.23.140.1.1", "2.23.140.1.2.1", "2.23.140.1.2.2",
 
 @lru_cache(1)
 def _limits() -> tuple[tuple[datetime, int], ...]:
-    text = files("nginxtls.pki").joinpath("lifetimes.tsv").read_text("utf-8")
+    text = read_data("nginxtls.pki", "lifetimes.tsv")
     rows = (line.split("\t") for line in text.splitlines() if line and not line.startswith("#"))
     return tuple((datetime.fromisoformat(day).replace(tzinfo=timezone.utc), int(days)) for day, days in rows)
 

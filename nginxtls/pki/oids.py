@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib.resources import files
+
+from nginxtls.data import read_data
 
 
 @lru_cache(1)
 def _table() -> dict[tuple[str, str], tuple[str, str]]:
     table = {}
-    for line in files("nginxtls.pki").joinpath("oids.tsv").read_text("utf-8").splitlines():
+    for line in read_data("nginxtls.pki", "oids.tsv").splitlines():
         if line and not line.startswith("#"):
             use, oid, detail, name = line.split("\t")
             table[use, oid] = (name, "" if detail == "-" else detail)

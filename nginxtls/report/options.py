@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -14,8 +13,7 @@ class Revision(NamedTuple):
     branch: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """``width`` is in character cells, 0 if nothing limits it; ``version`` is that of nginxtls;
     ``status`` the run's exit status, if known."""
 

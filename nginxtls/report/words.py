@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from html import escape
 from typing import TYPE_CHECKING
 
 from nginxtls.errors import printable
@@ -41,6 +40,8 @@ def encodable(text: str) -> str:
 
 def markup(text: str) -> str:
     """The visible text for XML and HTML, in content or in a quoted attribute."""
+    from html import escape
+
     return escape(visible(text))
 
 

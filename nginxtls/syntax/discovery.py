@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.finding import Failure, NotChecked
@@ -52,17 +51,17 @@ class LoadedTree(NamedTuple):
     from_dump: bool = False
 
 
-@dataclass(slots=True)
 class Sources:
     """What was found at the asked-for paths: every one of them is answered in here."""
 
-    trees: list[LoadedTree] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    skipped: list[NotChecked] = field(default_factory=list)
-    taken: list[str] = field(default_factory=list)
-    """The files that are linted, by name."""
-    left: list[tuple[str, str]] = field(default_factory=list)
-    """The files and folders that were passed over, and why."""
+    def __init__(self) -> None:
+        self.trees: list[LoadedTree] = []
+        self.failures: list[Failure] = []
+        self.skipped: list[NotChecked] = []
+        self.taken: list[str] = []
+        """The files that are linted, by name."""
+        self.left: list[tuple[str, str]] = []
+        """The files and folders that were passed over, and why."""
 
 
 def discover(paths: Sequence[str], *, stdin_text: str | None = None, files: Files) -> Sources:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.syntax.tokens import read_statement
@@ -270,16 +269,16 @@ class Directive:
         return not any(UNKNOWN in arg for arg in self.args)
 
 
-@dataclass(slots=True)
 class Tree:
     """All the files of one configuration. ``roots`` are those that nginx (or the user) starts from."""
 
-    roots: list[SourceFile]
-    files: list[SourceFile]
-    includes: dict[Directive, tuple[SourceFile, ...]] = field(default_factory=dict)
-    """What each include directive brings in, in nginx's order. An include that is not here could not be followed."""
-    unresolved: dict[Directive, str] = field(default_factory=dict)
-    """Includes that could not be followed, and why (``"no such file"``, ``"outside of …"``, ``"unknown path"``)."""
+    def __init__(self, roots: list[SourceFile], files: list[SourceFile]) -> None:
+        self.roots = roots
+        self.files = files
+        self.includes: dict[Directive, tuple[SourceFile, ...]] = {}
+        """What each include directive brings in, in nginx's order. One that is not here could not be followed."""
+        self.unresolved: dict[Directive, str] = {}
+        """Includes that could not be followed, and why (``"no such file"``, ``"outside of …"``, ``"unknown path"``)."""
 
     def expand(self, directives: Iterable[Directive]) -> Iterator[Directive]:
         """The directives in nginx's order, each include replaced by what it brings in. Cycles are cut."""

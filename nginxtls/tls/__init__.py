@@ -1,14 +1,20 @@
 """Facts of TLS as OpenSSL has them: protocol versions, cipher suites and strings, groups, policies. Knows no nginx."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .ciphers import CipherString, Evaluation, UnknownWord, Word
 from .ciphersuites import Ciphersuites, evaluate_ciphersuites
 from .groups import Group, GroupList, evaluate_groups, group
 from .levels import protocol_allowed, security_bits, suite_allowed
 from .negotiation import ServerKey, negotiable, without_ciphers
 from .openssl import OpenSSL
-from .policies import Effective, Objection, Policy, PolicyError, load_policy, policies, policy
 from .suites import PROTOCOLS, Suite, suite, suites
 from .system import SystemConfiguration, parse_openssl_conf
+
+if TYPE_CHECKING:
+    from .policies import Effective, Objection, Policy, PolicyError, load_policy, policies, policy
 
 __all__ = [
     "PROTOCOLS",
@@ -42,3 +48,12 @@ __all__ = [
     "suites",
     "without_ciphers",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The names of policies, which few runs need."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.policies"), name)

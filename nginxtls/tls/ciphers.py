@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -218,15 +217,12 @@ class _Build:
         return listing.off
 
 
-@dataclass(slots=True)
 class _List:
     """The list under work: suites that are off and suites that are on, as indices."""
 
-    off: list[int] = field(default_factory=list)
-    on: list[int] = field(default_factory=list)
-
     def __init__(self, off: Iterable[int]) -> None:
-        self.off, self.on = list(off), []
+        self.off = list(off)
+        self.on: list[int] = []
 
     def add(self, which: frozenset[int]) -> list[int]:
         moved = [i for i in self.off if i in which]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from typing import NamedTuple
+
+from nginxtls.data import read_data
 
 #: The protocol versions, oldest first, in nginx's and OpenSSL's spelling.
 PROTOCOLS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -59,7 +60,7 @@ class Suite(NamedTuple):
 
 def read_table(name: str) -> list[list[str]]:
     """The rows of a table of this package, without comments and heading."""
-    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    text = read_data("nginxtls.tls", name)
     rows = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
     return rows[1:]
 

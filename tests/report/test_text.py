@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -162,7 +161,7 @@ def test_no_source_line_is_wider_than_the_terminal(data: st.DataObject, line: st
     marks = data.draw(st.lists(st.tuples(st.integers(0, len(line)), st.integers(0, len(line))), min_size=1, max_size=4))
     report = one(file, *((min(pair), max(pair), "") for pair in marks))
     room = max(width or 200, 40)
-    for options in (replace(QUIET, width=width), replace(QUIET, width=width, color=True)):
+    for options in (QUIET._replace(width=width), QUIET._replace(width=width, color=True)):
         shown = re.sub(r"\x1b\[[\d;]*m", "", render(report, options)).splitlines()[2:]
         assert all(cells(text) <= room for text in shown), shown
         carets = shown[-1] if "^" in shown[-1] else shown[2]
@@ -171,7 +170,7 @@ def test_no_source_line_is_wider_than_the_terminal(data: st.DataObject, line: st
 
 def test_the_mark_of_a_long_line_is_what_is_shown() -> None:
     line = "x" * 300 + "{MARK}" + "y" * 100_000
-    shown = excerpt(one(SourceFile("a.conf", line), (300, 306, "here")), replace(QUIET, width=60)).splitlines()
+    shown = excerpt(one(SourceFile("a.conf", line), (300, 306, "here")), QUIET._replace(width=60)).splitlines()
     start = shown[2].index("^")
     assert shown[1][start : start + 6] == "{MARK}"
     assert shown[1].endswith("…")

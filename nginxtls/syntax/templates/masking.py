@@ -9,7 +9,7 @@ from zlib import crc32
 
 from nginxtls.syntax.branches import MAX_CONDITIONS, Branches
 from nginxtls.syntax.branches import Tag as BranchTag
-from nginxtls.syntax.templates.scanning import may_be_template, scan
+from nginxtls.syntax.templates.scanning import scan
 from nginxtls.syntax.tree import Condition, Problem, SourceFile
 from nginxtls.syntax.words import FILL, MASK
 
@@ -24,10 +24,8 @@ _STEP = re.compile(r"""[ \t\r\n]+ | \\.? | \$\{* | ["';{}\#] | [^ \t\r\n\\$"';{}
 _LINE_END = re.compile(r"[ \t]*(?:\r?\n|\Z|\{%|\{\{-?\s*(?:end|if|else|range|/|#)|<%[^=]|\})")
 
 
-def mask(file: SourceFile) -> Branches | None:
-    """Mask the template text of a file, if any: sets ``masked``, ``engines``, ``defaults`` and ``conditions``."""
-    if not may_be_template(file.masked):
-        return None
+def mask_tags(file: SourceFile) -> Branches | None:
+    """Mask the tags of a file, if there are any after all."""
     engines: set[str] = set()
     unclosed: list[int] = []
     tags = list(scan(file.masked, engines, unclosed))

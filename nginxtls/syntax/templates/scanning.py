@@ -22,7 +22,6 @@ _OPENER = re.compile(
       | ^(?P<kong>>[ \t]*(?P<word>if|elseif|else|for|end)\b[^\n]*)""",
     re.VERBOSE | re.MULTILINE,
 )
-_QUICK = re.compile(r"\{[{%#]|<%|\$\{?[A-Z_]|__[A-Z]|@[A-Z]|%%|%\{")
 _DEFINES = (
     r"(?:\b(?:set|map|geo|split_clients|auth_request_set|js_set|perl_set|set_by_lua\w*)\s[^;{{}}]*|\?P?<)\$?{name}\b"
 )
@@ -32,11 +31,6 @@ MAX_CODE = 20_000
 """The code of a longer tag is not looked at."""
 MAX_NAMES = 30
 """Of so many upper-case names the text is searched for whether nginx itself sets them."""
-
-
-def may_be_template(text: str) -> bool:
-    """A quick look: something reads like a tag."""
-    return _QUICK.search(text) is not None
 
 
 def scan(text: str, engines: set[str], unclosed: list[int]) -> Iterator[Tag]:
