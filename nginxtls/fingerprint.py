@@ -18,12 +18,12 @@ def fingerprinted(findings: Iterable[Finding]) -> list[Finding]:
     They hash the rule, the words of the directive and those of the blocks around it (a server by its names), and
     which of several equal ones it is; neither file nor line.
     """
-    from hashlib import sha256
-
     contexts: dict[Directive, str] = {}
     seen: dict[str, int] = {}
     marked = []
     for finding in findings:
+        from hashlib import sha256  # takes longer than all else where there is nothing to tell
+
         key = f"{finding.rule}\n{_place(finding.location, contexts)}"
         ordinal = seen[key] = seen.get(key, -1) + 1
         marked.append(finding.but(fingerprint=sha256(f"{key}\n{ordinal}".encode()).hexdigest()[:32]))

@@ -709,9 +709,12 @@ class WrongForwardedProto(Rule):
 
 def _is_hsts(directive: Directive) -> bool:
     """An add_header of Strict-Transport-Security whose value is written out."""
-    args = directive.args
-    known = directive.known and len(args) > 1 and "$" not in args[1]
-    return known and args[0].lower() == HSTS.lower() and args[1] != ""
+    return directive.known and _sets_hsts(directive.args)
+
+
+@lru_cache(maxsize=1024)
+def _sets_hsts(args: tuple[str, ...]) -> bool:
+    return len(args) > 1 and "$" not in args[1] and args[0].lower() == HSTS.lower() and args[1] != ""
 
 
 @lru_cache(maxsize=1024)

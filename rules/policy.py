@@ -10,7 +10,6 @@ from nginxtls.finding import Confidence, Severity
 from nginxtls.model import headers
 from nginxtls.model.endpoints import VERSIONS, origin_of
 from nginxtls.rule import NGINX_SSL, Rule
-from nginxtls.tls import Effective
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Endpoint, Setting
     from nginxtls.syntax.tree import Directive
-    from nginxtls.tls import Objection
+    from nginxtls.tls import Effective, Objection
 
 HSTS = "Strict-Transport-Security"
 _LEGACY = frozenset({"TLSv1", "TLSv1.1", "TLSv1.2"})
@@ -391,6 +390,8 @@ class PolicyAdvice(_PolicyRule):
 
 def effective(endpoint: Endpoint) -> Effective:
     """What a client meets at an endpoint, as far as it is known, in the words that policies are written in."""
+    from nginxtls.tls.policies import Effective
+
     tls = endpoint.tls
     versions = suites_by_version(endpoint)
     ciphers_known = tls.ciphers.known and _sure(tls.ciphers)

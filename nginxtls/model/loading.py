@@ -81,7 +81,7 @@ def _refuse(directive: Directive, kind: str, message: str, *, level: str = "emer
 
 def of_server(server: VirtualServer) -> Iterator[Refusal]:
     """ngx_http_ssl_merge_srv_conf() and its twins of stream and mail, in their order."""
-    if not _loads(server):
+    if not server.has_tls_context or not _loads(server):
         return
     certificates = server.setting("ssl_certificate").directives
     keys = server.setting("ssl_certificate_key")
@@ -89,8 +89,6 @@ def of_server(server: VirtualServer) -> Iterator[Refusal]:
         last = certificates[-1]
         text = f'no "ssl_certificate_key" is defined for certificate "{last.args[0] if last.args else ""}"'
         yield _refuse(last, "key", text)
-        return
-    if not server.has_tls_context:
         return
     key = (server.kind, server.tls_lines, server.bundles)
     shared = server.configuration.shared_refusals

@@ -16,7 +16,7 @@ from nginxtls.model.settings import ADDS_UP, REPEATABLE
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.names import ServerName
@@ -119,28 +119,54 @@ def find_refusals(configuration: Configuration) -> Iterator[Refusal]:
 
 
 def _of_tree(configuration: Configuration) -> Iterator[Refusal]:
-    """Each file once per context that it is included in."""
-    tree = configuration.tree
-    judged = {name for name in configuration.by_name if name in _NAMES or name.startswith(_FAMILIES)}
-    start = configuration.context if configuration.kind != "full" else "main"
-    work: list[tuple[Iterable[Directive], tuple[str, ...]]] = [(root.directives, (start,)) for root in tree.roots]
-    seen: set[tuple[SourceFile, str]] = set()
-    while work:
-        directives, path = work.pop()
+    """The directives that TLS hangs on, once for each context that their file is included in."""
+    places = _places_of_files(configuration)
+    paths: dict[tuple[Directive | None, tuple[str, ...]], tuple[str, ...]] = {}
+    problems: dict[tuple[str, tuple[str, ...]], tuple[str, str] | None] = {}
+    for name, directives in configuration.by_name.items():
+        if name not in _NAMES and not name.startswith(_FAMILIES):
+            continue
         for directive in directives:
-            if directive.name == "include":
-                for file in tree.includes.get(directive, ()):
-                    if (file, path[-1]) not in seen:
-                        seen.add((file, path[-1]))
-                        work.append((file.directives, path))
-                continue
-            if directive.name in judged:
-                yield from _of_directive(directive, path, configuration)
-            if directive.block:
-                name = directive.name
-                if name == "if" and path[-1] == "location":
-                    name = "if in location"
-                work.append((directive.block, (*path, name)))
+            for around in places.get(directive.file, ()):
+                path = paths.get((directive.parent, around))
+                if path is None:
+                    path = paths[directive.parent, around] = _path(directive, around)
+                if (name, path) not in problems:
+                    problems[name, path] = _problem_there(name, path, configuration)
+                problem = problems[name, path]
+                if problem is None:
+                    yield from _of_arguments(directive, name)
+                elif problem[0]:
+                    yield refuse(directive, *problem)
+
+
+def _places_of_files(configuration: Configuration) -> dict[SourceFile, list[tuple[str, ...]]]:
+    """The blocks around each file of the tree, outermost first: one list for each kind of block that includes it."""
+    tree = configuration.tree
+    start: tuple[str, ...] = (configuration.context if configuration.kind != "full" else "main",)
+    found: dict[SourceFile, list[tuple[str, ...]]] = {root: [start] for root in tree.roots}
+    work = [(root, start) for root in tree.roots]
+    while work:
+        file, around = work.pop()
+        for include in file.includes:
+            path = _path(include, around)
+            for other in tree.includes.get(include, ()):
+                known = found.setdefault(other, [])
+                if all(path[-1] != place[-1] for place in known):
+                    known.append(path)
+                    work.append((other, path))
+    return found
+
+
+def _path(directive: Directive, around: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the blocks around a directive, given those around its file; an ``if`` in a location is another."""
+    names: list[str] = []
+    block = directive.parent
+    while block is not None:
+        names.append(block.name)
+        block = block.parent
+    path = [*around, *reversed(names)]
+    return tuple("if in location" if n == "if" and path[i - 1] == "location" else n for i, n in enumerate(path))
 
 
 def _kind_of(path: tuple[str, ...], configuration: Configuration) -> str | None:
@@ -150,31 +176,26 @@ def _kind_of(path: tuple[str, ...], configuration: Configuration) -> str | None:
     return configuration.context if configuration.context in ("http", "stream", "mail") else None
 
 
-def _of_directive(directive: Directive, path: tuple[str, ...], configuration: Configuration) -> Iterator[Refusal]:
-    name, nginx = directive.name, configuration.nginx
-    kind, context = _kind_of(path, configuration), path[-1]
-    table = by_kind_and_name()
-    entry = table.get((kind or "http", name))
+def _problem_there(name: str, path: tuple[str, ...], configuration: Configuration) -> tuple[str, str] | None:
+    """Why a directive may not stand in a place: the kind of refusal (empty: it is not ours to judge) and its text."""
+    nginx, kind, context = configuration.nginx, _kind_of(path, configuration), path[-1]
+    entry = by_kind_and_name().get((kind or "http", name))
     anywhere = by_name().get(name)
+    unknown = "unknown-directive", f'unknown directive "{name}"'
     # A directive of another module family is known to nginx, but not allowed here.
     if not anywhere:
-        if "acme" not in name and "njs" not in name:
-            yield refuse(directive, "unknown-directive", f'unknown directive "{name}"')
-        return
+        return unknown if "acme" not in name and "njs" not in name else ("", "")
     if nginx is not None:
         if name in _REMOVED and nginx.at_least(*_REMOVED[name]) and context != "acme_issuer":
-            yield refuse(directive, "unknown-directive", f'unknown directive "{name}"')
-            return
+            return unknown
         if all(other.since is not None and nginx < other.since for other in anywhere):
-            yield refuse(directive, "unknown-directive", f'unknown directive "{name}"')
-            return
+            return unknown
     if context in _BLOCKS or context == "if in location":
         allowed = entry is not None and context in entry.contexts
         too_new = entry is not None and nginx is not None and entry.since is not None and nginx < entry.since
         if kind is not None and (not allowed or too_new):
-            yield refuse(directive, "context", f'"{name}" directive is not allowed here')
-            return
-    yield from _of_arguments(directive, name)
+            return "context", f'"{name}" directive is not allowed here'
+    return None
 
 
 def _of_arguments(directive: Directive, name: str) -> Iterator[Refusal]:
@@ -249,7 +270,8 @@ def _of_listens(server: VirtualServer) -> Iterator[Refusal]:
     configuration = server.configuration
     nginx = configuration.nginx
     seen: set[tuple[str, int, bool]] = set()
-    for listen in server.listens:
+    listens = server.listens
+    for listen in listens:
         directive = listen.directive
         if directive is None or not directive.known:
             continue

@@ -266,7 +266,7 @@ class Directive:
     @property
     def known(self) -> bool:
         """No template text in the arguments."""
-        return not any(UNKNOWN in arg for arg in self.args)
+        return not self.file.engines or not any(UNKNOWN in arg for arg in self.args)
 
 
 class Tree:
