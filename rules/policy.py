@@ -390,7 +390,7 @@ class PolicyAdvice(_PolicyRule):
 
 def effective(endpoint: Endpoint) -> Effective:
     """What a client meets at an endpoint, as far as it is known, in the words that policies are written in."""
-    from nginxtls.tls.policies import Effective
+    from nginxtls.tls.policy_files import Effective
 
     tls = endpoint.tls
     versions = suites_by_version(endpoint)

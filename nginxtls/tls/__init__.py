@@ -14,7 +14,7 @@ from .suites import PROTOCOLS, Suite, suite, suites
 from .system import SystemConfiguration, parse_openssl_conf
 
 if TYPE_CHECKING:
-    from .policies import Effective, Objection, Policy, PolicyError, load_policy, policies, policy
+    from .policy_files import Effective, Objection, Policy, PolicyError, load_policy, policies, policy
 
 __all__ = [
     "PROTOCOLS",
@@ -56,4 +56,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.policies"), name)
+    return getattr(import_module(f"{__name__}.policy_files"), name)
