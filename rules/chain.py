@@ -6,7 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING, ClassVar
 
 from nginxtls.rules.bundles import chain_of, faults, is_internal, meant, served_on, tell
-from nginxtls.rules.renewal import is_cert_pem
+from nginxtls.rules.renewal import is_leaf_file
 
 from nginxtls.finding import Severity
 from nginxtls.rule import NGINX_SSL, Rule
@@ -70,7 +70,7 @@ class MissingIntermediate(Rule):
 
     def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
         for reason in faults(bundle, "missing-intermediate"):
-            if is_cert_pem(bundle.path):
+            if is_leaf_file(bundle.path):
                 return
             notes = ["clients that have it cached do not notice, all others refuse the connection"]
             if elsewhere := _in_trusted_certificate(bundle):

@@ -52,6 +52,7 @@ class Configuration:
         trust: TrustStore | None = None,
         system: SystemConfiguration | None = None,
         policy: Policy | None = None,
+        expiry_days: int | None = None,
     ) -> None:
         self.tree = tree
         self.files = files
@@ -66,6 +67,8 @@ class Configuration:
         self.system = system or SystemConfiguration()
         self.policy = policy
         """The guideline that the user wants the servers judged by."""
+        self.expiry_days = expiry_days
+        """With fewer days left a certificate is told to end soon, if the user says how many."""
         self._trust = trust
         self._unchecked: dict[tuple[str, str], NotChecked] = {}
         self._bundles: dict[tuple[str, str], ServedBundle] = {}
@@ -271,12 +274,15 @@ class Configuration:
 
     def is_missing(self, path: str) -> bool:
         """The file is known not to exist, as the whole machine (or its image) may be looked at; else False."""
-        if self.files is None or UNKNOWN in path or "$" in path or not is_file(path):
-            return False
-        if self.files.root is None and "/" not in self.files.allowed:
+        if self.files is None or not self.sees_machine or UNKNOWN in path or "$" in path or not is_file(path):
             return False
         found = self.files.read(path, self.base)
         return not isinstance(found, bytes) and not found.exists
+
+    @property
+    def sees_machine(self) -> bool:
+        """All of the machine that the configuration is for, or its image, may be looked at."""
+        return self.files is not None and (self.files.root is not None or "/" in self.files.allowed)
 
     def was_read(self, path: str) -> bool:
         """The file could be read."""
