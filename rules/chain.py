@@ -165,6 +165,7 @@ class WrongOrder(Rule):
                     label=f'begins with the CA "{chain.sent[0].subject_name}"',
                     help=_order(chain),
                     endpoints=endpoints,
+                    also=bundle.also,
                 ).but(severity=Severity.ERROR, security_severity=5.9)
 
 

@@ -378,6 +378,7 @@ class MustStapleWithoutStapling(Rule):
                 arg=0,
                 help="switch ssl_stapling on" if off and leaf.ocsp_responders else "take one without the demand",
                 endpoints=titles(off or dead),
+                also=bundle.also,
             )
 
 

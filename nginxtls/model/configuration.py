@@ -333,8 +333,7 @@ class Configuration:
             bundle = self._bundles.get(pair)
             if bundle is None:
                 bundle = self._bundles[pair] = ServedBundle(self, directive, key_directive)
-            if not bundle.servers or bundle.servers[-1] is not server:
-                bundle.servers.append(server)
+            bundle.add(directive, key_directive, server)
             found[bundle] = None
         return tuple(found)
 

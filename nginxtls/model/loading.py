@@ -56,6 +56,11 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
     for server in configuration.servers:
         if not server.fragment:
             yield from server.loading_refusals
+    for name in ("ssl_password_file", "ssl_session_ticket_key"):
+        for directive in configuration.directives(name):
+            # Read when the line is, whoever uses it.
+            if directive.args and configuration.is_missing(directive.args[0]):
+                yield _refuse(directive, "file", f'open() "{directive.args[0]}" failed (no such file)', arg=0)
     if configuration.kind == "full":
         for socket in configuration.sockets:
             yield from _missing_certificate(socket, configuration)
@@ -307,7 +312,10 @@ def _stapling(server: VirtualServer) -> Iterator[Refusal]:
     stapling = server.setting("ssl_stapling")
     if stapling.origin is None or not stapling.enabled:
         return
-    if server.setting("ssl_stapling_file").directives:
+    response = server.setting("ssl_stapling_file")
+    if response.directives:
+        if response.origin and response.known and server.configuration.is_missing(response.value):
+            yield _refuse(response.origin, "file", f'BIO_new_file("{response.value}") failed: no such file', arg=0)
         return
     responder = server.setting("ssl_stapling_responder")
     ignored = '"ssl_stapling" ignored, '
