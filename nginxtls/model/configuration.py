@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nginxtls.model.handshake import Handshake
     from nginxtls.model.refusals import Refusal
-    from nginxtls.pki import Bundle, PrivateKey, TrustStore
+    from nginxtls.pki import Bundle, PrivateKey, Response, TrustStore
     from nginxtls.syntax.files import Files
     from nginxtls.tls import Policy, Suite
 
@@ -319,6 +319,20 @@ class Configuration:
                 if content is not None:
                     return tuple(line.rstrip(b"\r") for line in content.split(b"\n") if line)
         return ()
+
+    def read_ocsp(self, path: str, directive: Directive) -> tuple[Response | None, str]:
+        """The OCSP response in a file for ssl_stapling_file, or None and why there is none."""
+        content, reason = self.read(path, directive)
+        if content is None:
+            return None, reason
+        from nginxtls.pki import Response, read_ocsp
+
+        found = read_ocsp(content)
+        if not isinstance(found, Response):
+            return None, found.message
+        if not found.decoded:
+            self.unchecked(path, "an OCSP response of a kind that is not known here", directive)
+        return found, ""
 
     def load_bundles(self, server: VirtualServer) -> tuple[ServedBundle, ...]:
         """The bundles of a server: its certificates, each with the key at the same place of the list."""

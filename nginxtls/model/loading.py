@@ -314,8 +314,8 @@ def _stapling(server: VirtualServer) -> Iterator[Refusal]:
         return
     response = server.setting("ssl_stapling_file")
     if response.directives:
-        if response.origin and response.known and server.configuration.is_missing(response.value):
-            yield _refuse(response.origin, "file", f'BIO_new_file("{response.value}") failed: no such file', arg=0)
+        if response.origin and response.known:
+            yield from _ocsp_response(server, response.origin, response.value)
         return
     responder = server.setting("ssl_stapling_responder")
     ignored = '"ssl_stapling" ignored, '
@@ -335,6 +335,16 @@ def _stapling(server: VirtualServer) -> Iterator[Refusal]:
         if not url.lower().startswith("http://"):
             text = f'{ignored}invalid URL prefix in OCSP responder "{url}" in the certificate "{bundle.path}"'
             yield _refuse(stapling.origin, "stapling", text, level="warn")
+
+
+def _ocsp_response(server: VirtualServer, directive: Directive, path: str) -> Iterator[Refusal]:
+    configuration = server.configuration
+    if configuration.is_missing(path):
+        yield _refuse(directive, "file", f'BIO_new_file("{path}") failed: no such file', arg=0)
+        return
+    response, reason = configuration.read_ocsp(path, directive)
+    if response is None and configuration.was_read(path):
+        yield _refuse(directive, "file", f'd2i_OCSP_RESPONSE_bio("{path}") failed: {reason}', arg=0)
 
 
 def issuer_at_hand(server: VirtualServer, bundle: ServedBundle) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nginxtls.pki import PrivateKey, read_bundle, read_key
+from nginxtls.pki import PrivateKey, Response, read_bundle, read_key, read_ocsp
 
 CERTIFICATES = Path(__file__).parents[2] / "fixtures" / "certificates"
 GOOD = (CERTIFICATES / "good.pem").read_bytes()
@@ -68,7 +69,26 @@ KEYS = {
 }
 
 
-def starts(generation: dict[str, Any], folder: Path, certificate: bytes, key: bytes) -> tuple[bool, str]:
+OCSP = (CERTIFICATES / "ocsp-good.der").read_bytes()
+RESPONSES = {
+    **{
+        kind: (CERTIFICATES / f"ocsp-{kind}.der").read_bytes()
+        for kind in ("good", "stale", "revoked", "unknown", "other", "error", "pem")
+    },
+    "empty": b"",
+    "bytes behind": OCSP + b"hello",
+    "truncated": OCSP[:-20],
+    "base64 alone": base64.encodebytes(OCSP),
+    "a certificate": (CERTIFICATES / "der.pem").read_bytes(),
+    "text": b"hello",
+    "a sequence of nothing": b"\x30\x00",
+    "a status alone": b"\x30\x03\x0a\x01\x00",
+}
+
+
+def starts(
+    generation: dict[str, Any], folder: Path, certificate: bytes, key: bytes, more: str = ""
+) -> tuple[bool, str]:
     """Whether `nginx -t` loads the pair, and its first error."""
     (folder / "c.pem").write_bytes(certificate)
     (folder / "k.pem").write_bytes(key)
@@ -79,7 +99,9 @@ def starts(generation: dict[str, Any], folder: Path, certificate: bytes, key: by
         )
         + "server { listen unix:"
         + str(folder)
-        + "/s ssl; ssl_certificate c.pem; ssl_certificate_key k.pem; } }\n"
+        + "/s ssl; ssl_certificate c.pem; ssl_certificate_key k.pem; "
+        + more
+        + " } }\n"
     )
     done = subprocess.run(
         [generation["nginx"], "-t", "-p", folder, "-c", folder / "nginx.conf"],
@@ -107,3 +129,12 @@ def test_a_key_loads_as_in_nginx(name: str, generation: dict[str, Any], tmp_path
     key = read_key(KEYS[name])
     loaded, error = starts(generation, tmp_path, GOOD, KEYS[name])
     assert isinstance(key, PrivateKey) == loaded, (error, key)
+
+
+@pytest.mark.parametrize("name", RESPONSES)
+def test_an_ocsp_response_loads_as_in_nginx(name: str, generation: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "response.der").write_bytes(RESPONSES[name])
+    more = f"ssl_stapling on; ssl_stapling_file {tmp_path}/response.der;"
+    loaded, error = starts(generation, tmp_path, GOOD, KEY, more)
+    response = read_ocsp(RESPONSES[name])
+    assert isinstance(response, Response) == loaded, (error, response)
