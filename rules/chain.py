@@ -406,6 +406,29 @@ class UnrelatedCertificate(_ChainRule):
     help = "remove it from the file"
 
 
+class OversizedChain(_ChainRule):
+    """The file has so many certificates that clients refuse the handshake for its length alone.
+
+    OpenSSL's clients take a message of 100 kB with certificates and end the connection at a longer one (`excessive
+    message size`, measured); others have limits, too. Somebody has put a whole store of roots into the file.
+
+    Mend: keep the leaf and its intermediates, two or three certificates.
+
+    ```nginx bad, certificate: oversized-chain.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+
+    ```nginx good, certificate: deep.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = ("https://docs.openssl.org/3.5/man3/SSL_CTX_set_max_cert_list/", CHAINS)
+    kind = "oversized-chain"
+    help = "keep the leaf and its intermediates"
+
+
 class DuplicateCertificate(_ChainRule):
     """A certificate stands twice in the file and is sent twice.
 

@@ -757,6 +757,49 @@ class PublicClientCa(Rule):
             )
 
 
+class OversizedClientCaList(Rule):
+    """The names of all CAs in `ssl_client_certificate` do not fit into the handshake: every client is refused.
+
+    nginx sends these names when it asks for a certificate, and TLS has room for 65,535 bytes of them. With more no
+    handshake succeeds, whoever the client is; `nginx -t` is silent, and the error log says `internal error` (measured
+    on nginx 1.18.0 and 1.30.6). It happens to files with all public CAs of the world and hundreds of others.
+
+    Mend: name only the CAs that sign clients' certificates. What is needed to verify and not to be sent belongs into
+    `ssl_trusted_certificate`.
+
+    ```nginx bad
+    ssl_verify_client on;
+    ssl_client_certificate certificates/client-ca-oversized.pem;
+    ```
+
+    ```nginx good
+    ssl_verify_client on;
+    ssl_client_certificate certificates/client-ca.pem;
+    ssl_trusted_certificate certificates/client-ca-oversized.pem;
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = ("https://www.rfc-editor.org/rfc/rfc8446#section-4.2.4", f"{NGINX_SSL}#ssl_client_certificate")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for directive, servers in _by_file(_asking(configuration), "ssl_client_certificate").items():
+            names = {c.subject_dn.canonical: c.subject_der for c in _cas(configuration, directive)}
+            # Each name comes with its length in two bytes.
+            size = sum(len(name) + 2 for name in names.values())
+            if size > MOST_NAMES:
+                yield self.at(
+                    directive,
+                    f"every handshake fails: the names of {len(names)} CAs take {size} bytes, and {MOST_NAMES} fit",
+                    arg=0,
+                    help="name only the CAs of your clients; the others belong into ssl_trusted_certificate",
+                    endpoints=titles(servers),
+                )
+
+
+MOST_NAMES = 65_535
+
+
 class ExpiredClientCa(Rule):
     """All CAs for client certificates have expired or are not yet valid: every client is refused with 400.
 
