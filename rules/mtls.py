@@ -780,6 +780,7 @@ class OversizedClientCaList(Rule):
     """
 
     severity = Severity.ERROR
+    needs = ("ssl_verify_client",)
     references = ("https://www.rfc-editor.org/rfc/rfc8446#section-4.2.4", f"{NGINX_SSL}#ssl_client_certificate")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:

@@ -393,6 +393,7 @@ class UselessOcspResponse(Rule):
     """
 
     severity = Severity.WARNING
+    needs = ("ssl_stapling_file",)
     security_severity = 3.1
     cwe = (299,)
     references = (f"{NGINX_SSL}#ssl_stapling_file", "https://www.rfc-editor.org/rfc/rfc6960#section-4.2.2.1")
