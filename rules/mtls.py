@@ -60,10 +60,8 @@ def _cas(configuration: Configuration, directive: Directive) -> tuple[Certificat
 
 
 def _crls(configuration: Configuration, directive: Directive) -> tuple[RevocationList, ...]:
-    from nginxtls.pki.crl import read_crl
-
-    content, _ = configuration.read(directive.args[0], directive)
-    return read_crl(content).lists if content else ()
+    found = configuration.read_crl(directive)
+    return found.lists if found else ()
 
 
 def _short(name: str) -> str:
@@ -958,10 +956,10 @@ class UnrevocableClientCertificates(Rule):
 
 
 class StaleCrl(Rule):
-    """A revocation list in `ssl_crl` is past its next update: every client below that CA is refused with 400.
+    """A revocation list in `ssl_crl` is past its next update or from the future: every client of that CA is refused.
 
-    OpenSSL treats an outdated list as a failed verification (measured, error 12). nginx reads the file when it starts
-    and when it is reloaded, not when it changes.
+    OpenSSL treats an outdated list as a failed verification (measured, error 12), and one that begins later, too (error
+    11); nginx answers 400. It reads the file when it starts and when it is reloaded, not when it changes.
 
     Mend: fetch the CA's current list and reload nginx, regularly.
 
@@ -987,11 +985,15 @@ class StaleCrl(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, servers in _by_file(_asking(configuration, "on", "optional"), "ssl_crl").items():
             for crl in _crls(configuration, directive):
-                if crl.next_update is not None and crl.stale(configuration.at):
+                when = None
+                if crl.begins_later(configuration.at):
+                    when = f"begins {crl.this_update:%Y-%m-%d %H:%M} UTC"
+                elif crl.next_update is not None and crl.stale(configuration.at):
+                    when = f"ended {crl.next_update:%Y-%m-%d %H:%M} UTC"
+                if when:
                     yield self.at(
                         directive,
-                        f'clients of "{crl.issuer_name}" are refused: its revocation list ended'
-                        f" {crl.next_update:%Y-%m-%d %H:%M} UTC",
+                        f'clients of "{crl.issuer_name}" are refused: its revocation list {when}',
                         arg=0,
                         help="fetch the current list and reload nginx",
                         endpoints=titles(servers),

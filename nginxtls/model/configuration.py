@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nginxtls.model.handshake import Handshake
     from nginxtls.model.refusals import Refusal
-    from nginxtls.pki import Bundle, PrivateKey, Response, TrustStore
+    from nginxtls.pki import Bundle, CRLs, PrivateKey, Response, TrustStore
     from nginxtls.syntax.files import Files
     from nginxtls.tls import Policy, Suite
 
@@ -319,6 +319,15 @@ class Configuration:
                 if content is not None:
                     return tuple(line.rstrip(b"\r") for line in content.split(b"\n") if line)
         return ()
+
+    def read_crl(self, directive: Directive) -> CRLs | None:
+        """The revocation lists in the file of an ssl_crl, or None if it could not be read."""
+        content, _ = self.read(directive.args[0], directive)
+        if content is None:
+            return None
+        from nginxtls.pki import read_crl
+
+        return read_crl(content)
 
     def read_ocsp(self, path: str, directive: Directive) -> tuple[Response | None, str]:
         """The OCSP response in a file for ssl_stapling_file, or None and why there is none."""

@@ -168,7 +168,7 @@ def _bundle(server: VirtualServer, served: ServedBundle) -> Iterator[Refusal]:
     if bundle is None:
         return
     if not bundle.loads:
-        problem = bundle.problems[0].message if bundle.problems else "no certificate in it"
+        problem = bundle.problems[-1].message if bundle.problems else "no certificate in it"
         yield _refuse(served.directive, "certificate", f'cannot load certificate "{served.path}": {problem}', arg=0)
         return
     level = _loading_level(server)
@@ -215,11 +215,24 @@ def _clients(server: VirtualServer) -> Iterator[Refusal]:
         yield from _certificates_file(server, client.origin)
     yield from _certificates_file(server, trusted.origin)
     crl = server.setting("ssl_crl").origin
-    if crl and crl.args and configuration.is_missing(crl.args[0]):
-        yield _refuse(crl, "crl", f'cannot load CRL "{crl.args[0]}": no such file', arg=0)
+    if crl and crl.args:
+        yield from _revocation_lists(server, crl)
     ocsp = server.setting("ssl_ocsp")
     if ocsp.origin and ocsp.value in ("on", "leaf") and verify.value == "optional_no_ca":
         yield _refuse(ocsp.origin, "client-ca", '"ssl_ocsp" is incompatible with "ssl_verify_client optional_no_ca"')
+
+
+def _revocation_lists(server: VirtualServer, directive: Directive) -> Iterator[Refusal]:
+    configuration, path = server.configuration, directive.args[0]
+    if configuration.is_missing(path):
+        yield _refuse(directive, "crl", f'cannot load CRL "{path}": no such file', arg=0)
+        return
+    found = configuration.read_crl(directive)
+    # A file with certificates and no list is taken up to 1.26.3, and not by 1.30.6 (measured).
+    lenient = found is not None and found.certificates and not configuration.assumed_nginx.at_least(1, 27, 2)
+    if found is not None and found.problems and not (lenient and found.problems[0].kind == "not-pem"):
+        text = f'cannot load CRL "{path}": {found.problems[0].message}'
+        yield _refuse(directive, "crl", text, arg=0)
 
 
 def _certificates_file(server: VirtualServer, directive: Directive | None) -> Iterator[Refusal]:
@@ -231,8 +244,9 @@ def _certificates_file(server: VirtualServer, directive: Directive | None) -> It
         yield _refuse(directive, "client-ca", f'cannot load certificates "{path}": no such file', arg=0)
         return
     bundle, _ = configuration.read_bundle(path, directive)
-    if bundle is not None and not bundle.certificates:
-        yield _refuse(directive, "client-ca", f'cannot load certificates "{path}": no certificate in it', arg=0)
+    if bundle is not None and not bundle.loads:
+        text = f'cannot load certificates "{path}": {bundle.problems[-1].message}'
+        yield _refuse(directive, "client-ca", text, arg=0)
 
 
 def _groups(server: VirtualServer) -> Iterator[Refusal]:

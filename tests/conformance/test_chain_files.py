@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nginxtls import load
 from nginxtls.pki import PrivateKey, Response, read_bundle, read_key, read_ocsp
 
 CERTIFICATES = Path(__file__).parents[2] / "fixtures" / "certificates"
@@ -66,6 +67,7 @@ KEYS = {
     "truncated": KEY[:100],
     "bad base64": KEY[:60] + b"!" + KEY[61:],
     "text before": b"my key\n" + KEY,
+    "PKCS #12": (CERTIFICATES / "pkcs12.pem").read_bytes(),
 }
 
 
@@ -83,6 +85,26 @@ RESPONSES = {
     "text": b"hello",
     "a sequence of nothing": b"\x30\x00",
     "a status alone": b"\x30\x03\x0a\x01\x00",
+}
+
+
+CRL = (CERTIFICATES / "crl.pem").read_bytes()
+BROKEN = b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
+LISTS = {
+    "good": CRL,
+    "stale": (CERTIFICATES / "crl-stale.pem").read_bytes(),
+    "DER": base64.b64decode(CRL.split(b"-----")[2]),
+    "empty": b"",
+    "text": b"hello\n",
+    "truncated": CRL[:200],
+    "truncated second": CRL + CRL[:200],
+    "damaged": BROKEN,
+    "damaged second": CRL + BROKEN,
+    "a certificate": (CERTIFICATES / "client-ca.pem").read_bytes(),
+    "a certificate before it": (CERTIFICATES / "client-ca.pem").read_bytes() + CRL,
+    "a key": KEY,
+    "a key before it": KEY + CRL,
+    "another label": CRL.replace(b"X509 CRL", b"CRL"),
 }
 
 
@@ -138,3 +160,25 @@ def test_an_ocsp_response_loads_as_in_nginx(name: str, generation: dict[str, Any
     loaded, error = starts(generation, tmp_path, GOOD, KEY, more)
     response = read_ocsp(RESPONSES[name])
     assert isinstance(response, Response) == loaded, (error, response)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_revocation_list_loads_as_in_nginx(name: str, generation: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "crl.pem").write_bytes(LISTS[name])
+    ca = (CERTIFICATES / "client-ca.pem").read_bytes()
+    (tmp_path / "ca.pem").write_bytes(ca)
+    more = "ssl_verify_client on; ssl_client_certificate ca.pem; ssl_crl crl.pem;"
+    loaded, error = starts(generation, tmp_path, GOOD, KEY, more)
+    configuration = load(tmp_path / "nginx.conf", nginx_version=generation["nginx_version"], root="/")
+    refused = [each.message for each in configuration.refusals if each.kind == "crl"]
+    assert loaded == (not refused), (error, refused)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_cas_loads_as_in_nginx(name: str, generation: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(FILES[name])
+    more = "ssl_verify_client on; ssl_client_certificate ca.pem;"
+    loaded, error = starts(generation, tmp_path, GOOD, KEY, more)
+    configuration = load(tmp_path / "nginx.conf", nginx_version=generation["nginx_version"], root="/")
+    refused = [each.message for each in configuration.refusals if each.kind == "client-ca"]
+    assert loaded == (not refused), (error, refused)
