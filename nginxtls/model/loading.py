@@ -9,14 +9,13 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.model import variables
-from nginxtls.model.certificates import is_file
+from nginxtls.model.certificates import ServedBundle, is_file
 from nginxtls.model.endpoints import protocol_names
 from nginxtls.tls import CipherString, ServerKey, evaluate_ciphersuites, evaluate_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nginxtls.model.certificates import ServedBundle
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.refusals import Refusal
     from nginxtls.model.servers import VirtualServer
@@ -76,6 +75,8 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
         if certificate.origin and certificate.value and key.is_default and key.certain:
             text = f'no "{upstream.directive_name("certificate_key")}" is defined for certificate "{certificate.value}"'
             yield _refuse(certificate.origin, "upstream", text)
+        elif certificate.origin and key.origin and certificate.known and key.known:
+            yield from _client_pair(ServedBundle(configuration, certificate.origin, key.origin))
 
 
 def _refuse(directive: Directive, kind: str, message: str, *, level: str = "emerg", arg: int | None = None) -> Refusal:
@@ -161,26 +162,46 @@ def _bundle(server: VirtualServer, served: ServedBundle) -> Iterator[Refusal]:
                 yield _refuse(directive, "certificate", f'unknown "{name}" variable', arg=0)
     if not is_file(served.path) or "$" in served.key_path:
         return
-    if configuration.is_missing(served.path):
-        yield _refuse(served.directive, "certificate", f'cannot load certificate "{served.path}": no such file', arg=0)
+    unloaded = [*_certificate(served, "certificate")]
+    yield from unloaded
+    if unloaded or served.bundle is None:
         return
-    bundle = served.bundle
-    if bundle is None:
-        return
-    if not bundle.loads:
-        problem = bundle.problems[-1].message if bundle.problems else "no certificate in it"
-        yield _refuse(served.directive, "certificate", f'cannot load certificate "{served.path}": {problem}', arg=0)
-        return
-    level = _loading_level(server)
-    yield from _strength(server, served, level)
-    key = served.key_directive
+    yield from _strength(server, served, _loading_level(server))
+    yield from _key(served, "key")
+
+
+def _certificate(served: ServedBundle, kind: str) -> Iterator[Refusal]:
+    if served.configuration.is_missing(served.path):
+        yield _refuse(served.directive, kind, f'cannot load certificate "{served.path}": no such file', arg=0)
+    elif served.bundle is not None and not served.bundle.loads:
+        problem = served.bundle.problems[-1].message
+        yield _refuse(served.directive, kind, f'cannot load certificate "{served.path}": {problem}', arg=0)
+
+
+def _key(served: ServedBundle, kind: str) -> Iterator[Refusal]:
+    key, configuration = served.key_directive, served.configuration
     if key is None or not is_file(served.key_path):
         return
     if configuration.is_missing(served.key_path):
-        yield _refuse(key, "key", f'cannot load certificate key "{served.key_path}": no such file', arg=0)
+        yield _refuse(key, kind, f'cannot load certificate key "{served.key_path}": no such file', arg=0)
     elif served.key is None and configuration.was_read(served.key_path):
         text = f'cannot load certificate key "{served.key_path}": {served.key_unreadable}'
-        yield _refuse(key, "key", text, arg=0)
+        yield _refuse(key, kind, text, arg=0)
+
+
+def _client_pair(shown: ServedBundle) -> Iterator[Refusal]:
+    """The certificate and key that nginx shows to an upstream, loaded as for a server (measured)."""
+    if not is_file(shown.path) or "$" in shown.path + shown.key_path:
+        return
+    unloaded = [*_certificate(shown, "upstream-file")]
+    yield from unloaded
+    if unloaded or "encrypted" in shown.key_unreadable:
+        return
+    yield from _key(shown, "upstream-file")
+    leaf, key = shown.leaf, shown.key
+    if leaf and key and shown.key_directive and leaf.key.kind == key.key.kind and not shown.key_matches:
+        text = f'SSL_CTX_use_PrivateKey("{shown.key_path}") failed: key values mismatch'
+        yield _refuse(shown.key_directive, "upstream-file", text, arg=0)
 
 
 def _strength(server: VirtualServer, served: ServedBundle, level: int) -> Iterator[Refusal]:

@@ -182,3 +182,21 @@ def test_a_file_of_cas_loads_as_in_nginx(name: str, generation: dict[str, Any], 
     configuration = load(tmp_path / "nginx.conf", nginx_version=generation["nginx_version"], root="/")
     refused = [each.message for each in configuration.refusals if each.kind == "client-ca"]
     assert loaded == (not refused), (error, refused)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key"),
+    [
+        *(("client.pem", "client.key"), ("client.pem", "good.key"), ("client.pem", "good-rsa.key")),
+        *(("der.pem", "good.key"), ("good.pem", "empty.pem"), ("gone.pem", "good.key"), ("good.pem", "gone.key")),
+    ],
+)
+def test_what_is_shown_to_upstreams_loads_as_in_nginx(
+    certificate: str, key: str, generation: dict[str, Any], tmp_path: Path
+) -> None:
+    pair = f"proxy_ssl_certificate {CERTIFICATES}/{certificate}; proxy_ssl_certificate_key {CERTIFICATES}/{key};"
+    more = f"location / {{ proxy_pass https://127.0.0.1; {pair} }}"
+    loaded, error = starts(generation, tmp_path, GOOD, KEY, more)
+    configuration = load(tmp_path / "nginx.conf", nginx_version=generation["nginx_version"], root="/")
+    refused = [each.message for each in configuration.refusals if each.kind == "upstream-file"]
+    assert loaded == (not refused), (error, refused)
