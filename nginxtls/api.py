@@ -234,6 +234,7 @@ def read(
                 trust=trust,
                 system=system,
                 policy=policy,
+                expiry_days=settings.expiry_days,
             ),
             loaded.asked if only_nginx else _asked(paths, loaded),
         )

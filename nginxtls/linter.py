@@ -64,7 +64,7 @@ def lint(
             main = subject.configuration.tree.roots[0].name
             failures[main] = Failure(main, f"the model {_stopped(error)}", help="this is our fault: please report it")
     found = [_judged(finding, severities) for finding in fingerprinted(sorted(_once(found), key=_order))]
-    found = [finding for finding in found if finding.location.file in asked]
+    found = [*filter(None, (finding.among(asked) for finding in found))]
     ignored = _path_ignores(settings, rules)
     found = [finding for finding in found if not ignored(finding)]
     found = [*_silenced(found, subjects, chosen, rules)]

@@ -117,8 +117,12 @@ class Rule:
         fix: Fix | None = None,
         endpoints: Iterable[str] = (),
         confidence: Confidence | None = None,
+        also: Iterable[Directive] = (),
     ) -> Finding:
-        """A finding of this rule at a directive (or at its argument number ``arg``, from 0) or any location."""
+        """A finding of this rule at a directive (or at its argument number ``arg``, from 0) or any location.
+
+        ``also`` are other directives with the same fault, at one of which it is told if only its file was asked for.
+        """
         return Finding(
             rule=self.name,
             severity=self.severity,
@@ -132,6 +136,7 @@ class Rule:
             endpoints=tuple(endpoints),
             confidence=confidence or self.confidence,
             security_severity=self.security_severity,
+            also=tuple(locate(each, arg) for each in also),
         )
 
 

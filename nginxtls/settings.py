@@ -54,6 +54,12 @@ class Settings:
     trust: tuple[str, ...] = _setting(
         "paths", "PEM files with further trust anchors; system; none for nothing but those.", ()
     )
+    expiry_days: int | None = _setting(
+        "days",
+        "Tell of certificates with fewer days left than this (but a third of their life is always enough); by default "
+        "it is 30, or a third of a life of up to 100.",
+        None,
+    )
     baseline: str | None = _setting("path", "The file of findings that are known and not told.", None)
     file: Path | None = None
 
@@ -121,6 +127,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
     "severity": _SEVERITY,
     "switch": {"type": "boolean"},
     "text": {"type": ["string", "number"]},
+    "days": {"type": "integer", "minimum": 0},
     "path": {"type": "string"},
     "name or path": {"type": "string"},
 }
@@ -150,6 +157,8 @@ class _Reader:
                 return self.severity(value)
             case "switch":
                 return self.expect(value, bool, "true or false")
+            case "days":
+                return self.days(value)
             case "path":
                 return self.path(self.text(value))
             case "name or path":
@@ -178,6 +187,11 @@ class _Reader:
         if value not in _SEVERITY["enum"]:
             raise Trouble(f"{self.file}", f'"{self.key}": "{value}" is no severity', "write error, warning or note")
         return str(value)
+
+    def days(self, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10_000:
+            raise Trouble(f"{self.file}", f'"{self.key}" must be a number of days', "write a whole number such as 21")
+        return value
 
     def path(self, text: str) -> str:
         folder = os.path.realpath(self.file.parent)

@@ -35,7 +35,16 @@ def tell(
     """A finding at the bundle's `ssl_certificate`, with the endpoints that serve it; none if nobody should meet it."""
     endpoints = titles(meant(bundle))
     if endpoints:
-        yield rule.at(bundle.directive, message, arg=0, label=label, notes=notes, help=help, endpoints=endpoints)
+        yield rule.at(
+            bundle.directive,
+            message,
+            arg=0,
+            label=label,
+            notes=notes,
+            help=help,
+            endpoints=endpoints,
+            also=bundle.also,
+        )
 
 
 def meant(bundle: ServedBundle) -> list[Endpoint]:

@@ -80,7 +80,8 @@ class CertificateExpiresSoon(Rule):
 
     Soon is measured by its own life: less than a third of it is left for certificates of up to 100 days (30 days for
     those of 90, 2 days for those of 6), less than 30 days for all others. That is when ACME clients renew; one that is
-    still there shows that nobody does, or that it fails.
+    still there shows that nobody does, or that it fails. `expiry-days` in the settings (`--expiry-days`) is another
+    number of days for all, but never more than a third of a certificate's life.
 
     Mend: renew it, and look why it was not renewed.
 

@@ -6,7 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING, ClassVar
 
 from nginxtls.rules.bundles import chain_of, faults, is_internal, meant, served_on, tell
-from nginxtls.rules.renewal import is_cert_pem
+from nginxtls.rules.renewal import is_leaf_file
 
 from nginxtls.finding import Severity
 from nginxtls.rule import NGINX_SSL, Rule
@@ -70,7 +70,7 @@ class MissingIntermediate(Rule):
 
     def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
         for reason in faults(bundle, "missing-intermediate"):
-            if is_cert_pem(bundle.path):
+            if is_leaf_file(bundle.path):
                 return
             notes = ["clients that have it cached do not notice, all others refuse the connection"]
             if elsewhere := _in_trusted_certificate(bundle):
@@ -165,6 +165,7 @@ class WrongOrder(Rule):
                     label=f'begins with the CA "{chain.sent[0].subject_name}"',
                     help=_order(chain),
                     endpoints=endpoints,
+                    also=bundle.also,
                 ).but(severity=Severity.ERROR, security_severity=5.9)
 
 
@@ -403,6 +404,29 @@ class UnrelatedCertificate(_ChainRule):
     references = (SENT,)
     kind = "unrelated-certificate"
     help = "remove it from the file"
+
+
+class OversizedChain(_ChainRule):
+    """The file has so many certificates that clients refuse the handshake for its length alone.
+
+    OpenSSL's clients take a message of 100 kB with certificates and end the connection at a longer one (`excessive
+    message size`, measured); others have limits, too. Somebody has put a whole store of roots into the file.
+
+    Mend: keep the leaf and its intermediates, two or three certificates.
+
+    ```nginx bad, certificate: oversized-chain.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+
+    ```nginx good, certificate: deep.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = ("https://docs.openssl.org/3.5/man3/SSL_CTX_set_max_cert_list/", CHAINS)
+    kind = "oversized-chain"
+    help = "keep the leaf and its intermediates"
 
 
 class DuplicateCertificate(_ChainRule):

@@ -1,21 +1,25 @@
-"""Rules about files as they lie on this machine: missing ones, keys that others may read, keys in a repository."""
+"""Rules about files as they lie on this machine: missing ones, keys that others may get at, keys in a repository."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 import stat
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.bundles import served_on
 
 from nginxtls.finding import Severity
 from nginxtls.model.certificates import is_file
-from nginxtls.rule import NGINX_SSL, Rule
+from nginxtls.rule import NGINX_SSL, Rule, label
 from nginxtls.syntax.checkouts import checkout_of, is_tracked
 from nginxtls.syntax.files import Unreachable
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
 
     from nginxtls.finding import Finding
@@ -53,6 +57,53 @@ def real_path(directive: Directive, configuration: Configuration) -> str | None:
     return str(found) if found else None
 
 
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """A file of this machine with the folders that lead to it, the nearest first, each with its state."""
+
+    path: str
+    state: os.stat_result
+    folders: dict[str, os.stat_result]
+    """Those of the file itself, where links lead to it."""
+    named: dict[str, os.stat_result]
+    """Those of the path in the configuration, if that is a link from elsewhere."""
+
+    @property
+    def mode(self) -> int:
+        return stat.S_IMODE(self.state.st_mode)
+
+
+def on_disk(directive: Directive, configuration: Configuration) -> OnDisk | None:
+    """The file that a directive names, if it is one of a machine or an image; modes in a checkout mean nothing."""
+    path, files = path_of(directive), configuration.files
+    if path is None or files is None or not configuration.sees_machine:
+        return None
+    real = real_path(directive, configuration)
+    if real is None or checkout_of(posixpath.dirname(real)) is not None:
+        return None
+    state = files.stat(path, configuration.base)
+    if isinstance(state, Unreachable) or not stat.S_ISREG(state.st_mode):
+        return None
+    named = files.locate(posixpath.dirname(path) or ".", configuration.base)
+    real_folder = posixpath.dirname(real)
+    others = _folders(str(named), configuration) if named and str(named) != real_folder else {}
+    return OnDisk(path, state, _folders(real_folder, configuration), others)
+
+
+@lru_cache(maxsize=256)
+def _folders(folder: str, configuration: Configuration) -> dict[str, os.stat_result]:
+    """A real folder and those above it, by their paths on the machine that the configuration is for."""
+    files, found = configuration.files, {}
+    assert files
+    path = PurePosixPath("/" + posixpath.relpath(folder, files.root or "/"))
+    for each in (path, *path.parents):
+        state = files.stat(str(each))
+        # The top of an image is a folder of the machine that holds it.
+        if not isinstance(state, Unreachable) and not (files.root and each == each.parent):
+            found[str(each)] = state
+    return found
+
+
 class KeyReadableByOthers(Rule):
     """A private key, a password or a ticket key can be read by every user of the machine.
 
@@ -82,24 +133,130 @@ class KeyReadableByOthers(Rule):
     directives = SECRETS
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        path, files = path_of(directive), configuration.files
-        if path is None or files is None or (files.root is None and "/" not in files.allowed):
+        file = on_disk(directive, configuration)
+        if file is None or not all(state.st_mode & stat.S_IXOTH for state in file.folders.values()):
             return
-        real = real_path(directive, configuration)
-        if real is None or checkout_of(posixpath.dirname(real)) is not None:
-            return
-        status = files.stat(path, configuration.base)
-        if isinstance(status, Unreachable) or not stat.S_ISREG(status.st_mode):
-            return
-        others = status.st_mode & (stat.S_IROTH | stat.S_IWOTH)
+        others = file.mode & (stat.S_IROTH | stat.S_IWOTH)
         if others:
             what = "read" if others & stat.S_IROTH else "changed"
             yield self.at(
                 directive,
-                f"{path} can be {what} by every user: its mode is {stat.S_IMODE(status.st_mode):04o}",
+                f"{file.path} can be {what} by every user: its mode is {file.mode:04o}",
                 arg=0,
-                help=f"chmod 600 {path}",
+                help=f"chmod 600 {file.path}",
             )
+
+
+class KeyInWritableFolder(Rule):
+    """Every user of the machine can put another file in the place of a key: a folder on the way to it is open to all.
+
+    Who may write into a folder may rename and replace what is in it, whatever the file's own mode is, unless the folder
+    is sticky as `/tmp` is. nginx then serves with a key that somebody else knows, at the next reload.
+
+    Mend: `chmod o-w` for the folder.
+
+    It looks only at the files of a machine or an image (`/etc/nginx`, `--root`), not at a repository's.
+
+    ```nginx bad
+    # drwxrwxrwx root root /etc/nginx/tls
+    ssl_certificate_key /etc/nginx/tls/shop.key;
+    ```
+
+    ```nginx good
+    # drwxr-xr-x root root /etc/nginx/tls
+    ssl_certificate_key /etc/nginx/tls/shop.key;
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 7.1
+    cwe = (732,)
+    references = (KEY, "https://cwe.mitre.org/data/definitions/732.html")
+    directives = SECRETS
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        file = on_disk(directive, configuration)
+        if file is None:
+            return
+        for way in (file.named, file.folders):
+            reached = True
+            for folder, state in reversed(way.items()):
+                reached = reached and bool(state.st_mode & stat.S_IXOTH)
+                if reached and state.st_mode & stat.S_IWOTH and not state.st_mode & stat.S_ISVTX:
+                    yield self.at(
+                        directive,
+                        f"every user can replace {file.path}: the mode of {folder} is "
+                        f"{stat.S_IMODE(state.st_mode):04o}",
+                        arg=0,
+                        help=f"chmod o-w {folder}",
+                    )
+                    return
+
+
+class KeyOwnedByWorker(Rule):
+    """A private key, or a folder on the way to it, belongs to the user as whom nginx's workers run.
+
+    Workers speak with the whole world, and do it without the master's rights so that a break-in into one does not give
+    away the keys: the master, root, has read them before. Who owns a file or its folder can read or replace it,
+    whatever the mode is.
+
+    Mend: `chown root`.
+
+    Told only where a `user` line shows that the master runs as root, and where the user is known (`/etc/passwd` of the
+    machine or image). Certificates with variables in their path are loaded by workers, and are not looked at.
+
+    ```nginx bad
+    # -rw------- www-data www-data /etc/nginx/tls/shop.key
+    user www-data;
+    events {}
+    http {
+        ssl_certificate_key /etc/nginx/tls/shop.key;
+    }
+    ```
+
+    ```nginx good
+    # -rw------- root root /etc/nginx/tls/shop.key
+    user www-data;
+    events {}
+    http {
+        ssl_certificate_key /etc/nginx/tls/shop.key;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 5.5
+    cwe = (282,)
+    references = (KEY, "https://nginx.org/en/docs/ngx_core_module.html#user")
+    directives = SECRETS
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        users = configuration.directives("user")
+        name = users[0].args[0] if len(users) == 1 and users[0].known and users[0].args else "root"
+        file = on_disk(directive, configuration) if name != "root" else None
+        number = _user_number(name, configuration) if file else None
+        if file is None or number is None:
+            return
+        folders = [folder for folder, state in file.folders.items() if state.st_uid == number]
+        owned = file.path if file.state.st_uid == number else next(iter(folders), None)
+        if owned:
+            yield self.at(
+                directive,
+                f"{owned} belongs to {name}, as whom the workers run: a break-in into one gives away the key",
+                arg=0,
+                labels=[label(users[0], "the workers' user", 0)],
+                help=f"chown root {owned}",
+            )
+
+
+def _user_number(name: str, configuration: Configuration) -> int | None:
+    """The number of a user of the machine that the configuration is for; None for root and who is not known."""
+    content = configuration.files.read("/etc/passwd") if configuration.files else None
+    for line in content.decode("utf-8", "replace").splitlines() if isinstance(content, bytes) else ():
+        fields = line.split(":")
+        if fields[0] == name and len(fields) > 2 and fields[2].isdecimal():
+            return int(fields[2]) or None
+    return None
 
 
 class KeyInRepository(Rule):
@@ -174,7 +331,10 @@ class MissingCertificateFile(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for bundle in configuration.bundles:
-            for directive, path in ((bundle.directive, bundle.path), (bundle.key_directive, bundle.key_path)):
+            for directive, path, also in (
+                (bundle.directive, bundle.path, bundle.also),
+                (bundle.key_directive, bundle.key_path, bundle.also_key),
+            ):
                 if directive is not None and path and configuration.is_missing(path):
                     yield self.at(
                         directive,
@@ -182,4 +342,5 @@ class MissingCertificateFile(Rule):
                         arg=0,
                         help="correct the path, or get the file",
                         endpoints=served_on(bundle.servers),
+                        also=also,
                     )

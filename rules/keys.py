@@ -59,6 +59,7 @@ class KeyMismatch(Rule):
             labels=[label(bundle.directive, "its public key is another", 0)],
             help=_right_key(bundle),
             endpoints=served_on(bundle.servers),
+            also=bundle.also_key,
         )
 
 
@@ -119,6 +120,7 @@ class KeyTypeMismatch(Rule):
                 labels=[label(bundle.directive, f"an {kind} certificate", 0)],
                 help=_right_key(bundle),
                 endpoints=served_on(lost),
+                also=bundle.also_key,
             )
 
 
@@ -161,6 +163,7 @@ class UnusableCertificateFile(Rule):
             arg=0,
             help="the certificate and its key are swapped" if swapped else "give a PEM file with the certificates",
             endpoints=served_on(bundle.servers),
+            also=bundle.also,
         )
 
 
@@ -190,6 +193,7 @@ class UnusableKey(Rule):
                 arg=0,
                 help="name the PEM file of the key",
                 endpoints=served_on(bundle.servers),
+                also=bundle.also_key,
             )
 
 
@@ -237,6 +241,7 @@ class EncryptedKeyWithoutPassword(Rule):
             label="encrypted",
             help="give its password in an ssl_password_file",
             endpoints=served_on(bundle.servers),
+            also=bundle.also_key,
         )
 
 
@@ -317,6 +322,7 @@ class CertificatePathWithVariables(Rule):
                     arg=0,
                     help="set ssl_certificate_cache, or name the files",
                     endpoints=served_on(bundle.servers),
+                    also=bundle.also,
                 )
 
 

@@ -60,10 +60,8 @@ def _cas(configuration: Configuration, directive: Directive) -> tuple[Certificat
 
 
 def _crls(configuration: Configuration, directive: Directive) -> tuple[RevocationList, ...]:
-    from nginxtls.pki.crl import read_crl
-
-    content, _ = configuration.read(directive.args[0], directive)
-    return read_crl(content).lists if content else ()
+    found = configuration.read_crl(directive)
+    return found.lists if found else ()
 
 
 def _short(name: str) -> str:
@@ -757,6 +755,50 @@ class PublicClientCa(Rule):
             )
 
 
+class OversizedClientCaList(Rule):
+    """The names of all CAs in `ssl_client_certificate` do not fit into the handshake: every client is refused.
+
+    nginx sends these names when it asks for a certificate, and TLS has room for 65,535 bytes of them. With more no
+    handshake succeeds, whoever the client is; `nginx -t` is silent, and the error log says `internal error` (measured
+    on nginx 1.18.0 and 1.30.6). It happens to files with all public CAs of the world and hundreds of others.
+
+    Mend: name only the CAs that sign clients' certificates. What is needed to verify and not to be sent belongs into
+    `ssl_trusted_certificate`.
+
+    ```nginx bad
+    ssl_verify_client on;
+    ssl_client_certificate certificates/client-ca-oversized.pem;
+    ```
+
+    ```nginx good
+    ssl_verify_client on;
+    ssl_client_certificate certificates/client-ca.pem;
+    ssl_trusted_certificate certificates/client-ca-oversized.pem;
+    ```
+    """
+
+    severity = Severity.ERROR
+    needs = ("ssl_verify_client",)
+    references = ("https://www.rfc-editor.org/rfc/rfc8446#section-4.2.4", f"{NGINX_SSL}#ssl_client_certificate")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for directive, servers in _by_file(_asking(configuration), "ssl_client_certificate").items():
+            names = {c.subject_dn.canonical: c.subject_der for c in _cas(configuration, directive)}
+            # Each name comes with its length in two bytes.
+            size = sum(len(name) + 2 for name in names.values())
+            if size > MOST_NAMES:
+                yield self.at(
+                    directive,
+                    f"every handshake fails: the names of {len(names)} CAs take {size} bytes, and {MOST_NAMES} fit",
+                    arg=0,
+                    help="name only the CAs of your clients; the others belong into ssl_trusted_certificate",
+                    endpoints=titles(servers),
+                )
+
+
+MOST_NAMES = 65_535
+
+
 class ExpiredClientCa(Rule):
     """All CAs for client certificates have expired or are not yet valid: every client is refused with 400.
 
@@ -914,10 +956,10 @@ class UnrevocableClientCertificates(Rule):
 
 
 class StaleCrl(Rule):
-    """A revocation list in `ssl_crl` is past its next update: every client below that CA is refused with 400.
+    """A revocation list in `ssl_crl` is past its next update or from the future: every client of that CA is refused.
 
-    OpenSSL treats an outdated list as a failed verification (measured, error 12). nginx reads the file when it starts
-    and when it is reloaded, not when it changes.
+    OpenSSL treats an outdated list as a failed verification (measured, error 12), and one that begins later, too (error
+    11); nginx answers 400. It reads the file when it starts and when it is reloaded, not when it changes.
 
     Mend: fetch the CA's current list and reload nginx, regularly.
 
@@ -943,11 +985,15 @@ class StaleCrl(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, servers in _by_file(_asking(configuration, "on", "optional"), "ssl_crl").items():
             for crl in _crls(configuration, directive):
-                if crl.next_update is not None and crl.stale(configuration.at):
+                when = None
+                if crl.begins_later(configuration.at):
+                    when = f"begins {crl.this_update:%Y-%m-%d %H:%M} UTC"
+                elif crl.next_update is not None and crl.stale(configuration.at):
+                    when = f"ended {crl.next_update:%Y-%m-%d %H:%M} UTC"
+                if when:
                     yield self.at(
                         directive,
-                        f'clients of "{crl.issuer_name}" are refused: its revocation list ended'
-                        f" {crl.next_update:%Y-%m-%d %H:%M} UTC",
+                        f'clients of "{crl.issuer_name}" are refused: its revocation list {when}',
                         arg=0,
                         help="fetch the current list and reload nginx",
                         endpoints=titles(servers),

@@ -12,7 +12,7 @@ from nginxtls.rules.samples import samples_of
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.names import compiled, valid_host
-from nginxtls.rule import NGINX_SSL, Rule, label
+from nginxtls.rule import NGINX_SSL, Fix, Rule, label, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -223,6 +223,78 @@ def lends(endpoint: Endpoint) -> VirtualServer | None:
     return default if default.has_certificate else None
 
 
+class ServerNameNeverAsked(Rule):
+    """A `server_name` is written in Unicode or with a dot at the end: no client asks for it, another server answers.
+
+    Clients send international names in their ASCII form (`xn--bcher-kva.example` for `bücher.example`), in SNI and in
+    Host. A dot at the end of a name is cut off before nginx looks it up, so one in `server_name` never fits. `nginx -t`
+    is silent, and clients get the default server with its certificate (measured on 1.18.0 and 1.30.6).
+
+    Mend: write the ASCII form, without a dot at the end.
+
+    Silent if the server has the right form as well.
+
+    ```nginx bad
+    server {
+        listen 443 ssl;
+        server_name bücher.example;
+        ssl_certificate certificates/idna.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx bad
+    server {
+        listen 443 ssl;
+        server_name example.com.;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 ssl;
+        server_name xn--bcher-kva.example bücher.example;
+        ssl_certificate certificates/idna.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 2.0
+    references = (SERVER_NAMES, "https://www.rfc-editor.org/rfc/rfc6066#section-3")
+
+    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+        for name in server.names:
+            right = _as_asked(name)
+            if right is None or name.directive is None or any(each.text.lower() == right for each in server.names):
+                continue
+            raw = name.directive.arg_text(name.arg)
+            what = "with a dot at the end" if name.text.isascii() else "in Unicode"
+            yield self.at(
+                name.directive,
+                f"no client asks for {name.text}: a name {what} is never sent",
+                arg=name.arg,
+                help=f"write {right}",
+                fix=Fix(f"write {right}", (replace_argument(name.directive, name.arg, right),))
+                if raw == name.text
+                else None,
+            )
+
+
+def _as_asked(name: ServerName) -> str | None:
+    """The form of a name that clients send, if it is written in another one."""
+    if name.kind not in ("exact", "suffix", "leading", "trailing") or (name.text.isascii() and name.key[-1:] != "."):
+        return None
+    from nginxtls.pki.hostnames import ascii_host
+
+    before, _, after = name.text.lower().partition(name.key)
+    host = ascii_host(name.key)
+    return f"{before}{host}{after}" if host else None
+
+
 class ServesAnothersCertificate(Rule):
     """A server without a certificate of its own serves the default server's, which is not for its names.
 
@@ -325,7 +397,7 @@ class UncoveredWildcardName(Rule):
             for name in server.names:
                 if name.kind not in ("leading", "suffix", "trailing") or name.directive is None or "." not in name.key:
                     continue
-                bundle = _unreached(name, endpoints)
+                bundle = _unreached(name, endpoints) if _as_asked(name) is None else None
                 if bundle is None or (name.kind == "suffix" and unfit(name.key, endpoints) is not None):
                     continue
                 yield self.at(

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
-import re
+from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.bundles import chain_of, days, moment, tell
 
 from nginxtls.finding import Confidence, Edit, Severity
+from nginxtls.pki.lineage import (
+    CLIENTS,
+    client_of,
+    find_lineages,
+    fullchain_beside,
+    home_of,
+    live_path,
+    newer,
+    read_settings,
+    renewal_due,
+)
 from nginxtls.rule import Fix, Rule, locate
 
 if TYPE_CHECKING:
@@ -17,84 +30,128 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, ServedBundle
     from nginxtls.pki import Certificate
+    from nginxtls.pki.lineage import Lineage
     from nginxtls.syntax.tree import Directive
 
 CERTBOT = "https://eff-certbot.readthedocs.io/en/stable/using.html#where-are-my-certificates"
-ARCHIVE = re.compile(
-    r"(?P<top>.*/?letsencrypt)/archive/(?P<lineage>[^/]+)/(?P<name>fullchain|cert|chain|privkey)\d+\.pem"
-)
-MANAGED = (
-    (re.compile(r"letsencrypt/(live|archive)/[^/]+/[^/]+$"), "certbot"),
-    (re.compile(r"(^|/)\.?acme\.sh/[^/]+/[^/]+$"), "acme.sh"),
-    (re.compile(r"(^|/)\.?lego/certificates/[^/]+$"), "lego"),
-    (re.compile(r"(^|/)dehydrated/certs/[^/]+/[^/]+$"), "dehydrated"),
-)
-"""Folders of ACME clients, in which nobody else puts a certificate."""
-LINEAGES = (
-    "/etc/letsencrypt/live/{}/fullchain.pem",
-    "/root/.acme.sh/{}_ecc/fullchain.cer",
-    "/root/.acme.sh/{}/fullchain.cer",
-    "/root/.lego/certificates/{}.crt",
-    "/var/lib/dehydrated/certs/{}/fullchain.pem",
-    "/etc/dehydrated/certs/{}/fullchain.pem",
-)
+DAY = timedelta(days=1)
+"""What a program has to bring a renewed certificate to where nginx reads it."""
 
 
-def is_cert_pem(path: str) -> bool:
-    """certbot's file with the leaf alone."""
-    return bool(re.search(r"letsencrypt/(live/[^/]+/cert|archive/[^/]+/cert\d+)\.pem$", path))
+def is_leaf_file(path: str) -> bool:
+    """An ACME client's file with the leaf alone."""
+    return client_of(path) is not None and fullchain_beside(path) is not None
 
 
-def manager_of(path: str) -> str | None:
-    """The ACME client that renews a file, by its folder."""
-    return next((name for pattern, name in MANAGED if pattern.search(path)), None)
+def valid_leaf(bundle: ServedBundle) -> Certificate | None:
+    """The leaf of a bundle that clients accept today as far as its dates go."""
+    chain, now = chain_of(bundle), bundle.configuration.at
+    if chain is None or chain.leaf_place or chain.leaf.is_ca:
+        return None
+    return chain.leaf if chain.leaf.not_before <= now <= chain.leaf.not_after else None
 
 
 def due_for(bundle: ServedBundle) -> Certificate | None:
     """The leaf, if it has not expired and should have been renewed by now."""
+    leaf = valid_leaf(bundle)
+    return leaf if leaf is not None and leaf.not_after - bundle.configuration.at < threshold(bundle, leaf) else None
+
+
+def threshold(bundle: ServedBundle, leaf: Certificate) -> timedelta:
+    """With less than this left it ends soon."""
     from nginxtls.pki import renewal_threshold
 
-    chain = chain_of(bundle)
-    if chain is None or chain.leaf_place:
-        return None
-    leaf, now = chain.leaf, bundle.configuration.at
-    if leaf.not_before > now or leaf.not_after < now or leaf.is_ca:
-        return None
-    return leaf if leaf.not_after - now < renewal_threshold(leaf) else None
+    return renewal_threshold(leaf, bundle.configuration.expiry_days)
 
 
-def newer_on_disk(bundle: ServedBundle) -> tuple[str, Certificate] | None:
-    """A file with a certificate for the same names that lasts longer, in the folders of ACME clients."""
-    configuration, leaf = bundle.configuration, bundle.leaf
-    if configuration.files is None or leaf is None or not leaf.dns_names:
+# -- what ACME clients have on the disk --------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4)
+def lineages(configuration: Configuration) -> dict[str, list[tuple[Lineage, str, Certificate]]]:
+    """The certificates in the folders of ACME clients, with their lineage and path, by the names they are for."""
+    files = configuration.files
+    if files is None:
+        return {}
+    homes = {client: dict.fromkeys(client.homes) for client in CLIENTS}
+    for client, home in filter(None, (home_of(bundle.path) for bundle in configuration.bundles)):
+        homes[client][home] = None
+    patterns = [f"{home}/{pattern}" for client in CLIENTS for home in homes[client] for pattern in client.files]
+    listings = filter(None, (files.expand(pattern, configuration.base) for pattern in patterns))
+    listing = [found.nginx_path for found in itertools.chain.from_iterable(listings)]
+    known: dict[str, list[tuple[Lineage, str, Certificate]]] = {}
+    for lineage in find_lineages(listing):
+        for path in dict.fromkeys(filter(None, (lineage.fullchain, *lineage.versions[-1:]))):
+            leaf = _leaf(path, configuration)
+            for name in leaf.dns_names if leaf else ():
+                known.setdefault(name.lower(), []).append((lineage, path, leaf))
+    return known
+
+
+def _leaf(path: str, configuration: Configuration) -> Certificate | None:
+    content = configuration.files.read(path, configuration.base) if configuration.files else None
+    if not isinstance(content, bytes):
         return None
     from nginxtls.pki import read_bundle
 
-    names = sorted({name.removeprefix("*.") for name in leaf.dns_names}, key=len)[:10]
-    best: tuple[str, Certificate] | None = None
-    for path in (pattern.format(name) for name in names for pattern in LINEAGES):
-        content = configuration.files.read(path, configuration.base) if path != bundle.path else None
-        other = read_bundle(content, path).leaf if isinstance(content, bytes) else None
-        if (
-            other is not None
-            and set(leaf.dns_names) <= set(other.dns_names)
-            and other.not_before <= configuration.at
-            and other.not_after > (best[1] if best else leaf).not_after
-        ):
-            best = path, other
-    return best
+    return read_bundle(content, path).leaf
+
+
+def newer_on_disk(bundle: ServedBundle) -> tuple[str, Certificate] | None:
+    """The newest certificate that an ACME client has got in place of the one in use, and that nginx does not use.
+
+    While that one has time left it must be of the same lineage: another may be meant for another server.
+    """
+    configuration, leaf = bundle.configuration, bundle.leaf
+    if leaf is None or not leaf.dns_names:
+        return None
+    fresh = valid_leaf(bundle) is not None and due_for(bundle) is None
+    if fresh and client_of(bundle.path) is None and not configuration.sees_machine:
+        return None
+    used = {each.leaf for each in configuration.bundles}
+    latest = configuration.at - DAY if fresh else configuration.at
+    others = [
+        (path, other)
+        for lineage, path, other in lineages(configuration).get(leaf.dns_names[0].lower(), ())
+        if other not in used and other.not_before <= latest and not (fresh and not _is_of(bundle, lineage))
+    ]
+    return newer(leaf, others)
+
+
+def _is_of(bundle: ServedBundle, lineage: Lineage) -> bool:
+    """The file is one of a lineage, or a copy of one of its versions."""
+    if bundle.path in (lineage.fullchain, lineage.leaf, *lineage.versions):
+        return True
+    return any(_leaf(path, bundle.configuration) == bundle.leaf for path in lineage.versions)
+
+
+def overdue(bundle: ServedBundle, leaf: Certificate) -> timedelta | None:
+    """How long ago its ACME client should have renewed it, by its own settings; None if it has time, or none does."""
+    if client_of(bundle.path) is None:
+        return None
+    configuration, settings = bundle.configuration, {}
+    for lineage, _, _ in lineages(configuration).get(leaf.dns_names[0].lower(), ()) if leaf.dns_names else ():
+        if lineage.settings and bundle.path in (lineage.fullchain, lineage.leaf) and configuration.files:
+            content = configuration.files.read(lineage.settings, configuration.base)
+            settings = read_settings(content.decode("utf-8", "replace")) if isinstance(content, bytes) else {}
+    usual = threshold(bundle, leaf)
+    late = configuration.at - renewal_due(leaf, settings, usual)
+    # Clients look twice a day or so, and try again after a failure.
+    return late if late > min(2 * DAY, usual / 4) else None
 
 
 class RenewalFailed(Rule):
     """A certificate that a program renews is overdue, or has been renewed and nginx is told of the old file.
 
-    certbot, acme.sh, lego and dehydrated renew a certificate when a third of its life is left. One from their folders
-    that has less left than that was not renewed, and nobody has noticed. It may also have been renewed into another
-    file than the one in the configuration, as when the files were once copied.
+    certbot, acme.sh, lego and dehydrated renew a certificate when a third of its life is left, or when their settings
+    beside it say. One from their folders that is past that was not renewed, and nobody has noticed. It may also have
+    been renewed into another file than the one in the configuration: the files were once copied, certbot began a second
+    lineage (`example.com-0001`), or the link in `live` was not moved.
 
     Mend: run the client by hand and read what it says (`certbot renew`); point nginx to the file that it renews.
 
-    What it does not see: what the client would say. Folders outside of what may be read are not looked at.
+    What it does not see: what the client would say. Folders outside of what may be read are not looked at. As long as a
+    certificate has time left, only newer ones of its own lineage count: another may be meant for another server.
 
     ```nginx bad
     server {
@@ -116,54 +173,52 @@ class RenewalFailed(Rule):
     references = (CERTBOT, "https://letsencrypt.org/docs/integration-guide/#when-to-renew")
 
     def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
-        from nginxtls.pki import renewal_threshold
-
-        leaf = due_for(bundle)
-        if leaf is None or ARCHIVE.search(bundle.path):
+        leaf = valid_leaf(bundle)
+        if leaf is None or live_path(bundle.path):
             return
-        now = bundle.configuration.at
-        left = f"{days(leaf.not_after - now)} left"
+        left = f"{days(leaf.not_after - bundle.configuration.at)} left"
         if newer := newer_on_disk(bundle):
             path, other = newer
+            live = live_path(path)
             yield from tell(
                 self,
                 bundle,
                 f'the certificate for "{leaf.subject_name}" was renewed into {path}, which nginx does not use',
                 label=f"{left}; the other is valid until {moment(other.not_after)}",
-                help=f"name {path}",
+                help=f"let the link {live} lead to it, and so for its key" if live else f"name {path}",
             )
-        elif manager := manager_of(bundle.path):
-            overdue = days(renewal_threshold(leaf) - (leaf.not_after - now))
+        elif due_for(bundle) and (late := overdue(bundle, leaf)) and (client := client_of(bundle.path)):
             yield from tell(
                 self,
                 bundle,
-                f'{manager} should have renewed the certificate for "{leaf.subject_name}" {overdue} ago',
+                f'{client.name} should have renewed the certificate for "{leaf.subject_name}" {days(late)} ago',
                 label=f"{left}, until {moment(leaf.not_after)}",
-                help=f"look into the log of {manager}",
+                help=f"look into the log of {client.name}",
             )
 
 
 def explains_renewal(bundle: ServedBundle) -> bool:
     """renewal-failed or archive-path speaks of this bundle's end."""
-    return (
-        manager_of(bundle.path) is not None
-        or bool(ARCHIVE.search(bundle.path))
-        or (due_for(bundle) is not None and newer_on_disk(bundle) is not None)
-    )
+    return client_of(bundle.path) is not None or bool(live_path(bundle.path)) or newer_on_disk(bundle) is not None
 
 
 class CertPemInsteadOfFullchain(Rule):
-    """`ssl_certificate` names certbot's `cert.pem`, which has the leaf alone, and not `fullchain.pem`.
+    """`ssl_certificate` names an ACME client's file with the leaf alone, and not the one with the full chain.
 
-    The intermediate is then not sent, and clients that do not have it cached refuse the connection. certbot puts both
-    files into one folder; Apache of old wanted the first, nginx wants the second.
+    The intermediate is then not sent, and clients that do not have it cached refuse the connection. certbot and
+    dehydrated put `cert.pem` and `fullchain.pem` into one folder, acme.sh `example.com.cer` and `fullchain.cer`; Apache
+    of old wanted the first, nginx wants the second.
 
-    Mend: name `fullchain.pem` of the same folder.
+    Mend: name `fullchain.pem` (or `fullchain.cer`) of the same folder.
 
     It needs no file, so it works on a repository; if the file can be read and has the whole chain, it is silent.
 
     ```nginx bad
     ssl_certificate /etc/letsencrypt/live/example.com/cert.pem;
+    ```
+
+    ```nginx bad
+    ssl_certificate /root/.acme.sh/example.com_ecc/example.com.cer;
     ```
 
     ```nginx good
@@ -179,14 +234,14 @@ class CertPemInsteadOfFullchain(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         path = directive.args[0] if directive.args else ""
-        if not is_cert_pem(path) or _is_complete(path, configuration):
+        new = fullchain_beside(path)
+        if new is None or client_of(path) is None or _is_complete(path, configuration):
             return
-        new = re.sub(r"cert(\d*)\.pem$", r"fullchain\1.pem", path)
         raw = directive.arg_text(0)
         fix = Fix(f"name {new}", (Edit(locate(directive, 0), new),)) if raw == path else None
         yield self.at(
             directive,
-            "cert.pem has the leaf alone: the intermediate is not sent",
+            f"{posixpath.basename(path)} has the leaf alone: the intermediate is not sent",
             arg=0,
             label="without its chain",
             notes=("clients that have the intermediate cached do not notice, all others refuse the connection",),
@@ -231,12 +286,11 @@ class ArchivePath(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         path = directive.args[0] if directive.args else ""
-        found = ARCHIVE.fullmatch(path)
-        if not found or not directive.known:
+        live = live_path(path)
+        if live is None or client_of(path) is None or not directive.known:
             return
         if directive.name == "ssl_certificate_key" and _certificate_is_told(directive, configuration):
             return
-        live = f"{found['top']}/live/{found['lineage']}/{found['name']}.pem"
         raw = directive.arg_text(0)
         yield self.at(
             directive,
@@ -249,8 +303,8 @@ class ArchivePath(Rule):
 
 def _certificate_is_told(key: Directive, configuration: Configuration) -> bool:
     """The certificate beside a key is in the archive, too: one fault."""
-    found = ARCHIVE.fullmatch(key.args[0])
-    return found is not None and any(
-        (other := ARCHIVE.fullmatch(line.args[0] if line.args else "")) and other["lineage"] == found["lineage"]
+    folder = posixpath.dirname(live_path(key.args[0]) or "")
+    return any(
+        line.args and posixpath.dirname(live_path(line.args[0]) or "") == folder
         for line in configuration.directives("ssl_certificate")
     )

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from nginxtls.rules.bundles import chain_of, faults, meant
+from nginxtls.rules.bundles import chain_of, days, faults, meant, moment
 from nginxtls.rules.grouping import (
     by_origin,
     everyone,
@@ -22,9 +22,11 @@ from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Endpoint, ServedBundle
+    from nginxtls.pki import Answer, Certificate
     from nginxtls.syntax.tree import Directive
 
 STAPLING = f"{NGINX_SSL}#ssl_stapling"
@@ -72,6 +74,32 @@ def works(bundle: ServedBundle, endpoint: Endpoint) -> bool:
 def subjects(bundles: Iterable[ServedBundle]) -> str:
     """The certificates by their names."""
     return listed(list(dict.fromkeys(b.leaf.subject_name if b.leaf else b.path for b in bundles)))
+
+
+def stapled_answer(bundle: ServedBundle, endpoint: Endpoint) -> tuple[Answer | None, str]:
+    """What ssl_stapling_file says of a certificate, and why clients can make nothing of it; both empty if unknown."""
+    setting = endpoint.tls.setting("ssl_stapling_file")
+    configuration, leaf = endpoint.server.configuration, bundle.leaf
+    if not endpoint.tls.setting("ssl_stapling").enabled or setting.origin is None or not setting.known or leaf is None:
+        return None, ""
+    response, _ = configuration.read_ocsp(setting.value, setting.origin)
+    if response is None or not response.decoded:
+        return None, ""
+    if response.error:
+        return None, f'the responder gave no answer but "{response.error}"'
+    path = bundle.chain.path if bundle.chain else ()
+    answer = next((a for a in response.answers if a.is_for(leaf, path[1] if len(path) > 1 else None)), None)
+    if answer is None:
+        return None, f'it is not about the certificate for "{leaf.subject_name}"'
+    return answer, _worthless(answer, configuration.at)
+
+
+def _worthless(answer: Answer, at: datetime) -> str:
+    if answer.next_update is not None and answer.next_update < at:
+        return f"it ended on {moment(answer.next_update)}, {days(at - answer.next_update)} ago"
+    if answer.this_update > at:
+        return f"it begins on {moment(answer.this_update)}"
+    return "the responder does not know the certificate" if answer.status == "unknown" else ""
 
 
 class StaplingWithoutResponder(Rule):
@@ -335,6 +363,97 @@ def _surely_off(endpoint: Endpoint) -> bool:
     return setting.known and not setting.enabled and (bool(setting.directives) or setting.certain)
 
 
+class UselessOcspResponse(Rule):
+    """The OCSP response in `ssl_stapling_file` is stale, an error, or about another certificate: it is of no use.
+
+    nginx sends the file as it is, for as long as it runs, and `nginx -t` is silent (measured). It is one file for all
+    certificates of a server: beside the one that it is about, the others get it as well up to OpenSSL 3.5, and nothing
+    from 3.6 on (measured). Clients throw such a response away, and some end the connection.
+
+    Mend: fetch it anew before it ends (`openssl ocsp -respout`) and reload nginx, by a timer; or remove the line and
+    let nginx ask the responder.
+
+    What it does not see: whether the response's signature is good. A certificate that demands stapling is told as
+    must-staple-without-stapling, a revoked one as revoked-certificate.
+
+    ```nginx bad, certificate: with-ocsp.pem
+    ssl_stapling on;
+    ssl_stapling_file certificates/ocsp-stale.der;
+    ```
+
+    ```nginx bad, certificate: with-ocsp.pem
+    ssl_stapling on;
+    ssl_stapling_file certificates/ocsp-other.der;
+    ```
+
+    ```nginx good, certificate: with-ocsp.pem
+    ssl_stapling on;
+    ssl_stapling_file certificates/ocsp-good.der;
+    ```
+    """
+
+    severity = Severity.WARNING
+    needs = ("ssl_stapling_file",)
+    security_severity = 3.1
+    cwe = (299,)
+    references = (f"{NGINX_SSL}#ssl_stapling_file", "https://www.rfc-editor.org/rfc/rfc6960#section-4.2.2.1")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for origin, endpoints in by_origin(configuration, "ssl_stapling_file").items():
+            reasons: dict[str, list[Endpoint]] = {}
+            for bundle, users in served(endpoints).items() if origin is not None else ():
+                for endpoint in users:
+                    reason = stapled_answer(bundle, endpoint)[1]
+                    if reason and bundle.leaf and not bundle.leaf.must_staple and chain_of(bundle):
+                        reasons.setdefault(reason, []).append(endpoint)
+            for reason, touched in reasons.items() if origin is not None else ():
+                yield self.at(
+                    origin,
+                    f"the OCSP response is of no use to clients: {reason}",
+                    arg=0,
+                    help="fetch it anew, by a timer, and reload nginx",
+                    endpoints=titles(touched),
+                )
+
+
+class RevokedCertificate(Rule):
+    """The certificate has been revoked, as the OCSP response in `ssl_stapling_file` says, and clients refuse it.
+
+    Mend: take a new certificate, with a new key if the old one was lost.
+
+    ```nginx bad, certificate: with-ocsp.pem
+    ssl_stapling on;
+    ssl_stapling_file certificates/ocsp-revoked.der;
+    ```
+
+    ```nginx good, certificate: with-ocsp.pem
+    ssl_stapling on;
+    ssl_stapling_file certificates/ocsp-good.der;
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 7.5
+    cwe = (299,)
+    references = ("https://www.rfc-editor.org/rfc/rfc6960#section-2.2", f"{NGINX_SSL}#ssl_stapling_file")
+
+    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+        for endpoint in meant(bundle) if chain_of(bundle) else ():
+            answer, _ = stapled_answer(bundle, endpoint)
+            if answer is not None and answer.status == "revoked" and answer.revoked and bundle.leaf:
+                origin = endpoint.tls.setting("ssl_stapling_file").origin
+                yield self.at(
+                    bundle.directive,
+                    f'the certificate for "{bundle.leaf.subject_name}" was revoked on {moment(answer.revoked)}',
+                    arg=0,
+                    labels=[label(origin, "its OCSP response says so", 0)] if origin else (),
+                    help="take a new certificate, with a new key",
+                    endpoints=titles(meant(bundle)),
+                    also=bundle.also,
+                )
+                return
+
+
 class MustStapleWithoutStapling(Rule):
     """The certificate demands stapling (TLS feature "must staple"), and nginx staples nothing for it.
 
@@ -363,22 +482,30 @@ class MustStapleWithoutStapling(Rule):
             return
         endpoints = meant(bundle)
         off = [e for e in endpoints if _surely_off(e)]
-        dead = [
-            e
-            for e in endpoints
-            if e.tls.setting("ssl_stapling").enabled
-            and e.tls.setting("ssl_stapling_file").is_default
-            and responder(bundle, e) == ""
-        ]
-        if off or dead:
-            why = "stapling is off" if off else "it names no OCSP responder"
+        on = [e for e in endpoints if e.tls.setting("ssl_stapling").enabled]
+        dead = [e for e in on if e.tls.setting("ssl_stapling_file").is_default and responder(bundle, e) == ""]
+        useless = {e: reason for e in on if (reason := stapled_answer(bundle, e)[1])}
+        if off or dead or useless:
+            why = "it names no OCSP responder"
+            if off:
+                why = "stapling is off"
+            elif not dead:
+                why = f"its OCSP response is of no use: {next(iter(useless.values()))}"
             yield self.at(
                 bundle.directive,
                 f'the certificate for "{leaf.subject_name}" demands stapling, and {why}',
                 arg=0,
-                help="switch ssl_stapling on" if off and leaf.ocsp_responders else "take one without the demand",
-                endpoints=titles(off or dead),
+                help=_staple(leaf, off=bool(off), fetch=bool(useless) and not dead),
+                endpoints=titles(off or dead or useless),
+                also=bundle.also,
             )
+
+
+def _staple(leaf: Certificate, *, off: bool, fetch: bool) -> str:
+    """How a certificate that demands stapling gets it."""
+    if off and leaf.ocsp_responders:
+        return "switch ssl_stapling on"
+    return "fetch it anew, by a timer, and reload nginx" if fetch and not off else "take one without the demand"
 
 
 class StaplingResponderNotHttp(Rule):

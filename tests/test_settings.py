@@ -26,6 +26,7 @@ openssl-version: 3.5.1
 policy: mozilla-intermediate
 map: {/etc/nginx: deploy/nginx}
 trust: [ca.pem]
+expiry-days: 21
 baseline: baseline.json
 """
 
@@ -53,6 +54,7 @@ def test_every_key_is_read(folder: Path) -> None:
     assert settings.map == (("/etc/nginx", str(folder / "deploy/nginx")),)
     assert settings.policy == "mozilla-intermediate"
     assert settings.trust == (str(folder / "ca.pem"),)
+    assert settings.expiry_days == 21
     assert settings.baseline == str(folder / "baseline.json")
 
 
@@ -75,6 +77,9 @@ def test_an_empty_file_changes_nothing(folder: Path) -> None:
         ("plugins: x", 'unknown key "plugins"', "known keys"),
         ("pedantic: 3", '"pedantic" must be true or false', ""),
         ("select: {a: b}", '"select" must be a list of texts', ""),
+        ("expiry-days: soon", '"expiry-days" must be a number of days', "such as 21"),
+        ("expiry-days: -1", '"expiry-days" must be a number of days', ""),
+        ("expiry-days: true", '"expiry-days" must be a number of days', ""),
         ("fail-on: fatal", '"fail-on": "fatal" is no severity', "error, warning or note"),
         ("select: [", "line 1", "--no-config"),
         ("a: &a x\nb: *a", "aliases are not allowed", ""),
@@ -140,6 +145,6 @@ def test_a_mistake_shows_no_text_of_the_file(folder: Path) -> None:
 def test_the_schema_accepts_what_is_accepted_and_refuses_the_rest() -> None:
     validator = jsonschema.Draft202012Validator(schema())
     validator.check_schema(schema())
-    validator.validate(json.loads(json.dumps(yaml.load(FULL, yaml.BaseLoader) | {"pedantic": True})))
+    validator.validate(json.loads(json.dumps(yaml.load(FULL, yaml.BaseLoader) | {"pedantic": True, "expiry-days": 21})))
     for wrong in ({"sleect": []}, {"pedantic": "x"}, {"severity": {"a": "b"}}):
         assert not validator.is_valid(wrong)

@@ -66,9 +66,8 @@ def _bundle(file: str) -> Bundle:
     from nginxtls.pki.pem import TOO_BIG
 
     bundle = read_bundle(_read(file, TOO_BIG), file)
-    fault = next((each for each in bundle.problems if not bundle.loads or each.kind == "too-big"), None)
-    if fault or not bundle.certificates:
-        assert fault
+    if not bundle.loads or not bundle.certificates:
+        fault = bundle.problems[-1]
         raise Trouble(f"{file}:{fault.line}", fault.message, "nginx would not load it either")
     return bundle
 
@@ -78,6 +77,8 @@ def _read(file: str, limit: int) -> bytes:
         # A device or pipe might never end.
         if not os.path.isfile(file):
             raise Trouble(file, "is a folder" if os.path.isdir(file) else "there is no such file")
+        if (size := os.path.getsize(file)) > limit:
+            raise Trouble(file, f"{size / 1e6:.0f} MB, and no file of certificates is read beyond {limit / 1e6:.0f} MB")
         with open(file, "rb") as stream:
             return stream.read(limit + 1)
     except (OSError, ValueError) as error:
@@ -122,14 +123,20 @@ def describe(certificate: Certificate) -> dict[str, Any]:
     }
 
 
+# More certificates than a reader wants to see of one file; JSON has them all.
+_MOST = 20
+
+
 def _text(file: str, bundle: Bundle, whole: Chain, each: Sequence[tuple[str, Chain]], at: datetime) -> Iterator[str]:
     count = len(whole.sent)
     yield f"{file} sends {count} certificate{'s' if count != 1 else ''}"
     for problem in bundle.problems:
         yield f"  note: line {problem.line}: {problem.message}"
-    for place, certificate in enumerate(whole.sent):
+    for place, certificate in enumerate(whole.sent[:_MOST]):
         yield f"  {place} {certificate.subject_name}"
         yield from _facts(certificate, at, " " * 4)
+    if count > _MOST:
+        yield f"  … and {count - _MOST:,} more"
     for store, verdict in each:
         yield ""
         yield f"a client that trusts {store}: {verdict.verdict}"

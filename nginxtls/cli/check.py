@@ -73,6 +73,10 @@ def check(
     maps: options.Map = None,
     trust: options.Trust = None,
     at: options.At = "",
+    expiry_days: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=0, metavar="DAYS", help="Tell of certificates with fewer days left.", show_default=False),
+    ] = None,
     config: options.Config = "",
     no_config: options.NoConfig = False,
     baseline: Annotated[
@@ -122,6 +126,7 @@ def check(
             min_severity=min_severity.value if min_severity else None,
             fail_on=fail_on.value if fail_on else None,
             baseline=baseline or None,
+            expiry_days=expiry_days,
         ),
         # what is asked for by name is not ignored by a file
         ignore=(*(() if select else settings.ignore), *options.words(ignore)),

@@ -151,9 +151,9 @@ def _csv(rows: Sequence[Row]) -> str:
 
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(Row.__dataclass_fields__)
-    for row in rows:
-        writer.writerow(_cell(value) for value in asdict(row).values())
+    names = tuple(Row.__dataclass_fields__)
+    writer.writerow(names)
+    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
     return buffer.getvalue()
 
 

@@ -26,7 +26,21 @@ class ServedBundle:
         self.configuration = configuration
         self.directive = directive
         self.key_directive = key_directive
+        #: Other lines that name the same pair of files.
+        self.also: list[Directive] = []
+        self.also_key: list[Directive] = []
         self.servers: list[VirtualServer] = []
+
+    def add(self, directive: Directive, key_directive: Directive | None, server: VirtualServer) -> None:
+        """A server loads it, by these lines."""
+        for line, first, others in (
+            (directive, self.directive, self.also),
+            (key_directive, self.key_directive, self.also_key),
+        ):
+            if line is not None and line is not first and line not in others[-1:]:
+                others.append(line)
+        if server not in self.servers[-1:]:
+            self.servers.append(server)
 
     def __repr__(self) -> str:
         return f"<bundle {self.path}>"

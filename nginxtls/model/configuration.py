@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nginxtls.model.handshake import Handshake
     from nginxtls.model.refusals import Refusal
-    from nginxtls.pki import Bundle, PrivateKey, TrustStore
+    from nginxtls.pki import Bundle, CRLs, PrivateKey, Response, TrustStore
     from nginxtls.syntax.files import Files
     from nginxtls.syntax.tree import SourceFile
     from nginxtls.tls import Policy, Suite
@@ -53,6 +53,7 @@ class Configuration:
         trust: TrustStore | None = None,
         system: SystemConfiguration | None = None,
         policy: Policy | None = None,
+        expiry_days: int | None = None,
     ) -> None:
         self.tree = tree
         self.files = files
@@ -67,6 +68,8 @@ class Configuration:
         self.system = system or SystemConfiguration()
         self.policy = policy
         """The guideline that the user wants the servers judged by."""
+        self.expiry_days = expiry_days
+        """With fewer days left a certificate is told to end soon, if the user says how many."""
         self._trust = trust
         self._unchecked: dict[tuple[str, str], NotChecked] = {}
         self._bundles: dict[tuple[str, str], ServedBundle] = {}
@@ -287,12 +290,15 @@ class Configuration:
 
     def is_missing(self, path: str) -> bool:
         """The file is known not to exist, as the whole machine (or its image) may be looked at; else False."""
-        if self.files is None or UNKNOWN in path or "$" in path or not is_file(path):
-            return False
-        if self.files.root is None and "/" not in self.files.allowed:
+        if self.files is None or not self.sees_machine or UNKNOWN in path or "$" in path or not is_file(path):
             return False
         found = self.files.read(path, self.base)
         return not isinstance(found, bytes) and not found.exists
+
+    @property
+    def sees_machine(self) -> bool:
+        """All of the machine that the configuration is for, or its image, may be looked at."""
+        return self.files is not None and (self.files.root is not None or "/" in self.files.allowed)
 
     def was_read(self, path: str) -> bool:
         """The file could be read."""
@@ -330,6 +336,29 @@ class Configuration:
                     return tuple(line.rstrip(b"\r") for line in content.split(b"\n") if line)
         return ()
 
+    def read_crl(self, directive: Directive) -> CRLs | None:
+        """The revocation lists in the file of an ssl_crl, or None if it could not be read."""
+        content, _ = self.read(directive.args[0], directive)
+        if content is None:
+            return None
+        from nginxtls.pki import read_crl
+
+        return read_crl(content)
+
+    def read_ocsp(self, path: str, directive: Directive) -> tuple[Response | None, str]:
+        """The OCSP response in a file for ssl_stapling_file, or None and why there is none."""
+        content, reason = self.read(path, directive)
+        if content is None:
+            return None, reason
+        from nginxtls.pki import Response, read_ocsp
+
+        found = read_ocsp(content)
+        if not isinstance(found, Response):
+            return None, found.message
+        if not found.decoded:
+            self.unchecked(path, "an OCSP response of a kind that is not known here", directive)
+        return found, ""
+
     def load_bundles(self, server: VirtualServer) -> tuple[ServedBundle, ...]:
         """The bundles of a server: its certificates, each with the key at the same place of the list."""
         certificates = server.setting("ssl_certificate").directives
@@ -343,8 +372,7 @@ class Configuration:
             bundle = self._bundles.get(pair)
             if bundle is None:
                 bundle = self._bundles[pair] = ServedBundle(self, directive, key_directive)
-            if not bundle.servers or bundle.servers[-1] is not server:
-                bundle.servers.append(server)
+            bundle.add(directive, key_directive, server)
             found[bundle] = None
         return tuple(found)
 

@@ -9,14 +9,13 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.model import variables
-from nginxtls.model.certificates import is_file
+from nginxtls.model.certificates import ServedBundle, is_file
 from nginxtls.model.endpoints import protocol_names
 from nginxtls.tls import CipherString, ServerKey, evaluate_ciphersuites, evaluate_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nginxtls.model.certificates import ServedBundle
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.refusals import Refusal
     from nginxtls.model.servers import VirtualServer
@@ -56,6 +55,11 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
     for server in configuration.servers:
         if not server.fragment:
             yield from server.loading_refusals
+    for name in ("ssl_password_file", "ssl_session_ticket_key"):
+        for directive in configuration.directives(name):
+            # Read when the line is, whoever uses it.
+            if directive.args and configuration.is_missing(directive.args[0]):
+                yield _refuse(directive, "file", f'open() "{directive.args[0]}" failed (no such file)', arg=0)
     if configuration.kind == "full":
         for socket in configuration.sockets:
             yield from _missing_certificate(socket, configuration)
@@ -71,6 +75,8 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
         if certificate.origin and certificate.value and key.is_default and key.certain:
             text = f'no "{upstream.directive_name("certificate_key")}" is defined for certificate "{certificate.value}"'
             yield _refuse(certificate.origin, "upstream", text)
+        elif certificate.origin and key.origin and certificate.known and key.known:
+            yield from _client_pair(ServedBundle(configuration, certificate.origin, key.origin))
 
 
 def _refuse(directive: Directive, kind: str, message: str, *, level: str = "emerg", arg: int | None = None) -> Refusal:
@@ -154,26 +160,46 @@ def _bundle(server: VirtualServer, served: ServedBundle) -> Iterator[Refusal]:
                 yield _refuse(directive, "certificate", f'unknown "{name}" variable', arg=0)
     if not is_file(served.path) or "$" in served.key_path:
         return
-    if configuration.is_missing(served.path):
-        yield _refuse(served.directive, "certificate", f'cannot load certificate "{served.path}": no such file', arg=0)
+    unloaded = [*_certificate(served, "certificate")]
+    yield from unloaded
+    if unloaded or served.bundle is None:
         return
-    bundle = served.bundle
-    if bundle is None:
-        return
-    if not bundle.loads:
-        problem = bundle.problems[0].message if bundle.problems else "no certificate in it"
-        yield _refuse(served.directive, "certificate", f'cannot load certificate "{served.path}": {problem}', arg=0)
-        return
-    level = _loading_level(server)
-    yield from _strength(server, served, level)
-    key = served.key_directive
+    yield from _strength(server, served, _loading_level(server))
+    yield from _key(served, "key")
+
+
+def _certificate(served: ServedBundle, kind: str) -> Iterator[Refusal]:
+    if served.configuration.is_missing(served.path):
+        yield _refuse(served.directive, kind, f'cannot load certificate "{served.path}": no such file', arg=0)
+    elif served.bundle is not None and not served.bundle.loads:
+        problem = served.bundle.problems[-1].message
+        yield _refuse(served.directive, kind, f'cannot load certificate "{served.path}": {problem}', arg=0)
+
+
+def _key(served: ServedBundle, kind: str) -> Iterator[Refusal]:
+    key, configuration = served.key_directive, served.configuration
     if key is None or not is_file(served.key_path):
         return
     if configuration.is_missing(served.key_path):
-        yield _refuse(key, "key", f'cannot load certificate key "{served.key_path}": no such file', arg=0)
+        yield _refuse(key, kind, f'cannot load certificate key "{served.key_path}": no such file', arg=0)
     elif served.key is None and configuration.was_read(served.key_path):
         text = f'cannot load certificate key "{served.key_path}": {served.key_unreadable}'
-        yield _refuse(key, "key", text, arg=0)
+        yield _refuse(key, kind, text, arg=0)
+
+
+def _client_pair(shown: ServedBundle) -> Iterator[Refusal]:
+    """The certificate and key that nginx shows to an upstream, loaded as for a server (measured)."""
+    if not is_file(shown.path) or "$" in shown.path + shown.key_path:
+        return
+    unloaded = [*_certificate(shown, "upstream-file")]
+    yield from unloaded
+    if unloaded or "encrypted" in shown.key_unreadable:
+        return
+    yield from _key(shown, "upstream-file")
+    leaf, key = shown.leaf, shown.key
+    if leaf and key and shown.key_directive and leaf.key.kind == key.key.kind and not shown.key_matches:
+        text = f'SSL_CTX_use_PrivateKey("{shown.key_path}") failed: key values mismatch'
+        yield _refuse(shown.key_directive, "upstream-file", text, arg=0)
 
 
 def _strength(server: VirtualServer, served: ServedBundle, level: int) -> Iterator[Refusal]:
@@ -208,11 +234,24 @@ def _clients(server: VirtualServer) -> Iterator[Refusal]:
         yield from _certificates_file(server, client.origin)
     yield from _certificates_file(server, trusted.origin)
     crl = server.setting("ssl_crl").origin
-    if crl and crl.args and configuration.is_missing(crl.args[0]):
-        yield _refuse(crl, "crl", f'cannot load CRL "{crl.args[0]}": no such file', arg=0)
+    if crl and crl.args:
+        yield from _revocation_lists(server, crl)
     ocsp = server.setting("ssl_ocsp")
     if ocsp.origin and ocsp.value in ("on", "leaf") and verify.value == "optional_no_ca":
         yield _refuse(ocsp.origin, "client-ca", '"ssl_ocsp" is incompatible with "ssl_verify_client optional_no_ca"')
+
+
+def _revocation_lists(server: VirtualServer, directive: Directive) -> Iterator[Refusal]:
+    configuration, path = server.configuration, directive.args[0]
+    if configuration.is_missing(path):
+        yield _refuse(directive, "crl", f'cannot load CRL "{path}": no such file', arg=0)
+        return
+    found = configuration.read_crl(directive)
+    # A file with certificates and no list is taken up to 1.26.3, and not by 1.30.6 (measured).
+    lenient = found is not None and found.certificates and not configuration.assumed_nginx.at_least(1, 27, 2)
+    if found is not None and found.problems and not (lenient and found.problems[0].kind == "not-pem"):
+        text = f'cannot load CRL "{path}": {found.problems[0].message}'
+        yield _refuse(directive, "crl", text, arg=0)
 
 
 def _certificates_file(server: VirtualServer, directive: Directive | None) -> Iterator[Refusal]:
@@ -224,8 +263,9 @@ def _certificates_file(server: VirtualServer, directive: Directive | None) -> It
         yield _refuse(directive, "client-ca", f'cannot load certificates "{path}": no such file', arg=0)
         return
     bundle, _ = configuration.read_bundle(path, directive)
-    if bundle is not None and not bundle.certificates:
-        yield _refuse(directive, "client-ca", f'cannot load certificates "{path}": no certificate in it', arg=0)
+    if bundle is not None and not bundle.loads:
+        text = f'cannot load certificates "{path}": {bundle.problems[-1].message}'
+        yield _refuse(directive, "client-ca", text, arg=0)
 
 
 def _groups(server: VirtualServer) -> Iterator[Refusal]:
@@ -305,7 +345,10 @@ def _stapling(server: VirtualServer) -> Iterator[Refusal]:
     stapling = server.setting("ssl_stapling")
     if stapling.origin is None or not stapling.enabled:
         return
-    if server.setting("ssl_stapling_file").directives:
+    response = server.setting("ssl_stapling_file")
+    if response.directives:
+        if response.origin and response.known:
+            yield from _ocsp_response(server, response.origin, response.value)
         return
     responder = server.setting("ssl_stapling_responder")
     ignored = '"ssl_stapling" ignored, '
@@ -325,6 +368,16 @@ def _stapling(server: VirtualServer) -> Iterator[Refusal]:
         if not url.lower().startswith("http://"):
             text = f'{ignored}invalid URL prefix in OCSP responder "{url}" in the certificate "{bundle.path}"'
             yield _refuse(stapling.origin, "stapling", text, level="warn")
+
+
+def _ocsp_response(server: VirtualServer, directive: Directive, path: str) -> Iterator[Refusal]:
+    configuration = server.configuration
+    if configuration.is_missing(path):
+        yield _refuse(directive, "file", f'BIO_new_file("{path}") failed: no such file', arg=0)
+        return
+    response, reason = configuration.read_ocsp(path, directive)
+    if response is None and configuration.was_read(path):
+        yield _refuse(directive, "file", f'd2i_OCSP_RESPONSE_bio("{path}") failed: {reason}', arg=0)
 
 
 def issuer_at_hand(server: VirtualServer, bundle: ServedBundle) -> bool | None:

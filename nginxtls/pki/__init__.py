@@ -6,11 +6,13 @@ from nginxtls.pki.crl import CRLs, RevocationList, read_crl
 from nginxtls.pki.hostnames import NameMatch, match_hostname
 from nginxtls.pki.keys import DHParameters, KeyProblem, PrivateKey, is_roca, read_dhparam, read_key
 from nginxtls.pki.lifetimes import exceeds_limit, lifetime_limit, looks_public, renewal_threshold
+from nginxtls.pki.ocsp import Answer, Response, read_ocsp
 from nginxtls.pki.path import PathVerdict, Reason, build_path
 from nginxtls.pki.pem import Block, Bundle, Problem, read_bundle
 from nginxtls.pki.trust import TrustStore
 
 __all__ = [
+    "Answer",
     "Block",
     "Bundle",
     "CRLs",
@@ -23,6 +25,7 @@ __all__ = [
     "PrivateKey",
     "Problem",
     "Reason",
+    "Response",
     "RevocationList",
     "SubjectAltName",
     "TrustStore",
@@ -38,5 +41,6 @@ __all__ = [
     "read_crl",
     "read_dhparam",
     "read_key",
+    "read_ocsp",
     "renewal_threshold",
 ]

@@ -188,6 +188,15 @@ class Certificate:
         """The subject public key info."""
         return self._fields["key"]
 
+    @property
+    def public_key_bits(self) -> bytes:
+        """The key alone, as OCSP and key identifiers hash it; empty where it cannot be told."""
+        try:
+            (_, bits) = tuple(der.elements(der.contents(self.public_key_der, der.SEQUENCE)))[1]
+        except (ValueError, IndexError):
+            return b""
+        return bits[1:]
+
     @cached_property
     def public_key_sha256(self) -> str:
         return sha256(self.public_key_der).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,6 +15,8 @@ from nginxtls.pki.trust import TrustStore
 
 # A bundle of more certificates than this is no chain; only so many are compared with each other.
 _MOST = 200
+# The longest Certificate message that OpenSSL takes, in bytes (SSL_MAX_CERT_LIST_DEFAULT, ssl.h; measured).
+_LONGEST = 100 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,14 @@ def analyse_chain(
         raise ValueError("a chain without a certificate")
     leaf = sent[0]
     built = build_path(leaf, sent, trust, at)
-    duplicates = tuple(place for place, each in enumerate(sent) if each in sent[:place]) if len(sent) < _MOST else ()
+    first = {each: place for place, each in reversed(tuple(enumerate(sent)))}
+    duplicates = tuple(place for place, each in enumerate(sent) if first[each] != place)
     leaf_place = _leaf_place(sent)
     related = _related(sent, leaf_place)
-    unrelated = tuple(place for place in range(1, len(sent)) if place not in related and place not in duplicates)
+    compared = range(1, min(len(sent), _MOST))
+    unrelated = tuple(place for place in compared if place not in related and place not in duplicates)
     root_sent = next((place for place in sorted(related) if place and sent[place].self_signed), None)
-    places = [sent.index(each) for each in built.path if each in sent]
+    places = [first[each] for each in built.path if each in first]
     order_ok = leaf_place == 0 and places == sorted(places)
     if leaf_place:
         # A client takes the first for the leaf, whatever comes later; what it says of that CA helps nobody.
@@ -86,7 +90,7 @@ def analyse_chain(
         *_shape(sent, leaf_place, order_ok, unrelated, duplicates, root_sent),
         *_names(leaf, name),
     )
-    refused = any(each.fatal and each.kind == "name-mismatch" for each in reasons)
+    refused = any(each.fatal and each.kind in ("name-mismatch", "oversized-chain") for each in reasons)
     if refused and built.verdict == "trusted":
         built = replace(built, verdict="untrusted")
     return Chain(leaf, sent, built, order_ok, leaf_place, unrelated, duplicates, root_sent, reasons)
@@ -131,17 +135,34 @@ def _shape(
     elif not order_ok:
         text = "the certificates are not in issuing order, each after the one that it issued"
         found.append(Reason("wrong-order", None, text, fatal=False))
-    for place in unrelated:
-        if place != leaf_place:
-            text = f'"{sent[place].subject_name}" is on no path from the leaf'
-            found.append(Reason("unrelated-certificate", place, text, fatal=False))
-    for place in duplicates:
-        text = f'"{sent[place].subject_name}" is sent twice'
-        found.append(Reason("duplicate-certificate", place, text, fatal=False))
+    found += _each_or_all("unrelated-certificate", [p for p in unrelated if p != leaf_place], sent, _ON_NO_PATH)
+    found += _each_or_all("duplicate-certificate", duplicates, sent, ("is sent twice", "are sent more than once"))
+    size = 3 + sum(len(each.der) + 3 for each in sent)
+    if size > _LONGEST:
+        text = (
+            f"{len(sent)} certificates are sent, {size:,} bytes; OpenSSL's clients take {_LONGEST:,}, and refuse more"
+        )
+        found.append(Reason("oversized-chain", None, text))
     if root_sent is not None:
         text = f'the root "{sent[root_sent].subject_name}" is sent; a client has it or does not trust it'
         found.append(Reason("root-sent", root_sent, text, fatal=False))
     return found
+
+
+_ON_NO_PATH = ("is on no path from the leaf", "are on no path from the leaf")
+
+
+def _each_or_all(
+    kind: str, places: Sequence[int], sent: Sequence[Certificate], words: tuple[str, str]
+) -> Iterator[Reason]:
+    """A fault of several certificates, of more than three in one."""
+    names = [f'"{sent[place].subject_name}"' for place in places]
+    if len(places) <= 3:
+        for place, name in zip(places, names, strict=True):
+            yield Reason(kind, place, f"{name} {words[0]}", fatal=False)
+    else:
+        text = f"{', '.join(names[:2])} and {len(names) - 2} more certificates {words[1]}"
+        yield Reason(kind, places[0], text, fatal=False)
 
 
 def _names(leaf: Certificate, name: str | None) -> list[Reason]:

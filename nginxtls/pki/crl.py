@@ -37,6 +37,10 @@ class RevocationList:
         """It is past its next update: OpenSSL then refuses all certificates of that CA (error 12)."""
         return self.next_update is not None and self.next_update < at
 
+    def begins_later(self, at: datetime) -> bool:
+        """It is from the future: OpenSSL refuses all certificates of that CA as well (error 11)."""
+        return self.this_update > at
+
     def issued_by(self, ca: Certificate) -> bool | None:
         """Whether this CA issued it; None if its signature is of a kind that is not known."""
         if ca.subject_dn.canonical != self.issuer.canonical:
@@ -50,12 +54,14 @@ class CRLs:
 
     lists: tuple[RevocationList, ...]
     problems: tuple[Problem, ...]
+    #: There are certificates beside or in place of lists.
+    certificates: bool = False
 
 
 @lru_cache(256)
 def read_crl(data: bytes) -> CRLs:
     """Read a file for `ssl_crl`. Never raises."""
-    found, problems = [], []
+    found, problems, certificates = [], [], False
     for block in read_blocks(data):
         if block.problem:
             problems.append(block.problem)
@@ -64,10 +70,18 @@ def read_crl(data: bytes) -> CRLs:
                 found.append(_parse(block.data, block.line))
             except (der.DerError, IndexError, ValueError) as error:
                 problems.append(Problem("not-a-crl", f"the CRL is damaged: {error}", block.line))
+        certificates = certificates or block.label.endswith("CERTIFICATE")
     if not found and not problems:
-        kind = "empty" if not data.strip() else "not-pem"
-        problems.append(Problem(kind, "there is no CRL in it"))
-    return CRLs(tuple(found), tuple(problems))
+        problems.append(_nothing(data))
+    return CRLs(tuple(found), tuple(problems), certificates)
+
+
+def _nothing(data: bytes) -> Problem:
+    if not data.strip():
+        return Problem("empty", "empty: there is no CRL in it")
+    if data[:1] == b"\x30":
+        return Problem("der", "DER; nginx reads only PEM: openssl crl -inform DER -in IN -out OUT")
+    return Problem("not-pem", "there is no CRL in it")
 
 
 def _parse(data: bytes, line: int) -> RevocationList:

@@ -109,8 +109,15 @@ def _match_address(address: str, certificate: Certificate) -> NameMatch:
         return NameMatch(False, None, as_name, f"{address} stands there as a DNS name, and must be an IP address")
     if not certificate.sans:
         return NameMatch(False, None, None, _without_names(certificate, address))
-    nearest = next((san for san in certificate.sans if san.kind == "ip"), certificate.sans[0])
-    return NameMatch(False, None, nearest, f"the certificate does not name the address {address}")
+    addresses = [san for san in certificate.sans if san.kind == "ip"]
+    nearest = max(addresses, key=lambda san: _common(san.value, address), default=certificate.sans[0])
+    named = f"the nearest is {nearest}" if addresses else f"it names no address, but {nearest}"
+    return NameMatch(False, None, nearest, f"the certificate does not name the address {address}; {named}")
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two texts begin with in common."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _without_names(certificate: Certificate, shown: str) -> str:

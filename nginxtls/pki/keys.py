@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.pki import der
 from nginxtls.pki.oids import known, name_of
-from nginxtls.pki.pem import Block, is_key, read_blocks
+from nginxtls.pki.pem import Block, is_key, is_pkcs12, read_blocks
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -40,7 +40,7 @@ class PrivateKey:
 class KeyProblem:
     """Why a key, or DH parameters, cannot be used.
 
-    Kinds: empty, not-pem, der, no-key, certificate, encrypted, wrong-password, truncated, bad-base64, glued,
+    Kinds: empty, not-pem, der, pkcs12, no-key, certificate, encrypted, wrong-password, truncated, bad-base64, glued,
     unknown-key, not-a-group.
     """
 
@@ -130,8 +130,12 @@ def read_key(data: bytes, passwords: tuple[bytes, ...] = ()) -> PrivateKey | Key
     else:
         if any("CERTIFICATE" in label for label in labels):
             return KeyProblem("certificate", "a certificate, and no private key")
+        if is_pkcs12(data):
+            return KeyProblem(
+                "pkcs12", "PKCS #12; nginx reads only PEM: openssl pkcs12 -in IN -nocerts -nodes -out OUT"
+            )
         if data[:1] == b"\x30":
-            return KeyProblem("der", "DER; nginx reads only PEM")
+            return KeyProblem("der", "DER; nginx reads only PEM: openssl pkey -inform DER -in IN -out OUT")
         return KeyProblem("not-pem" if not labels else "no-key", "there is no private key in it")
     return _load(block, passwords)
 

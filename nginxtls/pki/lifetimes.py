@@ -38,8 +38,13 @@ def exceeds_limit(certificate: Certificate) -> bool:
     return limit is not None and looks_public(certificate) and certificate.lifetime > timedelta(days=limit)
 
 
-def renewal_threshold(certificate: Certificate) -> timedelta:
-    """With less than this left it should have been renewed: a third of a lifetime of up to 100 days, else 30 days."""
-    if certificate.lifetime <= timedelta(days=100):
-        return certificate.lifetime / 3
-    return timedelta(days=30)
+def renewal_threshold(certificate: Certificate, days: int | None = None) -> timedelta:
+    """With less than this left it should have been renewed: a third of a lifetime of up to 100 days, else 30 days.
+
+    ``days`` is what someone wants instead; never more than a third of the lifetime, so that short ones are not always
+    due.
+    """
+    third = certificate.lifetime / 3
+    if days is not None:
+        return min(third, timedelta(days=days))
+    return third if certificate.lifetime <= timedelta(days=100) else timedelta(days=30)

@@ -1,6 +1,6 @@
 """What ACME clients keep on the disk: which files belong to one certificate, which of them nginx should use.
 
-Pure functions over a listing of paths; layouts after the documentation of certbot (renewal/, live/, archive/), acme.sh
+Pure functions over paths and texts; layouts after the documentation of certbot (renewal/, live/, archive/), acme.sh
 (NAME/fullchain.cer), lego (certificates/NAME.crt) and dehydrated (certs/NAME/fullchain-TIME.pem).
 """
 
@@ -13,7 +13,6 @@ from datetime import datetime, timedelta, timezone
 from pathlib import PurePosixPath
 
 from nginxtls.pki.certificate import Certificate
-from nginxtls.pki.lifetimes import renewal_threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,58 @@ class Lineage:
     key: str | None = None
     versions: tuple[str, ...] = ()
     settings: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An ACME client: ``homes`` are its usual folders, ``files`` patterns of what tells its lineages in one of them."""
+
+    name: str
+    homes: tuple[str, ...]
+    files: tuple[str, ...]
+    own: re.Pattern[str]
+    """A file in a folder of its, in which nobody else puts a certificate."""
+
+
+# Homes: certbot's --config-dir, acme.sh's --home, lego's --path and its packages', dehydrated's BASEDIR, with what
+# distributions make of them.
+CLIENTS = (
+    Client(
+        "certbot",
+        ("/etc/letsencrypt", "/usr/local/etc/letsencrypt"),
+        ("live/*/*.pem", "archive/*/fullchain*.pem", "renewal/*.conf"),
+        re.compile(r"(?P<home>(.*/)?letsencrypt)/(live|archive)/[^/]+/[^/]+"),
+    ),
+    Client(
+        "acme.sh",
+        ("/root/.acme.sh", "/etc/acme.sh", "/opt/acme.sh"),
+        ("*/*.cer", "*/*.conf"),
+        re.compile(r"(?P<home>(.*/)?\.?acme\.sh)/[^/]+/[^/]+"),
+    ),
+    Client(
+        "lego",
+        ("/root/.lego", "/etc/lego", "/var/lib/lego"),
+        ("certificates/*.crt",),
+        re.compile(r"(?P<home>(.*/)?\.?lego)/certificates/[^/]+"),
+    ),
+    Client(
+        "dehydrated",
+        ("/var/lib/dehydrated", "/etc/dehydrated"),
+        ("certs/*/*.pem",),
+        re.compile(r"(?P<home>(.*/)?dehydrated)/certs/[^/]+/[^/]+"),
+    ),
+)
+
+
+def home_of(path: str) -> tuple[Client, str] | None:
+    """The ACME client that renews a file, and its home as in the path."""
+    return next(((client, match["home"]) for client in CLIENTS if (match := client.own.fullmatch(path))), None)
+
+
+def client_of(path: str) -> Client | None:
+    """The ACME client that renews a file, by its folder."""
+    found = home_of(path)
+    return found[0] if found else None
 
 
 _LIVE = re.compile(r"(?P<base>.*/)?live/(?P<name>[^/]+)/(?P<kind>cert|fullchain|privkey|chain)\.pem")
@@ -157,12 +208,10 @@ def fullchain_beside(path: str) -> str | None:
     return None
 
 
-def is_archived(path: str) -> tuple[str, str] | None:
-    """For a numbered file in certbot's archive/, its number and the path in live/ that renewals follow; else None."""
+def live_path(path: str) -> str | None:
+    """For a numbered file in certbot's archive/, the path in live/ that renewals follow; else None."""
     match = _ARCHIVE.fullmatch(path)
-    if not match:
-        return None
-    return match["number"], f"{match['base'] or ''}live/{match['name']}/{match['kind']}.pem"
+    return f"{match['base'] or ''}live/{match['name']}/{match['kind']}.pem" if match else None
 
 
 def newer(current: Certificate, others: Iterable[tuple[str, Certificate]]) -> tuple[str, Certificate] | None:
@@ -178,13 +227,21 @@ def newer(current: Certificate, others: Iterable[tuple[str, Certificate]]) -> tu
     return max(later, key=lambda pair: pair[1].not_before, default=None)
 
 
-def overdue(certificate: Certificate, at: datetime, *, grace: timedelta = timedelta(days=2)) -> timedelta | None:
-    """How long ago its ACME client should have renewed it, if more than ``grace``; None if it is not due."""
-    try:
-        due = certificate.not_after - renewal_threshold(certificate)
-    except OverflowError:
-        return None
-    return at - due if at - due > grace else None
+def renewal_due(certificate: Certificate, settings: dict[str, str], usual: timedelta) -> datetime:
+    """When its ACME client means to renew it: as its settings say, else ``usual`` before its end.
+
+    certbot's ``renew_before_expiry`` is a number of days or of another unit; acme.sh notes the next renewal.
+    """
+    if (planned := next_renewal(settings)) is not None:
+        return planned
+    number, _, unit = settings.get("renew_before_expiry", "").partition(" ")
+    unit = unit.strip().lower().removesuffix("s")
+    if number.isdecimal() and len(number) < 5 and unit in _UNITS:
+        usual = int(number) * _UNITS[unit]
+    return certificate.not_after - usual
+
+
+_UNITS = {unit: timedelta(days=days) for unit, days in (("", 1), ("day", 1), ("week", 7), ("month", 30))}
 
 
 def read_settings(text: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from nginxtls.pki import der
 from nginxtls.pki.oids import name_of
@@ -14,13 +14,13 @@ _CODECS = {0x0C: "utf-8", 0x1E: "utf-16-be", 0x1C: "utf-32-be", 0x14: "latin-1"}
 _STRINGS = frozenset({0x0C, 0x12, 0x13, 0x14, 0x16, 0x1A, 0x1C, 0x1E})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Name:
     """A distinguished name: its relative names, each a tuple of (attribute's OID, string tag, bytes)."""
 
     parts: tuple[tuple[tuple[str, int, bytes], ...], ...]
 
-    @property
+    @cached_property
     def text(self) -> str:
         """RFC 4514, most specific part first; what could do harm on a terminal is escaped as well."""
         return ",".join(
@@ -48,7 +48,7 @@ class Name:
                 return values[-1]
         return self.text
 
-    @property
+    @cached_property
     def canonical(self) -> tuple[object, ...]:
         """What two names that OpenSSL takes for equal have in common (x509_name_canon in x_name.c)."""
         return tuple(frozenset((oid, _folded(tag, value)) for oid, tag, value in part) for part in self.parts)

@@ -206,7 +206,7 @@ def _what_instead(data: bytes, blocks: list[Block]) -> Problem:
             )
         except DerError:
             pass
-        if b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07" in data[:64]:
+        if is_pkcs12(data):
             text = "PKCS #12; nginx reads only PEM: openssl pkcs12 -in IN -out OUT -nodes"
             return Problem("pkcs12", text)
         return Problem("der", "DER, and not a certificate; nginx reads only PEM")
@@ -214,6 +214,11 @@ def _what_instead(data: bytes, blocks: list[Block]) -> Problem:
         text = "its BEGIN line is not at the start of a line, or does not end with five hyphens"
         return Problem("glued", text, data[: data.index(b"-----BEGIN ")].count(b"\n") + 1)
     return Problem("not-pem", "no PEM: there is no BEGIN line in it")
+
+
+def is_pkcs12(data: bytes) -> bool:
+    """A PFX: a sequence that soon has an object identifier of PKCS #7 (RFC 7292 section 4)."""
+    return data[:1] == b"\x30" and b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07" in data[:64]
 
 
 def read_bundle(data: bytes, name: str) -> Bundle:

@@ -38,14 +38,13 @@ def verify_signature(oid: str, parameters: bytes, signature: bytes, signed: byte
     """The same for anything signed, with the algorithm's identifier and parameters in DER."""
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-    from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     algorithm = known("signature", oid)
     if algorithm is None:
         return None
     name, digest = algorithm
     try:
-        key: Any = load_der_public_key(public_key)
+        key = _public_key(public_key)
         if name == "rsassaPss":
             arguments: tuple[Any, ...] | None = _pss(parameters)
             fits = isinstance(key, rsa.RSAPublicKey)
@@ -69,6 +68,13 @@ def verify_signature(oid: str, parameters: bytes, signature: bytes, signed: byte
         return None
     except ValueError:
         return False
+
+
+@lru_cache(1024)
+def _public_key(info: bytes) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    return load_der_public_key(info)
 
 
 def _hash(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from nginxtls.pki import PrivateKey, read_bundle, read_key
+from nginxtls import load
+from nginxtls.pki import PrivateKey, Response, read_bundle, read_key, read_ocsp
 
 CERTIFICATES = Path(__file__).parents[2] / "fixtures" / "certificates"
 GOOD = (CERTIFICATES / "good.pem").read_bytes()
@@ -65,10 +67,50 @@ KEYS = {
     "truncated": KEY[:100],
     "bad base64": KEY[:60] + b"!" + KEY[61:],
     "text before": b"my key\n" + KEY,
+    "PKCS #12": (CERTIFICATES / "pkcs12.pem").read_bytes(),
 }
 
 
-def starts(generation: dict[str, Any], folder: Path, certificate: bytes, key: bytes) -> tuple[bool, str]:
+OCSP = (CERTIFICATES / "ocsp-good.der").read_bytes()
+RESPONSES = {
+    **{
+        kind: (CERTIFICATES / f"ocsp-{kind}.der").read_bytes()
+        for kind in ("good", "stale", "revoked", "unknown", "other", "error", "pem")
+    },
+    "empty": b"",
+    "bytes behind": OCSP + b"hello",
+    "truncated": OCSP[:-20],
+    "base64 alone": base64.encodebytes(OCSP),
+    "a certificate": (CERTIFICATES / "der.pem").read_bytes(),
+    "text": b"hello",
+    "a sequence of nothing": b"\x30\x00",
+    "a status alone": b"\x30\x03\x0a\x01\x00",
+}
+
+
+CRL = (CERTIFICATES / "crl.pem").read_bytes()
+BROKEN = b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
+LISTS = {
+    "good": CRL,
+    "stale": (CERTIFICATES / "crl-stale.pem").read_bytes(),
+    "DER": base64.b64decode(CRL.split(b"-----")[2]),
+    "empty": b"",
+    "text": b"hello\n",
+    "truncated": CRL[:200],
+    "truncated second": CRL + CRL[:200],
+    "damaged": BROKEN,
+    "damaged second": CRL + BROKEN,
+    "a certificate": (CERTIFICATES / "client-ca.pem").read_bytes(),
+    "a certificate before it": (CERTIFICATES / "client-ca.pem").read_bytes() + CRL,
+    "a key": KEY,
+    "a key before it": KEY + CRL,
+    "another label": CRL.replace(b"X509 CRL", b"CRL"),
+}
+
+
+def starts(
+    generation: dict[str, Any], folder: Path, certificate: bytes, key: bytes, more: str = ""
+) -> tuple[bool, str]:
     """Whether `nginx -t` loads the pair, and its first error."""
     (folder / "c.pem").write_bytes(certificate)
     (folder / "k.pem").write_bytes(key)
@@ -79,7 +121,9 @@ def starts(generation: dict[str, Any], folder: Path, certificate: bytes, key: by
         )
         + "server { listen unix:"
         + str(folder)
-        + "/s ssl; ssl_certificate c.pem; ssl_certificate_key k.pem; } }\n"
+        + "/s ssl; ssl_certificate c.pem; ssl_certificate_key k.pem; "
+        + more
+        + " } }\n"
     )
     done = subprocess.run(
         [generation["nginx"], "-t", "-p", folder, "-c", folder / "nginx.conf"],
@@ -107,3 +151,52 @@ def test_a_key_loads_as_in_nginx(name: str, generation: dict[str, Any], tmp_path
     key = read_key(KEYS[name])
     loaded, error = starts(generation, tmp_path, GOOD, KEYS[name])
     assert isinstance(key, PrivateKey) == loaded, (error, key)
+
+
+@pytest.mark.parametrize("name", RESPONSES)
+def test_an_ocsp_response_loads_as_in_nginx(name: str, generation: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "response.der").write_bytes(RESPONSES[name])
+    more = f"ssl_stapling on; ssl_stapling_file {tmp_path}/response.der;"
+    loaded, error = starts(generation, tmp_path, GOOD, KEY, more)
+    response = read_ocsp(RESPONSES[name])
+    assert isinstance(response, Response) == loaded, (error, response)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_revocation_list_loads_as_in_nginx(name: str, generation: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "crl.pem").write_bytes(LISTS[name])
+    ca = (CERTIFICATES / "client-ca.pem").read_bytes()
+    (tmp_path / "ca.pem").write_bytes(ca)
+    more = "ssl_verify_client on; ssl_client_certificate ca.pem; ssl_crl crl.pem;"
+    loaded, error = starts(generation, tmp_path, GOOD, KEY, more)
+    configuration = load(tmp_path / "nginx.conf", nginx_version=generation["nginx_version"], root="/")
+    refused = [each.message for each in configuration.refusals if each.kind == "crl"]
+    assert loaded == (not refused), (error, refused)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_cas_loads_as_in_nginx(name: str, generation: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(FILES[name])
+    more = "ssl_verify_client on; ssl_client_certificate ca.pem;"
+    loaded, error = starts(generation, tmp_path, GOOD, KEY, more)
+    configuration = load(tmp_path / "nginx.conf", nginx_version=generation["nginx_version"], root="/")
+    refused = [each.message for each in configuration.refusals if each.kind == "client-ca"]
+    assert loaded == (not refused), (error, refused)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key"),
+    [
+        *(("client.pem", "client.key"), ("client.pem", "good.key"), ("client.pem", "good-rsa.key")),
+        *(("der.pem", "good.key"), ("good.pem", "empty.pem"), ("gone.pem", "good.key"), ("good.pem", "gone.key")),
+    ],
+)
+def test_what_is_shown_to_upstreams_loads_as_in_nginx(
+    certificate: str, key: str, generation: dict[str, Any], tmp_path: Path
+) -> None:
+    pair = f"proxy_ssl_certificate {CERTIFICATES}/{certificate}; proxy_ssl_certificate_key {CERTIFICATES}/{key};"
+    more = f"location / {{ proxy_pass https://127.0.0.1; {pair} }}"
+    loaded, error = starts(generation, tmp_path, GOOD, KEY, more)
+    configuration = load(tmp_path / "nginx.conf", nginx_version=generation["nginx_version"], root="/")
+    refused = [each.message for each in configuration.refusals if each.kind == "upstream-file"]
+    assert loaded == (not refused), (error, refused)

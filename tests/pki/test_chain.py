@@ -22,6 +22,7 @@ EXPECTED = {
     "with-root": ("trusted", ("root-sent",)),
     "duplicate": ("trusted", ("duplicate-certificate",)),
     "unrelated": ("trusted", ("unrelated-certificate",)),
+    "oversized-chain": ("untrusted", ("unrelated-certificate", "oversized-chain")),
     "expired": ("untrusted", ("expired-certificate",)),
     "not-yet-valid": ("untrusted", ("certificate-not-yet-valid",)),
     "expired-intermediate": ("untrusted", ("expired-intermediate",)),
@@ -41,6 +42,26 @@ EXPECTED = {
 def test_verdict_and_reasons(name: str, bundle: Callable[[str], Bundle], root: TrustStore, at: datetime) -> None:
     chain = analyse_chain(bundle(name), root, at)
     assert (chain.verdict, tuple(each.kind for each in chain.reasons)) == EXPECTED[name]
+
+
+def test_many_of_one_fault_are_told_at_once(bundle: Callable[[str], Bundle], root: TrustStore, at: datetime) -> None:
+    good, mozilla = bundle("good").certificates, TrustStore.mozilla().certificates
+    chain = analyse_chain([*good, *mozilla[:100], *mozilla[:100]], root, at)
+    kinds = [each.kind for each in chain.reasons]
+    assert kinds == ["unrelated-certificate", "duplicate-certificate", "oversized-chain"]
+    reason = chain.reason("unrelated-certificate")
+    assert reason
+    assert "and 98 more certificates are on no path from the leaf" in reason.message
+    assert reason.certificate == 2
+
+
+def test_a_link_of_the_chain_far_behind_is_found(
+    bundle: Callable[[str], Bundle], root: TrustStore, at: datetime
+) -> None:
+    leaf, issuer = bundle("good").certificates
+    chain = analyse_chain([leaf, *TrustStore.mozilla().certificates * 3, issuer], root, at)
+    assert chain.path[:2] == (leaf, issuer)
+    assert [each.kind for each in chain.reasons if each.fatal] == ["oversized-chain"]
 
 
 def test_a_private_root_that_was_not_given(bundle: Callable[[str], Bundle], at: datetime) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nginxtls.pki import TrustStore, analyse_chain, read_bundle, read_crl, read_dhparam, read_key
+from nginxtls.pki import TrustStore, analyse_chain, read_bundle, read_crl, read_dhparam, read_key, read_ocsp
 
 
 @pytest.mark.parametrize("name", ["good", "good-rsa", "name-constraint", "must-staple", "hostile", "ml-dsa"])
@@ -31,6 +31,16 @@ def test_changed_bytes(name: str, certificates: Path, root: TrustStore, at: date
                 getattr(certificate, fact)
         for read in (read_key, read_crl, read_dhparam):
             read(pem)
+
+
+def test_changed_bytes_of_an_ocsp_response(certificates: Path) -> None:
+    draw = random.Random("ocsp")
+    good = (certificates / "ocsp-good.der").read_bytes()
+    for _ in range(600):
+        changed = bytearray(good)
+        for _ in range(draw.choice((1, 1, 2, 5))):
+            changed[draw.randrange(len(changed))] = draw.randrange(256)
+        read_ocsp(bytes(changed[: draw.choice((len(changed), draw.randrange(len(changed))))]))
 
 
 def test_key_material_is_not_shown(certificates: Path) -> None:

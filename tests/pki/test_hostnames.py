@@ -45,6 +45,9 @@ def test_accepted(san: str, name: str, issue: Issue) -> None:
     assert match.nearest is None
 
 
+NOT_NAMED = "the certificate does not name the address "
+
+
 @pytest.mark.parametrize(
     ("san", "name", "why"),
     [
@@ -61,9 +64,9 @@ def test_accepted(san: str, name: str, issue: Issue) -> None:
         ("example.com", "www.example.com", "www.example.com is none of its names; the nearest is example.com"),
         ("example.com", "notexample.com", "notexample.com is none of its names"),
         ("*.example.com", "www.notexample.com", "www.notexample.com is none of its names"),
-        ("192.0.2.10", "192.0.2.11", "the certificate does not name the address 192.0.2.11"),
-        ("2001:db8::10", "2001:db8::11", "the certificate does not name the address 2001:db8::11"),
-        ("example.com", "192.0.2.10", "the certificate does not name the address 192.0.2.10"),
+        ("192.0.2.10", "192.0.2.11", NOT_NAMED + "192.0.2.11; the nearest is 192.0.2.10"),
+        ("2001:db8::10", "2001:db8::11", NOT_NAMED + "2001:db8::11; the nearest is 2001:db8::10"),
+        ("example.com", "192.0.2.10", NOT_NAMED + "192.0.2.10; it names no address, but example.com"),
         ("192.0.2.10", "example.com", "the certificate names no host, so not example.com"),
         ("example.com", "*.example.com", "*.example.com is not a host name"),
         ("example.com", "a b", "a b is not a host name"),

@@ -10,13 +10,15 @@ import pytest
 from nginxtls.pki import Certificate
 from nginxtls.pki.lineage import (
     Lineage,
+    client_of,
     find_lineages,
     fullchain_beside,
-    is_archived,
+    home_of,
+    live_path,
     newer,
     next_renewal,
-    overdue,
     read_settings,
+    renewal_due,
 )
 
 Issue = Callable[..., Certificate]
@@ -138,13 +140,32 @@ def test_the_full_chain_beside_a_leaf(leaf: str, fullchain: str | None) -> None:
 
 
 def test_a_numbered_file_of_certbot_and_its_live_name() -> None:
-    assert is_archived("/etc/letsencrypt/archive/a.test/fullchain12.pem") == (
-        "12",
-        "/etc/letsencrypt/live/a.test/fullchain.pem",
-    )
-    assert is_archived("archive/a.test/privkey1.pem") == ("1", "live/a.test/privkey.pem")
-    assert is_archived("/etc/letsencrypt/live/a.test/fullchain.pem") is None
-    assert is_archived("/etc/letsencrypt/archive/a.test/fullchain.pem") is None
+    archive, live = "/etc/letsencrypt/archive/a.test", "/etc/letsencrypt/live/a.test"
+    assert live_path(f"{archive}/fullchain12.pem") == f"{live}/fullchain.pem"
+    assert live_path("archive/a.test/privkey1.pem") == "live/a.test/privkey.pem"
+    assert live_path(f"{live}/fullchain.pem") is None
+    assert live_path(f"{archive}/fullchain.pem") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "client", "home"),
+    [
+        ("/etc/letsencrypt/live/a.test/fullchain.pem", "certbot", "/etc/letsencrypt"),
+        ("letsencrypt/archive/a.test/privkey3.pem", "certbot", "letsencrypt"),
+        ("/root/.acme.sh/a.test_ecc/fullchain.cer", "acme.sh", "/root/.acme.sh"),
+        ("/home/me/.lego/certificates/a.test.crt", "lego", "/home/me/.lego"),
+        ("/var/lib/dehydrated/certs/a.test/fullchain.pem", "dehydrated", "/var/lib/dehydrated"),
+    ],
+)
+def test_whose_file_it_is(path: str, client: str, home: str) -> None:
+    found = home_of(path)
+    assert found
+    assert (found[0].name, found[1]) == (client, home)
+
+
+@pytest.mark.parametrize("path", ["/etc/ssl/a.pem", "/etc/ssl/certs/a/fullchain.pem", "/srv/certificates/a.crt"])
+def test_a_file_of_no_client(path: str) -> None:
+    assert client_of(path) is None
 
 
 def test_the_newest_renewal_for_all_names(issue: Issue) -> None:
@@ -167,24 +188,20 @@ def test_no_renewal(issue: Issue) -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "due"),
+    ("settings", "due"),
     [
-        # A third of 90 days, of 47, of 6; 30 days of more than 100.
-        ("2026-01-01", "2026-03-31", "2026-03-02"),
-        ("2026-01-01", "2026-02-16", "2026-02-01T08:00"),
-        ("2026-01-01", "2026-01-06", "2026-01-05"),
-        ("2026-01-01", "2026-07-19", "2026-06-20"),
+        ({}, "2026-03-02"),
+        ({"renew_before_expiry": "10 days"}, "2026-03-22"),
+        ({"renew_before_expiry": "10"}, "2026-03-22"),
+        ({"renew_before_expiry": "2 weeks"}, "2026-03-18"),
+        ({"renew_before_expiry": "a while"}, "2026-03-02"),
+        ({"Le_NextRenewTime": "1771200000"}, "2026-02-16"),
     ],
 )
-def test_a_renewal_is_overdue_two_days_after_it_was_due(since: str, until: str, due: str, issue: Issue) -> None:
-    certificate = issue("example.com", since=since, until=until)
-    moment = datetime.fromisoformat(due).replace(tzinfo=timezone.utc)
-    assert overdue(certificate, moment) is None
-    assert overdue(certificate, moment + timedelta(days=1, hours=23)) is None
-    late = overdue(certificate, moment + timedelta(days=2, minutes=1))
-    assert late
-    assert late.days == 2
-    assert overdue(certificate, moment + timedelta(minutes=1), grace=timedelta())
+def test_when_its_client_means_to_renew_it(settings: dict[str, str], due: str, issue: Issue) -> None:
+    certificate = issue("example.com", since="2026-01-01", until="2026-03-31")
+    planned = renewal_due(certificate, settings, timedelta(days=30))
+    assert f"{planned + timedelta(seconds=1):%Y-%m-%d}" == due
 
 
 def test_settings_of_certbot_and_acme_sh() -> None:

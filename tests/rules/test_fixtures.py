@@ -10,7 +10,10 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 LINTER_ONLY = {"unknown-suppression", "unused-suppression"}
 """Rules of which the linter itself finds the faults; tests/test_suppression.py has their cases."""
 
-TRIED_ON_FILES = {"key-readable-by-others", "key-in-repository", "missing-certificate-file"}
+TRIED_ON_FILES = {
+    *("key-readable-by-others", "key-in-writable-folder", "key-owned-by-worker"),
+    *("key-in-repository", "missing-certificate-file"),
+}
 """Rules about modes, repositories and missing files, which a fixture cannot have; test_files.py has their cases."""
 
 
