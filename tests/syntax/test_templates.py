@@ -316,6 +316,24 @@ def test_lua_is_no_template() -> None:
     assert file.directives[1].args == (UNKNOWN,)
 
 
+def test_what_follows_lua_is_read() -> None:
+    file = read(
+        'server {\n  preread_by_lua_block {\n    ngx.var.a = "tcp-{{ .Name }}-{{ .Port }}"; -- it\'s {\n  }\n'
+        "  {{ if .Tls }}\n  listen {{ .Port }} ssl;\n  {{ end }}\n  proxy_pass a;\n}\n"
+    )
+    assert not file.problems
+    assert lines(file)[2:] == ["6:3 listen ? ssl", "8:3 proxy_pass a"]
+    assert branches(file)["listen ? ssl"] == [".Tls"]
+
+
+def test_lines_of_lua_in_templates_of_kong() -> None:
+    file = read(
+        "error_log ${{LOG}};\n>-- root /0;\n> local x = 1\n> for i = 1, #cert do\nssl_certificate $(cert[i]);\n> end\n"
+        "$(el.name) $(tostring(el.value));\n"
+    )
+    assert lines(file) == ["1:1 error_log $?", "5:1 ssl_certificate ?", "7:1 ? ?"]
+
+
 def test_captured_text_is_not_put_out() -> None:
     assert lines(read("{% set a %}listen 80;{% endset %}{% comment %}listen 81;{% endcomment %}root /x;")) == [
         "1:73 root /x"
