@@ -209,7 +209,7 @@ def read(
     Raises:
         Trouble: a version, a trust file or a folder that was named cannot be used.
     """
-    from nginxtls.model import Configuration
+    from nginxtls.model import Configuration, variants
     from nginxtls.syntax import discover
 
     wanted, library = settings.nginx_version, settings.openssl_version
@@ -220,10 +220,11 @@ def read(
     trust, system, policy = _trust(settings.trust), _system(openssl_conf), _policy(settings.policy)
     files = _files(paths, settings, root)
     sources = discover(paths, stdin_text=stdin_text, files=files)
-    subjects = tuple(
-        Subject(
+
+    def subject(loaded: LoadedTree) -> Subject:
+        first, *others = (
             Configuration(
-                loaded.tree,
+                tree,
                 files=files.elsewhere() if loaded.from_dump else files,
                 kind=loaded.kind,
                 context=loaded.context,
@@ -234,13 +235,13 @@ def read(
                 trust=trust,
                 system=system,
                 policy=policy,
-            ),
-            loaded.asked if only_nginx else _asked(paths, loaded),
+            )
+            for tree in variants(loaded.tree)
         )
-        for loaded in sources.trees
-    )
+        return Subject(first, loaded.asked if only_nginx else _asked(paths, loaded), tuple(others))
+
     return Reading(
-        subjects=subjects,
+        subjects=tuple(map(subject, sources.trees)),
         failures=(*sources.failures, *(() if only_nginx else _unanswered(paths, sources))),
         skipped=tuple(sources.skipped),
         taken=tuple(sources.taken),

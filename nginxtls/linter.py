@@ -26,10 +26,18 @@ if TYPE_CHECKING:
 
 
 class Subject(NamedTuple):
-    """A configuration to lint, and the files of it that were asked for: only findings in those are told."""
+    """A configuration to lint, and the files of it that were asked for: only findings in those are told.
+
+    ``variants``: what else a template may become, linted like the first and not counted.
+    """
 
     configuration: Configuration
     asked: Collection[SourceFile]
+    variants: tuple[Configuration, ...] = ()
+
+    @property
+    def configurations(self) -> tuple[Configuration, ...]:
+        return (self.configuration, *self.variants)
 
 
 def lint(
@@ -57,7 +65,8 @@ def lint(
         for failure in _unparsed(subject.asked):
             failures[failure.location, failure.reason] = failure
         try:
-            found += _once(_visit(subject.configuration, chosen, failures))
+            for configuration in subject.configurations:
+                found += _once(_visit(configuration, chosen, failures))
             rows += (e for e in subject.configuration.endpoints if _is_row(e, asked))
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
         except Exception as error:
@@ -80,7 +89,7 @@ def lint(
         findings=tuple(f for f in found if f.suppressed is None and f.severity >= least),
         suppressed=tuple(f for f in found if f.suppressed is not None and f.severity >= least),
         rules=ran,
-        not_checked=(*_remarks(asked), *_not_checked(configurations)),
+        not_checked=(*_remarks(asked), *_not_checked(c for subject in subjects for c in subject.configurations)),
         failures=tuple(failures.values()),
         endpoints=_Rows(rows),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),

@@ -173,6 +173,12 @@ class _Parser:
         assert block is not None
         self.block = block
 
+    def leave_open(self, blocks: list[Directive], offset: int) -> None:
+        """Note that more comes into these blocks, which is not known."""
+        for block in blocks:
+            assert block.block is not None
+            block.block.append(Directive(UNKNOWN, (), self.file, offset, offset, block))
+
     def enter(self, directive: Directive) -> None:
         directive.block = self.block = []
         self.open.append(directive)
@@ -203,6 +209,8 @@ class _Parser:
             directive.end = len(self.text)
             if depth >= MAX_DEPTH:
                 directive.block = []
+        if self.branches:
+            self.leave_open(self.open, len(self.text))
         if self.open:
             culprit = _closed_by_a_stranger(self.open[-1]) or self.open[-1]
             self.problem(
