@@ -12,6 +12,7 @@ from nginxtls.fingerprint import fingerprinted
 from nginxtls.registry import choose, find_rule
 from nginxtls.rule import Rule
 from nginxtls.suppression import Suppressions
+from nginxtls.tempering import tempered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -73,7 +74,7 @@ def lint(
             main = subject.configuration.tree.roots[0].name
             failures[main] = Failure(main, f"the model {_stopped(error)}", help="this is our fault: please report it")
     found = [_judged(finding, severities) for finding in fingerprinted(sorted(_once(found), key=_order))]
-    found = [finding for finding in found if finding.location.file in asked]
+    found = [tempered(finding) for finding in found if finding.location.file in asked]
     ignored = _path_ignores(settings, rules)
     found = [finding for finding in found if not ignored(finding)]
     found = [*_silenced(found, subjects, chosen, rules)]

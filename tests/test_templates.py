@@ -101,6 +101,20 @@ def test_a_block_with_alternative_heads_is_not_half_a_block(found: Found) -> Non
     assert found(text, ignore=["hsts-over-http"]) == []
 
 
+def test_what_rests_on_a_default_is_likely_and_not_edited(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf.j2").write_text(
+        "server { listen 443 ssl;\nssl_protocols {{ p | default('TLSv1.1 TLSv1.2') }};\n"
+        "ssl_ciphers {{ c | default('RC4-SHA:ECDHE-RSA-AES128-GCM-SHA256') }};\nssl_prefer_server_ciphers {{ x }};\n}\n"
+        "server { listen 8443 ssl;\nssl_protocols TLSv1.1 TLSv1.2;\n}\n"
+    )
+    report = nginxtls.check(tmp_path, settings=Settings())
+    found = {(f.location.span.line, f.rule): (f.confidence.value, f.fix is not None) for f in report.findings}
+    assert found[2, "missing-tls13"] == ("likely", False)
+    assert found[3, "rc4-cipher"] == ("likely", False)
+    assert found[7, "missing-tls13"] == ("certain", True)
+    assert any("default" in note for finding in report.findings[:1] for note in finding.notes)
+
+
 def test_many_conditions_take_no_time(found: Found) -> None:
     sites = "\n".join(
         f"{{% if c{number} %}}\nserver {{ {HEAD} {HSTS} server_name s{number}.example; }}\n{{% endif %}}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _OPENER = re.compile(
     r"""(?P<jinja>\{%) | (?P<comment>\{\#) | (?P<braces>\{\{\{?) | (?P<ruby><%)
-      | (?P<shell>\$\{[A-Z_][A-Z0-9_]*(?::?-(?P<fallback>[^{}$\n]*)|[:?+=][^{}\n]*)?\})
+      | (?P<shell>\$\{[A-Z_][A-Z0-9_]*(?::?[-=](?P<fallback>[^{}$\n]*)|:?[?+][^{}\n]*)?\})
       | (?P<name>\$[A-Z][A-Z0-9_]+\b)
       | (?P<call>\$\([\w.]+(?:\([\w.]*\)|\[\w+\])?\))
       | (?P<place>__[A-Z][A-Z0-9_]*?__ | @@?[A-Z][A-Z0-9_]*@@? | %%[A-Za-z_][\w.]*%% | %\{[a-z_][\w.]*\})
