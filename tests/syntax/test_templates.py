@@ -306,6 +306,18 @@ def test_half_a_template_is_read_as_far_as_it_goes(text: str) -> None:
     assert "listen" in [d.name for d in file.walk()]
 
 
+def test_halves_of_a_block_are_read() -> None:
+    """Puppet's modules put a block together from two files."""
+    head = read("server {\n  listen <%= @port %>;\n")
+    assert [(p.message, p.fatal) for p in head.problems] == [
+        ('the block "server" is not closed in this template', False)
+    ]
+    assert lines(head) == ["1:1 server{", "2:3 listen ?", "3:1 ?"]
+    foot = read("  root <%= @root %>;\n}\n")
+    assert [p.message for p in foot.problems] == ['this "}" closes a block that is not opened in this template']
+    assert lines(foot) == ["1:3 root ?"]
+
+
 def test_two_engines_in_one_file() -> None:
     file = read("{% if a %}listen ${PORT};{% endif %}\nserver_name <%= b %> {{ c }} $HOST;")
     assert set(file.engines) >= {"jinja", "erb", "envsubst"}
