@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from nginxtls.syntax.dumps import is_dump
 from nginxtls.syntax.words import UNKNOWN
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
 LIMIT = 10_000_000
 """No larger file is read, in bytes."""
+DUMP_LIMIT = 50_000_000
+"""No larger dump of ``nginx -T`` is, from a file or standard input."""
 TOTAL_LIMIT = 2_000_000_000
 """No more than this is read in one run, in bytes."""
+TEXT_LIMIT = 200_000_000
+"""No more text than this is taken for configurations in one run: what becomes of it in memory is many times larger."""
 GLOB_LIMIT = 50_000
 """No pattern may look at more names than this."""
 INDEX_LIMIT = 200_000
@@ -40,6 +45,8 @@ CONF_FOLDERS = (
 """Where builds of nginx keep their configuration."""
 
 MAGIC = re.compile(r"[*?\[]")
+_HEAD = 65_536
+"""So much of a file tells whether it is a dump."""
 
 
 class Unreachable(NamedTuple):
@@ -89,6 +96,7 @@ class Files:
         self.limit = limit
         self.total_limit = total_limit
         self.total = 0
+        self.text_limit = TEXT_LIMIT
         self._open_folders = tuple(
             {*self.allowed, *(folder for _, folder in self.maps), *([self.root] if self.root else [])}
         )
@@ -257,16 +265,20 @@ class Files:
                 status = os.fstat(handle)
                 if not stat.S_ISREG(status.st_mode):
                     return Unreachable(path, _kind(status.st_mode), True)
-                if status.st_size > self.limit:
-                    return Unreachable(path, f"{_size(status.st_size)} large; the limit is {_size(self.limit)}", True)
+                limit = self.limit
+                if limit < status.st_size <= DUMP_LIMIT and is_dump(os.pread(handle, _HEAD, 0).decode("latin-1")):
+                    limit = DUMP_LIMIT
+                if status.st_size > limit:
+                    told = f"{_size(limit)}, {_size(DUMP_LIMIT)} for a dump of nginx -T"
+                    return Unreachable(path, f"{_size(status.st_size)} large; the limit is {told}", True)
                 if self.total + status.st_size > self.total_limit:
                     return Unreachable(path, f"more than {_size(self.total_limit)} in one run", True)
                 # One byte more than it has: a regular file that gives less is at its end. /proc tells no sizes.
                 size = status.st_size + 1 if status.st_size else 65_536
                 content = chunk = os.read(handle, size)
                 while chunk and (len(chunk) == size or not status.st_size):
-                    if len(content) > self.limit:
-                        return Unreachable(path, f"larger than {_size(self.limit)}", True)
+                    if len(content) > limit:
+                        return Unreachable(path, f"larger than {_size(limit)}", True)
                     chunk = os.read(handle, size)
                     content += chunk
             finally:
@@ -277,6 +289,13 @@ class Files:
             return Unreachable(path, _reason(error), True)
         self.total += len(content)
         return content
+
+    def refuse_text(self, path: str, text: str) -> Unreachable | None:
+        """Count a text that is to be parsed; the reason why it must not be, if there is too much by now."""
+        if len(text) > self.text_limit:
+            return Unreachable(path, f"more than {_size(TEXT_LIMIT)} of configurations in one run", True)
+        self.text_limit -= len(text)
+        return None
 
     def stat(self, nginx_path: str, base: str | None = None) -> os.stat_result | Unreachable:
         """The status of a file, links followed."""

@@ -39,7 +39,7 @@ _NAMED_IN_FOLDER = re.compile(
 _NAMED_MAYBE = re.compile(
     r".*\.(?:conf|conf\.\w+|inc|vhost|nginx|types|j2|jinja2?|erb|epp|tmpl|gotmpl|gtpl|tpl|template|ctmpl|mustache|hbs"
     r"|liquid|sigil|sample|example|dist|default|in|snippet|location|server|site|com|net|org|de|io|dev|local|test|TXT|txt"
-    r"|acl|server_conf|sme|sp|nosp|http|stream|params|tera)\Z"
+    r"|acl|dump|server_conf|sme|sp|nosp|http|stream|params|tera)\Z"
     r"|[^.]+\Z|[\w.-]+_(?:location|location_override|params)\Z"
 )
 _NGINX_FOLDER = re.compile(

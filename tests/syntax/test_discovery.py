@@ -268,6 +268,38 @@ def test_dumps_of_many_hosts_in_one_file(tree: Path) -> None:
     last = sources.trees[1].tree.files[0]
     assert last.outer
     assert (DUMP + DUMP).split("\n")[last.outer[1]] == "events { }"
+    names = [file.name for loaded in sources.trees for file in loaded.tree.files]
+    assert len(set(names)) == 8, "what is found on one host is not taken for the other's"
+    assert names[4] == "-#2:/etc/nginx/nginx.conf"
+    assert not any(file.problems for loaded in sources.trees for file in loaded.tree.files)
+
+
+def test_hosts_that_keep_their_files_elsewhere_are_told_apart(tree: Path) -> None:
+    write(tree, {"hosts/all.dump": DUMP + DUMP.replace("/etc/nginx", "/usr/local/nginx/conf")})
+    sources = found("hosts")
+    assert roots(sources) == [
+        ("hosts/all.dump#2:/usr/local/nginx/conf/nginx.conf", "full", "main"),
+        ("hosts/all.dump:/etc/nginx/nginx.conf", "full", "main"),
+    ]
+    assert [len(loaded.tree.files) for loaded in sources.trees] == [4, 4]
+
+
+def test_a_large_dump_is_read_where_a_large_file_is_not(tree: Path) -> None:
+    write(tree, {"host.dump": DUMP, "nginx.conf": "# " + "x" * 300 + MAIN})
+    sources = discover(["host.dump", "nginx.conf"], files=Files(["."], limit=200))
+    assert len(sources.trees) == 1
+    assert [failure.subject for failure in sources.failures] == ["nginx.conf"]
+
+
+def test_more_text_than_memory_is_for_is_told(tree: Path) -> None:
+    write(tree, {"a.conf": SERVER, "b.conf": SERVER})
+    files = Files(["."])
+    files.text_limit = len(SERVER) + 10
+    sources = discover(["."], files=files)
+    assert sources.taken == ["a.conf"]
+    assert [(entry.subject, entry.reason) for entry in sources.skipped] == [
+        ("b.conf", "more than 200 MB of configurations in one run")
+    ]
 
 
 def test_a_dump_of_another_machine_leads_only_where_it_is_mapped(tree: Path) -> None:
