@@ -383,6 +383,13 @@ class Files:
         if self._mounts and whole and (mounted := self._mounted(nginx_path, base)):
             return mounted
         key = ("/".join(nginx_path.split("/")[:-1]), base or "")
+        conf_folder = next((folder for folder in CONF_FOLDERS if _inside(nginx_path, folder)), None)
+        if conf_folder and base and nginx_path != conf_folder:
+            # Where the main file stands is where nginx's own folder is.
+            suffix = nginx_path[len(conf_folder) + 1 :]
+            real = self.real(f"{base}/{suffix}")
+            if isinstance(real, str):
+                return self._remember(nginx_path, suffix, real, key)
         if folder := self._guesses.get(key):
             real = self.real(f"{folder}/{parts[-1]}")
             if isinstance(real, str):
@@ -450,6 +457,8 @@ _MISSING = "no such file"
 def display_name(path: str) -> str:
     """A path as it is told to people: relative to the working directory if it is inside."""
     here = os.getcwd()
+    if path == here:
+        return "."
     return path[len(here) + 1 :] if path.startswith(here + "/") else path
 
 

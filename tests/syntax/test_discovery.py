@@ -127,6 +127,21 @@ def test_several_roots_are_told_apart(tree: Path) -> None:
     assert one.base == str(tree / "one")
 
 
+def test_absolute_paths_lead_beside_the_main_file_first(tree: Path) -> None:
+    main = MAIN.replace("conf.d", "/etc/nginx/conf.d")
+    write(tree, {"image/etc/nginx/nginx.conf": main, "image/etc/nginx/conf.d/a.conf": SERVER})
+    write(tree, {"deploy/nginx.conf": main, "deploy/conf.d/b.conf": SERVER, "bare/nginx.conf": main})
+    files = Files(["."])
+    sources = discover(["."], files=files)
+    brought = {loaded.tree.roots[0].name: [file.name for file in loaded.tree.files[1:]] for loaded in sources.trees}
+    assert brought == {
+        "image/etc/nginx/nginx.conf": ["image/etc/nginx/conf.d/a.conf"],
+        "deploy/nginx.conf": ["deploy/conf.d/b.conf"],
+        "bare/nginx.conf": ["image/etc/nginx/conf.d/a.conf"],
+    }
+    assert set(files.hints) == {"/etc/nginx is taken to be deploy", "/etc/nginx is taken to be image/etc/nginx"}
+
+
 def test_a_fragment_included_by_another_is_read_there_once(tree: Path) -> None:
     write(tree, {"a.conf": "server { include tls.conf; }", "tls.conf": "ssl_protocols TLSv1;"})
     loaded = only(found())
