@@ -167,7 +167,8 @@ class _Discovery:
 
     def take_container(self, candidate: Candidate, name: str, located: str, content: bytes) -> None:
         """A manifest, Compose file or Dockerfile: what stands in it, and where it puts files."""
-        text = decode(content)[0] if b"nginx" in content or _LIKE_SNIPPET in content else None
+        said = b"nginx" in content or _LIKE_SNIPPET in content
+        text = decode(content)[0] if said or may_be_nginx(content) else None
         if text is None:
             return
         from nginxtls.syntax.containers import extract, path_maps
@@ -176,7 +177,7 @@ class _Discovery:
             self.files.hint(there, here, name)
         found = extract(name, text, located)
         self.extracted += found
-        if not found:
+        if not found and said:
             self.pass_over(candidate, "holds no nginx configuration")
 
     def refuse(self, candidate: Candidate, why: Unreachable) -> None:

@@ -348,10 +348,15 @@ class Files:
 
     # -- what containers say ----------------------------------------------------------------------------------------
 
-    def hint(self, there: str, here: str, origin: str) -> None:
-        """Note that a container finds at a path what stands here; used where nothing surer is known."""
-        if len(self._mounts) < 1000 and isinstance(self.real(here), str):
-            self._mounts.append((there, here, origin))
+    def hint(self, there: str, here: Sequence[str], origin: str) -> None:
+        """Note that a container finds at a path what stands at the first of these; used where nothing surer is known.
+
+        Where the path ends with a slash, a file is found in it by its own name.
+        """
+        real = next((real for path in here if isinstance(real := self.real(path), str)), None)
+        if real is not None and len(self._mounts) < 1000:
+            name = f"/{os.path.basename(real)}" if there.endswith("/") and not os.path.isdir(real) else ""
+            self._mounts.append((there.rstrip("/") + name, real, origin))
 
     def _mounted(self, nginx_path: str, base: str | None) -> str | None:
         """What containers of the tree have at a path: the longest mount first, of those the nearest to the base."""
