@@ -126,9 +126,10 @@ def _end_of_scalar(text: str, start: int, indent: int) -> int:
         line = text[position:line_end]
         bare = line.lstrip(" ")
         if bare.strip():
-            if len(line) - len(bare) <= indent and not _TEMPLATE_LINE.match(line):
+            if len(line) - len(bare) > indent:
+                end = line_end
+            elif not _TEMPLATE_LINE.match(line):
                 break
-            end = line_end
         position = line_end
     return end
 

@@ -83,6 +83,13 @@ def test_helm_templates(tmp_path: Path) -> None:
     assert_place(text, directive(sources, "ssl_session_tickets"), "ssl_session_tickets")
 
 
+def test_a_condition_around_a_manifest_is_none_inside(tmp_path: Path) -> None:
+    text = "{{- if .Values.tls }}\n" + CONFIG_MAP.replace("---\n", "{{- end }}\n---\n")
+    sources = found(tmp_path, "web.yaml", text)
+    assert not [p for loaded in sources.trees for file in loaded.tree.files for p in file.problems]
+    assert_place(text, directive(sources, "ssl_ciphers"), "ssl_ciphers")
+
+
 INGRESS = """\
 kind: Ingress
 metadata:
