@@ -172,10 +172,13 @@ def report(
         paths, settings, root=root, at=moment, openssl_conf=openssl_conf, stdin_text=stdin_text, only_nginx=only_nginx
     )
     folders = [os.path.abspath(path) for path in paths]
+    unread = {os.path.abspath(failure.subject) for failure in reading.failures}
 
     def covers(file: str) -> bool:
         whole = os.path.abspath(file)
-        return any(whole == folder or whole.startswith(folder.rstrip("/") + "/") for folder in folders)
+        return whole not in unread and any(
+            whole == folder or whole.startswith(folder.rstrip("/") + "/") for folder in folders
+        )
 
     progress(f"linting {len(reading.taken)} files")
     found = lint(reading.subjects, installed_rules(), settings, known, covers)

@@ -45,6 +45,7 @@ CONF_FOLDERS = (
 """Where builds of nginx keep their configuration."""
 
 MAGIC = re.compile(r"[*?\[]")
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 _HEAD = 65_536
 """So much of a file tells whether it is a dump."""
 
@@ -260,11 +261,12 @@ class Files:
     def read_real(self, path: str) -> bytes | Unreachable:
         """The content of a located file; not kept."""
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+            mode = os.lstat(path).st_mode  # to open a device may do something
+            if not stat.S_ISREG(mode):
+                return Unreachable(path, _kind(mode), True)
+            handle = os.open(path, _FLAGS)
             try:
                 status = os.fstat(handle)
-                if not stat.S_ISREG(status.st_mode):
-                    return Unreachable(path, _kind(status.st_mode), True)
                 limit = self.limit
                 if limit < status.st_size <= DUMP_LIMIT and is_dump(os.pread(handle, _HEAD, 0).decode("latin-1")):
                     limit = DUMP_LIMIT
@@ -453,6 +455,18 @@ class Files:
             return found
         near = {f"{top}/{base[len(top) + 1 :].partition('/')[0]}" for top in self.allowed if _inside(base, top)}
         return [path for path in found if any(_inside(path, folder) for folder in near)]
+
+
+def read_plain(folder: str, name: str, limit: int) -> bytes | None:
+    """The content of a tool's file in a folder, cut at a limit in bytes; None if it is not there, a link or no file."""
+    path = os.path.join(os.path.realpath(folder), name)
+    try:
+        if os.path.realpath(path) != path or not stat.S_ISREG(os.lstat(path).st_mode):
+            return None
+        with open(os.open(path, _FLAGS), "rb") as file:
+            return file.read(limit)
+    except OSError:
+        return None
 
 
 _OUTSIDE = "outside of what may be read"
