@@ -172,10 +172,13 @@ def report(
         paths, settings, root=root, at=moment, openssl_conf=openssl_conf, stdin_text=stdin_text, only_nginx=only_nginx
     )
     folders = [os.path.abspath(path) for path in paths]
+    unread = {os.path.abspath(failure.subject) for failure in reading.failures}
 
     def covers(file: str) -> bool:
         whole = os.path.abspath(file)
-        return any(whole == folder or whole.startswith(folder.rstrip("/") + "/") for folder in folders)
+        return whole not in unread and any(
+            whole == folder or whole.startswith(folder.rstrip("/") + "/") for folder in folders
+        )
 
     progress(f"linting {len(reading.taken)} files")
     found = lint(reading.subjects, installed_rules(), settings, known, covers)
@@ -209,7 +212,7 @@ def read(
     Raises:
         Trouble: a version, a trust file or a folder that was named cannot be used.
     """
-    from nginxtls.model import Configuration
+    from nginxtls.model import Configuration, variants
     from nginxtls.syntax import discover
 
     wanted, library = settings.nginx_version, settings.openssl_version
@@ -220,10 +223,11 @@ def read(
     trust, system, policy = _trust(settings.trust), _system(openssl_conf), _policy(settings.policy)
     files = _files(paths, settings, root)
     sources = discover(paths, stdin_text=stdin_text, files=files)
-    subjects = tuple(
-        Subject(
+
+    def subject(loaded: LoadedTree) -> Subject:
+        first, *others = (
             Configuration(
-                loaded.tree,
+                tree,
                 files=files.elsewhere() if loaded.from_dump else files,
                 kind=loaded.kind,
                 context=loaded.context,
@@ -235,13 +239,13 @@ def read(
                 system=system,
                 policy=policy,
                 expiry_days=settings.expiry_days,
-            ),
-            loaded.asked if only_nginx else _asked(paths, loaded),
+            )
+            for tree in variants(loaded.tree)
         )
-        for loaded in sources.trees
-    )
+        return Subject(first, loaded.asked if only_nginx else _asked(paths, loaded), tuple(others))
+
     return Reading(
-        subjects=subjects,
+        subjects=tuple(map(subject, sources.trees)),
         failures=(*sources.failures, *(() if only_nginx else _unanswered(paths, sources))),
         skipped=tuple(sources.skipped),
         taken=tuple(sources.taken),

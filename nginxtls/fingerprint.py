@@ -32,7 +32,7 @@ def fingerprinted(findings: Iterable[Finding]) -> list[Finding]:
 
 def directive_at(location: Location) -> Directive | None:
     """The innermost directive in whose text a location begins."""
-    offset = _offset(location.file, location.span.line, location.span.column)
+    offset = offset_of(location.file, location.span.line, location.span.column)
     level: Sequence[Directive] = location.file.directives
     found = None
     while level:
@@ -49,8 +49,8 @@ def _place(location: Location, contexts: dict[Directive, str]) -> str:
     directive = directive_at(location)
     if directive is None:
         return file.line_text(span.line).strip()
-    start = _offset(file, span.line, span.column)
-    part = file.text[start : _offset(file, span.end_line, span.end_column)] if start != directive.start else ""
+    start = offset_of(file, span.line, span.column)
+    part = file.text[start : offset_of(file, span.end_line, span.end_column)] if start != directive.start else ""
     around = _context(directive.parent, contexts) if directive.parent else ""
     return f"{around}\n{_title(directive)}\n{part}"
 
@@ -76,7 +76,8 @@ def _title(directive: Directive) -> str:
     return " ".join(words)
 
 
-def _offset(file: SourceFile, line: int, column: int) -> int:
+def offset_of(file: SourceFile, line: int, column: int) -> int:
+    """The offset of a place, as ``SourceFile.position`` tells it the other way round."""
     index = line - file.first_line
     if not 0 <= index < len(file.line_starts):
         return 0

@@ -12,6 +12,7 @@ from nginxtls.fingerprint import fingerprinted
 from nginxtls.registry import choose, find_rule
 from nginxtls.rule import Rule
 from nginxtls.suppression import Suppressions
+from nginxtls.tempering import tempered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -26,10 +27,18 @@ if TYPE_CHECKING:
 
 
 class Subject(NamedTuple):
-    """A configuration to lint, and the files of it that were asked for: only findings in those are told."""
+    """A configuration to lint, and the files of it that were asked for: only findings in those are told.
+
+    ``variants``: what else a template may become, linted like the first and not counted.
+    """
 
     configuration: Configuration
     asked: Collection[SourceFile]
+    variants: tuple[Configuration, ...] = ()
+
+    @property
+    def configurations(self) -> tuple[Configuration, ...]:
+        return (self.configuration, *self.variants)
 
 
 def lint(
@@ -57,14 +66,15 @@ def lint(
         for failure in _unparsed(subject.asked):
             failures[failure.location, failure.reason] = failure
         try:
-            found += _once(_visit(subject.configuration, chosen, failures))
+            for configuration in subject.configurations:
+                found += _once(_visit(configuration, chosen, failures))
             rows += (e for e in subject.configuration.endpoints if _is_row(e, asked))
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
         except Exception as error:
             main = subject.configuration.tree.roots[0].name
             failures[main] = Failure(main, f"the model {_stopped(error)}", help="this is our fault: please report it")
     found = [_judged(finding, severities) for finding in fingerprinted(sorted(_once(found), key=_order))]
-    found = [*filter(None, (finding.among(asked) for finding in found))]
+    found = [tempered(told) for finding in found if (told := finding.among(asked)) is not None]
     ignored = _path_ignores(settings, rules)
     found = [finding for finding in found if not ignored(finding)]
     found = [*_silenced(found, subjects, chosen, rules)]
@@ -80,7 +90,7 @@ def lint(
         findings=tuple(f for f in found if f.suppressed is None and f.severity >= least),
         suppressed=tuple(f for f in found if f.suppressed is not None and f.severity >= least),
         rules=ran,
-        not_checked=(*_remarks(asked), *_not_checked(configurations)),
+        not_checked=(*_remarks(asked), *_not_checked(c for subject in subjects for c in subject.configurations)),
         failures=tuple(failures.values()),
         endpoints=_Rows(rows),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),

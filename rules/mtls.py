@@ -623,7 +623,8 @@ class MixedClientVerification(Rule):
         for socket in configuration.sockets:
             live = [server for server in socket.servers if not server.rejects_handshake]
             asking = [server for server in live if server.setting("ssl_verify_client").value in ASKS]
-            others = [server for server in live if server.setting("ssl_verify_client").value == "off"]
+            open_ = [(server, server.setting("ssl_verify_client")) for server in live]
+            others = [server for server, verify in open_ if verify.value == "off" and (verify.origin or verify.certain)]
             if not socket.tls or not asking or not others:
                 continue
             origin = asking[0].setting("ssl_verify_client").origin

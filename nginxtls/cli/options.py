@@ -17,8 +17,6 @@ from nginxtls.settings import Settings, read_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-STDIN_LIMIT = 2 << 30
-
 Paths = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads the annotation while running, on Python 3.10, too
     typer.Argument(
@@ -126,9 +124,11 @@ def stdin_text(paths: Sequence[str]) -> str | None:
     """Standard input, if ``-`` is among the paths."""
     if "-" not in paths:
         return None
-    data = sys.stdin.buffer.read(STDIN_LIMIT + 1)
-    if len(data) > STDIN_LIMIT:
-        raise Trouble("standard input", "is larger than 2 GiB", "give files instead")
+    from nginxtls.syntax.files import DUMP_LIMIT
+
+    data = sys.stdin.buffer.read(DUMP_LIMIT + 1)
+    if len(data) > DUMP_LIMIT:
+        raise Trouble("standard input", f"is larger than {DUMP_LIMIT // 10**6} MB", "give each host's dump by itself")
     try:
         return data.decode()
     except UnicodeDecodeError:

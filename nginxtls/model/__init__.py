@@ -13,6 +13,7 @@ from nginxtls.model.servers import Location, VirtualServer
 from nginxtls.model.settings import Scope, Setting
 from nginxtls.model.sockets import Listen, Socket
 from nginxtls.model.upstreams import Upstream
+from nginxtls.model.variants import variants
 from nginxtls.model.versions import NginxVersion
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ __all__ = [
     "Socket",
     "Upstream",
     "VirtualServer",
+    "variants",
 ]
 
 

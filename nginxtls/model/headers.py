@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from nginxtls.syntax.tree import UNKNOWN
+
 if TYPE_CHECKING:
     from nginxtls.model.settings import Scope
     from nginxtls.syntax.tree import Directive
@@ -35,7 +37,7 @@ def headers(scope: Scope) -> tuple[Header, ...]:
 
 
 def _headers(scope: Scope) -> tuple[Header, ...]:
-    own = tuple(_header(directive) for directive in scope.all("add_header") if len(directive.args) >= 2)
+    own = tuple(_header(directive) for directive in scope.all("add_header") if directive.args)
     mode = scope.setting("add_header_inherit").value if scope.nginx.at_least(1, 29, 3) else "on"
     if scope.parent is None or mode == "off":
         return own
@@ -45,18 +47,23 @@ def _headers(scope: Scope) -> tuple[Header, ...]:
 
 
 def find(scope: Scope, name: str) -> tuple[Header, ...]:
-    """The headers of one name in force (names compared without case); those with an empty value are not sent."""
+    """The headers of one name in force (names compared without case); those with an empty value are not sent.
+
+    A header whose name stands in a template may be it; it is not ``known``.
+    """
     lower = name.lower()
-    return tuple(header for header in headers(scope) if header.name.lower() == lower and header.value)
+    return tuple(
+        header for header in headers(scope) if header.value and (header.name.lower() == lower or UNKNOWN in header.name)
+    )
 
 
 def lost(scope: Scope, name: str) -> Header | None:
     """The header of an outer level that an add_header of an inner level drops, if there is one."""
-    if find(scope, name):
+    if find(scope, name) or scope.may_have("add_header"):
         return None
     level = scope.parent
     while level is not None:
-        found = find(level, name)
+        found = [header for header in find(level, name) if UNKNOWN not in header.name]
         if found:
             return found[0]
         level = level.parent
@@ -64,5 +71,5 @@ def lost(scope: Scope, name: str) -> Header | None:
 
 
 def _header(directive: Directive) -> Header:
-    name, value, *rest = directive.args
+    name, value, *rest = (*directive.args, UNKNOWN if UNKNOWN in directive.args[0] else "")
     return Header(name, value, "always" in rest, directive)

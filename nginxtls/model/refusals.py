@@ -242,12 +242,12 @@ def _duplicates(scope: Scope) -> Iterator[Refusal]:
         if len(lines) < 2 or name in REPEATABLE:
             continue
         if name in ADDS_UP:
-            yield from _repeated_values(lines)
+            yield from _repeated_values([line for line in lines if not scope.is_conditional(line)])
             continue
         if not (name in _NAMES or name.startswith(_FAMILIES)):
             continue
         for line in lines[1:]:
-            if not line.branch and not lines[0].branch:
+            if not scope.is_conditional(line) and not scope.is_conditional(lines[0]):
                 yield refuse(line, "duplicate", f'"{name}" directive is duplicate')
 
 
@@ -255,7 +255,7 @@ def _repeated_values(lines: Sequence[Directive]) -> Iterator[Refusal]:
     """Values of a bit mask that an earlier line of the block has already; within a line ``_of_arguments`` tells."""
     seen: set[str] = set()
     for line in lines:
-        if line.branch or not line.known:
+        if not line.known:
             continue
         for index, value in enumerate(line.args):
             if value.lower() in seen:
@@ -288,7 +288,7 @@ def _of_listens(server: VirtualServer) -> Iterator[Refusal]:
             yield refuse(directive, "listen", text, level=WARN, arg=listen.argument("http2"))
         for port in listen.ports:
             key = (listen.address, port, listen.datagram)
-            if key in seen and not directive.branch:
+            if key in seen and not server.scope.is_conditional(directive):
                 yield refuse(directive, "listen", f"a duplicate listen {loading.address_text(listen.address, port)}")
             seen.add(key)
     old = nginx is not None and not nginx.at_least(1, 25, 1)
@@ -413,7 +413,7 @@ def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
             for table in tables:
                 if (table, name.key) not in owners:
                     owners.add((table, name.key))
-                elif directive is not None and not directive.branch:
+                elif directive is not None and not server.scope.is_conditional(directive):
                     message = f'conflicting server name "{name.text.lower()}" on {address}, ignored'
                     arg = name.arg if name.directive else None
                     yield refuse(directive, "name", message, level=WARN, arg=arg)

@@ -175,13 +175,15 @@ class VirtualServer:
             for directive in self.scope.all("server_name")
             for index, text in enumerate(directive.args)
         ]
+        if not found and self.scope.may_have("server_name"):
+            return (read_name(UNKNOWN),)
         return tuple(found) or (ServerName("", "empty", ""),)
 
     @cached_property
     def listens(self) -> tuple[Listen, ...]:
         port = 80 if self.kind == "http" else None
         found = tuple(read_listen(directive, port) for directive in self.scope.all("listen"))
-        if not found and self.kind == "http" and not self.fragment:
+        if not found and self.kind == "http" and not self.fragment and not self.scope.may_have("listen"):
             return (Listen(None, "0.0.0.0", (80,), ()),)  # noqa: S104 - nginx's default for a server without listen
         return found
 

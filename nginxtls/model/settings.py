@@ -83,7 +83,18 @@ class Setting(NamedTuple):
 class Scope:
     """A block as a level of inheritance: its own directives by name, and the level around it."""
 
-    __slots__ = ("_settings", "certain", "derived", "kind", "level", "nginx", "own", "parent")
+    __slots__ = (
+        "_all_branches",
+        "_settings",
+        "certain",
+        "derived",
+        "kind",
+        "left_out",
+        "level",
+        "nginx",
+        "own",
+        "parent",
+    )
 
     def __init__(
         self,
@@ -109,13 +120,18 @@ class Scope:
                 own[name].append(directive)
             else:
                 own[name] = [directive]
-        if "include" in own:
+        if "include" in own or tree.holds is not None:
             own = {}
             for directive in tree.expand(directives):
                 own.setdefault(directive.name, []).append(directive)
         self.own = own
-        if "include" in own:
+        self.left_out = tree.left_out(directives)
+        """The names of the lines that a template may add to this level."""
+        if UNKNOWN in "".join(own):
+            self.left_out.add(UNKNOWN)
+        if "include" in own or self.left_out:
             self.certain = False
+        self._all_branches = tree.holds is None
         self._settings: dict[str, Setting] = {}
         self.derived: dict[str, object] = {}
         """What others work out of this level once, by name."""
@@ -129,6 +145,14 @@ class Scope:
         """All directives of that name in this very level, in order."""
         return self.own.get(name, [])
 
+    def may_have(self, name: str) -> bool:
+        """Whether a template may add a line of that name to this level."""
+        return name in self.left_out or UNKNOWN in self.left_out
+
+    def is_conditional(self, line: Directive) -> bool:
+        """Whether a line may not be there: it stands under a condition, and all branches are looked at in one."""
+        return self._all_branches and bool(line.branch)
+
     def setting(self, name: str) -> Setting:
         """The value in force here: own, else inherited, else nginx's default of this version."""
         found = self._settings.get(name)
@@ -139,7 +163,7 @@ class Scope:
     def _find(self, name: str) -> Setting:
         lines = self.own.get(name)
         if lines:
-            certain = not any(line.branch for line in lines)
+            certain = not any(map(self.is_conditional, lines))
             if name in ADDS_UP:
                 values = tuple(value for line in lines for value in line.args)
             elif name in REPEATABLE:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 RED, YELLOW, GREEN, BLUE, BOLD, DIM = "1;31", "1;33", "1;32", "1;34", "1", "2"
 _COLORS = {"error": RED, "warning": YELLOW, "note": GREEN}
 NARROWEST, WIDEST = 40, 200
+SHOWN_HINTS = 3
+"""So many remarks on where paths were taken to be are told without ``--verbose``."""
 
 
 def render(report: Report, options: Options) -> str:
@@ -96,8 +98,11 @@ class Pen:
             for entry in report.not_checked:
                 where = f" ({_where(entry.location)})" if entry.location else ""
                 yield visible(f"  not checked: {entry.subject}: {entry.reason}{where}")
-            for remark in report.hints:
-                yield visible(f"  {remark}")
+        shown = report.hints if self.options.verbose else report.hints[:SHOWN_HINTS]
+        for remark in shown:
+            yield visible(f"  {remark}")
+        if len(shown) < len(report.hints):
+            yield f"  and {len(report.hints) - len(shown)} more such guesses, which -v tells"
         for gone in report.gone:
             yield from wrapped(visible(f"gone from the configuration, still in the baseline: {gone}"), self.width)
         if report.failures:

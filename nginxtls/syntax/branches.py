@@ -30,6 +30,8 @@ class Blocks(Protocol):
 
     def go_to(self, open_blocks: list[Directive]) -> None: ...
 
+    def leave_open(self, blocks: list[Directive], offset: int) -> None: ...
+
 
 @dataclass(slots=True)
 class _Frame:
@@ -57,7 +59,8 @@ class Branches:
     def enter(self, blocks: Blocks, offset: int) -> None:
         """Pass all tags up to an offset. Each branch starts with the blocks that were open before the conditional.
 
-        After it, the parser goes on with what the first branch left open.
+        After it, the parser goes on with what the first branch left open; of blocks that another branch leaves open it
+        is not known what else comes into them.
         """
         tags = self.tags
         while self._passed < len(tags) and tags[self._passed].start <= offset:
@@ -70,6 +73,8 @@ class Branches:
                 frame = self._frames[-1]
                 if frame.after is None:
                     frame.after = _open_in(blocks)
+                else:
+                    blocks.leave_open([block for block in blocks.open if block not in frame.after], tag.start)
                 if tag.kind == "other":
                     if frame.before is not None:
                         blocks.go_to(list(frame.before))

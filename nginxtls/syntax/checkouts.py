@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 
+from nginxtls.syntax.files import read_plain
+
 _LIMIT = 200_000_000
 
 
@@ -43,10 +45,8 @@ def is_tracked(path: str) -> bool | None:
 @lru_cache(8)
 def _index(top: str) -> bytes | None:
     """The index of a checkout, if its paths stand in it whole."""
-    try:
-        with open(os.path.join(top, ".git", "index"), "rb") as file:
-            content = file.read(_LIMIT)
-    except OSError:
+    content = read_plain(top, ".git/index", _LIMIT)
+    if content is None:
         return None
     if content[:4] != b"DIRC" or int.from_bytes(content[4:8], "big") not in (2, 3):
         return None

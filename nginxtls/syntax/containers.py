@@ -10,6 +10,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from nginxtls.syntax.files import MAGIC
 from nginxtls.syntax.fragments import is_nginx, may_be_nginx
 from nginxtls.syntax.reading import source
 
@@ -36,10 +37,13 @@ class Piece(NamedTuple):
 
 
 class PathMap(NamedTuple):
-    """A file or folder that a container gets at a path: the path there, and the real path here."""
+    """A file or folder that a container gets at a path: the path there, and where it may be here, the surest first.
+
+    With a slash at its end the path there is a folder: a file is put into it, of a folder the content.
+    """
 
     there: str
-    here: str
+    here: tuple[str, ...]
 
 
 class Extract(NamedTuple):
@@ -122,9 +126,10 @@ def _end_of_scalar(text: str, start: int, indent: int) -> int:
         line = text[position:line_end]
         bare = line.lstrip(" ")
         if bare.strip():
-            if len(line) - len(bare) <= indent and not _TEMPLATE_LINE.match(line):
+            if len(line) - len(bare) > indent:
+                end = line_end
+            elif not _TEMPLATE_LINE.match(line):
                 break
-            end = line_end
         position = line_end
     return end
 
@@ -135,12 +140,18 @@ _HEREDOC = re.compile(
     r"""^[^#\n]*<<-?[ ]*(?P<quote>["']?)(?P<word>[A-Za-z_]\w*)(?P=quote)(?P<rest>[^\n]*)\n""", re.MULTILINE
 )
 _COPY = re.compile(
-    r"^[ \t]*(?:COPY|ADD)[ \t]+(?:--(?!from)\S+[ \t]+)*(?!--|<<|\[)(?P<paths>[^\n\\]+)$", re.MULTILINE | re.IGNORECASE
+    r"^[ \t]*(?:COPY|ADD)[ \t]+(?:--(?!from)\S+[ \t]+)*(?!--|<<)(?P<paths>(?:[^\n\\]|\\\r?\n)+)$",
+    re.MULTILINE | re.IGNORECASE,
 )
 _VOLUME = re.compile(
-    r"""^[ ]*-[ ]+["']?(?P<here>\.{0,2}/[^:"'\n]*|\.{1,2}):(?P<there>/[^:"'\n]*)(?::\w[\w,]*)?["']?[ \t]*\r?$""",
-    re.MULTILINE,
+    r"""^[ ]*-[ ]+["']?(?P<here>\.{0,2}/[^:"'\n]*|\.{1,2}|\$\{?PWD\}?[^:"'\n]*):(?P<there>/[^:"'\n]*)(?::\w[\w,]*)?["']?
+        [ \t]*(?:\#[^\n]*)?\r?$
+      | ^[ ]*(?:-[ ]+)?source:[ ]+["']?(?P<source>\.{1,2}(?:/[^"'\n#]*)?)["']?[ \t]*\r?\n
+        (?:[ ]+(?!target)[^\n]*\n){0,3}[ ]+target:[ ]+["']?(?P<target>/[^"'\n#]*?)["']?[ \t]*\r?$""",
+    re.MULTILINE | re.VERBOSE,
 )
+MAX_CONTEXT = 4
+"""So many folders upward the context that an image is built in is looked for."""
 
 
 def _is_dockerfile(path: str) -> bool:
@@ -165,18 +176,34 @@ def _heredocs(text: str) -> Iterator[Piece]:
 def path_maps(text: str, path: str) -> list[PathMap]:
     """Where a container gets what from: ``COPY`` of a Dockerfile, ``volumes`` of a Compose file."""
     folder = os.path.dirname(path)
-    if not _is_dockerfile(path):
-        pairs = [(match["there"], match["here"]) for match in _VOLUME.finditer(text)]
+    if _is_dockerfile(path):
+        # An image is built from its Dockerfile's folder or from one above it.
+        contexts = [os.path.normpath(f"{folder}/{'../' * up}") for up in range(MAX_CONTEXT)]
+        pairs = [pair for match in _COPY.finditer(text) for pair in _copied(match["paths"])]
     else:
-        pairs = []
-        for match in _COPY.finditer(text):
-            *sources, target = match["paths"].split()
-            if len(sources) == 1 and target.startswith("/") and "$" not in match["paths"]:
-                name = os.path.basename(sources[0])
-                is_file = target.endswith("/") and "." in name and not os.path.isdir(f"{folder}/{sources[0]}")
-                pairs.append((target + name if is_file else target, "./" + sources[0].lstrip("/")))
+        contexts = [folder]
+        pairs = [
+            (match["there"] or match["target"], re.sub(r"^\$\{?PWD\}?", ".", match["here"] or match["source"]))
+            for match in _VOLUME.finditer(text)
+        ]
     return [
-        PathMap(there.rstrip("/"), os.path.normpath(f"{folder}/{here}"))
+        PathMap(there, tuple(os.path.normpath(f"{context}/{here}") for context in dict.fromkeys(contexts)))
         for there, here in pairs
-        if there.strip("/") and not here.startswith("/") and "*" not in here
+        if there.strip("/") and not here.startswith("/") and not MAGIC.search(here)
     ]
+
+
+def _copied(words: str) -> Iterator[tuple[str, str]]:
+    """The pairs of a path in the image and one in the context of a ``COPY``."""
+    if words.lstrip().startswith("["):
+        *sources, target = re.findall(r'"([^"\n]*)"', words) or [""]
+    else:
+        *sources, target = words.replace("\\", " ").split()
+    if not target.startswith("/") or "$" in words:
+        return
+    for source_path in sources:
+        here = "./" + source_path.lstrip("/")
+        if MAGIC.search(os.path.basename(source_path)):
+            yield target, os.path.dirname(here)
+        else:
+            yield (target.rstrip("/") + "/" if len(sources) > 1 else target), here

@@ -106,7 +106,7 @@ class _Discovery:
 
     def take_text(self, text: str) -> None:
         if is_dump(text):
-            self.take_dump("-", text, None)
+            self.take_dump("-", text)
             return
         file = source("-", text)
         kind, context = classify(file)
@@ -150,8 +150,11 @@ class _Discovery:
             else:
                 self.pass_over(candidate, problem)
             return
+        if (refused := self.files.refuse_text(path, text)) is not None:
+            self.refuse(candidate, refused)
+            return
         if MARK.search(text) and is_dump(text):
-            self.take_dump(name, text, located)
+            self.take_dump(name, text)
             return
         file = self.reader.parse(located, text, problem)
         if not is_nginx(file, named_so=candidate.certain):
@@ -164,7 +167,8 @@ class _Discovery:
 
     def take_container(self, candidate: Candidate, name: str, located: str, content: bytes) -> None:
         """A manifest, Compose file or Dockerfile: what stands in it, and where it puts files."""
-        text = decode(content)[0] if b"nginx" in content or _LIKE_SNIPPET in content else None
+        said = b"nginx" in content or _LIKE_SNIPPET in content
+        text = decode(content)[0] if said or may_be_nginx(content) else None
         if text is None:
             return
         from nginxtls.syntax.containers import extract, path_maps
@@ -173,7 +177,7 @@ class _Discovery:
             self.files.hint(there, here, name)
         found = extract(name, text, located)
         self.extracted += found
-        if not found:
+        if not found and said:
             self.pass_over(candidate, "holds no nginx configuration")
 
     def refuse(self, candidate: Candidate, why: Unreachable) -> None:
@@ -192,27 +196,29 @@ class _Discovery:
     def pass_over(self, candidate: Candidate, reason: str) -> None:
         self.sources.left.append((display_name(candidate.path), reason))
 
-    def take_dump(self, name: str, text: str, path: str | None) -> None:
+    def take_dump(self, name: str, text: str) -> None:
+        """The configurations of a dump, each host's by itself; the second and later ones are numbered in the names."""
+        line = counted = hosts = 0
         for dumped in split_dump(text):
-            parsed: dict[str, SourceFile] = {}
+            files: list[SourceFile] = []
             for entry in dumped:
-                shown = entry.path if name == "-" else f"{name}:{entry.path}"
-                file = source(shown, text[entry.start : entry.end])
+                line += text.count("\n", counted, entry.start)
+                counted = entry.start
+                file = source(entry.path, text[entry.start : entry.end])
                 file.nginx_path = entry.path
-                file.outer = (
-                    name,
-                    text.count("\n", 0, entry.start) if not parsed else _line_after(parsed, text, entry.start),
-                )
-                parsed[entry.path] = file
-            main = next(iter(parsed.values()))
-            base = os.path.dirname(main.nginx_path or "/")
-            tree = Tree([main], list(parsed.values()))
-            for file in parsed.values():
-                for directive in file.includes:
-                    follow_in_dump(tree, directive, base, parsed)
-            find_cycles(tree)
-            kind, context = classify(main)
-            self.sources.trees.append(LoadedTree(tree, kind, context, base, set(tree.files), from_dump=True))
+                file.outer = (name, line)
+                files.append(file)
+            while files:
+                hosts += 1
+                prefix = "" if (name, hosts) == ("-", 1) else f"{name}:" if hosts == 1 else f"{name}#{hosts}:"
+                tree = _tree_of_dump(files)
+                for file in tree.files:
+                    file.name = prefix + (file.nginx_path or "")
+                kind, context = classify(tree.roots[0])
+                base = os.path.dirname(tree.roots[0].nginx_path or "/")
+                self.sources.trees.append(LoadedTree(tree, kind, context, base, set(tree.files), from_dump=True))
+                reached = set(tree.files)
+                files = [file for file in files if file not in reached]
 
     # -- trees ------------------------------------------------------------------------------------------------------
 
@@ -322,11 +328,25 @@ class _Discovery:
         return best
 
 
-def _line_after(parsed: dict[str, SourceFile], text: str, start: int) -> int:
-    """The number of lines before an offset of a dump, counted on from the file before."""
-    last = next(reversed(parsed.values()))
-    assert last.outer is not None
-    return last.outer[1] + last.text.count("\n") + 1
+def _tree_of_dump(files: Sequence[SourceFile]) -> Tree:
+    """The first of these files with all that it brings in; nginx dumps the others of that host after it."""
+    by_path = {file.nginx_path or "": file for file in files}
+    base = os.path.dirname(files[0].nginx_path or "/")
+    tree = Tree([files[0]], [])
+    pending = [files[0]]
+    seen = set(pending)
+    while pending:
+        file = pending.pop()
+        tree.files.append(file)
+        for directive in file.includes:
+            follow_in_dump(tree, directive, base, by_path)
+            brought = [other for other in tree.includes.get(directive, ()) if other not in seen]
+            seen.update(brought)
+            pending += brought
+    order = {file: number for number, file in enumerate(files)}
+    tree.files.sort(key=order.__getitem__)
+    find_cycles(tree)
+    return tree
 
 
 __all__ = ["Directive", "LoadedTree", "Sources", "discover"]

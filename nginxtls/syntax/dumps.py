@@ -8,6 +8,10 @@ from typing import NamedTuple
 MARK = re.compile(r"^# configuration file ((?:/|[A-Za-z]:[\\/])[^\n]*?):\r?(?:\n|\Z)", re.MULTILINE)
 
 
+_LOGGED = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[")
+"""How nginx begins a line of its log."""
+
+
 class DumpedFile(NamedTuple):
     """A file of a dump: its path on the host it comes from, and where its text stands in the dump."""
 
@@ -36,10 +40,20 @@ def split_dump(text: str) -> list[list[DumpedFile]]:
     dumps: list[list[DumpedFile]] = []
     seen: set[str] = set()
     for number, mark in enumerate(marks):
-        end = marks[number + 1].start() if number + 1 < len(marks) else len(text)
+        end = _end(text, mark.end(), marks[number + 1].start() if number + 1 < len(marks) else len(text))
         if not dumps or mark[1] in seen:
             dumps.append([])
             seen = set()
         seen.add(mark[1])
         dumps[-1].append(DumpedFile(mark[1], mark.end(), end))
     return dumps
+
+
+def _end(text: str, start: int, end: int) -> int:
+    """Where a file of a dump ends: before nginx's remarks, if some follow."""
+    while True:
+        line_start = text.rfind("\n", start, end - 1) + 1
+        line = text[max(line_start, start) : end]
+        if not (line.startswith("nginx: ") or _LOGGED.match(line)):
+            return end
+        end = max(line_start, start)

@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from nginxtls.syntax.dumps import is_dump
 from nginxtls.syntax.words import UNKNOWN
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
 LIMIT = 10_000_000
 """No larger file is read, in bytes."""
+DUMP_LIMIT = 50_000_000
+"""No larger dump of ``nginx -T`` is, from a file or standard input."""
 TOTAL_LIMIT = 2_000_000_000
 """No more than this is read in one run, in bytes."""
+TEXT_LIMIT = 200_000_000
+"""No more text than this is taken for configurations in one run: what becomes of it in memory is many times larger."""
 GLOB_LIMIT = 50_000
 """No pattern may look at more names than this."""
 INDEX_LIMIT = 200_000
@@ -40,6 +45,9 @@ CONF_FOLDERS = (
 """Where builds of nginx keep their configuration."""
 
 MAGIC = re.compile(r"[*?\[]")
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+_HEAD = 65_536
+"""So much of a file tells whether it is a dump."""
 
 
 class Unreachable(NamedTuple):
@@ -89,6 +97,7 @@ class Files:
         self.limit = limit
         self.total_limit = total_limit
         self.total = 0
+        self.text_limit = TEXT_LIMIT
         self._open_folders = tuple(
             {*self.allowed, *(folder for _, folder in self.maps), *([self.root] if self.root else [])}
         )
@@ -252,21 +261,26 @@ class Files:
     def read_real(self, path: str) -> bytes | Unreachable:
         """The content of a located file; not kept."""
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+            mode = os.lstat(path).st_mode  # to open a device may do something
+            if not stat.S_ISREG(mode):
+                return Unreachable(path, _kind(mode), True)
+            handle = os.open(path, _FLAGS)
             try:
                 status = os.fstat(handle)
-                if not stat.S_ISREG(status.st_mode):
-                    return Unreachable(path, _kind(status.st_mode), True)
-                if status.st_size > self.limit:
-                    return Unreachable(path, f"{_size(status.st_size)} large; the limit is {_size(self.limit)}", True)
+                limit = self.limit
+                if limit < status.st_size <= DUMP_LIMIT and is_dump(os.pread(handle, _HEAD, 0).decode("latin-1")):
+                    limit = DUMP_LIMIT
+                if status.st_size > limit:
+                    told = f"{_size(limit)}, {_size(DUMP_LIMIT)} for a dump of nginx -T"
+                    return Unreachable(path, f"{_size(status.st_size)} large; the limit is {told}", True)
                 if self.total + status.st_size > self.total_limit:
                     return Unreachable(path, f"more than {_size(self.total_limit)} in one run", True)
                 # One byte more than it has: a regular file that gives less is at its end. /proc tells no sizes.
                 size = status.st_size + 1 if status.st_size else 65_536
                 content = chunk = os.read(handle, size)
                 while chunk and (len(chunk) == size or not status.st_size):
-                    if len(content) > self.limit:
-                        return Unreachable(path, f"larger than {_size(self.limit)}", True)
+                    if len(content) > limit:
+                        return Unreachable(path, f"larger than {_size(limit)}", True)
                     chunk = os.read(handle, size)
                     content += chunk
             finally:
@@ -277,6 +291,13 @@ class Files:
             return Unreachable(path, _reason(error), True)
         self.total += len(content)
         return content
+
+    def refuse_text(self, path: str, text: str) -> Unreachable | None:
+        """Count a text that is to be parsed; the reason why it must not be, if there is too much by now."""
+        if len(text) > self.text_limit:
+            return Unreachable(path, f"more than {_size(TEXT_LIMIT)} of configurations in one run", True)
+        self.text_limit -= len(text)
+        return None
 
     def stat(self, nginx_path: str, base: str | None = None) -> os.stat_result | Unreachable:
         """The status of a file, links followed."""
@@ -329,10 +350,15 @@ class Files:
 
     # -- what containers say ----------------------------------------------------------------------------------------
 
-    def hint(self, there: str, here: str, origin: str) -> None:
-        """Note that a container finds at a path what stands here; used where nothing surer is known."""
-        if len(self._mounts) < 1000 and isinstance(self.real(here), str):
-            self._mounts.append((there, here, origin))
+    def hint(self, there: str, here: Sequence[str], origin: str) -> None:
+        """Note that a container finds at a path what stands at the first of these; used where nothing surer is known.
+
+        Where the path ends with a slash, a file is found in it by its own name.
+        """
+        real = next((real for path in here if isinstance(real := self.real(path), str)), None)
+        if real is not None and len(self._mounts) < 1000:
+            name = f"/{os.path.basename(real)}" if there.endswith("/") and not os.path.isdir(real) else ""
+            self._mounts.append((there.rstrip("/") + name, real, origin))
 
     def _mounted(self, nginx_path: str, base: str | None) -> str | None:
         """What containers of the tree have at a path: the longest mount first, of those the nearest to the base."""
@@ -364,6 +390,13 @@ class Files:
         if self._mounts and whole and (mounted := self._mounted(nginx_path, base)):
             return mounted
         key = ("/".join(nginx_path.split("/")[:-1]), base or "")
+        conf_folder = next((folder for folder in CONF_FOLDERS if _inside(nginx_path, folder)), None)
+        if conf_folder and base and nginx_path != conf_folder:
+            # Where the main file stands is where nginx's own folder is.
+            suffix = nginx_path[len(conf_folder) + 1 :]
+            real = self.real(f"{base}/{suffix}")
+            if isinstance(real, str):
+                return self._remember(nginx_path, suffix, real, key)
         if folder := self._guesses.get(key):
             real = self.real(f"{folder}/{parts[-1]}")
             if isinstance(real, str):
@@ -424,6 +457,18 @@ class Files:
         return [path for path in found if any(_inside(path, folder) for folder in near)]
 
 
+def read_plain(folder: str, name: str, limit: int) -> bytes | None:
+    """The content of a tool's file in a folder, cut at a limit in bytes; None if it is not there, a link or no file."""
+    path = os.path.join(os.path.realpath(folder), name)
+    try:
+        if os.path.realpath(path) != path or not stat.S_ISREG(os.lstat(path).st_mode):
+            return None
+        with open(os.open(path, _FLAGS), "rb") as file:
+            return file.read(limit)
+    except OSError:
+        return None
+
+
 _OUTSIDE = "outside of what may be read"
 _MISSING = "no such file"
 
@@ -431,6 +476,8 @@ _MISSING = "no such file"
 def display_name(path: str) -> str:
     """A path as it is told to people: relative to the working directory if it is inside."""
     here = os.getcwd()
+    if path == here:
+        return "."
     return path[len(here) + 1 :] if path.startswith(here + "/") else path
 
 

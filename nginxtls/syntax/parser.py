@@ -173,6 +173,12 @@ class _Parser:
         assert block is not None
         self.block = block
 
+    def leave_open(self, blocks: list[Directive], offset: int) -> None:
+        """Note that more comes into these blocks, which is not known."""
+        for block in blocks:
+            assert block.block is not None
+            block.block.append(Directive(UNKNOWN, (), self.file, offset, offset, block))
+
     def enter(self, directive: Directive) -> None:
         directive.block = self.block = []
         self.open.append(directive)
@@ -186,6 +192,9 @@ class _Parser:
             )
 
     def close(self, end: int) -> None:
+        if not self.open and self.file.engines:
+            self.problem('this "}" closes a block that is not opened in this template', end - 1, end)
+            return
         if not self.open:
             self.problem('unexpected "}": no block is open here', end - 1, end, 'remove this "}"')
             return
@@ -203,7 +212,12 @@ class _Parser:
             directive.end = len(self.text)
             if depth >= MAX_DEPTH:
                 directive.block = []
-        if self.open:
+        if self.branches:
+            self.leave_open(self.open, len(self.text))
+        if self.open and self.file.engines:
+            left = self.open[-1]
+            self.problem(f'the block "{left.name}" is not closed in this template', left.start, left.name_end)
+        elif self.open:
             culprit = _closed_by_a_stranger(self.open[-1]) or self.open[-1]
             self.problem(
                 f'the block "{culprit.name}" is never closed: "}}" is missing',

@@ -66,6 +66,8 @@ class Reader:
         text, problem = decode(content)
         if text is None:
             return Unreachable(path, problem, True)
+        if (refused := self.files.refuse_text(path, text)) is not None:
+            return refused
         file = self.parse(located, text, problem)
         if nginx_path and nginx_path != located:
             file.nginx_path = nginx_path

@@ -279,23 +279,49 @@ class Tree:
         """What each include directive brings in, in nginx's order. One that is not here could not be followed."""
         self.unresolved: dict[Directive, str] = {}
         """Includes that could not be followed, and why (``"no such file"``, ``"outside of …"``, ``"unknown path"``)."""
+        self.holds: frozenset[tuple[int, int]] | None = None
+        """Of a template, the branches that are there (see ``Directive.branch``); None: all of them."""
+
+    def variant(self, holds: frozenset[tuple[int, int]]) -> Tree:
+        """The same tree with only these branches of its templates."""
+        tree = Tree(self.roots, self.files)
+        tree.includes, tree.unresolved, tree.holds = self.includes, self.unresolved, holds
+        return tree
+
+    def shows(self, directive: Directive) -> bool:
+        """Whether all conditions of a directive hold."""
+        return self.holds is None or not directive.branch or self.holds.issuperset(directive.branch)
+
+    def left_out(self, directives: Iterable[Directive]) -> set[str]:
+        """The names of those directives, and of what they include, that are not shown and yet may be there."""
+        if self.holds is None:
+            return set()
+        return {
+            directive.name
+            for directive in self._expand(directives, (), all_branches=True)
+            if not self.shows(directive)
+            and not any((key, 1 - number) in self.holds for key, number in directive.branch)
+        }
 
     def expand(self, directives: Iterable[Directive]) -> Iterator[Directive]:
         """The directives in nginx's order, each include replaced by what it brings in. Cycles are cut."""
-        includes = self.includes
-        if not includes:
+        if not self.includes and self.holds is None:
             yield from directives
             return
         yield from self._expand(directives, ())
 
-    def _expand(self, directives: Iterable[Directive], active: tuple[SourceFile, ...]) -> Iterator[Directive]:
+    def _expand(
+        self, directives: Iterable[Directive], active: tuple[SourceFile, ...], *, all_branches: bool = False
+    ) -> Iterator[Directive]:
         for directive in directives:
+            if not all_branches and not self.shows(directive):
+                continue
             if directive.name != "include" or directive not in self.includes:
                 yield directive
                 continue
             for file in self.includes[directive]:
                 if file is not directive.file and file not in active:
-                    yield from self._expand(file.directives, (*active, directive.file))
+                    yield from self._expand(file.directives, (*active, directive.file), all_branches=all_branches)
 
 
 def _lines(text: str) -> Iterator[int]:

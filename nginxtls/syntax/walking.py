@@ -7,7 +7,7 @@ import re
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from nginxtls.syntax.files import display_name
+from nginxtls.syntax.files import display_name, read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ _NAMED_IN_FOLDER = re.compile(
 _NAMED_MAYBE = re.compile(
     r".*\.(?:conf|conf\.\w+|inc|vhost|nginx|types|j2|jinja2?|erb|epp|tmpl|gotmpl|gtpl|tpl|template|ctmpl|mustache|hbs"
     r"|liquid|sigil|sample|example|dist|default|in|snippet|location|server|site|com|net|org|de|io|dev|local|test|TXT|txt"
-    r"|acl|server_conf|sme|sp|nosp|http|stream|params|tera)\Z"
+    r"|acl|dump|server_conf|sme|sp|nosp|http|stream|params|tera)\Z"
     r"|[^.]+\Z|[\w.-]+_(?:location|location_override|params)\Z"
 )
 _NGINX_FOLDER = re.compile(
@@ -143,10 +143,12 @@ def _wanted(entry: os.DirEntry[str], name: str) -> bool:
 def _ignore_file(folder: str, name: str = ".gitignore") -> GitIgnoreSpec | None:
     from pathspec import GitIgnoreSpec
 
+    content = read_plain(folder, name, 1_000_000)
+    if content is None:
+        return None
     try:
-        with open(f"{folder}/{name}", encoding="utf-8", errors="replace") as lines:
-            return GitIgnoreSpec.from_lines(lines.read(1_000_000).splitlines())
-    except (OSError, ValueError):
+        return GitIgnoreSpec.from_lines(content.decode("utf-8", "replace").splitlines())
+    except ValueError:
         return None
 
 

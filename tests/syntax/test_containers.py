@@ -64,6 +64,11 @@ def test_config_maps(tmp_path: Path) -> None:
     assert len({file.name for loaded in sources.trees for file in loaded.tree.files}) == 1
 
 
+def test_a_manifest_that_never_says_nginx(tmp_path: Path) -> None:
+    text = "data:\n  web.txt: |\n    server {\n      listen 443 ssl;\n    }\n"
+    assert_place(text, directive(found(tmp_path, "web.yaml", text), "listen"), "listen")
+
+
 def test_helm_templates(tmp_path: Path) -> None:
     text = CONFIG_MAP.replace(
         "      ssl_protocols TLSv1;\n",
@@ -76,6 +81,13 @@ def test_helm_templates(tmp_path: Path) -> None:
     assert protocols.likely
     assert len(protocols.branch) == 1
     assert_place(text, directive(sources, "ssl_session_tickets"), "ssl_session_tickets")
+
+
+def test_a_condition_around_a_manifest_is_none_inside(tmp_path: Path) -> None:
+    text = "{{- if .Values.tls }}\n" + CONFIG_MAP.replace("---\n", "{{- end }}\n---\n")
+    sources = found(tmp_path, "web.yaml", text)
+    assert not [p for loaded in sources.trees for file in loaded.tree.files for p in file.problems]
+    assert_place(text, directive(sources, "ssl_ciphers"), "ssl_ciphers")
 
 
 INGRESS = """\
@@ -126,21 +138,30 @@ def test_heredocs_of_dockerfiles(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("Dockerfile", "FROM nginx\nCOPY --chown=a:b site/tls /etc/nginx/tls/\nCOPY --from=x /a /etc/nginx/tls\n"),
+        ("Dockerfile", "COPY --chown=a:b site/tls /etc/nginx/tls/\nCOPY --from=x /a /etc/nginx/tls\n"),
+        ("Dockerfile", "ADD site/tls/x.pem \\\n    /etc/nginx/tls/\n"),
+        ("Dockerfile", "COPY site/a.txt site/tls/x.pem /etc/nginx/tls\n"),
+        ("Dockerfile", 'COPY ["site/tls/x.pem", "/etc/nginx/tls/x.pem"]\n'),
+        ("Dockerfile", "COPY site/tls/*.pem /etc/nginx/tls/\n"),
+        ("docker/web/Dockerfile.prod", "COPY site/tls /etc/nginx/tls\n"),
+        ("docker-compose.yml", "    volumes:\n      - ./site/tls:/etc/nginx/tls:ro  # read only\n"),
+        ("compose.yaml", "    volumes:\n      - './site/tls/:/etc/nginx/tls/'\n"),
+        ("compose.yaml", "    volumes:\n      - ${PWD}/site/tls:/etc/nginx/tls\n"),
         (
-            "docker-compose.yml",
-            "services:\n  web:\n    image: nginx\n    volumes:\n      - ./site/tls:/etc/nginx/tls:ro\n",
+            "compose.yaml",
+            "    volumes:\n      - type: bind\n        source: ./site/tls\n        target: /etc/nginx/tls\n",
         ),
-        ("compose.yaml", "services:\n  web:\n    image: nginx\n    volumes:\n      - './site/tls/:/etc/nginx/tls/'\n"),
     ],
 )
 def test_where_containers_put_files(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / "site" / "tls").mkdir(parents=True)
     (tmp_path / "site" / "tls" / "x.pem").write_text("pem")
-    (tmp_path / name).write_text(text)
+    (tmp_path / "site" / "a.txt").write_text("a")
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(f"# nginx\n{text}")
     files = Files([tmp_path])
     discover([str(tmp_path)], files=files)
-    assert files.read("/etc/nginx/tls/x.pem", str(tmp_path)) == b"pem"
+    assert files.read("/etc/nginx/tls/x.pem", str(tmp_path / "elsewhere")) == b"pem"
     assert any(name in hint for hint in files.hints)
 
 

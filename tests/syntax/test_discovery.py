@@ -127,6 +127,21 @@ def test_several_roots_are_told_apart(tree: Path) -> None:
     assert one.base == str(tree / "one")
 
 
+def test_absolute_paths_lead_beside_the_main_file_first(tree: Path) -> None:
+    main = MAIN.replace("conf.d", "/etc/nginx/conf.d")
+    write(tree, {"image/etc/nginx/nginx.conf": main, "image/etc/nginx/conf.d/a.conf": SERVER})
+    write(tree, {"deploy/nginx.conf": main, "deploy/conf.d/b.conf": SERVER, "bare/nginx.conf": main})
+    files = Files(["."])
+    sources = discover(["."], files=files)
+    brought = {loaded.tree.roots[0].name: [file.name for file in loaded.tree.files[1:]] for loaded in sources.trees}
+    assert brought == {
+        "image/etc/nginx/nginx.conf": ["image/etc/nginx/conf.d/a.conf"],
+        "deploy/nginx.conf": ["deploy/conf.d/b.conf"],
+        "bare/nginx.conf": ["image/etc/nginx/conf.d/a.conf"],
+    }
+    assert set(files.hints) == {"/etc/nginx is taken to be deploy", "/etc/nginx is taken to be image/etc/nginx"}
+
+
 def test_a_fragment_included_by_another_is_read_there_once(tree: Path) -> None:
     write(tree, {"a.conf": "server { include tls.conf; }", "tls.conf": "ssl_protocols TLSv1;"})
     loaded = only(found())
@@ -268,6 +283,38 @@ def test_dumps_of_many_hosts_in_one_file(tree: Path) -> None:
     last = sources.trees[1].tree.files[0]
     assert last.outer
     assert (DUMP + DUMP).split("\n")[last.outer[1]] == "events { }"
+    names = [file.name for loaded in sources.trees for file in loaded.tree.files]
+    assert len(set(names)) == 8, "what is found on one host is not taken for the other's"
+    assert names[4] == "-#2:/etc/nginx/nginx.conf"
+    assert not any(file.problems for loaded in sources.trees for file in loaded.tree.files)
+
+
+def test_hosts_that_keep_their_files_elsewhere_are_told_apart(tree: Path) -> None:
+    write(tree, {"hosts/all.dump": DUMP + DUMP.replace("/etc/nginx", "/usr/local/nginx/conf")})
+    sources = found("hosts")
+    assert roots(sources) == [
+        ("hosts/all.dump#2:/usr/local/nginx/conf/nginx.conf", "full", "main"),
+        ("hosts/all.dump:/etc/nginx/nginx.conf", "full", "main"),
+    ]
+    assert [len(loaded.tree.files) for loaded in sources.trees] == [4, 4]
+
+
+def test_a_large_dump_is_read_where_a_large_file_is_not(tree: Path) -> None:
+    write(tree, {"host.dump": DUMP, "nginx.conf": "# " + "x" * 300 + MAIN})
+    sources = discover(["host.dump", "nginx.conf"], files=Files(["."], limit=200))
+    assert len(sources.trees) == 1
+    assert [failure.subject for failure in sources.failures] == ["nginx.conf"]
+
+
+def test_more_text_than_memory_is_for_is_told(tree: Path) -> None:
+    write(tree, {"a.conf": SERVER, "b.conf": SERVER})
+    files = Files(["."])
+    files.text_limit = len(SERVER) + 10
+    sources = discover(["."], files=files)
+    assert sources.taken == ["a.conf"]
+    assert [(entry.subject, entry.reason) for entry in sources.skipped] == [
+        ("b.conf", "more than 200 MB of configurations in one run")
+    ]
 
 
 def test_a_dump_of_another_machine_leads_only_where_it_is_mapped(tree: Path) -> None:

@@ -214,7 +214,7 @@ def test_alternative_heads_of_one_block() -> None:
     assert not [p for p in file.problems if p.fatal]
     first, second, user = file.directives
     assert [d.name for d in first.block or []] == ["listen", "root"]
-    assert [d.name for d in second.block or []] == ["listen"]
+    assert [d.name for d in second.block or []] == ["listen", UNKNOWN]  # what follows comes into it, too
     assert user.parent is None
 
 
@@ -244,6 +244,10 @@ def test_a_block_opened_and_closed_under_the_same_condition() -> None:
         '{{ or .p "TLSv1.2 TLSv1.3" }}',
         '{{ getenv "P" "TLSv1.2 TLSv1.3" }}',
         "${P:-TLSv1.2 TLSv1.3}",
+        "${P:=TLSv1.2 TLSv1.3}",
+        "{{ salt['pillar.get']('nginx:p', 'TLSv1.2 TLSv1.3') }}",
+        "{{ site.get('p', 'TLSv1.2 TLSv1.3') | trim }}",
+        "<%= pick($p, 'TLSv1.2 TLSv1.3') %>",
         "'{{ p | default('TLSv1.2 TLSv1.3') }}'",
     ],
 )
@@ -267,6 +271,9 @@ def test_defaults_inside_words() -> None:
         "{{ p | default(q) }}",
         "{{ p | default('a') | map('b') }}",
         "{{ p | default(true) }}",
+        "{{ p.get('a', b) }}",
+        "{{ p.get('a', 'b') | map('c') }}",
+        "${P:?not set}",
         '<%= @p || "#{q}" %>',
         "{{ p }}",
     ],
@@ -299,6 +306,18 @@ def test_half_a_template_is_read_as_far_as_it_goes(text: str) -> None:
     assert "listen" in [d.name for d in file.walk()]
 
 
+def test_halves_of_a_block_are_read() -> None:
+    """Puppet's modules put a block together from two files."""
+    head = read("server {\n  listen <%= @port %>;\n")
+    assert [(p.message, p.fatal) for p in head.problems] == [
+        ('the block "server" is not closed in this template', False)
+    ]
+    assert lines(head) == ["1:1 server{", "2:3 listen ?", "3:1 ?"]
+    foot = read("  root <%= @root %>;\n}\n")
+    assert [p.message for p in foot.problems] == ['this "}" closes a block that is not opened in this template']
+    assert lines(foot) == ["1:3 root ?"]
+
+
 def test_two_engines_in_one_file() -> None:
     file = read("{% if a %}listen ${PORT};{% endif %}\nserver_name <%= b %> {{ c }} $HOST;")
     assert set(file.engines) >= {"jinja", "erb", "envsubst"}
@@ -314,6 +333,24 @@ def test_lua_is_no_template() -> None:
     file = read("content_by_lua_block { local t = {{1, 2}, {3}} if t then end }\nroot {{ b }};")
     assert file.directives[0].args == (" local t = {{1, 2}, {3}} if t then end ",)
     assert file.directives[1].args == (UNKNOWN,)
+
+
+def test_what_follows_lua_is_read() -> None:
+    file = read(
+        'server {\n  preread_by_lua_block {\n    ngx.var.a = "tcp-{{ .Name }}-{{ .Port }}"; -- it\'s {\n  }\n'
+        "  {{ if .Tls }}\n  listen {{ .Port }} ssl;\n  {{ end }}\n  proxy_pass a;\n}\n"
+    )
+    assert not file.problems
+    assert lines(file)[2:] == ["6:3 listen ? ssl", "8:3 proxy_pass a"]
+    assert branches(file)["listen ? ssl"] == [".Tls"]
+
+
+def test_lines_of_lua_in_templates_of_kong() -> None:
+    file = read(
+        "error_log ${{LOG}};\n>-- root /0;\n> local x = 1\n> for i = 1, #cert do\nssl_certificate $(cert[i]);\n> end\n"
+        "$(el.name) $(tostring(el.value));\n"
+    )
+    assert lines(file) == ["1:1 error_log $?", "5:1 ssl_certificate ?", "7:1 ? ?"]
 
 
 def test_captured_text_is_not_put_out() -> None:

@@ -15,6 +15,8 @@ _DEFAULT = re.compile(
     re.DOTALL,
 )
 _OR = re.compile(r"\bor\s+(\"[^\"]*\"|'[^']*'|\d+)\s*\Z")
+_GET = re.compile(r"\bget['\"]?\]?\(\s*[^()\s,][^(),]*,\s*(\"[^\"]*\"|'[^']*'|\d+)\s*\)(?P<rest>.*)\Z", re.DOTALL)
+"""A dictionary's ``get``, and Salt's ``pillar.get``, with what they say where there is no such key."""
 _HARMLESS = re.compile(r"(?:\s*\|\s*(?:trim|string|int|lower|safe|quote|regex_escape)\s*(?:\(\s*\))?)*\s*\Z")
 _JOIN = re.compile(r"\s*\|\s*join\s*(?:\(\s*(\"[^\"]*\"|'[^']*')\s*\))?\s*\Z")
 
@@ -65,6 +67,8 @@ def default(code: str) -> str | None:
     """What an expression says for the case that its variable is not set."""
     match = _DEFAULT.search(code)
     if match is None:
+        if (got := _GET.search(code)) and _HARMLESS.match(got["rest"]):
+            return literal(got[1])
         match_or = _OR.search(code)
         return literal(match_or[1]) if match_or else literal(code)
     value, rest = match["value"] or match["liquid"], match["rest"]

@@ -29,7 +29,7 @@ def mask_tags(file: SourceFile) -> Branches | None:
     engines: set[str] = set()
     unclosed: list[int] = []
     tags = list(scan(file.masked, engines, unclosed))
-    if not tags:
+    if all(tag.kind == "code" for tag in tags):
         return None
     file.engines = tuple(sorted(engines)) or ("jinja",)
     for start in unclosed[:10]:
@@ -85,7 +85,9 @@ class _Masker:
             tag = tags[number]
             self.read(position, tag.start)
             position = tag.end
-            if tag.kind == "value":
+            if tag.kind == "code":
+                pass
+            elif tag.kind == "value":
                 self.value(tag)
             elif tag.kind == "hide" and number in ends:
                 number = ends[number]

@@ -15,7 +15,7 @@ _BLANKS = re.compile(r"\s+")
 _BRACE_BLOCK = re.compile(r"\{\s*\|[^|]*\|\s*\Z")
 _LAST_CONDITION = re.compile(r"(?:^|[;\n])\s*(if|unless)\b([^;\n]*)\s*\Z")
 _OR = re.compile(r"\|\|\s*(\"[^\"]*\"|'[^']*'|\d+)\s*\)?\s*\Z")
-_FETCH = re.compile(r"\.fetch\(\s*[:'\"\w]+\s*,\s*(\"[^\"]*\"|'[^']*'|\d+)\s*\)\s*\Z")
+_FETCH = re.compile(r"(?:\.fetch|^pick)\(\s*[:'\"$@\w]+\s*,\s*(\"[^\"]*\"|'[^']*'|\d+)\s*\)\s*\Z")
 
 
 def tags(start: int, end: int, code: str) -> list[Tag]:

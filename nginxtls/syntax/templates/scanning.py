@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 _OPENER = re.compile(
     r"""(?P<jinja>\{%) | (?P<comment>\{\#) | (?P<braces>\{\{\{?) | (?P<ruby><%)
-      | (?P<shell>\$\{[A-Z_][A-Z0-9_]*(?::?-(?P<fallback>[^{}$\n]*)|[:?+=][^{}\n]*)?\})
+      | (?P<shell>\$\{[A-Z_][A-Z0-9_]*(?::?[-=](?P<fallback>[^{}$\n]*)|:?[?+][^{}\n]*)?\})
       | (?P<name>\$[A-Z][A-Z0-9_]+\b)
-      | (?P<call>\$\([\w.]+(?:\([\w.]*\))?\))
+      | (?P<call>\$\([\w.]+(?:\([\w.]*\)|\[\w+\])?\))
       | (?P<place>__[A-Z][A-Z0-9_]*?__ | @@?[A-Z][A-Z0-9_]*@@? | %%[A-Za-z_][\w.]*%% | %\{[a-z_][\w.]*\})
       | (?P<lua>[a-z_]+_by_lua_block\b[^{};]*\{)
-      | ^(?P<kong>>[ \t]*(?P<word>if|elseif|else|for|end)\b[^\n]*)""",
+      | ^(?P<kong>>[ \t]*(?P<word>[a-z]*)[^\n]*)""",
     re.VERBOSE | re.MULTILINE,
 )
 _DEFINES = (
@@ -47,7 +47,9 @@ def scan(text: str, engines: set[str], unclosed: list[int]) -> Iterator[Tag]:
         start, position = match.span()
         if kind == "lua":
             end = end_of_lua_block(text, position)
-            position = end if end >= 0 else position
+            if end >= 0:
+                yield Tag(position, end, "code")
+                position = end
         elif kind == "shell":
             engines.add("envsubst")
             yield Tag(start, position, "value", match[0], default=match["fallback"])
@@ -123,4 +125,6 @@ def _kong(start: int, end: int, word: str, line: str) -> Tag:
         return Tag(start, end, "elif", text)
     if word == "for":
         return Tag(start, end, "loop", text)
-    return Tag(start, end, "else" if word == "else" else "end")
+    if word == "else":
+        return Tag(start, end, "else")
+    return Tag(start, end, "end" if word == "end" else "nothing")

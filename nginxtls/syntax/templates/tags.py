@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-Kind = Literal["value", "nothing", "if", "case", "when", "elif", "else", "loop", "end", "hide", "shown"]
+Kind = Literal["value", "nothing", "if", "case", "when", "elif", "else", "loop", "end", "hide", "shown", "code"]
 
 
 class Tag(NamedTuple):
@@ -14,7 +14,7 @@ class Tag(NamedTuple):
     ``value``: it becomes some text; ``default`` is the text that the template itself gives, if any. ``nothing``: it
     leaves no text. ``if`` … ``elif`` … ``else`` … ``end``, ``case`` … ``when`` … ``end``: alternatives, ``text`` is the
     condition. ``loop`` … ``end``: what is repeated, or not there. ``hide`` … ``end``: text that is not put out here.
-    ``shown`` … ``end``: text that is put out as it is.
+    ``shown`` … ``end``: text that is put out as it is. ``code``: the inside of a Lua block, no tag and no nginx.
     """
 
     start: int

@@ -1,0 +1,49 @@
+"""Findings in templates, told no surer than they are: a default is likely, template text is never edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.finding import Confidence
+from nginxtls.fingerprint import offset_of
+from nginxtls.syntax.words import FILL
+
+if TYPE_CHECKING:
+    from nginxtls.finding import Edit, Finding, Fix, Location
+
+DEFAULT = "the template's own default is taken for the value"
+
+
+def tempered(finding: Finding) -> Finding:
+    """The finding as sure as a template lets it be, with no edit that would need what the template becomes."""
+    places = (finding.location, *(label.location for label in finding.labels))
+    if any(place.file.defaults and _rests_on_default(place) for place in places):
+        finding = finding.but(confidence=Confidence.LIKELY, notes=(*finding.notes, DEFAULT))
+    if finding.fix is not None and any(edit.location.file.engines for edit in finding.fix.edits):
+        finding = finding.but(fix=_of_template(finding.fix))
+    return finding
+
+
+def _rests_on_default(place: Location) -> bool:
+    """Whether a default of the template stands in the place, or the place in it."""
+    start, end = _offsets(place)
+    masked = place.file.masked
+    return any(
+        start <= default < end or (default < start and not masked[default + 1 : start + 1].strip(FILL))
+        for default in place.file.defaults
+    )
+
+
+def _of_template(fix: Fix) -> Fix | None:
+    """The fix, or None if it writes where template text stands; never a safe one, as other branches may differ."""
+    return None if any(edit.replacement and _is_masked(edit) for edit in fix.edits) else fix._replace(safe=False)
+
+
+def _is_masked(edit: Edit) -> bool:
+    start, end = _offsets(edit.location)
+    return edit.location.file.masked[start:end] != edit.location.file.text[start:end]
+
+
+def _offsets(place: Location) -> tuple[int, int]:
+    file, span = place.file, place.span
+    return offset_of(file, span.line, span.column), offset_of(file, span.end_line, span.end_column)

@@ -1,0 +1,154 @@
+"""The sandbox: whatever a scanned tree says, no file and no folder outside of it is opened."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WATCHED = """
+import os, sys
+import nginxtls
+package = os.path.dirname(os.path.dirname(nginxtls.__file__))
+ours = tuple(os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, package, sys.argv[1]))
+opened = []
+
+def watch(event, arguments):
+    if event in ("open", "os.listdir", "os.scandir") and arguments and isinstance(arguments[0], (str, bytes)):
+        path = os.path.abspath(os.fsdecode(arguments[0]))
+        if not path.startswith(ours) and path not in ("/etc/localtime", "/dev/null"):
+            opened.append(path)
+
+from nginxtls.cli import main
+sys.addaudithook(watch)
+sys.argv = ["nginxtls", *sys.argv[2:]]
+try:
+    main()
+finally:
+    print(*opened, sep="\\n", file=sys.stderr)
+"""
+
+MAIN = """\
+events { }
+http {
+    include /etc/passwd;
+    include ../outside/secret.conf;
+    include ../../../../../../../../../../etc/hostname;
+    include /etc/*.conf;
+    include /proc/self/environ;
+    include /**/**/**/*;
+    include ../outside/*.conf;
+    include linked/*.conf;
+    include conf.d/*.conf;
+    include loop.conf;
+    server {
+        listen 443 ssl;
+        ssl_certificate /etc/ssl/certs/ca-certificates.crt;
+        ssl_certificate_key /etc/shadow;
+        ssl_dhparam /dev/zero;
+        ssl_session_ticket_key /dev/urandom;
+        ssl_password_file /etc/shadow;
+        ssl_trusted_certificate ../outside/secret.pem;
+        ssl_client_certificate link.pem;
+        ssl_crl linked/secret.pem;
+        ssl_stapling_file pipe.pem;
+        location / { proxy_pass https://a.example; proxy_ssl_trusted_certificate ../outside/secret.pem; }
+    }
+    server { listen 444 ssl; ssl_certificate pipe.pem; ssl_certificate_key pipe.pem; }
+    server { listen 445 ssl; ssl_certificate /dev/stdin; ssl_certificate_key "engine:x:y"; }
+    server { listen 446 ssl; ssl_certificate link.pem; ssl_certificate_key linked/secret.pem; }
+}
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A repository that tries to get out, beside a folder with what it is after."""
+    outside, tree = tmp_path / "outside", tmp_path / "tree"
+    (tree / "conf.d").mkdir(parents=True)
+    (tree / ".git").mkdir()
+    outside.mkdir()
+    (outside / "secret.conf").write_text("ssl_protocols SSLv3;\n")
+    (outside / "secret.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
+    (tree / "nginx.conf").write_text(MAIN)
+    (tree / "loop.conf").write_text("include loop.conf; include nginx.conf;\n")
+    (tree / "Dockerfile").write_text("FROM nginx\nCOPY ../outside /etc/nginx\nCOPY / /etc/nginx/x/\n")
+    (tree / "compose.yml").write_text("image: nginx\nvolumes:\n  - ../outside:/etc/nginx\n  - /:/etc/nginx/y\n")
+    for name, target in {
+        "link.pem": "../outside/secret.pem",
+        "linked": "../outside",
+        ".gitignore": "../outside/secret.conf",
+        "mime.types": "/etc/passwd",
+        "conf.d/passwd.conf": "/etc/passwd",
+        "conf.d/secret.conf": "../../outside/secret.conf",
+        "conf.d/zero.conf": "/dev/zero",
+        "conf.d/gone.conf": "nowhere",
+        "conf.d/self.conf": "self.conf",
+        "conf.d/root": "/",
+        "conf.d/up.conf": "..",
+    }.items():
+        (tree / name).symlink_to(target)
+    os.mkfifo(tree / "pipe.pem")
+    os.mkfifo(tree / "conf.d/pipe.conf")
+    return tree
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "."),
+        ("check", "nginx.conf"),
+        ("check", "conf.d/secret.conf", "link.pem", "conf.d/passwd.conf"),
+        ("check", ".", "--map", "/etc/nginx=conf.d"),
+        ("check", ".", "--root", "."),
+        ("inventory", "."),
+    ],
+    ids=" ".join,
+)
+def test_nothing_outside_of_the_tree_is_opened(tree: Path, arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, str(tree), *arguments],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    opened = [line for line in done.stderr.splitlines() if line.startswith("/")]
+    assert not opened
+    assert "Traceback" not in done.stderr
+    assert "SSLv3" not in done.stdout
+
+
+def test_the_watch_sees_what_is_opened(tree: Path) -> None:
+    """Else the test above could not fail."""
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, str(tree), "check", "../outside/secret.conf", "--no-config"],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert str(tree.parent / "outside" / "secret.conf") in done.stderr.splitlines()
+    assert "SSLv3" in done.stdout
+
+
+def test_tools_files_that_are_pipes_do_not_hold_up(tree: Path) -> None:
+    (tree / ".gitignore").unlink()
+    os.mkfifo(tree / ".gitignore")
+    os.mkfifo(tree / ".nginxtls.yaml")
+    done = subprocess.run(
+        [sys.executable, "-m", "nginxtls", "check", ".", "-q"],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "leads back" in done.stdout

@@ -1,0 +1,125 @@
+"""Templates as a whole: every branch is looked at, none is held against its rival, and what is unknown stays so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import nginxtls
+from nginxtls.settings import Settings
+
+Found = Callable[..., list[str]]
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Found:
+    """``found("server { … }")``: what is told of a template with this in http, each as ``line rule``."""
+
+    def check(http: str, **options: object) -> list[str]:
+        (tmp_path / "nginx.conf.j2").write_text(f"events {{ }}\nhttp {{\n{http}\n}}\n")
+        report = nginxtls.check(tmp_path, settings=Settings(), **options)  # type: ignore[arg-type]
+        assert not report.failures
+        return [f"{finding.location.span.line} {finding.rule}" for finding in report.findings]
+
+    return check
+
+
+HEAD = "listen 443 ssl; ssl_certificate a.pem; ssl_certificate_key a.key;"
+HSTS = 'add_header Strict-Transport-Security "max-age=63072000" always;'
+
+ALTERNATIVES = [
+    ("{% if a %}", "{% elif b %}", "{% else %}", "{% endif %}"),
+    ("<% if a -%>", "<% elsif b -%>", "<% else -%>", "<% end -%>"),
+    ("<% if $a { -%>", "<% } elsif $b { -%>", "<% } else { -%>", "<% } -%>"),
+    ("{{ if .A }}", "{{ else if .B }}", "{{ else }}", "{{ end }}"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "third", "end"), ALTERNATIVES)
+def test_each_branch_is_looked_at_and_none_against_another(
+    found: Found, first: str, second: str, third: str, end: str
+) -> None:
+    assert found(
+        f"server {{ {HEAD} {HSTS}\n"
+        f"{first}\nssl_protocols TLSv1.3;\n"
+        f"{second}\nssl_protocols TLSv1.2;\nssl_ciphers AES128-SHA;\n"
+        f"{third}\nssl_protocols TLSv1.1 TLSv1.2;\n{end}\n}}"
+    ) == ["7 missing-tls13", "8 missing-aead", "8 missing-forward-secrecy", "10 missing-tls13", "10 legacy-protocol"]
+
+
+def test_alternative_servers_of_one_name_are_no_conflict(found: Found) -> None:
+    one = f"server {{ {HEAD} {HSTS} server_name a.example; }}"
+    assert found(f"{{% if x %}}\n{one}\n{{% else %}}\n{one}\n{{% endif %}}") == []
+    # Conditions are not understood: these two may exclude each other.
+    assert found(f"{{% if f == 'x' %}}\n{one}\n{{% endif %}}\n{{% if f in ['y'] %}}\n{one}\n{{% endif %}}") == []
+    # These stand together whenever the inner one is there at all.
+    twice = f"{{% if x %}}\n{one}\n{{% if y %}}\n{one}\n{{% endif %}}\n{{% endif %}}"
+    assert found(twice, select=["conflicting-server-name"]) == ["6 conflicting-server-name"]
+
+
+def test_listens_of_rival_conditions_are_no_conflict(found: Found) -> None:
+    site = f"{HSTS} ssl_certificate a.pem; ssl_certificate_key a.key;"
+    assert (
+        found(
+            f"server {{\n{{% if a %}}\nlisten 443 ssl;\n{{% endif %}}\n{site} }}\n"
+            f"server {{\n{{% if b %}}\nlisten 443 ssl;\n{{% endif %}}\n{site} }}"
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["{{ extra }}", "<%= extra %>", "${EXTRA}", "{% for h in headers %}\nadd_header {{ h }};\n{% endfor %}"]
+)
+def test_what_a_template_may_add_is_not_missing(found: Found, line: str) -> None:
+    site = f"server {{ {HEAD} server_name a.example;\n"
+    assert "3 missing-hsts" in found(f"{site}}}")
+    assert "3 missing-hsts" not in found(f"{site}{line}\n}}")
+
+
+def test_a_header_under_a_condition_is_not_missing(found: Found) -> None:
+    site = f"server {{ {HEAD} server_name a.example;\n{{% if hsts %}}\n{HSTS}\n{{% endif %}}\n}}"
+    assert found(site) == []
+
+
+def test_a_condition_around_an_include_is_one_around_what_it_brings(found: Found, tmp_path: Path) -> None:
+    (tmp_path / "old.conf").write_text("ssl_protocols TLSv1.1;\n")
+    rest = "{% if old %}\ninclude old.conf;\n{% else %}\nssl_protocols TLSv1.3;\n{% endif %}"
+    site = f"server {{ {HEAD} {HSTS}\n{rest}\n}}"
+    assert found(site) == ["1 missing-tls13", "1 legacy-protocol"]
+
+
+def test_a_block_with_alternative_heads_is_not_half_a_block(found: Found) -> None:
+    text = (
+        f"{{% if tls %}}\nserver {{ {HEAD}\n{{% else %}}\nserver {{ listen 80;\n{{% endif %}}\n"
+        f"server_name a.example; {HSTS}\nlocation / {{ return 204; }}\n}}\n"
+        "server { listen 80; server_name b.example; return 301 https://b.example$request_uri; }"
+    )
+    assert found(text, ignore=["hsts-over-http"]) == []
+
+
+def test_what_rests_on_a_default_is_likely_and_not_edited(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf.j2").write_text(
+        "server { listen 443 ssl;\nssl_protocols {{ p | default('TLSv1.1 TLSv1.2') }};\n"
+        "ssl_ciphers {{ c | default('RC4-SHA:ECDHE-RSA-AES128-GCM-SHA256') }};\nssl_prefer_server_ciphers {{ x }};\n}\n"
+        "server { listen 8443 ssl;\nssl_protocols TLSv1.1 TLSv1.2;\n}\n"
+    )
+    report = nginxtls.check(tmp_path, settings=Settings())
+    found = {(f.location.span.line, f.rule): (f.confidence.value, f.fix is not None) for f in report.findings}
+    assert found[2, "missing-tls13"] == ("likely", False)
+    assert found[3, "rc4-cipher"] == ("likely", False)
+    assert found[7, "missing-tls13"] == ("certain", True)
+    assert any("default" in note for finding in report.findings[:1] for note in finding.notes)
+
+
+def test_many_conditions_take_no_time(found: Found) -> None:
+    sites = "\n".join(
+        f"{{% if c{number} %}}\nserver {{ {HEAD} {HSTS} server_name s{number}.example; }}\n{{% endif %}}"
+        for number in range(300)
+    )
+    start = time.process_time()
+    assert found(sites) == []
+    assert time.process_time() - start < 5
