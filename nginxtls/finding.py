@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
     from nginxtls.rule import Rule
-    from nginxtls.syntax.tree import SourceFile, Span
+    from nginxtls.syntax.tree import Directive, SourceFile, Span
 
 
 class Severity(enum.IntEnum):
@@ -88,15 +88,18 @@ class Finding(NamedTuple):
     fingerprint: str = ""
     suppressed: str | None = None
     """Why it is not told: ``None`` (it is told), ``"baseline"``, or ``"ignored"`` / ``"ignored: reason"``."""
-    also: tuple[Location, ...] = ()
+    also: tuple[tuple[Directive, int | None], ...] = ()
     """Other places with the same fault, as lines that name the same file: it is told once, at the first asked for."""
 
     def among(self, files: Container[SourceFile]) -> Finding | None:
         """It at the first of its places that is in one of these files, or None."""
         if self.location.file in files:
             return self
-        place = next((each for each in self.also if each.file in files), None)
-        return self.but(location=place) if place else None
+        for directive, arg in self.also:
+            if directive.file in files:
+                span = directive.span if arg is None else directive.arg_span(arg)
+                return self.but(location=Location(directive.file, span))
+        return None
 
     def but(self, **changes: object) -> Finding:
         """A copy with some fields changed."""

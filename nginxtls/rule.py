@@ -136,7 +136,7 @@ class Rule:
             endpoints=tuple(endpoints),
             confidence=confidence or self.confidence,
             security_severity=self.security_severity,
-            also=tuple(locate(each, arg) for each in also),
+            also=tuple((each, arg) for each in also),
         )
 
 

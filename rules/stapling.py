@@ -78,8 +78,10 @@ def subjects(bundles: Iterable[ServedBundle]) -> str:
 
 def stapled_answer(bundle: ServedBundle, endpoint: Endpoint) -> tuple[Answer | None, str]:
     """What ssl_stapling_file says of a certificate, and why clients can make nothing of it; both empty if unknown."""
-    setting = endpoint.tls.setting("ssl_stapling_file")
     configuration, leaf = endpoint.server.configuration, bundle.leaf
+    if not configuration.directives("ssl_stapling_file"):
+        return None, ""
+    setting = endpoint.tls.setting("ssl_stapling_file")
     if not endpoint.tls.setting("ssl_stapling").enabled or setting.origin is None or not setting.known or leaf is None:
         return None, ""
     response, _ = configuration.read_ocsp(setting.value, setting.origin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Problem", "SourceFile", "Span", "Tree"]
+
+
+_LINE_END = re.compile(r"\r\n?|\n")
 
 
 class Span(NamedTuple):
@@ -135,10 +139,7 @@ class SourceFile:
         """Offsets at which lines begin. A line ends with LF, CRLF or a lone CR."""
         starts = self._line_starts
         if starts is None:
-            starts = [0]
-            for line in _lines(self.text):
-                starts.append(starts[-1] + line)
-            self._line_starts = starts
+            starts = self._line_starts = [0, *(end.end() for end in _LINE_END.finditer(self.text))]
         return starts
 
     def position(self, offset: int) -> tuple[int, int]:
@@ -322,20 +323,3 @@ class Tree:
             for file in self.includes[directive]:
                 if file is not directive.file and file not in active:
                     yield from self._expand(file.directives, (*active, directive.file), all_branches=all_branches)
-
-
-def _lines(text: str) -> Iterator[int]:
-    """The lengths of all lines but the last, ends included."""
-    start = 0
-    if "\r" not in text:
-        while (end := text.find("\n", start)) >= 0:
-            yield end + 1 - start
-            start = end + 1
-        return
-    position, size = 0, len(text)
-    while position < size:
-        character = text[position]
-        position += 1
-        if character == "\n" or (character == "\r" and text[position : position + 1] != "\n"):
-            yield position - start
-            start = position
