@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from nginxtls.finding import Endpoint, Failure, Location, NotChecked, Report, Severity
 from nginxtls.fingerprint import fingerprinted
@@ -13,6 +12,7 @@ from nginxtls.registry import choose, find_rule
 from nginxtls.rule import Rule
 from nginxtls.suppression import Suppressions
 from nginxtls.tempering import tempered
+from nginxtls.visiting import stopped, visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -67,12 +67,12 @@ def lint(
             failures[failure.location, failure.reason] = failure
         try:
             for configuration in subject.configurations:
-                found += _once(_visit(configuration, chosen, failures))
+                found += _once(visit(configuration, chosen, failures))
             rows += (e for e in subject.configuration.endpoints if _is_row(e, asked))
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
         except Exception as error:
             main = subject.configuration.tree.roots[0].name
-            failures[main] = Failure(main, f"the model {_stopped(error)}", help="this is our fault: please report it")
+            failures[main] = Failure(main, f"the model {stopped(error)}", help="this is our fault: please report it")
     found = [_judged(finding, severities) for finding in fingerprinted(sorted(_once(found), key=_order))]
     found = [tempered(told) for finding in found if (told := finding.among(asked)) is not None]
     ignored = _path_ignores(settings, rules)
@@ -97,67 +97,6 @@ def lint(
         servers=sum(not server.fragment for c in configurations for server in c.servers),
         certificates=certificates,
         gone=baseline.gone(found, looked_for) if baseline else (),
-    )
-
-
-# -- visiting ----------------------------------------------------------------------------------------------------------
-
-_THINGS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
-    ("check_configuration", lambda configuration: (configuration,)),
-    ("check_server", lambda configuration: configuration.servers),
-    ("check_endpoint", lambda configuration: configuration.endpoints),
-    ("check_bundle", lambda configuration: [b for b in configuration.bundles if b.bundle is not None]),
-    ("check_upstream", lambda configuration: configuration.upstreams),
-)
-
-
-def _visit(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
-    """Call each hook that a rule overrides with each thing of its kind. A rule that breaks is told once; all go on."""
-    found: list[Finding] = []
-    for hook, things in _THINGS:
-        wanting = [rule for rule in rules if getattr(type(rule), hook) is not getattr(Rule, hook)]
-        fitting: dict[frozenset[str] | None, list[tuple[Rule, Callable[[Any], Iterable[Finding]]]]] = {}
-        for thing in things(configuration) if wanting else ():
-            mentions = thing.mentions if hook in ("check_server", "check_configuration") else None
-            if mentions not in fitting:
-                fitting[mentions] = [(rule, getattr(rule, hook)) for rule in wanting if _speaks(rule, mentions)]
-            for rule, check in fitting[mentions]:
-                try:
-                    found.extend(check(thing))
-                except Exception as error:
-                    failures.setdefault(rule.name, _broken(rule, error))
-    for rule in rules:
-        for name in rule.directives:
-            for directive in configuration.directives(name):
-                try:
-                    found.extend(rule.check_directive(directive, configuration))
-                except Exception as error:
-                    failures.setdefault(rule.name, _broken(rule, error))
-    return found
-
-
-def _speaks(rule: Rule, mentions: frozenset[str] | None) -> bool:
-    """Whether a rule can have anything to say of what has just these directives."""
-    if mentions is None or not rule.needs or not mentions.isdisjoint(rule.needs):
-        return True
-    patterns = [need for need in rule.needs if "*" in need]
-    return any(fnmatchcase(name, pattern) for pattern in patterns for name in mentions)
-
-
-def _stopped(error: Exception) -> str:
-    """What was raised and where. Its message is not shown: who knows what is in it."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" in {os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}" if trace else ""
-    return f"stopped with {type(error).__name__}{place}"
-
-
-def _broken(rule: Rule, error: Exception) -> Failure:
-    return Failure(
-        f"rule {rule.name}",
-        _stopped(error),
-        help=f"this is a fault of the rule: please report it; until then --ignore {rule.name}",
     )
 
 

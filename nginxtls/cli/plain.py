@@ -42,7 +42,7 @@ class _Plain:
         if value is None and (param.multiple or param.nargs == -1):
             return ()
         words = value if isinstance(value, (list, tuple)) else (value,)
-        if all(each is None or isinstance(each, (bool, Enum)) or _is_text(each, param) for each in words):
+        if all(each is None or isinstance(each, (int, Enum)) or _is_text(each, param) for each in words):
             return value
         return self.make().coerce(value, param=param, ctx=ctx)
 

@@ -30,10 +30,10 @@ def headers(scope: Scope) -> tuple[Header, ...]:
     A level with any add_header of its own inherits none, unless ``add_header_inherit merge`` (since 1.29.3) adds the
     outer ones after its own; ``off`` inherits none in any case (measured on 1.30.6).
     """
-    found = scope.derived.get("headers")
+    found = scope.headers
     if found is None:
-        found = scope.derived["headers"] = _headers(scope)
-    return found  # type: ignore[return-value]
+        found = scope.headers = _headers(scope)
+    return found
 
 
 def _headers(scope: Scope) -> tuple[Header, ...]:

@@ -42,6 +42,8 @@ _EXACT = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 def read_name(text: str, directive: Directive | None = None, arg: int = 0) -> ServerName:
     """Classify a word of server_name as ngx_http_server_names() and ngx_hash_add_key() do."""
     lower = text.lower()
+    if lower == text:
+        lower = text  # one text for both
     if _EXACT.fullmatch(lower):
         return ServerName(text, "exact", lower, directive, arg)
     if UNKNOWN in text or lower == "$hostname":

@@ -14,7 +14,7 @@ from nginxtls.model.sockets import Listen, Socket, read_listen
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nginxtls.model.certificates import ServedBundle
     from nginxtls.model.configuration import Configuration
@@ -105,7 +105,7 @@ class VirtualServer:
         self.scope = scope
         self.fragment = fragment
         self.sockets: list[Socket] = []
-        self._located: dict[tuple[Directive, Location | None], Location] = {}
+        self._located: dict[tuple[Directive, Location | None], Location] | None = None
 
     def __repr__(self) -> str:
         return f"<server {self.title} at {self.place}>"
@@ -276,6 +276,8 @@ class VirtualServer:
 
     def location(self, directive: Directive, parent: Location | None) -> Location:
         """The location of a block, made once."""
+        if self._located is None:
+            self._located = {}
         found = self._located.get((directive, parent))
         if found is None:
             found = self._located[directive, parent] = Location(directive, self, parent)
@@ -374,7 +376,7 @@ class VirtualServer:
         return chosen, sure
 
 
-def _blocks(own: Mapping[str, list[Directive]], kinds: Iterable[str]) -> Iterator[Directive]:
+def _blocks(own: Mapping[str, Sequence[Directive]], kinds: Iterable[str]) -> Iterator[Directive]:
     """The blocks of these kinds in a level, the last first."""
     return (block for kind in kinds for block in reversed(own.get(kind, ())) if block.block is not None)
 

@@ -9,8 +9,9 @@ from nginxtls.model.versions import default_protocols
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from nginxtls.model.headers import Header
     from nginxtls.model.versions import NginxVersion
     from nginxtls.syntax.tree import Directive, Tree
 
@@ -87,7 +88,7 @@ class Scope:
         "_all_branches",
         "_settings",
         "certain",
-        "derived",
+        "headers",
         "kind",
         "left_out",
         "level",
@@ -113,37 +114,28 @@ class Scope:
         self.parent = parent
         self.certain: bool = certain and (parent is None or parent.certain)
         """Whether all that stands in this level and around it is known."""
-        own: dict[str, list[Directive]] = {}
-        for directive in directives:
-            name = directive.name
-            if name in own:
-                own[name].append(directive)
-            else:
-                own[name] = [directive]
+        self.own = own = _by_name(directives)
         if "include" in own or tree.holds is not None:
-            own = {}
-            for directive in tree.expand(directives):
-                own.setdefault(directive.name, []).append(directive)
-        self.own = own
+            self.own = own = _by_name(tree.expand(directives))
         self.left_out = tree.left_out(directives)
         """The names of the lines that a template may add to this level."""
         if UNKNOWN in "".join(own):
-            self.left_out.add(UNKNOWN)
+            self.left_out |= {UNKNOWN}
         if "include" in own or self.left_out:
             self.certain = False
         self._all_branches = tree.holds is None
         self._settings: dict[str, Setting] = {}
-        self.derived: dict[str, object] = {}
-        """What others work out of this level once, by name."""
+        self.headers: tuple[Header, ...] | None = None
+        """What ``headers.headers`` works out of this level, once."""
 
     def first(self, name: str) -> Directive | None:
         """The first directive of that name in this very level."""
         lines = self.own.get(name)
         return lines[0] if lines else None
 
-    def all(self, name: str) -> list[Directive]:
+    def all(self, name: str) -> Sequence[Directive]:
         """All directives of that name in this very level, in order."""
-        return self.own.get(name, [])
+        return self.own.get(name, ())
 
     def may_have(self, name: str) -> bool:
         """Whether a template may add a line of that name to this level."""
@@ -184,3 +176,18 @@ class Scope:
             return default_protocols(self.nginx)
         default = default_of(self.kind, name)
         return () if default is None else (default,)
+
+
+def _by_name(directives: Iterable[Directive]) -> dict[str, Sequence[Directive]]:
+    """The directives of a level by name. Most names stand once, and a tuple of one is made sooner than a list."""
+    own: dict[str, Sequence[Directive]] = {}
+    for directive in directives:
+        name = directive.name
+        lines = own.get(name)
+        if lines is None:
+            own[name] = (directive,)
+        elif isinstance(lines, list):
+            lines.append(directive)
+        else:
+            own[name] = [*lines, directive]
+    return own

@@ -24,7 +24,7 @@ MAX_DEPTH = 200
 MAX_PROBLEMS = 50
 """More faults than this in one file are not told."""
 
-MAX_SHARED, MAX_KNOWN = 100, 20_000
+MAX_SHARED, MAX_KNOWN = 100, 5_000
 """What was read from so many directives of fewer characters is kept, for those of the same text."""
 
 _PLAIN = re.compile(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Problem", "SourceFile", "Span", "Tree"]
 
 
+_NOTHING: frozenset[str] = frozenset()
 _LINE_END = re.compile(r"\r\n?|\n")
 
 
@@ -293,16 +294,16 @@ class Tree:
         """Whether all conditions of a directive hold."""
         return self.holds is None or not directive.branch or self.holds.issuperset(directive.branch)
 
-    def left_out(self, directives: Iterable[Directive]) -> set[str]:
+    def left_out(self, directives: Iterable[Directive]) -> frozenset[str]:
         """The names of those directives, and of what they include, that are not shown and yet may be there."""
         if self.holds is None:
-            return set()
-        return {
+            return _NOTHING
+        return frozenset(
             directive.name
             for directive in self._expand(directives, (), all_branches=True)
             if not self.shows(directive)
             and not any((key, 1 - number) in self.holds for key, number in directive.branch)
-        }
+        )
 
     def expand(self, directives: Iterable[Directive]) -> Iterator[Directive]:
         """The directives in nginx's order, each include replaced by what it brings in. Cycles are cut."""
