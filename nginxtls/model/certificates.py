@@ -58,7 +58,7 @@ class ServedBundle:
     def _loaded(self) -> tuple[Bundle | None, str]:
         return self.configuration.read_bundle(self.path, self.directive)
 
-    @property
+    @cached_property
     def bundle(self) -> Bundle | None:
         return self._loaded[0]
 
@@ -66,7 +66,7 @@ class ServedBundle:
     def unreadable(self) -> str:
         return self._loaded[1]
 
-    @property
+    @cached_property
     def leaf(self) -> Certificate | None:
         """The first certificate of the file, which nginx takes for the leaf."""
         return self.bundle.certificates[0] if self.bundle and self.bundle.certificates else None

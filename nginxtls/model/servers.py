@@ -218,7 +218,7 @@ class VirtualServer:
         """A certificate is in force: own or inherited."""
         return bool(self.setting("ssl_certificate").directives)
 
-    @property
+    @cached_property
     def has_tls_context(self) -> bool:
         """nginx makes a TLS context for it; else the default server's serves its names (measured, all generations)."""
         return self.has_certificate or self.rejects_handshake

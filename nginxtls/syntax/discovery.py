@@ -10,7 +10,7 @@ from nginxtls.finding import Failure, NotChecked
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.dumps import MARK, is_dump, split_dump
 from nginxtls.syntax.files import Unreachable, display_name
-from nginxtls.syntax.fragments import classify, is_nginx, may_be_nginx
+from nginxtls.syntax.fragments import classify, is_nginx, is_whole, may_be_nginx
 from nginxtls.syntax.reading import Reader, find_cycles, follow_in_dump, source
 from nginxtls.syntax.tree import Directive, SourceFile, Tree
 from nginxtls.syntax.walking import Candidate, walk
@@ -123,7 +123,8 @@ class _Discovery:
 
     def take_file(self, candidate: Candidate) -> None:
         path = candidate.path
-        located = self.files.real(path)
+        read = self.reader.parsed.get(path)
+        located = read.path if isinstance(read, SourceFile) and read.path else self.files.real(path)
         if isinstance(located, Unreachable):
             self.refuse(candidate, located)
             return
@@ -223,8 +224,8 @@ class _Discovery:
     # -- trees ------------------------------------------------------------------------------------------------------
 
     def build_trees(self) -> None:
-        kinds = {file: classify(file) for file in self.asked}
-        mains = [file for file, (kind, _) in kinds.items() if kind == "full"]
+        named = set(self.asked)
+        mains = [file for file in self.asked if is_whole(file)]
         trees: list[tuple[SourceFile, Tree, str]] = []
         placed: set[SourceFile] = set()
         self.add_mains(mains, trees, placed)
@@ -233,7 +234,7 @@ class _Discovery:
             self.add_mains(self.mains_above(rest), trees, placed)
             rest = [file for file in rest if file not in placed]
         included: set[SourceFile] = {
-            file for main, tree, _ in trees for file in tree.files if file is not main and file in kinds
+            file for main, tree, _ in trees for file in tree.files if file is not main and file in named
         }
         for _, tree, _ in trees:
             for file in tree.files:
@@ -245,7 +246,7 @@ class _Discovery:
             if asked and main not in included:
                 kind, context = classify(main)
                 self.sources.trees.append(LoadedTree(tree, kind, context, base, asked))
-        self.add_fragments(rest, kinds)
+        self.add_fragments(rest, {file: classify(file) for file in rest})
         for file, where in self.extracted:
             kind, context = classify(file)
             if where is not None and kind == "snippet":
