@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nginxtls.errors import Trouble, nearest
 from nginxtls.finding import Failure
@@ -190,6 +191,26 @@ def report(
         at=moment,
         root=str(repository_of(Path.cwd()) or Path.cwd()),
     )
+
+
+def kept_report(paths: Sequence[str], settings: Settings, progress: Callable[[str], None], **options: Any) -> Report:
+    """``report`` at the present moment, from the cache if nothing that it rests on has changed."""
+    from nginxtls import __version__
+    from nginxtls.cache import Cache
+    from nginxtls.journal import Journal
+    from nginxtls.moment import Moment
+
+    start, clock = time.monotonic(), time.time_ns()
+    key = repr((__version__, sys.version, os.getcwd(), os.geteuid(), list(paths), settings, options))
+    cache, now = Cache(key), Moment.now_watched()
+    found = cache.find(now.bounds.now)
+    if found is not None:
+        root = str(repository_of(Path.cwd()) or Path.cwd())
+        return found._replace(seconds=time.monotonic() - start, at=now.bounds.now, root=root)
+    with Journal(clock) as journal:
+        made = report(paths, settings, at=now, progress=progress, **options)
+    cache.keep(made, journal, now.bounds)
+    return made._replace(at=now.bounds.now)
 
 
 def lint_reading(reading: Reading, settings: Settings) -> Report:

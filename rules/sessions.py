@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.grouping import (
@@ -413,10 +414,13 @@ class StaticTicketKey(Rule):
             )
         else:
             status = files.stat(directive.args[0], configuration.base)
-            days = (configuration.at.timestamp() - getattr(status, "st_mtime", configuration.at.timestamp())) / DAY
-            if days <= 1:
+            changed = getattr(status, "st_mtime", None)
+            if changed is None:
                 return
-            message = f"this ticket key was not changed for {int(days)} days"
+            age = configuration.at - datetime.fromtimestamp(changed, timezone.utc)
+            if age <= timedelta(days=1):
+                return
+            message = f"this ticket key was not changed for {age.days} days"
         yield self.at(directive, message, arg=0, help="remove it, and set ssl_session_cache shared:SSL:10m;")
 
 

@@ -1,0 +1,279 @@
+"""Reports kept between runs: as long as nothing that a run looked at has changed, the next one says the same.
+
+An entry holds what was found, in JSON, with the state of every file and folder that was looked at (``journal``), of the
+code that looked, and for which time it holds (``moment``). Anything else, and the run is made anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nginxtls.finding import Confidence, Edit, Finding, Fix, Label, Location, NotChecked, Report, Severity
+from nginxtls.journal import state_of, unchanged
+from nginxtls.syntax.decoding import decode
+from nginxtls.syntax.tree import SourceFile, Span
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from nginxtls.journal import Journal, State
+    from nginxtls.moment import Bounds
+    from nginxtls.rule import Rule
+
+LEAST_FILES = 50
+"""Reports on fewer files are not kept: they are made as soon as they are looked up."""
+MOST_ENTRIES, MOST_BYTES = 16, 64 << 20
+"""So much is kept at most; what was not used for longest goes first."""
+
+
+def folder() -> Path:
+    """The user's folder for it; made readable to nobody else."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("nginxtls") / "reports"
+
+
+class Cache:
+    """The entry of one request: ``key`` says all that the run was asked, the version and the working directory too."""
+
+    def __init__(self, key: str, place: Path | None = None) -> None:
+        self.key = key
+        self.place = folder() if place is None else place
+        self.path = self.place / f"{zlib.crc32(key.encode('utf-8', 'surrogatepass')):08x}.json"
+
+    def find(self, now: datetime) -> Report | None:
+        """The report of an earlier run, if it still holds."""
+        data = self._read()
+        try:
+            if data is None or data["key"] != self.key or not data["since"] <= now.timestamp() < data["until"]:
+                return None
+            if not unchanged(_joined(data["states"]), data["lists"]) or data["code"] != _code(data["code"]):
+                return None
+            report = _report(data["report"])
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            return None
+        os.utime(self.path)
+        return report
+
+    def keep(self, report: Report, journal: Journal, bounds: Bounds) -> None:
+        """Write an entry, where the report can be kept. That it cannot be written is no fault of the run."""
+        if report.files < LEAST_FILES or report.failures or journal.is_racy:
+            return
+        try:
+            kept = _plain(report)
+        except _CannotBeKeptError:
+            return
+        data = {
+            "key": self.key,
+            "since": bounds.since.timestamp() if bounds.since.year > 1 else 0,
+            "until": bounds.until.timestamp(),
+            "code": _code(_modules()),
+            "states": _split({path: state for path, state in journal.states.items() if path.startswith("/")}),
+            "lists": list(journal.lists.items()),
+            "report": kept,
+        }
+        try:
+            self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not _is_ours(self.place):
+                return
+            draft = self.path.with_suffix(f".{os.getpid()}")
+            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
+                file.write(json.dumps(data, separators=(",", ":")))
+            draft.replace(self.path)
+            self._tidy()
+        except OSError:
+            pass
+
+    def _read(self) -> dict[str, Any] | None:
+        """The entry as it was written. A folder or a file that others may write is not trusted."""
+        try:
+            if not _is_ours(self.place):
+                return None
+            with open(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="ascii") as file:
+                if not _is_ours(file.fileno()) or os.fstat(file.fileno()).st_size > MOST_BYTES:
+                    return None
+                data = json.load(file)
+        except (OSError, ValueError, RecursionError):
+            return None
+        return data if isinstance(data, dict) else None
+
+    def _tidy(self) -> None:
+        entries = sorted(self.place.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        total = 0
+        for number, path in enumerate(entries):
+            total += path.stat().st_size
+            if number >= MOST_ENTRIES or (total > MOST_BYTES and number):
+                path.unlink()
+
+
+def _is_ours(place: Path | int) -> bool:
+    state = os.stat(place)
+    return state.st_uid == os.geteuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+# -- the code ----------------------------------------------------------------------------------------------------------
+
+
+def _modules() -> dict[str, list[int]]:
+    """The files of all modules that are loaded and no part of Python: our own, and those that rules come from."""
+    library = os.path.dirname(os.__file__) + "/"
+    files = {getattr(module, "__file__", None) for module in [*sys.modules.values()]}
+    ours = (file for file in files if file and not (file.startswith(library) and "-packages/" not in file))
+    return {os.path.abspath(file): [] for file in ours}
+
+
+def _code(files: Mapping[str, object]) -> dict[str, list[int]]:
+    """The state of the code: of modules, and of the folders in which packages are installed."""
+    found = {file: state_of(file) for file in files if not file.startswith(":")}
+    for place in sys.path:
+        try:
+            found[f":{place}"] = [os.stat(place).st_mtime_ns]
+        except OSError:
+            found[f":{place}"] = []
+    return found
+
+
+# -- reports as plain data ---------------------------------------------------------------------------------------------
+
+
+class _CannotBeKeptError(Exception):
+    """Something in a report cannot be made again from what is on the disk."""
+
+
+class _Rules(Mapping[str, "Rule"]):
+    """The rules that ran, by name; loaded when one is looked at."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def __getitem__(self, name: str) -> Rule:
+        from nginxtls.registry import installed_rules
+
+        return installed_rules()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class _Counted(Sequence[Any]):
+    """Rows of which only the number is known: the formats that look at them keep no reports."""
+
+    def __init__(self, count: int) -> None:
+        self.count_of_rows = count
+
+    def __len__(self) -> int:
+        return self.count_of_rows
+
+    def __getitem__(self, index: Any) -> Any:
+        raise IndexError("the rows were not kept")
+
+
+def _plain(report: Report) -> dict[str, Any]:
+    numbers: dict[SourceFile, int] = {}
+
+    def place(location: Location) -> list[int]:
+        file = location.file
+        if file not in numbers:
+            if file.path is None or file.outer is not None or file.first_line != 1:
+                raise _CannotBeKeptError
+            numbers[file] = len(numbers)
+        return [numbers[file], *location.span]
+
+    def finding(found: Finding) -> list[Any]:
+        fix = found.fix
+        return [
+            found.rule,
+            int(found.severity),
+            found.message,
+            place(found.location),
+            found.label,
+            [[place(label.location), label.text] for label in found.labels],
+            found.notes,
+            found.help,
+            fix and [fix.title, [[place(edit.location), edit.replacement] for edit in fix.edits], fix.safe],
+            found.endpoints,
+            found.confidence.value,
+            found.security_severity,
+            found.fingerprint,
+            found.suppressed,
+        ]
+
+    return {
+        "findings": list(map(finding, report.findings)),
+        "suppressed": list(map(finding, report.suppressed)),
+        "not_checked": [[*entry[:2], entry.location and place(entry.location)] for entry in report.not_checked],
+        "rules": list(report.rules),
+        "counts": [len(report.endpoints), report.files, report.servers, report.certificates],
+        "gone": report.gone,
+        "hints": report.hints,
+        "files": [[file.name, file.path] for file in numbers],
+    }
+
+
+def _report(data: dict[str, Any]) -> Report:
+    files = [_read_again(name, path) for name, path in data["files"]]
+
+    def place(numbers: list[int]) -> Location:
+        return Location(files[numbers[0]], Span(*numbers[1:]))
+
+    def finding(row: list[Any]) -> Finding:
+        rule, severity, message, where, label, labels, notes, help, fix, endpoints, confidence, *rest = row
+        return Finding(
+            rule,
+            Severity(severity),
+            message,
+            place(where),
+            label,
+            tuple(Label(place(each), text) for each, text in labels),
+            tuple(notes),
+            help,
+            fix and Fix(fix[0], tuple(Edit(place(each), text) for each, text in fix[1]), fix[2]),
+            tuple(endpoints),
+            Confidence(confidence),
+            *rest,
+        )
+
+    endpoints, *counts = data["counts"]
+    return Report(
+        tuple(map(finding, data["findings"])),
+        _Rules(data["rules"]),
+        tuple(NotChecked(subject, reason, where and place(where)) for subject, reason, where in data["not_checked"]),
+        suppressed=tuple(map(finding, data["suppressed"])),
+        endpoints=_Counted(endpoints),
+        **dict(zip(("files", "servers", "certificates"), counts, strict=True)),
+        gone=tuple(data["gone"]),
+        hints=tuple(data["hints"]),
+    )
+
+
+def _read_again(name: str, path: str) -> SourceFile:
+    with open(path, "rb") as file:
+        text, _ = decode(file.read())
+    if text is None:
+        raise ValueError(path)
+    return SourceFile(name, text, path)
+
+
+def _split(states: Mapping[str, State]) -> dict[str, dict[str, State]]:
+    """States by folder and name: most paths share their folder with others."""
+    found: dict[str, dict[str, State]] = {}
+    for path, state in states.items():
+        folder, _, name = path.rpartition("/")
+        found.setdefault(folder, {})[name] = state
+    return found
+
+
+def _joined(states: Mapping[str, Mapping[str, State]]) -> Iterator[tuple[str, State]]:
+    for folder, names in states.items():
+        for name, state in names.items():
+            yield f"{folder}/{name}", state
