@@ -10,15 +10,18 @@ import builtins
 import io
 import os
 import stat
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 State = list[int]
 """Of a thing on the disk what changes when its content, its place or its rights do; of a link, of where it leads, too;
 of a folder not the times, as only its names count, where they were asked for. Empty if it was not there."""
 
+Look = Callable[[str], os.stat_result]
+_LSTAT, _STAT, _SCANDIR = os.lstat, os.stat, os.scandir
 _LOOKS = ("stat", "lstat", "open", "readlink", "access")
 _LISTS = ("listdir", "scandir")
 RACY = 1_000_000_000
@@ -55,51 +58,50 @@ class Journal:
         setattr(module, name, wrap(own))
 
     def _noting(self, own: Callable[..., Any]) -> Callable[..., Any]:
-        states, lstat, note = self.states, self._own.get((os, "lstat"), os.lstat), self._note
+        states, note = self.states, self._note
 
         def look(path: Any, *args: Any, **options: Any) -> Any:
             if path not in states and isinstance(path, (str, os.PathLike)):
-                note(os.fspath(path), lstat)
+                note(os.fspath(path))
             return own(path, *args, **options)
 
         return look
 
     def _listing(self, own: Callable[..., Any]) -> Callable[..., Any]:
-        lstat, scandir = self._own.get((os, "lstat"), os.lstat), self._own.get((os, "scandir"), os.scandir)
-
         def look(path: Any = ".") -> Any:
             folder = os.path.abspath(os.fspath(path))
-            self._note(folder, lstat)
+            self._note(folder)
             if folder not in self.lists:
-                self.lists[folder] = names_in(folder, scandir)
+                self.lists[folder] = names_in(folder, _SCANDIR)
             return own(path)
 
         return look
 
-    def _note(self, path: str, lstat: Callable[[str], os.stat_result]) -> None:
+    def _note(self, path: str) -> None:
         whole = path if path.startswith("/") else os.path.abspath(path)
-        self.states[path] = self.states[whole] = []  # before: a link is followed by functions that note, too
-        self.states[path] = self.states[whole] = state_of(whole, lstat)
+        self.states[path] = self.states[whole] = state_of(whole, _LSTAT, _STAT)
 
     @property
     def is_racy(self) -> bool:
         """A file changed so shortly before that a further change could not be told."""
         latest = self.since - RACY
-        return any(time > latest for state in self.states.values() for time in (*state[5:7], *state[12:14]))
+        return any(time > latest for state in self.states.values() for time in (*state[5:7], *state[12:]))
 
 
-def state_of(path: str, lstat: Callable[[str], os.stat_result] = os.lstat) -> State:
+def state_of(path: str, lstat: Look = os.lstat, follow: Look = os.stat) -> State:
     """The state of a path."""
     try:
         found = lstat(path)
-        state = [found.st_mode, found.st_uid, found.st_gid, found.st_ino]
-        kind = stat.S_IFMT(found.st_mode)
-        if kind == stat.S_IFDIR:
-            return state
-        state += (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-        return state + state_of(os.path.realpath(path), lstat) if kind == stat.S_IFLNK else state
+        return _state(found) + (_state(follow(path)) if stat.S_ISLNK(found.st_mode) else [])
     except (OSError, ValueError):
         return []
+
+
+def _state(found: os.stat_result) -> State:
+    state = [found.st_mode, found.st_uid, found.st_gid, found.st_ino]
+    if not stat.S_ISDIR(found.st_mode):
+        state += (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return state
 
 
 def names_in(folder: str, scandir: Callable[[str], Any] = os.scandir) -> list[str]:

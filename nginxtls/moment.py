@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 _FIRST, _LAST = (each.replace(tzinfo=timezone.utc) for each in (datetime.min, datetime.max))
-_DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
+_DAY, _SECOND, _LEAST = timedelta(days=1), timedelta(seconds=1), timedelta(microseconds=1)
 
 
 class Bounds:
@@ -18,11 +18,11 @@ class Bounds:
         self.since, self.until = _FIRST, _LAST
 
     def note(self, turn: datetime) -> None:
-        """Something changes at a moment."""
-        if turn > self.now:
-            self.until = min(self.until, turn)
+        """Something changes at a moment, or right after it."""
+        if turn < self.now:
+            self.since = max(self.since, turn + _LEAST)
         else:
-            self.since = max(self.since, turn)
+            self.until = min(self.until, max(turn, self.now + _LEAST))
 
     def note_exact(self) -> None:
         """The very second was looked at."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from nginxtls.errors import Trouble, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from nginxtls.finding import Report
     from nginxtls.report import Options, Revision
 
 
-def outputs(form: str, files: Iterable[str]) -> list[tuple[str, str | None]]:
+def outputs(form: str, files: Sequence[str]) -> list[tuple[str, str | None]]:
     """The formats to write and where to: ``None`` is standard output.
 
     Raises:
@@ -25,7 +25,8 @@ def outputs(form: str, files: Iterable[str]) -> list[tuple[str, str | None]]:
     """
     from nginxtls.report import BUILT_IN, formats
 
-    known = BUILT_IN if form in BUILT_IN and not files else formats()
+    asked = [form, *(text.partition(":")[0] for text in files if ":" in text)]
+    known = BUILT_IN if set(asked) <= set(BUILT_IN) else formats()
     if form not in known:
         help = nearest(form, known) or f"choose one of {', '.join(known)}"
         raise Trouble(f"--format {form}", "there is no such format", help)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from nginxtls.lazy import lazily
 from nginxtls.model.certificates import ServedBundle
 from nginxtls.model.configuration import Configuration
 from nginxtls.model.endpoints import EffectiveTLS, Endpoint, Kind
@@ -41,11 +42,4 @@ __all__ = [
     "variants",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """What not every run needs."""
-    if name not in ("Handshake", "Refusal"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{name.lower()}{'s' * (name == 'Refusal')}"), name)
+__getattr__ = lazily(__name__, handshake="Handshake", refusals="Refusal")

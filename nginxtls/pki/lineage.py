@@ -11,8 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from nginxtls.pki.certificate import Certificate
+if TYPE_CHECKING:
+    from nginxtls.pki.certificate import Certificate
 
 
 @dataclass(frozen=True, slots=True)

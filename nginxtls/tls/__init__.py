@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nginxtls.lazy import lazily
 
 from .ciphers import CipherString, Evaluation, UnknownWord, Word
 from .ciphersuites import Ciphersuites, evaluate_ciphersuites
@@ -49,11 +51,4 @@ __all__ = [
     "without_ciphers",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """The names of policies, which few runs need."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.policy_files"), name)
+__getattr__ = lazily(__name__, policy_files="Effective Objection Policy PolicyError load_policy policies policy")

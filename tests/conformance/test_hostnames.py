@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from nginxtls.pki import certificate, match_hostname
+from nginxtls.pki import match_hostname
+from nginxtls.pki.certificate import certificate
 
 pytestmark = pytest.mark.conformance
 

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from nginxtls.pki import Bundle, Certificate, TrustStore, certificate, read_bundle
+from nginxtls.pki import Bundle, Certificate, TrustStore, read_bundle
+from nginxtls.pki.certificate import certificate
 
 CERTIFICATES = Path(__file__).parents[2] / "fixtures" / "certificates"
 
