@@ -204,6 +204,29 @@ class BrokenChain(_ChainRule):
     help = "take the intermediate that came with this certificate"
 
 
+class MalformedCertificate(_ChainRule):
+    """A certificate of the chain has a part that cannot be decoded, and clients refuse it.
+
+    Its dates, or an extension that decides something. nginx starts: it does not look into certificates (measured).
+
+    Mend: have it issued anew.
+
+    ```nginx bad, certificate: no-dates.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+
+    ```nginx good, certificate: good.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 4.3
+    references = (PATH,)
+    kind = "malformed-certificate"
+    help = "have it issued anew"
+
+
 class UntrustedRoot(Rule):
     """The chain ends at a root that clients do not trust.
 

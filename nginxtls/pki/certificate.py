@@ -154,24 +154,27 @@ class Certificate:
     # Time.
 
     @cached_property
-    def _validity(self) -> tuple[datetime, datetime]:
-        found = []
-        for (tag, value), otherwise in zip(der.elements(self._fields["validity"]), (ALWAYS, NEVER), strict=False):
-            try:
-                found.append(der.time(tag, value))
-            except der.DerError:
-                found.append(otherwise)
-        return (found[0], found[1]) if len(found) == 2 else (ALWAYS, NEVER)
+    def _validity(self) -> tuple[datetime, datetime] | None:
+        try:
+            since, until = (der.time(tag, value) for tag, value in der.elements(self._fields["validity"]))
+        except der.DerError:
+            return None
+        return since, until
+
+    @property
+    def has_dates(self) -> bool:
+        """Its validity is between two dates that can be read; OpenSSL refuses others (errors 13 and 14)."""
+        return self._validity is not None
 
     @property
     def not_before(self) -> datetime:
-        """UTC; the latest time there is (never valid) where it is no date."""
-        return self._validity[0]
+        """UTC; the latest time there is (never valid) where a date cannot be read."""
+        return self._validity[0] if self._validity else ALWAYS
 
     @property
     def not_after(self) -> datetime:
-        """UTC, the last second of validity; the earliest time there is (never valid) where it is no date."""
-        return self._validity[1]
+        """UTC, the last second of validity; the earliest time there is (never valid) where a date cannot be read."""
+        return self._validity[1] if self._validity else NEVER
 
     @property
     def lifetime(self) -> timedelta:
@@ -272,7 +275,7 @@ class Certificate:
 
     @cached_property
     def malformed(self) -> tuple[str, ...]:
-        """Names of the extensions for which OpenSSL refuses it: they cannot be decoded, or stand twice."""
+        """The parts for which OpenSSL refuses it: no dates, and extensions that cannot be decoded or stand twice."""
         decoders: dict[str, Callable[[bytes], Any]] = {
             extensions.BASIC_CONSTRAINTS: extensions.basic_constraints,
             extensions.KEY_USAGE: extensions.key_usage,
@@ -289,7 +292,7 @@ class Certificate:
             for oid, name in extensions.DECISIVE.items()
             if oid in self._extensions and (self._decoded(oid, decoders[oid]) is None or oids.count(oid) > 1)
         ]
-        return tuple(bad)
+        return tuple(bad) if self.has_dates else ("validity", *bad)
 
     @cached_property
     def _basic(self) -> tuple[bool, int | None]:

@@ -237,7 +237,7 @@ class _Search:
                 if not each.self_issued:
                     below += 1
             if each.malformed:
-                yield Reason("broken-chain", place, f'the {each.malformed[0]} of "{name}" cannot be decoded')
+                yield Reason("malformed-certificate", place, f'the {each.malformed[0]} of "{name}" cannot be decoded')
             if each.unknown_critical:
                 text = f'"{name}" has a critical extension that clients do not know: {", ".join(each.unknown_critical)}'
                 yield Reason("unknown-critical-extension", place, text)
@@ -247,9 +247,9 @@ class _Search:
 
     def leaf_faults(self, leaf: Certificate, place: int | None) -> Iterator[Reason]:
         name = leaf.subject_name
-        if leaf.not_after < self.second:
+        if leaf.has_dates and leaf.not_after < self.second:
             yield Reason("expired-certificate", place, f'"{name}" expired on {leaf.not_after:%Y-%m-%d %H:%M} UTC')
-        if leaf.not_before > self.at:
+        if leaf.has_dates and leaf.not_before > self.at:
             text = f'"{name}" is not valid before {leaf.not_before:%Y-%m-%d %H:%M} UTC'
             yield Reason("certificate-not-yet-valid", place, text)
         purposes = leaf.extended_key_usage
@@ -263,9 +263,9 @@ class _Search:
     def ca_faults(self, ca: Certificate, place: int | None, *, anchor: bool) -> Iterator[Reason]:
         name, what = ca.subject_name, "root" if anchor else "intermediate"
         kind = "untrusted-root" if anchor else "expired-intermediate"
-        if ca.not_after < self.second:
+        if ca.has_dates and ca.not_after < self.second:
             yield Reason(kind, place, f'the {what} "{name}" expired on {ca.not_after:%Y-%m-%d %H:%M} UTC')
-        if ca.not_before > self.at:
+        if ca.has_dates and ca.not_before > self.at:
             kind = "untrusted-root" if anchor else "certificate-not-yet-valid"
             yield Reason(kind, place, f'the {what} "{name}" is not valid before {ca.not_before:%Y-%m-%d %H:%M} UTC')
         old_root = anchor and ca.self_signed and ca.version == 1

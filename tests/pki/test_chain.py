@@ -25,6 +25,7 @@ EXPECTED = {
     "oversized-chain": ("untrusted", ("unrelated-certificate", "oversized-chain")),
     "expired": ("untrusted", ("expired-certificate",)),
     "not-yet-valid": ("untrusted", ("certificate-not-yet-valid",)),
+    "no-dates": ("untrusted", ("malformed-certificate",)),
     "expired-intermediate": ("untrusted", ("expired-intermediate",)),
     "no-san": ("trusted", ("no-subject-alt-name",)),
     "rsa1024": ("untrusted", ("weak-key",)),
