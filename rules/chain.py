@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import posixpath
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from nginxtls.rules.bundles import chain_of, faults, is_internal, meant, served_on, tell
+from nginxtls.rules.bundles import chain_of, days, faults, is_internal, meant, moment, served_on, tell
 from nginxtls.rules.renewal import is_leaf_file
 
 from nginxtls.finding import Severity
@@ -313,6 +314,51 @@ class ExpiredIntermediate(_ChainRule):
     references = (PATH,)
     kind = "expired-intermediate"
     help = "put the CA's current intermediate into the file"
+
+
+class IntermediateExpiresSoon(Rule):
+    """An intermediate that clients need ends soon, and before the certificate below it does.
+
+    From that day on every client refuses the chain, however long the leaf is still valid. CAs have a new intermediate
+    long before; the old one stays in the file until somebody looks.
+
+    Soon is less than 30 days, or what `expiry-days` says. Where the leaf ends first nothing is told: its renewal brings
+    the new intermediate. Nor where another path leads to a trusted root.
+
+    Mend: put the CA's current intermediate into the file, or have the certificate issued anew.
+
+    ```nginx bad, certificate: expiring-intermediate.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+
+    ```nginx good, certificate: expiring-intermediate.pem, at: 2026-05-01
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 4.3
+    cwe = (298,)
+    references = (PATH,)
+
+    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+        from nginxtls.pki import renewal_threshold
+
+        chain, configuration = chain_of(bundle), bundle.configuration
+        if chain is None or chain.leaf_place:
+            return
+        now = configuration.at
+        for each in chain.path[1:]:
+            left = each.not_after - now
+            soon = timedelta() <= left < renewal_threshold(each, configuration.expiry_days)
+            if soon and each in chain.sent and not each.self_signed and each.not_after < chain.leaf.not_after:
+                yield from tell(
+                    self,
+                    bundle,
+                    f'the intermediate "{each.subject_name}" expires on {moment(each.not_after)}, in {days(left)}',
+                    label=f"the leaf is valid until {moment(chain.leaf.not_after)}",
+                    help="put the CA's current intermediate into the file",
+                )
 
 
 class IntermediateNotACa(_ChainRule):
