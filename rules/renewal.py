@@ -97,6 +97,12 @@ def _leaf(path: str, configuration: Configuration) -> Certificate | None:
     return read_bundle(content, path).leaf
 
 
+@lru_cache(maxsize=4)
+def _used(configuration: Configuration) -> frozenset[Certificate | None]:
+    """The leaves that nginx serves."""
+    return frozenset(bundle.leaf for bundle in configuration.bundles)
+
+
 def newer_on_disk(bundle: ServedBundle) -> tuple[str, Certificate] | None:
     """The newest certificate that an ACME client has got in place of the one in use, and that nginx does not use.
 
@@ -108,14 +114,13 @@ def newer_on_disk(bundle: ServedBundle) -> tuple[str, Certificate] | None:
     fresh = valid_leaf(bundle) is not None and due_for(bundle) is None
     if fresh and client_of(bundle.path) is None and not configuration.sees_machine:
         return None
-    used = {each.leaf for each in configuration.bundles}
     latest = configuration.at - DAY if fresh else configuration.at
     others = [
         (path, other)
         for lineage, path, other in lineages(configuration).get(leaf.dns_names[0].lower(), ())
-        if other not in used and other.not_before <= latest and not (fresh and not _is_of(bundle, lineage))
+        if other is not leaf and other.not_before <= latest and not (fresh and not _is_of(bundle, lineage))
     ]
-    return newer(leaf, others)
+    return newer(leaf, [(path, other) for path, other in others if other not in _used(configuration)])
 
 
 def _is_of(bundle: ServedBundle, lineage: Lineage) -> bool:
