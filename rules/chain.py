@@ -205,6 +205,31 @@ class BrokenChain(_ChainRule):
     help = "take the intermediate that came with this certificate"
 
 
+class DeadEndPath(_ChainRule):
+    """One of two certificates for the same CA leads nowhere, and clients with OpenSSL follow it and refuse the chain.
+
+    A cross-signed CA has several certificates with one name and one key. Browsers try each; OpenSSL (curl, Python, PHP,
+    most servers) takes the first in the file that is valid today, and does not come back if it leads to no root that it
+    trusts (measured on 3.0 and 3.6; those in the trust store come before all that are sent).
+
+    Mend: remove the certificate that leads nowhere, or put the other one before it.
+
+    ```nginx bad, certificate: dead-end.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+
+    ```nginx good, certificate: cross-signed-intermediate.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 4.3
+    references = (PATH, "https://docs.openssl.org/3.5/man1/openssl-verification-options/#certification-path-building")
+    kind = "dead-end-path"
+    help = "remove it, or put the certificate of the same name that leads to a root before it"
+
+
 class MalformedCertificate(_ChainRule):
     """A certificate of the chain has a part that cannot be decoded, and clients refuse it.
 

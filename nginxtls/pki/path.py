@@ -1,7 +1,8 @@
 """The path that a client with an empty cache builds from what a server sends, and why it fails.
 
 Every path through what is sent and trusted is tried (as browsers do), each judged by OpenSSL's rules for a server's
-certificate (crypto/x509/x509_vfy.c and v3_purp.c of 3.x, without `-x509_strict`) at a security level.
+certificate (crypto/x509/x509_vfy.c and v3_purp.c of 3.x, without `-x509_strict`) at a security level. The first path is
+the only one that OpenSSL tries: `build_chain` takes the first issuer that fits and never comes back.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from nginxtls.pki.certificate import Certificate
+from nginxtls.pki.certificate import NEVER, Certificate
 from nginxtls.pki.constraints import violation
 from nginxtls.pki.lifetimes import looks_public
 from nginxtls.pki.signatures import verify
@@ -111,10 +112,12 @@ class _Search:
         self.steps = 0
 
     def run(self) -> PathVerdict:
+        first: _Attempt | None = None
         best: _Attempt | None = None
         for attempt in self.attempts((self.leaf,), unknown=False):
             if attempt.anchored and not attempt.reasons and not attempt.unknown:
-                return PathVerdict("trusted", attempt.path, ())
+                return PathVerdict("trusted", attempt.path, self.dead_end(first, attempt) if first else ())
+            first = first or attempt
             if best is None or attempt.rank > best.rank:
                 best = attempt
         assert best
@@ -125,6 +128,16 @@ class _Search:
             return PathVerdict("untrusted", best.path, best.reasons)
         last = best.path[-1]
         return PathVerdict("untrusted", best.path, best.reasons, last.issuer_name, last.ca_issuers)
+
+    def dead_end(self, first: _Attempt, good: _Attempt) -> tuple[Reason, ...]:
+        """OpenSSL follows a path that fails, though another one would do; none if the first is only not known."""
+        fatal = next((reason for reason in first.reasons if reason.fatal), None)
+        if fatal is None:
+            return ()
+        wrong = next((each for each, other in zip(first.path, good.path, strict=False) if each != other), None)
+        by = f'the "{wrong.subject_name}" that "{wrong.issuer_name}" signed' if wrong else "another path"
+        text = f"clients with OpenSSL go by {by} and refuse it: {fatal.message}"
+        return (Reason("dead-end-path", self.places.get(wrong) if wrong else None, text, fatal=False),)
 
     def attempts(self, path: tuple[Certificate, ...], *, unknown: bool) -> Iterator[_Attempt]:
         """Every path that begins so, each judged."""
@@ -151,7 +164,7 @@ class _Search:
             yield _Attempt(path, (*self.faults(path), self.missing(path)), anchored=False, missing=True)
 
     def issuers(self, certificate: Certificate, path: Sequence[Certificate]) -> list[Certificate]:
-        """Who may have signed it by name, the likeliest first."""
+        """Who may have signed it by name, in the order in which OpenSSL takes them (find_issuer in x509_vfy.c)."""
         name = certificate.issuer_dn.canonical
         keys = {(each.subject_dn.canonical, each.public_key_der) for each in path}
         found = [
@@ -162,13 +175,14 @@ class _Search:
         unique = dict.fromkeys(found)
         return sorted(
             unique,
-            key=lambda each: (
-                not _key_ids_agree(certificate, each),
-                each not in self.trust,
-                not each.not_before <= self.at <= each.not_after,
-                -each.not_after.timestamp() if each.not_after.year > 1970 else 0,
-            ),
+            key=lambda each: (not _likely(certificate, each), each not in self.trust, self.age(each)),
         )
+
+    def age(self, issuer: Certificate) -> float:
+        """Nothing for those that are valid now, which OpenSSL takes in order; else the last to end is the first."""
+        if issuer.not_before <= self.at and self.second <= issuer.not_after:
+            return float("-inf")
+        return -(issuer.not_after - NEVER).total_seconds()
 
     def link_fault(self, certificate: Certificate, issuer: Certificate) -> Reason | bool | None:
         """Why one is not the other's issuer in spite of its name; True if it is, None if that is not known."""
@@ -310,6 +324,12 @@ class _Search:
 
 def _shown(trust: TrustStore) -> str:
     return trust.name if trust.certificates else "any trust store (none was given)"
+
+
+def _likely(certificate: Certificate, issuer: Certificate) -> bool:
+    """X509_check_issued in v3_purp.c, names apart."""
+    usage = issuer.key_usage
+    return _key_ids_agree(certificate, issuer) and (usage is None or "keyCertSign" in usage)
 
 
 def _key_ids_agree(certificate: Certificate, issuer: Certificate) -> bool:

@@ -14,6 +14,8 @@ EXPECTED = {
     "good-rsa": ("trusted", ()),
     "deep": ("trusted", ()),
     "cross-signed": ("trusted", ()),
+    "cross-signed-intermediate": ("trusted", ()),
+    "dead-end": ("trusted", ("dead-end-path",)),
     "leaf-only": ("untrusted", ("missing-intermediate",)),
     "missing-second": ("untrusted", ("missing-intermediate",)),
     "public-leaf-only": ("untrusted", ("missing-intermediate",)),
