@@ -239,6 +239,15 @@ class Certificate:
         found = known("signature", self.signature_algorithm_oid)
         return found[1] or None if found else None
 
+    def fits_key(self, kind: str) -> bool:
+        """A key of this kind could have made its signature (check_sig_alg_match in v3_purp.c)."""
+        name = self.signature_algorithm
+        if kind.startswith("RSA"):
+            return name == "rsassaPss" or (kind == "RSA" and "RSA" in name)
+        if kind in ("EC", "DSA"):
+            return name.lower().startswith({"EC": "ecdsa", "DSA": "dsa"}[kind])
+        return kind in ("unknown", name)
+
     # Extensions.
 
     @cached_property
@@ -380,11 +389,20 @@ class Certificate:
 
     @cached_property
     def self_signed(self) -> bool:
-        """Self-issued, and by its key identifiers signed with its own key (as OpenSSL marks one)."""
-        authority = self.authority_key
-        if not self.self_issued:
+        """Self-issued, and by its identifiers and algorithm signed with its own key (as OpenSSL marks one)."""
+        return self.self_issued and self.names_key_of(self) and self.fits_key(self.key.kind)
+
+    def names_key_of(self, issuer: Certificate) -> bool:
+        """Its authority key identifier and the issuer's own agree in what both say (X509_check_akid in v3_purp.c)."""
+        wanted = self.authority_key
+        if wanted is None:
+            return True
+        if wanted.key_id is not None and issuer.subject_key_id is not None and wanted.key_id != issuer.subject_key_id:
             return False
-        return authority is None or authority.key_id in {None, self.subject_key_id} or self.subject_key_id is None
+        if wanted.serial is not None and wanted.serial != issuer.serial:
+            return False
+        named = next((each.name for each in wanted.issuer if each.name), None)
+        return named is None or named.canonical == issuer.issuer_dn.canonical
 
 
 _FIELDS = ("serial", "algorithm", "issuer", "validity", "subject", "key")

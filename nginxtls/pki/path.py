@@ -187,7 +187,7 @@ class _Search:
     def link_fault(self, certificate: Certificate, issuer: Certificate) -> Reason | bool | None:
         """Why one is not the other's issuer in spite of its name; True if it is, None if that is not known."""
         place = self.places.get(certificate)
-        if not _key_ids_agree(certificate, issuer):
+        if not certificate.names_key_of(issuer):
             text = (
                 f'"{certificate.subject_name}" was signed by another key of "{certificate.issuer_name}" '
                 "than the certificate of that name here: the key identifiers differ"
@@ -329,17 +329,5 @@ def _shown(trust: TrustStore) -> str:
 def _likely(certificate: Certificate, issuer: Certificate) -> bool:
     """X509_check_issued in v3_purp.c, names apart."""
     usage = issuer.key_usage
-    return _key_ids_agree(certificate, issuer) and (usage is None or "keyCertSign" in usage)
-
-
-def _key_ids_agree(certificate: Certificate, issuer: Certificate) -> bool:
-    """X509_check_akid in v3_purp.c: what both name must be the same."""
-    wanted = certificate.authority_key
-    if wanted is None:
-        return True
-    if wanted.key_id is not None and issuer.subject_key_id is not None and wanted.key_id != issuer.subject_key_id:
-        return False
-    if wanted.serial is not None and wanted.serial != issuer.serial:
-        return False
-    named = next((each.name for each in wanted.issuer if each.name), None)
-    return named is None or named.canonical == issuer.issuer_dn.canonical
+    may_sign = usage is None or "keyCertSign" in usage
+    return may_sign and certificate.names_key_of(issuer) and certificate.fits_key(issuer.key.kind)
