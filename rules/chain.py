@@ -390,7 +390,8 @@ class IntermediateNotACa(_ChainRule):
     """A certificate stands in the place of an issuer and is no CA, or may not sign certificates.
 
     Basic constraints must say that it is a CA, and its key usage, if it has one, must allow to sign certificates. Else
-    everyone who has a certificate could issue others; clients refuse the chain.
+    everyone who has a certificate could issue others; clients refuse the chain. (OpenSSL takes one that has no basic
+    constraints at all, if its key usage is that of a CA; browsers do not.)
 
     Mend: have the certificate issued by a real CA certificate.
 
