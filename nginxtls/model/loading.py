@@ -182,7 +182,7 @@ def _key(served: ServedBundle, kind: str) -> Iterator[Refusal]:
         return
     if configuration.is_missing(served.key_path):
         yield _refuse(key, kind, f'cannot load certificate key "{served.key_path}": no such file', arg=0)
-    elif served.key is None and configuration.was_read(served.key_path):
+    elif served.key is None and configuration.was_read(served.key_path) and "not known" not in served.key_unreadable:
         text = f'cannot load certificate key "{served.key_path}": {served.key_unreadable}'
         yield _refuse(key, kind, text, arg=0)
 
