@@ -248,8 +248,8 @@ def _revocation_lists(server: VirtualServer, directive: Directive) -> Iterator[R
         return
     found = configuration.read_crl(directive)
     # A file with certificates and no list is taken up to 1.26.3, and not by 1.30.6 (measured).
-    lenient = found is not None and found.certificates and not configuration.assumed_nginx.at_least(1, 27, 2)
-    if found is not None and found.problems and not (lenient and found.problems[0].kind == "not-pem"):
+    strict = configuration.nginx is not None and configuration.nginx.at_least(1, 27, 2)
+    if found is not None and found.problems and (strict or not found.only_certificates):
         text = f'cannot load CRL "{path}": {found.problems[0].message}'
         yield _refuse(directive, "crl", text, arg=0)
 
