@@ -166,6 +166,11 @@ def _bundle(server: VirtualServer, served: ServedBundle) -> Iterator[Refusal]:
         return
     yield from _strength(server, served, _loading_level(server))
     yield from _key(served, "key")
+    password = server.setting("ssl_password_file")
+    if served.key and served.key.encrypted and served.key_directive and password.is_default and password.certain:
+        # Another server has the password; each needs it (measured).
+        text = f'cannot load certificate key "{served.key_path}": it is encrypted, and there is no password for it'
+        yield _refuse(served.key_directive, "key", text, arg=0)
 
 
 def _certificate(served: ServedBundle, kind: str) -> Iterator[Refusal]:
