@@ -277,6 +277,6 @@ class _Rows(Sequence[Endpoint]):
             name=", ".join(endpoint.names),
             protocols=tuple(endpoint.tls.versions),
             certificate=leaf.subject if leaf else "",
-            not_after=leaf.not_after if leaf else None,
+            not_after=leaf.not_after if leaf and leaf.has_dates else None,
             location=Location(place.file, place.span),
         )

@@ -208,10 +208,11 @@ class WeakKey(Rule):
 
         for reason in faults(bundle, "weak-key"):
             yield from tell(self, bundle, reason.message, help="make a new key: EC P-256, or RSA of 2048 bits or more")
-        leaf = issued_leaf(bundle)
-        if leaf is not None and is_roca(leaf.public_key_der):
-            text = f'the key of "{leaf.subject_name}" can be computed from its public half (ROCA)'
-            yield from tell(self, bundle, text, help="make a new key with another library, and revoke this certificate")
+        chain = chain_of(bundle)
+        for each in chain.path if chain is not None else ():
+            if is_roca(each.public_key_der):
+                text = f'the key of "{each.subject_name}" can be computed from its public half (ROCA)'
+                yield from tell(self, bundle, text, help="make a new key with another library, and revoke the old one")
 
 
 class UncommonKeyType(Rule):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import posixpath
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from nginxtls.rules.bundles import chain_of, faults, is_internal, meant, served_on, tell
+from nginxtls.rules.bundles import chain_of, days, faults, is_internal, meant, moment, served_on, tell
 from nginxtls.rules.renewal import is_leaf_file
 
 from nginxtls.finding import Severity
@@ -204,6 +205,54 @@ class BrokenChain(_ChainRule):
     help = "take the intermediate that came with this certificate"
 
 
+class DeadEndPath(_ChainRule):
+    """One of two certificates for the same CA leads nowhere, and clients with OpenSSL follow it and refuse the chain.
+
+    A cross-signed CA has several certificates with one name and one key. Browsers try each; OpenSSL (curl, Python, PHP,
+    most servers) takes the first in the file that is valid today, and does not come back if it leads to no root that it
+    trusts (measured on 3.0 and 3.6; those in the trust store come before all that are sent).
+
+    Mend: remove the certificate that leads nowhere, or put the other one before it.
+
+    ```nginx bad, certificate: dead-end.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+
+    ```nginx good, certificate: cross-signed-intermediate.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 4.3
+    references = (PATH, "https://docs.openssl.org/3.5/man1/openssl-verification-options/#certification-path-building")
+    kind = "dead-end-path"
+    help = "remove it, or put the certificate of the same name that leads to a root before it"
+
+
+class MalformedCertificate(_ChainRule):
+    """A certificate of the chain has a part that cannot be decoded, and clients refuse it.
+
+    Its dates, or an extension that decides something. nginx starts: it does not look into certificates (measured).
+
+    Mend: have it issued anew.
+
+    ```nginx bad, certificate: no-dates.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+
+    ```nginx good, certificate: good.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 4.3
+    references = (PATH,)
+    kind = "malformed-certificate"
+    help = "have it issued anew"
+
+
 class UntrustedRoot(Rule):
     """The chain ends at a root that clients do not trust.
 
@@ -292,11 +341,57 @@ class ExpiredIntermediate(_ChainRule):
     help = "put the CA's current intermediate into the file"
 
 
+class IntermediateExpiresSoon(Rule):
+    """An intermediate that clients need ends soon, and before the certificate below it does.
+
+    From that day on every client refuses the chain, however long the leaf is still valid. CAs have a new intermediate
+    long before; the old one stays in the file until somebody looks.
+
+    Soon is less than 30 days, or what `expiry-days` says. Where the leaf ends first nothing is told: its renewal brings
+    the new intermediate. Nor where another path leads to a trusted root.
+
+    Mend: put the CA's current intermediate into the file, or have the certificate issued anew.
+
+    ```nginx bad, certificate: expiring-intermediate.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+
+    ```nginx good, certificate: expiring-intermediate.pem, at: 2026-05-01
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 4.3
+    cwe = (298,)
+    references = (PATH,)
+
+    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+        from nginxtls.pki import renewal_threshold
+
+        chain, configuration = chain_of(bundle), bundle.configuration
+        if chain is None or chain.leaf_place:
+            return
+        now = configuration.at
+        for each in chain.path[1:]:
+            left = each.not_after - now
+            soon = timedelta() <= left < renewal_threshold(each, configuration.expiry_days)
+            if soon and each in chain.sent and not each.self_signed and each.not_after < chain.leaf.not_after:
+                yield from tell(
+                    self,
+                    bundle,
+                    f'the intermediate "{each.subject_name}" expires on {moment(each.not_after)}, in {days(left)}',
+                    label=f"the leaf is valid until {moment(chain.leaf.not_after)}",
+                    help="put the CA's current intermediate into the file",
+                )
+
+
 class IntermediateNotACa(_ChainRule):
     """A certificate stands in the place of an issuer and is no CA, or may not sign certificates.
 
     Basic constraints must say that it is a CA, and its key usage, if it has one, must allow to sign certificates. Else
-    everyone who has a certificate could issue others; clients refuse the chain.
+    everyone who has a certificate could issue others; clients refuse the chain. (OpenSSL takes one that has no basic
+    constraints at all, if its key usage is that of a CA; browsers do not.)
 
     Mend: have the certificate issued by a real CA certificate.
 

@@ -7,7 +7,6 @@ import re
 import stat
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.bundles import served_on
@@ -95,12 +94,13 @@ def _folders(folder: str, configuration: Configuration) -> dict[str, os.stat_res
     """A real folder and those above it, by their paths on the machine that the configuration is for."""
     files, found = configuration.files, {}
     assert files
-    path = PurePosixPath("/" + posixpath.relpath(folder, files.root or "/"))
-    for each in (path, *path.parents):
-        state = files.stat(str(each))
-        # The top of an image is a folder of the machine that holds it.
-        if not isinstance(state, Unreachable) and not (files.root and each == each.parent):
-            found[str(each)] = state
+    parts = [part for part in posixpath.relpath(folder, files.root or "/").split("/") if part != "."]
+    # The top of an image is a folder of the machine that holds it.
+    for depth in range(len(parts), 0 if files.root else -1, -1):
+        path = "/" + "/".join(parts[:depth])
+        state = files.stat(path)
+        if not isinstance(state, Unreachable):
+            found[path] = state
     return found
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.bundles import chain_of, served_on, tell
-from nginxtls.rules.grouping import listed
+from nginxtls.rules.grouping import is_absent, listed
 
 from nginxtls.finding import Severity
 from nginxtls.model.certificates import fill_slots
@@ -211,6 +211,8 @@ class EncryptedKeyWithoutPassword(Rule):
 
     nginx asks for it on the terminal, at each start; where there is none, as at boot, it does not start (measured).
 
+    Each server that names the key needs its password, even if another one has it (measured).
+
     Mend: put the password into an `ssl_password_file` that only root can read, or keep the key without one.
 
     ```nginx bad, certificate: good.pem, key: encrypted.key
@@ -227,6 +229,8 @@ class EncryptedKeyWithoutPassword(Rule):
 
     def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
         why = _unread_key(bundle)
+        if bundle.key is not None and bundle.key.encrypted:
+            yield from self._lacking(bundle)
         if not why or "encrypted" not in why or bundle.key_directive is None:
             return
         for server in bundle.servers:
@@ -243,6 +247,26 @@ class EncryptedKeyWithoutPassword(Rule):
             endpoints=served_on(bundle.servers),
             also=bundle.also_key,
         )
+
+    def _lacking(self, bundle: ServedBundle) -> Iterator[Finding]:
+        """Each server needs the password, even if another one with the same key has it (measured)."""
+        lacking = [server for server in bundle.servers if is_absent(server.setting("ssl_password_file"))]
+        lines = [
+            line
+            for server in lacking
+            for line in server.setting("ssl_certificate_key").directives
+            if line.args[:1] == (bundle.key_path,)
+        ]
+        if lines and len(lacking) < len(bundle.servers):
+            yield self.at(
+                lines[0],
+                "the key cannot be loaded without a person at the terminal: only other servers have its password",
+                arg=0,
+                label="encrypted",
+                help="give its password here, too, or in http: ssl_password_file",
+                endpoints=served_on(lacking),
+                also=lines[1:],
+            )
 
 
 class CertificateWithoutKey(Rule):

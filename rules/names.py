@@ -267,7 +267,7 @@ class ServerNameNeverAsked(Rule):
     references = (SERVER_NAMES, "https://www.rfc-editor.org/rfc/rfc6066#section-3")
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        for name in server.names:
+        for name in server.names if server.kind != "mail" else ():
             right = _as_asked(name)
             if right is None or name.directive is None or any(each.text.lower() == right for each in server.names):
                 continue

@@ -97,25 +97,37 @@ def _leaf(path: str, configuration: Configuration) -> Certificate | None:
     return read_bundle(content, path).leaf
 
 
+@lru_cache(maxsize=4)
+def _used(configuration: Configuration) -> frozenset[Certificate | None]:
+    """The leaves that nginx serves."""
+    return frozenset(bundle.leaf for bundle in configuration.bundles)
+
+
 def newer_on_disk(bundle: ServedBundle) -> tuple[str, Certificate] | None:
     """The newest certificate that an ACME client has got in place of the one in use, and that nginx does not use.
 
-    While that one has time left it must be of the same lineage: another may be meant for another server.
+    While that one has time left, or its client has, it must be of the same lineage: another may be meant for another
+    server.
     """
     configuration, leaf = bundle.configuration, bundle.leaf
     if leaf is None or not leaf.dns_names:
         return None
-    fresh = valid_leaf(bundle) is not None and due_for(bundle) is None
+    due = due_for(bundle)
+    fresh = valid_leaf(bundle) is not None and (due is None or _has_time(bundle, due))
     if fresh and client_of(bundle.path) is None and not configuration.sees_machine:
         return None
-    used = {each.leaf for each in configuration.bundles}
     latest = configuration.at - DAY if fresh else configuration.at
     others = [
         (path, other)
         for lineage, path, other in lineages(configuration).get(leaf.dns_names[0].lower(), ())
-        if other not in used and other.not_before <= latest and not (fresh and not _is_of(bundle, lineage))
+        if other is not leaf and other.not_before <= latest and not (fresh and not _is_of(bundle, lineage))
     ]
-    return newer(leaf, others)
+    return newer(leaf, [(path, other) for path, other in others if other not in _used(configuration)])
+
+
+def _has_time(bundle: ServedBundle, leaf: Certificate) -> bool:
+    """An ACME client renews the file itself, and is not late yet."""
+    return client_of(bundle.path) is not None and overdue(bundle, leaf) is None
 
 
 def _is_of(bundle: ServedBundle, lineage: Lineage) -> bool:

@@ -113,8 +113,8 @@ def describe(certificate: Certificate) -> dict[str, Any]:
         "subject": certificate.subject,
         "issuer": certificate.issuer,
         "serial": f"{certificate.serial:x}",
-        "not_before": certificate.not_before.isoformat(),
-        "not_after": certificate.not_after.isoformat(),
+        "not_before": certificate.not_before.isoformat() if certificate.has_dates else None,
+        "not_after": certificate.not_after.isoformat() if certificate.has_dates else None,
         "names": [san.value for san in certificate.sans],
         "key": {"kind": key.kind, "bits": key.bits, "curve": key.curve},
         "signature": certificate.signature_algorithm,
@@ -156,9 +156,12 @@ def _text(file: str, bundle: Bundle, whole: Chain, each: Sequence[tuple[str, Cha
 def _facts(certificate: Certificate, at: datetime, indent: str) -> Iterator[str]:
     if not certificate.self_issued:
         yield f"{indent}issued by {certificate.issuer_name}"
-    left = certificate.not_after - at
-    when = f"{_days(left)} left" if left >= timedelta() else f"expired {_days(-left)} ago"
-    yield f"{indent}{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}, {when}"
+    if certificate.has_dates:
+        left = certificate.not_after - at
+        when = f"{_days(left)} left" if left >= timedelta() else f"expired {_days(-left)} ago"
+        yield f"{indent}{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}, {when}"
+    else:
+        yield f"{indent}from and to dates that cannot be read"
     names = [san.value for san in certificate.sans]
     if names:
         more = f" and {len(names) - 6} more" if len(names) > 6 else ""

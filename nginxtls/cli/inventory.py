@@ -110,8 +110,8 @@ def _rows(configuration: Configuration, at: datetime) -> Iterable[Row]:
             leaf.subject,
             tuple(san.value for san in leaf.sans),
             leaf.issuer,
-            leaf.not_after.isoformat(),
-            (leaf.not_after - at).days,
+            leaf.not_after.isoformat() if leaf.has_dates else None,
+            (leaf.not_after - at).days if leaf.has_dates else None,
             key,
             _verdict(bundle),
             places,
@@ -166,13 +166,15 @@ def _cell(value: object) -> str:
 def _text(rows: Sequence[Row]) -> Iterable[str]:
     for row in rows:
         yield row.file
-        if row.subject is not None and row.days_left is not None:
-            days = abs(row.days_left)
-            left = f"{days} day{'s' if days != 1 else ''}{' ago' if row.days_left < 0 else ''}"
+        if row.subject is not None:
+            expires = "(no date)"
+            if row.not_after is not None and row.days_left is not None:
+                days = abs(row.days_left)
+                expires = f"{row.not_after[:10]}, {days} day{'s' if days != 1 else ''}{' ago' * (row.days_left < 0)}"
             yield f"  subject    {row.subject}"
             yield f"  names      {', '.join(row.names) or '(none)'}"
             yield f"  issuer     {row.issuer}"
-            yield f"  expires    {(row.not_after or '')[:10]}, {left}"
+            yield f"  expires    {expires}"
             yield f"  key        {row.key}"
         yield f"  chain      {row.chain}"
         yield f"  served on  {', '.join(row.endpoints) or '(nowhere)'} for {', '.join(row.server_names) or '(no name)'}"

@@ -78,7 +78,10 @@ class ServedBundle:
             return None
         from nginxtls.pki import analyse_chain
 
-        return analyse_chain(self.bundle, self.configuration.trust, self.configuration.at)
+        chain = analyse_chain(self.bundle, self.configuration.trust, self.configuration.at)
+        if chain.verdict == "unknown":
+            self.configuration.unchecked(self.path, "a signature of a kind that is not known here", self.directive)
+        return chain
 
     @cached_property
     def _key(self) -> tuple[PrivateKey | None, str]:

@@ -325,6 +325,8 @@ class Configuration:
 
         found = read_key(content, self._passwords(bundle))
         if isinstance(found, KeyProblem):
+            if found.kind == "unknown-key":
+                self.unchecked(bundle.key_path, found.message, directive)
             return None, found.message
         return found, ""
 

@@ -166,6 +166,11 @@ def _bundle(server: VirtualServer, served: ServedBundle) -> Iterator[Refusal]:
         return
     yield from _strength(server, served, _loading_level(server))
     yield from _key(served, "key")
+    password = server.setting("ssl_password_file")
+    if served.key and served.key.encrypted and served.key_directive and password.is_default and password.certain:
+        # Another server has the password; each needs it (measured).
+        text = f'cannot load certificate key "{served.key_path}": it is encrypted, and there is no password for it'
+        yield _refuse(served.key_directive, "key", text, arg=0)
 
 
 def _certificate(served: ServedBundle, kind: str) -> Iterator[Refusal]:
@@ -182,7 +187,7 @@ def _key(served: ServedBundle, kind: str) -> Iterator[Refusal]:
         return
     if configuration.is_missing(served.key_path):
         yield _refuse(key, kind, f'cannot load certificate key "{served.key_path}": no such file', arg=0)
-    elif served.key is None and configuration.was_read(served.key_path):
+    elif served.key is None and configuration.was_read(served.key_path) and "not known" not in served.key_unreadable:
         text = f'cannot load certificate key "{served.key_path}": {served.key_unreadable}'
         yield _refuse(key, kind, text, arg=0)
 
@@ -248,8 +253,8 @@ def _revocation_lists(server: VirtualServer, directive: Directive) -> Iterator[R
         return
     found = configuration.read_crl(directive)
     # A file with certificates and no list is taken up to 1.26.3, and not by 1.30.6 (measured).
-    lenient = found is not None and found.certificates and not configuration.assumed_nginx.at_least(1, 27, 2)
-    if found is not None and found.problems and not (lenient and found.problems[0].kind == "not-pem"):
+    strict = configuration.nginx is not None and configuration.nginx.at_least(1, 27, 2)
+    if found is not None and found.problems and (strict or not found.only_certificates):
         text = f'cannot load CRL "{path}": {found.problems[0].message}'
         yield _refuse(directive, "crl", text, arg=0)
 

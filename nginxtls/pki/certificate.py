@@ -154,24 +154,27 @@ class Certificate:
     # Time.
 
     @cached_property
-    def _validity(self) -> tuple[datetime, datetime]:
-        found = []
-        for (tag, value), otherwise in zip(der.elements(self._fields["validity"]), (ALWAYS, NEVER), strict=False):
-            try:
-                found.append(der.time(tag, value))
-            except der.DerError:
-                found.append(otherwise)
-        return (found[0], found[1]) if len(found) == 2 else (ALWAYS, NEVER)
+    def _validity(self) -> tuple[datetime, datetime] | None:
+        try:
+            since, until = (der.time(tag, value) for tag, value in der.elements(self._fields["validity"]))
+        except der.DerError:
+            return None
+        return since, until
+
+    @property
+    def has_dates(self) -> bool:
+        """Its validity is between two dates that can be read; OpenSSL refuses others (errors 13 and 14)."""
+        return self._validity is not None
 
     @property
     def not_before(self) -> datetime:
-        """UTC; the latest time there is (never valid) where it is no date."""
-        return self._validity[0]
+        """UTC; the latest time there is (never valid) where a date cannot be read."""
+        return self._validity[0] if self._validity else ALWAYS
 
     @property
     def not_after(self) -> datetime:
-        """UTC, the last second of validity; the earliest time there is (never valid) where it is no date."""
-        return self._validity[1]
+        """UTC, the last second of validity; the earliest time there is (never valid) where a date cannot be read."""
+        return self._validity[1] if self._validity else NEVER
 
     @property
     def lifetime(self) -> timedelta:
@@ -236,6 +239,15 @@ class Certificate:
         found = known("signature", self.signature_algorithm_oid)
         return found[1] or None if found else None
 
+    def fits_key(self, kind: str) -> bool:
+        """A key of this kind could have made its signature (check_sig_alg_match in v3_purp.c)."""
+        name = self.signature_algorithm
+        if kind.startswith("RSA"):
+            return name == "rsassaPss" or (kind == "RSA" and "RSA" in name)
+        if kind in ("EC", "DSA"):
+            return name.lower().startswith({"EC": "ecdsa", "DSA": "dsa"}[kind])
+        return kind in ("unknown", name)
+
     # Extensions.
 
     @cached_property
@@ -272,7 +284,7 @@ class Certificate:
 
     @cached_property
     def malformed(self) -> tuple[str, ...]:
-        """Names of the extensions for which OpenSSL refuses it: they cannot be decoded, or stand twice."""
+        """The parts for which OpenSSL refuses it: no dates, and extensions that cannot be decoded or stand twice."""
         decoders: dict[str, Callable[[bytes], Any]] = {
             extensions.BASIC_CONSTRAINTS: extensions.basic_constraints,
             extensions.KEY_USAGE: extensions.key_usage,
@@ -289,7 +301,7 @@ class Certificate:
             for oid, name in extensions.DECISIVE.items()
             if oid in self._extensions and (self._decoded(oid, decoders[oid]) is None or oids.count(oid) > 1)
         ]
-        return tuple(bad)
+        return tuple(bad) if self.has_dates else ("validity", *bad)
 
     @cached_property
     def _basic(self) -> tuple[bool, int | None]:
@@ -377,11 +389,20 @@ class Certificate:
 
     @cached_property
     def self_signed(self) -> bool:
-        """Self-issued, and by its key identifiers signed with its own key (as OpenSSL marks one)."""
-        authority = self.authority_key
-        if not self.self_issued:
+        """Self-issued, and by its identifiers and algorithm signed with its own key (as OpenSSL marks one)."""
+        return self.self_issued and self.names_key_of(self) and self.fits_key(self.key.kind)
+
+    def names_key_of(self, issuer: Certificate) -> bool:
+        """Its authority key identifier and the issuer's own agree in what both say (X509_check_akid in v3_purp.c)."""
+        wanted = self.authority_key
+        if wanted is None:
+            return True
+        if wanted.key_id is not None and issuer.subject_key_id is not None and wanted.key_id != issuer.subject_key_id:
             return False
-        return authority is None or authority.key_id in {None, self.subject_key_id} or self.subject_key_id is None
+        if wanted.serial is not None and wanted.serial != issuer.serial:
+            return False
+        named = next((each.name for each in wanted.issuer if each.name), None)
+        return named is None or named.canonical == issuer.issuer_dn.canonical
 
 
 _FIELDS = ("serial", "algorithm", "issuer", "validity", "subject", "key")

@@ -54,8 +54,8 @@ class CRLs:
 
     lists: tuple[RevocationList, ...]
     problems: tuple[Problem, ...]
-    #: There are certificates beside or in place of lists.
-    certificates: bool = False
+    #: There are certificates in place of lists.
+    only_certificates: bool = False
 
 
 @lru_cache(256)
@@ -71,9 +71,9 @@ def read_crl(data: bytes) -> CRLs:
             except (der.DerError, IndexError, ValueError) as error:
                 problems.append(Problem("not-a-crl", f"the CRL is damaged: {error}", block.line))
         certificates = certificates or block.label.endswith("CERTIFICATE")
-    if not found and not problems:
-        problems.append(_nothing(data))
-    return CRLs(tuple(found), tuple(problems), certificates)
+    if found or problems:
+        return CRLs(tuple(found), tuple(problems))
+    return CRLs((), (_nothing(data),), certificates)
 
 
 def _nothing(data: bytes) -> Problem:

@@ -108,6 +108,9 @@ def time(tag: int, value: bytes) -> datetime:
     if not digits.isascii() or not digits.isdigit() or len(digits) not in {12, 14}:
         raise DerError("a time that is no date")
     digits = digits.ljust(14, "0")
+    if digits.startswith("0000"):
+        # There is no such year here, and to OpenSSL it is as good as any before now.
+        return datetime.min.replace(tzinfo=timezone.utc)
     try:
         when = datetime(*(int(digits[a:b]) for a, b in _FIELDS), tzinfo=timezone.utc)  # type: ignore[misc, arg-type]
         if fraction:

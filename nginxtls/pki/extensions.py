@@ -19,7 +19,7 @@ HANDLED = frozenset(
     {
         *(KEY_USAGE, SAN, BASIC_CONSTRAINTS, NAME_CONSTRAINTS, CRL_POINTS, POLICIES, EXTENDED_KEY_USAGE),
         *("2.5.29.36", "2.5.29.33", "2.5.29.54", "2.16.840.1.113730.1.1"),
-        *("1.3.6.1.5.5.7.1.7", "1.3.6.1.5.5.7.1.8", "1.3.6.1.5.5.7.1.14"),
+        *("1.3.6.1.5.5.7.1.7", "1.3.6.1.5.5.7.1.8", "1.3.6.1.5.5.7.1.14", "1.3.6.1.5.5.7.48.1.5"),
     }
 )
 # For these OpenSSL refuses a certificate if they cannot be decoded or stand twice (ossl_x509v3_cache_extensions).

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _RSA, _RSA_PSS, _EC = "1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10", "1.2.840.10045.2.1"
 _DSA = {"1.2.840.10040.4.1", "1.2.840.10040.4.3"}
+_READ_HERE = frozenset({"", _RSA, _RSA_PSS, _EC, *_DSA, "1.3.101.112", "1.3.101.113"})
 _EDWARDS = {"1.3.101.112": ("Ed25519", 256), "1.3.101.113": ("Ed448", 456)}
 
 
@@ -41,7 +42,7 @@ class KeyProblem:
     """Why a key, or DH parameters, cannot be used.
 
     Kinds: empty, not-pem, der, pkcs12, no-key, certificate, encrypted, wrong-password, truncated, bad-base64, glued,
-    unknown-key, not-a-group.
+    unknown-key, damaged, not-a-group.
     """
 
     kind: str
@@ -157,7 +158,20 @@ def _load(block: Block, passwords: tuple[bytes, ...]) -> PrivateKey | KeyProblem
             continue
     if encrypted:
         return KeyProblem("wrong-password", "it is encrypted, and no password fits", block.line)
-    return KeyProblem("unknown-key", f"the {block.label} cannot be decoded", block.line)
+    if _algorithm(block) not in _READ_HERE:
+        # Post-quantum keys come in forms that OpenSSL knows and others do not.
+        return KeyProblem("unknown-key", "a kind of key that is not known here", block.line)
+    return KeyProblem("damaged", f"the {block.label} cannot be decoded", block.line)
+
+
+def _algorithm(block: Block) -> str:
+    """The algorithm of a PKCS #8 key (RFC 5958), dotted; empty for another form and what is no such key."""
+    try:
+        (_, version), (tag, algorithm), *_ = der.elements(der.contents(block.data, der.SEQUENCE))
+        _, start, end = der.element(algorithm)
+        return der.oid(algorithm[start:end]) if version and tag == der.SEQUENCE else ""
+    except ValueError:
+        return ""
 
 
 def _pem(block: Block) -> bytes:

@@ -1,7 +1,8 @@
 """The path that a client with an empty cache builds from what a server sends, and why it fails.
 
 Every path through what is sent and trusted is tried (as browsers do), each judged by OpenSSL's rules for a server's
-certificate (crypto/x509/x509_vfy.c and v3_purp.c of 3.x, without `-x509_strict`) at a security level.
+certificate (crypto/x509/x509_vfy.c and v3_purp.c of 3.x, without `-x509_strict`) at a security level. The first path is
+the only one that OpenSSL tries: `build_chain` takes the first issuer that fits and never comes back.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from nginxtls.pki.certificate import Certificate
+from nginxtls.pki.certificate import NEVER, Certificate
 from nginxtls.pki.constraints import violation
 from nginxtls.pki.lifetimes import looks_public
 from nginxtls.pki.signatures import verify
@@ -111,10 +112,12 @@ class _Search:
         self.steps = 0
 
     def run(self) -> PathVerdict:
+        first: _Attempt | None = None
         best: _Attempt | None = None
         for attempt in self.attempts((self.leaf,), unknown=False):
             if attempt.anchored and not attempt.reasons and not attempt.unknown:
-                return PathVerdict("trusted", attempt.path, ())
+                return PathVerdict("trusted", attempt.path, self.dead_end(first, attempt) if first else ())
+            first = first or attempt
             if best is None or attempt.rank > best.rank:
                 best = attempt
         assert best
@@ -125,6 +128,16 @@ class _Search:
             return PathVerdict("untrusted", best.path, best.reasons)
         last = best.path[-1]
         return PathVerdict("untrusted", best.path, best.reasons, last.issuer_name, last.ca_issuers)
+
+    def dead_end(self, first: _Attempt, good: _Attempt) -> tuple[Reason, ...]:
+        """OpenSSL follows a path that fails, though another one would do; none if the first is only not known."""
+        fatal = next((reason for reason in first.reasons if reason.fatal), None)
+        if fatal is None:
+            return ()
+        wrong = next((each for each, other in zip(first.path, good.path, strict=False) if each != other), None)
+        by = f'the "{wrong.subject_name}" that "{wrong.issuer_name}" signed' if wrong else "another path"
+        text = f"clients with OpenSSL go by {by} and refuse it: {fatal.message}"
+        return (Reason("dead-end-path", self.places.get(wrong) if wrong else None, text, fatal=False),)
 
     def attempts(self, path: tuple[Certificate, ...], *, unknown: bool) -> Iterator[_Attempt]:
         """Every path that begins so, each judged."""
@@ -151,7 +164,7 @@ class _Search:
             yield _Attempt(path, (*self.faults(path), self.missing(path)), anchored=False, missing=True)
 
     def issuers(self, certificate: Certificate, path: Sequence[Certificate]) -> list[Certificate]:
-        """Who may have signed it by name, the likeliest first."""
+        """Who may have signed it by name, in the order in which OpenSSL takes them (find_issuer in x509_vfy.c)."""
         name = certificate.issuer_dn.canonical
         keys = {(each.subject_dn.canonical, each.public_key_der) for each in path}
         found = [
@@ -162,18 +175,19 @@ class _Search:
         unique = dict.fromkeys(found)
         return sorted(
             unique,
-            key=lambda each: (
-                not _key_ids_agree(certificate, each),
-                each not in self.trust,
-                not each.not_before <= self.at <= each.not_after,
-                -each.not_after.timestamp() if each.not_after.year > 1970 else 0,
-            ),
+            key=lambda each: (not _likely(certificate, each), each not in self.trust, self.age(each)),
         )
+
+    def age(self, issuer: Certificate) -> float:
+        """Nothing for those that are valid now, which OpenSSL takes in order; else the last to end is the first."""
+        if issuer.not_before <= self.at and self.second <= issuer.not_after:
+            return float("-inf")
+        return -(issuer.not_after - NEVER).total_seconds()
 
     def link_fault(self, certificate: Certificate, issuer: Certificate) -> Reason | bool | None:
         """Why one is not the other's issuer in spite of its name; True if it is, None if that is not known."""
         place = self.places.get(certificate)
-        if not _key_ids_agree(certificate, issuer):
+        if not certificate.names_key_of(issuer):
             text = (
                 f'"{certificate.subject_name}" was signed by another key of "{certificate.issuer_name}" '
                 "than the certificate of that name here: the key identifiers differ"
@@ -237,7 +251,7 @@ class _Search:
                 if not each.self_issued:
                     below += 1
             if each.malformed:
-                yield Reason("broken-chain", place, f'the {each.malformed[0]} of "{name}" cannot be decoded')
+                yield Reason("malformed-certificate", place, f'the {each.malformed[0]} of "{name}" cannot be decoded')
             if each.unknown_critical:
                 text = f'"{name}" has a critical extension that clients do not know: {", ".join(each.unknown_critical)}'
                 yield Reason("unknown-critical-extension", place, text)
@@ -247,9 +261,9 @@ class _Search:
 
     def leaf_faults(self, leaf: Certificate, place: int | None) -> Iterator[Reason]:
         name = leaf.subject_name
-        if leaf.not_after < self.second:
+        if leaf.has_dates and leaf.not_after < self.second:
             yield Reason("expired-certificate", place, f'"{name}" expired on {leaf.not_after:%Y-%m-%d %H:%M} UTC')
-        if leaf.not_before > self.at:
+        if leaf.has_dates and leaf.not_before > self.at:
             text = f'"{name}" is not valid before {leaf.not_before:%Y-%m-%d %H:%M} UTC'
             yield Reason("certificate-not-yet-valid", place, text)
         purposes = leaf.extended_key_usage
@@ -263,9 +277,9 @@ class _Search:
     def ca_faults(self, ca: Certificate, place: int | None, *, anchor: bool) -> Iterator[Reason]:
         name, what = ca.subject_name, "root" if anchor else "intermediate"
         kind = "untrusted-root" if anchor else "expired-intermediate"
-        if ca.not_after < self.second:
+        if ca.has_dates and ca.not_after < self.second:
             yield Reason(kind, place, f'the {what} "{name}" expired on {ca.not_after:%Y-%m-%d %H:%M} UTC')
-        if ca.not_before > self.at:
+        if ca.has_dates and ca.not_before > self.at:
             kind = "untrusted-root" if anchor else "certificate-not-yet-valid"
             yield Reason(kind, place, f'the {what} "{name}" is not valid before {ca.not_before:%Y-%m-%d %H:%M} UTC')
         old_root = anchor and ca.self_signed and ca.version == 1
@@ -312,14 +326,8 @@ def _shown(trust: TrustStore) -> str:
     return trust.name if trust.certificates else "any trust store (none was given)"
 
 
-def _key_ids_agree(certificate: Certificate, issuer: Certificate) -> bool:
-    """X509_check_akid in v3_purp.c: what both name must be the same."""
-    wanted = certificate.authority_key
-    if wanted is None:
-        return True
-    if wanted.key_id is not None and issuer.subject_key_id is not None and wanted.key_id != issuer.subject_key_id:
-        return False
-    if wanted.serial is not None and wanted.serial != issuer.serial:
-        return False
-    named = next((each.name for each in wanted.issuer if each.name), None)
-    return named is None or named.canonical == issuer.issuer_dn.canonical
+def _likely(certificate: Certificate, issuer: Certificate) -> bool:
+    """X509_check_issued in v3_purp.c, names apart."""
+    usage = issuer.key_usage
+    may_sign = usage is None or "keyCertSign" in usage
+    return may_sign and certificate.names_key_of(issuer) and certificate.fits_key(issuer.key.kind)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nginxtls import load
+from nginxtls import check, load
 from nginxtls.pki import PrivateKey, Response, read_bundle, read_key, read_ocsp
 
 CERTIFICATES = Path(__file__).parents[2] / "fixtures" / "certificates"
@@ -200,3 +200,14 @@ def test_what_is_shown_to_upstreams_loads_as_in_nginx(
     configuration = load(tmp_path / "nginx.conf", nginx_version=generation["nginx_version"], root="/")
     refused = [each.message for each in configuration.refusals if each.kind == "upstream-file"]
     assert loaded == (not refused), (error, refused)
+
+
+def test_a_post_quantum_key_is_not_known_and_no_fault(generations: list[dict[str, Any]], tmp_path: Path) -> None:
+    newest = generations[-1]
+    command = [newest["openssl"], "req", "-x509", "-newkey", "ML-DSA-65", "-nodes", "-subj", "/CN=example.com"]
+    subprocess.run([*command, "-keyout", tmp_path / "k", "-out", tmp_path / "c"], check=True, capture_output=True)
+    loaded, error = starts(newest, tmp_path, (tmp_path / "c").read_bytes(), (tmp_path / "k").read_bytes())
+    assert loaded, error
+    report = check(tmp_path / "nginx.conf", select=("keys", "certificates", "nginx-refuses"), root="/")
+    assert not report.findings
+    assert [each.reason for each in report.not_checked] == ["a kind of key that is not known here"]

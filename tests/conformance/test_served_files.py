@@ -1,9 +1,11 @@
-"""What real nginx does at a handshake with files that it loads without a word: names of CAs, OCSP responses."""
+"""What real nginx does with what it loads without a word: names of CAs, long chains, OCSP responses, odd names."""
 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -33,9 +35,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(generation: dict[str, Any], folder: Path, server: str) -> Iterator[int]:
+def serving(generation: dict[str, Any], folder: Path, server: str, port: int = 0) -> Iterator[int]:
     """nginx with one server, on the port that is given back."""
-    port = free_port()
+    port = port or free_port()
     temporary = " ".join(f"{n}_temp_path {folder}/{n};" for n in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     conf = folder / "nginx.conf"
     conf.write_text(
@@ -127,3 +129,35 @@ def test_stale_and_empty_responses_are_sent(generation: dict[str, Any], tmp_path
         with serving(generation, tmp_path, server) as port:
             assert f"OCSP Response Status: {status}" in s_client(generation, port, "-status")
         assert found(tmp_path, "useless-ocsp-response")
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("www.example.com.", "www.example.com"),
+        ("www.example.com.", "www.example.com."),
+        ("*.example.com.", "www.example.com."),
+        (".example.com.", "www.example.com"),
+        ("bücher.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_a_name_in_a_form_that_no_client_sends(
+    written: str, asked: str, generation: dict[str, Any], tmp_path: Path
+) -> None:
+    other = (
+        f"return 200 default; }} server {{ listen 127.0.0.1:PORT ssl; server_name {written}; {GOOD} return 200 here;"
+    )
+    port = free_port()
+    with serving(generation, tmp_path, f"{GOOD} {other}".replace("PORT", str(port)), port):
+        assert get(port, asked) == "default"
+        assert found(tmp_path, "server-name-never-asked")
+
+
+def get(port: int, name: str) -> str:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    plain = socket.create_connection(("127.0.0.1", port), 5)
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.sock = context.wrap_socket(plain, server_hostname=name.rstrip("."))
+    connection.request("GET", "/", headers={"Host": name})
+    return connection.getresponse().read().decode()

@@ -26,13 +26,16 @@ def read(pems: list[str]) -> list[Certificate]:
     return [read_bundle(pem.encode(), "").certificates[0] for pem in pems]
 
 
-def verdict(case: dict[str, Any]) -> str:
+def verdict(case: dict[str, Any], *, for_openssl: bool = False) -> str:
+    """Ours, or what we say that clients with OpenSSL make of it: they follow one path alone."""
     leaf = read([case["peer_certificate"]])[0]
     trust = TrustStore("limbo", read(case["trusted_certs"]), private=True)
     at = datetime.fromisoformat(case["validation_time"] or TODAY)
     # limbo's anchors need not be self-signed.
     built = build_path(leaf, read(case["untrusted_intermediates"]), trust, at, partial_chain=True)
     peer = case["expected_peer_name"]
+    if for_openssl and any(reason.kind == "dead-end-path" for reason in built.reasons):
+        return "untrusted"
     return "untrusted" if peer and not match_hostname(peer["value"], leaf).matches else built.verdict
 
 

@@ -114,6 +114,11 @@ def test_a_second_lineage_for_the_same_name(told):
     assert "renewed into /etc/letsencrypt/live/example.com-0001/fullchain.pem" in found
 
 
+def test_a_second_lineage_while_the_first_has_time(told):
+    again = {"etc/letsencrypt/live/mail/fullchain.pem": chain(10)}
+    assert told(f"/{LIVE}/fullchain.pem", {**certbot(61, live=1), **again}) == []
+
+
 @pytest.mark.parametrize(
     "newer",
     [
