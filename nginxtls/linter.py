@@ -11,7 +11,7 @@ from nginxtls.fingerprint import fingerprinted
 from nginxtls.registry import choose, find_rule
 from nginxtls.rule import Rule
 from nginxtls.suppression import Suppressions
-from nginxtls.tempering import tempered
+from nginxtls.tempering import agreed, tempered
 from nginxtls.visiting import stopped, visit
 
 if TYPE_CHECKING:
@@ -62,12 +62,13 @@ def lint(
     rows: list[ModelEndpoint] = []
     certificates = 0
     asked = {file for subject in subjects for file in subject.asked}
+    needless = {rule.name for rule in chosen if rule.needless}
     for subject in subjects:
         for failure in _unparsed(subject.asked):
             failures[failure.location, failure.reason] = failure
         try:
-            for configuration in subject.configurations:
-                found += _once(visit(configuration, chosen, failures))
+            visits = [(c.tree, _once(visit(c, chosen, failures))) for c in subject.configurations]
+            found += agreed(visits, needless) if subject.variants else visits[0][1]
             rows += (e for e in subject.configuration.endpoints if _is_row(e, asked))
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
         except Exception as error:

@@ -101,6 +101,28 @@ def test_a_block_with_alternative_heads_is_not_half_a_block(found: Found) -> Non
     assert found(text, ignore=["hsts-over-http"]) == []
 
 
+def test_what_is_of_use_in_one_branch_is_not_needless(found: Found) -> None:
+    head = (
+        f"server {{ {HEAD} {HSTS}\nssl_dhparam dh.pem;\n{{% if modern %}}\nssl_ciphers ECDHE-RSA-AES128-GCM-SHA256;\n"
+    )
+    modern = f"{head}{{% endif %}}\n}}"
+    both = f"{head}{{% else %}}\nssl_ciphers DHE-RSA-AES128-GCM-SHA256;\n{{% endif %}}\n}}"
+    assert "4 unused-dhparam" in found(
+        f"{head}{{% endif %}}\n}}".replace("{% if modern %}\n", "").replace("{% endif %}\n", "")
+    )
+    assert "4 unused-dhparam" not in found(modern)
+    assert "4 unused-dhparam" not in found(both)
+
+
+@pytest.mark.parametrize("listen", ["{{ port }} ssl", "{{ ip }}:443 ssl", "[::]:<%= @port %> ssl", "${PORT} ssl http2"])
+def test_a_socket_of_unknown_address_is_looked_at(found: Found, listen: str) -> None:
+    told = found(
+        f"server {{ {HEAD.replace('443 ssl', listen)} {HSTS}\nssl_protocols TLSv1.2;\nssl_ciphers AES128-SHA;\n}}"
+    )
+    assert {"4 missing-tls13", "5 missing-aead", "5 missing-forward-secrecy"} <= set(told)
+    assert not [rule for rule in told if "http" in rule and "http2" not in rule]
+
+
 def test_what_rests_on_a_default_is_likely_and_not_edited(tmp_path: Path) -> None:
     (tmp_path / "nginx.conf.j2").write_text(
         "server { listen 443 ssl;\nssl_protocols {{ p | default('TLSv1.1 TLSv1.2') }};\n"
