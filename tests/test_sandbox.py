@@ -14,21 +14,17 @@ import os, sys
 import nginxtls
 package = os.path.dirname(os.path.dirname(nginxtls.__file__))
 ours = tuple(os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, package, sys.argv[1]))
-opened = []
 
 def watch(event, arguments):
     if event in ("open", "os.listdir", "os.scandir") and arguments and isinstance(arguments[0], (str, bytes)):
         path = os.path.abspath(os.fsdecode(arguments[0]))
         if not path.startswith(ours) and path not in ("/etc/localtime", "/dev/null"):
-            opened.append(path)
+            os.write(2, (path + os.linesep).encode())
 
 from nginxtls.cli import main
 sys.addaudithook(watch)
 sys.argv = ["nginxtls", *sys.argv[2:]]
-try:
-    main()
-finally:
-    print(*opened, sep="\\n", file=sys.stderr)
+main()
 """
 
 MAIN = """\

@@ -71,6 +71,17 @@ def test_listens_of_rival_conditions_are_no_conflict(found: Found) -> None:
     )
 
 
+def test_an_inner_condition_does_not_bring_its_outer_one_past_a_rival(found: Found) -> None:
+    site = f"{HSTS} ssl_certificate a.pem; ssl_certificate_key a.key;"
+    assert (
+        found(
+            f"{{% if a %}}\nserver {{\nlisten 443 ssl;\n{site}\n{{% if c %}}\nlocation / {{ }}\n{{% endif %}}\n}}\n"
+            f"{{% endif %}}\nserver {{\n{{% if b %}}\nlisten 443 ssl;\n{{% endif %}}\n{site} }}"
+        )
+        == []
+    )
+
+
 @pytest.mark.parametrize(
     "line", ["{{ extra }}", "<%= extra %>", "${EXTRA}", "{% for h in headers %}\nadd_header {{ h }};\n{% endfor %}"]
 )
