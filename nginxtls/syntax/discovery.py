@@ -141,12 +141,16 @@ class _Discovery:
         if candidate.container:
             self.take_container(candidate, name, located, content)
             return
-        if not (candidate.certain or may_be_nginx(content)) or not content.strip():
-            self.pass_over(candidate, "not nginx" if content.strip() else "empty")
+        sure = candidate.certain or candidate.asked
+        if _is_empty(content):
+            self.pass_over(candidate, "empty")
+            return
+        if not (candidate.certain or may_be_nginx(content) or (sure and b"\0" in content)):
+            self.pass_over(candidate, "not nginx")
             return
         text, problem = decode(content)
         if text is None:
-            if candidate.certain or problem.startswith("it is UTF-16"):
+            if sure or problem.startswith("it is UTF-16"):
                 self.refuse(candidate, Unreachable(path, problem, True))
             else:
                 self.pass_over(candidate, problem)
@@ -327,6 +331,12 @@ class _Discovery:
             if scores[candidates[1]] > scores[best]:
                 best = candidates[1]
         return best
+
+
+def _is_empty(content: bytes) -> bool:
+    """Nothing stands in it, or nothing but comments."""
+    lines = (line.strip() for line in content.splitlines())
+    return all(not line or line.startswith(b"#") for line in lines)
 
 
 def _tree_of_dump(files: Sequence[SourceFile]) -> Tree:

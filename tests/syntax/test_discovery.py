@@ -221,6 +221,13 @@ def test_what_was_asked_for_and_cannot_be_read_is_a_failure(tree: Path) -> None:
     assert not sources.trees
 
 
+def test_a_file_of_comments_is_an_empty_one(tree: Path) -> None:
+    write(tree, {"a.conf": "# nothing\n\n   # yet\n", "nginx.conf": "#\n"})
+    sources = found("a.conf", "nginx.conf")
+    assert sources.left == [("a.conf", "empty"), ("nginx.conf", "empty")]
+    assert not sources.failures
+
+
 def test_latin_1_is_read_and_told(tree: Path) -> None:
     write(tree, {"a.conf": SERVER.encode() + "# größer\nssl_ciphers HIGH;".encode("latin-1")})
     (file,) = only(found("a.conf")).tree.files
