@@ -11,6 +11,7 @@ from nginxtls.fingerprint import fingerprinted
 from nginxtls.registry import choose, find_rule
 from nginxtls.rule import Rule
 from nginxtls.suppression import Suppressions
+from nginxtls.syntax.words import UNKNOWN
 from nginxtls.tempering import agreed, tempered
 from nginxtls.visiting import stopped, visit
 
@@ -91,7 +92,11 @@ def lint(
         findings=tuple(f for f in found if f.suppressed is None and f.severity >= least),
         suppressed=tuple(f for f in found if f.suppressed is not None and f.severity >= least),
         rules=ran,
-        not_checked=(*_remarks(asked), *_not_checked(c for subject in subjects for c in subject.configurations)),
+        not_checked=(
+            *_remarks(asked),
+            *_not_included(subjects),
+            *_not_checked(c for subject in subjects for c in subject.configurations),
+        ),
         failures=tuple(failures.values()),
         endpoints=_Rows(rows),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),
@@ -227,6 +232,18 @@ def _all_seen(suppression: Suppression, configuration: Configuration) -> bool:
 
 
 # -- tables of the report ----------------------------------------------------------------------------------------------
+
+
+def _not_included(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
+    """What includes name and cannot be read, each path once."""
+    kept: dict[tuple[str, str], NotChecked] = {}
+    for subject in subjects:
+        for directive, reason in subject.configuration.tree.unresolved.items():
+            if directive.file in subject.asked:
+                path = directive.args[0].replace(UNKNOWN, "…") if directive.args else "include"
+                place = Location(directive.file, directive.span)
+                kept.setdefault((path, reason), NotChecked(path, reason, place))
+    yield from kept.values()
 
 
 def _not_checked(configurations: Iterable[Configuration]) -> Iterator[NotChecked]:

@@ -323,7 +323,8 @@ class Files:
         folder = "/".join(parents[:head]) or ("/" if pattern.startswith("/") else ".")
         located = self._locate(folder, base)
         if isinstance(located, Unreachable):
-            return located
+            # Where the whole machine can be seen, a folder that is not there has no files.
+            return [] if (self.root or self._everything) and located.reason == _MISSING else located
         level = [Found("" if folder == "." else folder.rstrip("/") + "/", located)]
         looked_at = 0
         for part in (*parents[head:], leaf):
