@@ -191,7 +191,11 @@ class _Discovery:
         if candidate.asked:
             reason = why.reason if why.exists else "there is no such file or folder"
             self.sources.failures.append(
-                Failure(name, reason if why.reason != "no such file" else "no such file or folder")
+                Failure(
+                    name,
+                    reason if why.reason != "no such file" else "no such file or folder",
+                    help="give its parts one by one" if "the limit is" in reason else "",
+                )
             )
         elif candidate.certain or why.exists:
             self.sources.skipped.append(NotChecked(name, why.reason))
