@@ -12,7 +12,7 @@ from nginxtls.registry import choose, find_rule
 from nginxtls.rule import Rule
 from nginxtls.suppression import Suppressions
 from nginxtls.syntax.words import UNKNOWN
-from nginxtls.tempering import agreed, tempered
+from nginxtls.tempering import agreed, asks_for_version, tempered
 from nginxtls.visiting import stopped, visit
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def lint(
             failures[main] = Failure(main, f"the model {stopped(error)}", help="this is our fault: please report it")
     found = [_judged(finding, severities) for finding in fingerprinted(sorted(_once(found), key=_order))]
     found = [tempered(told) for finding in found if (told := finding.among(asked)) is not None]
+    by_version = {rule.name for rule in chosen if rule.since}
+    found = [finding for finding in found if finding.rule not in by_version or not asks_for_version(finding)]
     ignored = _path_ignores(settings, rules)
     found = [finding for finding in found if not ignored(finding)]
     found = [*_silenced(found, subjects, chosen, rules)]

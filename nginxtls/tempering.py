@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Confidence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Edit, Finding, Fix, Location
     from nginxtls.syntax.tree import Tree
 
+_VERSION = re.compile("version|support", re.IGNORECASE)
 DEFAULT = "the template's own default is taken for the value"
 
 
@@ -25,6 +27,13 @@ def tempered(finding: Finding) -> Finding:
     if finding.fix is not None and any(edit.location.file.engines for edit in finding.fix.edits):
         finding = finding.but(fix=_of_template(finding.fix))
     return finding
+
+
+def asks_for_version(finding: Finding) -> bool:
+    """Whether it stands under a condition of a template that is about the version of nginx, or what that supports."""
+    conditions = finding.location.file.conditions
+    line = directive_at(finding.location) if conditions else None
+    return line is not None and any(_VERSION.search(conditions[key].text) for key, _ in line.branch)
 
 
 def agreed(variants: Sequence[tuple[Tree, list[Finding]]], needless: Collection[str]) -> Iterator[Finding]:

@@ -134,6 +134,14 @@ def test_a_socket_of_unknown_address_is_looked_at(found: Found, listen: str) -> 
     assert not [rule for rule in told if "http" in rule and "http2" not in rule]
 
 
+@pytest.mark.parametrize("condition", ["versioncmp(nginx_version, '1.15.0') < 0", "HTTP2_PUSH_SUPPORTED"])
+def test_what_a_template_writes_for_old_versions_is_not_held_against_new_ones(found: Found, condition: str) -> None:
+    old = "ssl on;\nhttp2_push_preload on;"
+    told = ["5 deprecated-ssl-directive", "6 removed-http2-push"]
+    assert found(f"server {{ {HEAD} {HSTS}\n{{% if old %}}\n{old}\n{{% endif %}}\n}}") == told
+    assert found(f"server {{ {HEAD} {HSTS}\n{{% if {condition} %}}\n{old}\n{{% endif %}}\n}}") == []
+
+
 def test_what_rests_on_a_default_is_likely_and_not_edited(tmp_path: Path) -> None:
     (tmp_path / "nginx.conf.j2").write_text(
         "server { listen 443 ssl;\nssl_protocols {{ p | default('TLSv1.1 TLSv1.2') }};\n"
