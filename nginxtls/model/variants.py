@@ -49,16 +49,16 @@ class _Variant:
         """
         if any((key, 1 - number) in self.holds for key, number in branch):
             return False
-        holds = self.holds.union(branch)
         added = {
             other
-            for condition in holds - self.holds
+            for condition in branch
+            if condition not in self.holds
             for other in self.by_condition[condition]
-            if holds.issuperset(other)
+            if all(needed in self.holds or needed in branch for needed in other)
         }
         if any(not _imply(new, old) for new in added for old in self._rivals(self.branches[new])):
             return False
-        self.holds = holds
+        self.holds.update(branch)
         for new in added:
             lines = self.branches[new]
             for setting in lines.settings:

@@ -11,7 +11,7 @@ from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.dumps import MARK, is_dump, split_dump
 from nginxtls.syntax.files import Unreachable, display_name
 from nginxtls.syntax.fragments import classify, is_nginx, is_whole, may_be_nginx
-from nginxtls.syntax.reading import Reader, find_cycles, follow_in_dump, source
+from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, find_cycles, follow_in_dump, source
 from nginxtls.syntax.tree import Directive, SourceFile, Tree
 from nginxtls.syntax.walking import Candidate, walk
 
@@ -348,16 +348,19 @@ def _tree_of_dump(files: Sequence[SourceFile]) -> Tree:
     by_path = {file.nginx_path or "": file for file in files}
     base = os.path.dirname(files[0].nginx_path or "/")
     tree = Tree([files[0]], [])
-    pending = [files[0]]
-    seen = set(pending)
+    pending = [(files[0], 0)]
+    seen = {files[0]}
     while pending:
-        file = pending.pop()
+        file, depth = pending.pop()
         tree.files.append(file)
         for directive in file.includes:
+            if depth == MAX_INCLUDE_DEPTH:
+                tree.unresolved[directive] = f"more than {MAX_INCLUDE_DEPTH} includes deep"
+                continue
             follow_in_dump(tree, directive, base, by_path)
             brought = [other for other in tree.includes.get(directive, ()) if other not in seen]
             seen.update(brought)
-            pending += brought
+            pending += ((other, depth + 1) for other in brought)
     order = {file: number for number, file in enumerate(files)}
     tree.files.sort(key=order.__getitem__)
     find_cycles(tree)

@@ -44,6 +44,9 @@ CONF_FOLDERS = (
 )
 """Where builds of nginx keep their configuration."""
 
+PATH_MAX = 4096
+"""No path of more characters is looked for: Linux takes none of more bytes."""
+
 MAGIC = re.compile(r"[*?\[]")
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 _HEAD = 65_536
@@ -207,6 +210,8 @@ class Files:
 
     def real(self, path: str) -> str | Unreachable:
         """The real path of an existing thing inside the allowed folders."""
+        if len(path) > PATH_MAX:
+            return Unreachable(path[:100] + "…", "longer than a path can be")
         folder, _, leaf = path.rpartition("/")
         if leaf in ("", ".", "..") or not folder:
             real = os.path.realpath(path)
