@@ -97,7 +97,8 @@ def state_of(path: str, lstat: Callable[[str], os.stat_result] = os.lstat) -> St
         if kind == stat.S_IFDIR:
             return state
         state += (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-        return state + state_of(os.path.realpath(path), lstat) if kind == stat.S_IFLNK else state
+        target = os.path.realpath(path) if kind == stat.S_IFLNK else path
+        return state + state_of(target, lstat) if target != path else state  # a link to itself leads nowhere
     except (OSError, ValueError):
         return []
 
