@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nginxtls.errors import Trouble, nearest
 from nginxtls.finding import Failure
 from nginxtls.linter import Subject, lint
-from nginxtls.registry import installed_rules
+from nginxtls.registry import choose, find_rule, installed_rules
 from nginxtls.settings import Settings, find_settings, is_path, read_settings
 
 if TYPE_CHECKING:
@@ -145,7 +145,26 @@ def settings_for(paths: Sequence[str]) -> Settings:
     """
     places = [os.path.abspath(path) for path in paths if path != "-"] or [os.getcwd()]
     file = find_settings(Path(os.path.commonpath(places)))
-    return read_settings(file) if file else Settings()
+    return settings_of(file) if file else Settings()
+
+
+def settings_of(file: Path, *, trusted: bool = False) -> Settings:
+    """The settings in a file, if the rules and the policy that they name exist.
+
+    Raises:
+        Trouble: it cannot be used.
+    """
+    settings = read_settings(file, trusted=trusted)
+    try:
+        for words in (settings.select, settings.ignore, *(words for _, words in settings.per_path_ignores)):
+            if words:
+                choose(installed_rules(), words, (), pedantic=True)
+        for name, _ in settings.severity:
+            find_rule(installed_rules(), name)
+        _policy(settings.policy)
+    except Trouble as trouble:
+        raise Trouble(f"{file}: {trouble.subject.removeprefix('--')}", trouble.reason, trouble.help) from trouble
+    return settings
 
 
 def report(

@@ -11,7 +11,8 @@ from nginxtls.fingerprint import fingerprinted
 from nginxtls.registry import choose, find_rule
 from nginxtls.rule import Rule
 from nginxtls.suppression import Suppressions
-from nginxtls.tempering import tempered
+from nginxtls.syntax.words import UNKNOWN
+from nginxtls.tempering import agreed, asks_for_version, tempered
 from nginxtls.visiting import stopped, visit
 
 if TYPE_CHECKING:
@@ -62,12 +63,13 @@ def lint(
     rows: list[ModelEndpoint] = []
     certificates = 0
     asked = {file for subject in subjects for file in subject.asked}
+    needless = {rule.name for rule in chosen if rule.needless}
     for subject in subjects:
         for failure in _unparsed(subject.asked):
             failures[failure.location, failure.reason] = failure
         try:
-            for configuration in subject.configurations:
-                found += _once(visit(configuration, chosen, failures))
+            visits = [(c.tree, _once(visit(c, chosen, failures))) for c in subject.configurations]
+            found += agreed(visits, needless) if subject.variants else visits[0][1]
             rows += (e for e in subject.configuration.endpoints if _is_row(e, asked))
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
         except Exception as error:
@@ -75,6 +77,8 @@ def lint(
             failures[main] = Failure(main, f"the model {stopped(error)}", help="this is our fault: please report it")
     found = [_judged(finding, severities) for finding in fingerprinted(sorted(_once(found), key=_order))]
     found = [tempered(told) for finding in found if (told := finding.among(asked)) is not None]
+    by_version = {rule.name for rule in chosen if rule.since}
+    found = [finding for finding in found if finding.rule not in by_version or not asks_for_version(finding)]
     ignored = _path_ignores(settings, rules)
     found = [finding for finding in found if not ignored(finding)]
     found = [*_silenced(found, subjects, chosen, rules)]
@@ -90,7 +94,11 @@ def lint(
         findings=tuple(f for f in found if f.suppressed is None and f.severity >= least),
         suppressed=tuple(f for f in found if f.suppressed is not None and f.severity >= least),
         rules=ran,
-        not_checked=(*_remarks(asked), *_not_checked(c for subject in subjects for c in subject.configurations)),
+        not_checked=(
+            *_remarks(asked),
+            *_not_included(subjects),
+            *_not_checked(c for subject in subjects for c in subject.configurations),
+        ),
         failures=tuple(failures.values()),
         endpoints=_Rows(rows),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),
@@ -226,6 +234,18 @@ def _all_seen(suppression: Suppression, configuration: Configuration) -> bool:
 
 
 # -- tables of the report ----------------------------------------------------------------------------------------------
+
+
+def _not_included(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
+    """What includes name and cannot be read, each path once."""
+    kept: dict[tuple[str, str], NotChecked] = {}
+    for subject in subjects:
+        for directive, reason in subject.configuration.tree.unresolved.items():
+            if directive.file in subject.asked:
+                path = directive.args[0].replace(UNKNOWN, "…") if directive.args else "include"
+                place = Location(directive.file, directive.span)
+                kept.setdefault((path, reason), NotChecked(path, reason, place))
+    yield from kept.values()
 
 
 def _not_checked(configurations: Iterable[Configuration]) -> Iterator[NotChecked]:

@@ -43,6 +43,8 @@ class Rule:
     cwe: ClassVar[tuple[int, ...]] = ()
     pedantic: ClassVar[bool] = False
     """Hardening advice: runs only with --pedantic or when selected by name."""
+    needless: ClassVar[bool] = False
+    """Its fault is that something is of no use. In a template that must be so whatever comes of its conditions."""
     directives: ClassVar[tuple[str, ...]] = ()
     """The directives that ``check_directive`` wants to see; it is called for no others."""
     needs: ClassVar[tuple[str, ...]] = ()

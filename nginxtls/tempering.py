@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Confidence
-from nginxtls.fingerprint import offset_of
+from nginxtls.fingerprint import directive_at, offset_of
 from nginxtls.syntax.words import FILL
 
 if TYPE_CHECKING:
-    from nginxtls.finding import Edit, Finding, Fix, Location
+    from collections.abc import Collection, Iterator, Sequence
 
+    from nginxtls.finding import Edit, Finding, Fix, Location
+    from nginxtls.syntax.tree import Tree
+
+_VERSION = re.compile("version|support", re.IGNORECASE)
 DEFAULT = "the template's own default is taken for the value"
 
 
@@ -22,6 +27,29 @@ def tempered(finding: Finding) -> Finding:
     if finding.fix is not None and any(edit.location.file.engines for edit in finding.fix.edits):
         finding = finding.but(fix=_of_template(finding.fix))
     return finding
+
+
+def asks_for_version(finding: Finding) -> bool:
+    """Whether it stands under a condition of a template that is about the version of nginx, or what that supports."""
+    conditions = finding.location.file.conditions
+    line = directive_at(finding.location) if conditions else None
+    return line is not None and any(_VERSION.search(conditions[key].text) for key, _ in line.branch)
+
+
+def agreed(variants: Sequence[tuple[Tree, list[Finding]]], needless: Collection[str]) -> Iterator[Finding]:
+    """The findings of all variants of a template, but of these rules only what is so in each that has the line."""
+    seen = [{_key(finding) for finding in found if finding.rule in needless} for _, found in variants]
+    for _, found in variants:
+        for finding in found:
+            line = directive_at(finding.location) if finding.rule in needless else None
+            if line is None or all(
+                _key(finding) in there for (tree, _), there in zip(variants, seen, strict=True) if tree.shows(line)
+            ):
+                yield finding
+
+
+def _key(finding: Finding) -> object:
+    return finding.rule, finding.location
 
 
 def _rests_on_default(place: Location) -> bool:

@@ -491,6 +491,7 @@ class DeadDheCipher(Rule):
     """
 
     severity = Severity.NOTE
+    needless = True
     references = (f"{NGINX_SSL}#ssl_dhparam", "https://nginx.org/en/CHANGES")
     since = "nginx 1.11.0"
 
@@ -1149,6 +1150,7 @@ class IgnoredCiphersuites(Rule):
     """
 
     severity = Severity.WARNING
+    needless = True
     security_severity = 3.1
     cwe = (665,)
     references = (SSL_CONF, "https://nginx.org/en/CHANGES")
@@ -1233,6 +1235,7 @@ class NeedlessServerPreference(Rule):
     """
 
     severity = Severity.NOTE
+    needless = True
     pedantic = True
     references = ("https://wiki.mozilla.org/Security/Server_Side_TLS", f"{NGINX_SSL}#ssl_prefer_server_ciphers")
 
@@ -1273,6 +1276,7 @@ class IdleChachaPriority(Rule):
     """
 
     severity = Severity.NOTE
+    needless = True
     references = (SSL_CONF, f"{NGINX_SSL}#ssl_prefer_server_ciphers")
     since = "OpenSSL 1.1.1"
     needs = ("ssl_conf_command",)

@@ -141,6 +141,7 @@ class SettingsWithoutTls(Rule):
     """
 
     severity = Severity.WARNING
+    needless = True
     security_severity = 3.7
     references = (LISTEN, "https://nginx.org/en/docs/http/configuring_https_servers.html")
 
@@ -310,6 +311,7 @@ class UnusedTrustedCertificate(Rule):
     """
 
     severity = Severity.NOTE
+    needless = True
     references = (f"{NGINX_SSL}#ssl_trusted_certificate",)
     needs = ("ssl_trusted_certificate",)
 

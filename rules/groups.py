@@ -361,6 +361,7 @@ class IgnoredGroups(Rule):
     """
 
     severity = Severity.WARNING
+    needless = True
     security_severity = 3.1
     cwe = (665,)
     references = (SSL_ECDH_CURVE, "https://nginx.org/en/docs/http/server_names.html#virtual_server_selection")
@@ -536,6 +537,7 @@ class UnusedDhparam(Rule):
     """
 
     severity = Severity.NOTE
+    needless = True
     references = (SSL_DHPARAM, "https://wiki.mozilla.org/Security/Server_Side_TLS")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:

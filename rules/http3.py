@@ -242,6 +242,7 @@ class IgnoredHttp2Off(Rule):
     """
 
     severity = Severity.WARNING
+    needless = True
     references = (f"{HTTP2}#http2", LISTEN)
     since = "nginx 1.25.1"
     needs = ("http2",)

@@ -1065,6 +1065,7 @@ class RevocationWithoutVerification(Rule):
     """
 
     severity = Severity.WARNING
+    needless = True
     security_severity = 4.3
     references = (f"{NGINX_SSL}#ssl_crl", f"{NGINX_SSL}#ssl_ocsp")
     needs = ("ssl_crl", "ssl_ocsp")

@@ -315,6 +315,7 @@ class UnreachableProtocol(Rule):
     """
 
     severity = Severity.NOTE
+    needless = True
     references = ("https://docs.openssl.org/3.0/man7/migration_guide/", SSL_PROTOCOLS)
     since = "OpenSSL 1.1.1"
 
@@ -586,6 +587,7 @@ class IgnoredProtocols(Rule):
     """
 
     severity = Severity.WARNING
+    needless = True
     security_severity = 5.9
     cwe = (665,)
     references = (CHANGES, "https://nginx.org/en/docs/http/server_names.html#virtual_server_selection")
@@ -856,6 +858,7 @@ class IgnoredProtocolLimit(Rule):
     """
 
     severity = Severity.WARNING
+    needless = True
     security_severity = 5.3
     cwe = (665,)
     references = (SSL_CONF, f"{NGINX_SSL}#ssl_conf_command")

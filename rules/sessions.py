@@ -160,6 +160,7 @@ class EarlyDataWithoutTls13(Rule):
     """
 
     severity = Severity.NOTE
+    needless = True
     references = (SSL_EARLY_DATA,)
     since = "nginx 1.15.3"
     needs = ("ssl_early_data",)
@@ -223,6 +224,7 @@ class IgnoredEarlyData(Rule):
     """
 
     severity = Severity.WARNING
+    needless = True
     security_severity = 4.3
     cwe = (665,)
     references = (SSL_EARLY_DATA, "https://nginx.org/en/docs/http/server_names.html#virtual_server_selection")
@@ -642,6 +644,7 @@ class IgnoredSessionCache(Rule):
     """
 
     severity = Severity.NOTE
+    needless = True
     references = (f"{NGINX_SSL}#ssl_session_cache",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:

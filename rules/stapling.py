@@ -339,6 +339,7 @@ class StaplingSettingWithoutStapling(Rule):
     """
 
     severity = Severity.NOTE
+    needless = True
     references = (f"{NGINX_SSL}#ssl_stapling_verify",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:

@@ -738,6 +738,7 @@ class DeadUpstreamSettings(Rule):
     """
 
     severity = Severity.NOTE
+    needless = True
     security_severity = 2.0
     references = (f"{PROXY}#proxy_pass",)
     needs = ("proxy_ssl_*", "grpc_ssl_*", "uwsgi_ssl_*")
@@ -790,6 +791,7 @@ class WrongUpstreamFamily(Rule):
     """
 
     severity = Severity.WARNING
+    needless = True
     security_severity = 4.3
     cwe = (295,)
     references = ("https://nginx.org/en/docs/http/ngx_http_grpc_module.html#grpc_ssl_verify", f"{PROXY}#proxy_pass")

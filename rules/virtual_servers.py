@@ -565,6 +565,7 @@ class UnreachableServer(Rule):
     """
 
     severity = Severity.WARNING
+    needless = True
     references = (NAMES, REQUESTS, REJECT)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
@@ -796,6 +797,7 @@ class DeadSettingsWithoutCertificate(Rule):
     """
 
     severity = Severity.WARNING
+    needless = True
     security_severity = 3.7
     references = (f"{NAMES}#virtual_server_selection", f"{HTTPS}#name_based_https_servers")
     needs = ("ssl_*",)

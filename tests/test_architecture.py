@@ -13,7 +13,7 @@ from importlinter.cli import lint_imports
 ROOT = Path(__file__).parents[1]
 RULES = sorted((ROOT / "rules").glob("*.py"))
 WORDS_OF_PATHS = ("basename", "dirname", "join", "normpath", "relpath")
-BELOW_RULES = ("nginxtls.rule", "nginxtls.finding", "nginxtls.model", "nginxtls.syntax", "nginxtls.tls", "nginxtls.pki")
+BELOW_RULES = tuple(f"nginxtls.{room}" for room in "rule finding model syntax tls pki data".split())
 
 
 def test_arrows_point_downward(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,8 +60,8 @@ def test_a_command_imports_only_what_it_needs(command: list[str], unwanted: str)
         "import sys, atexit\n"
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
         f"sys.argv[1:] = {command!r}\n"
-        "from nginxtls.cli import main\n"
-        "main()\n"
+        "from nginxtls.cli import run\n"
+        "run()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], input="listen 443 ssl;\n", capture_output=True, text=True, check=False, cwd=ROOT

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import nginxtls
 from nginxtls.errors import Trouble
 from nginxtls.finding import Finding, Report, Severity
 from nginxtls.linter import Subject, lint
@@ -189,3 +191,16 @@ def test_text_that_nginx_cannot_read_is_a_failure_with_its_place() -> None:
     report = run("http {\n    server {\n")
     assert report.failures
     assert all(failure.location and failure.location.name == "0.conf" for failure in report.failures)
+
+
+def test_includes_that_cannot_be_followed_are_told_once(tmp_path: Path) -> None:
+    site = "server { include snippets/tls.conf; include /etc/passwd; }\n"
+    (tmp_path / "nginx.conf").write_text(f"events {{ }}\nhttp {{\n{site}{site}include none/*.conf;\n}}\n")
+    told = {(entry.subject, entry.reason) for entry in nginxtls.check(tmp_path).not_checked}
+    assert told == {
+        ("snippets/tls.conf", "no such file"),
+        ("/etc/passwd", "outside of what may be read"),
+        ("none/*.conf", "no such file"),
+    }
+    whole = nginxtls.check(tmp_path, root=tmp_path, maps={"/etc/passwd": str(tmp_path / "nginx.conf")})
+    assert "none/*.conf" not in {entry.subject for entry in whole.not_checked}, "a pattern may match nothing"

@@ -13,22 +13,19 @@ WATCHED = """
 import os, sys
 import nginxtls
 package = os.path.dirname(os.path.dirname(nginxtls.__file__))
-ours = tuple(os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, package, sys.argv[1]))
-opened = []
+cache = os.environ["XDG_CACHE_HOME"]
+ours = tuple(os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, package, cache, sys.argv[1]))
 
 def watch(event, arguments):
     if event in ("open", "os.listdir", "os.scandir") and arguments and isinstance(arguments[0], (str, bytes)):
         path = os.path.abspath(os.fsdecode(arguments[0]))
         if not path.startswith(ours) and path not in ("/etc/localtime", "/dev/null"):
-            opened.append(path)
+            os.write(2, (path + os.linesep).encode())
 
 from nginxtls.cli import main
 sys.addaudithook(watch)
 sys.argv = ["nginxtls", *sys.argv[2:]]
-try:
-    main()
-finally:
-    print(*opened, sep="\\n", file=sys.stderr)
+main()
 """
 
 MAIN = """\
@@ -65,8 +62,9 @@ http {
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository that tries to get out, beside a folder with what it is after."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     outside, tree = tmp_path / "outside", tmp_path / "tree"
     (tree / "conf.d").mkdir(parents=True)
     (tree / ".git").mkdir()

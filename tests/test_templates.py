@@ -71,6 +71,17 @@ def test_listens_of_rival_conditions_are_no_conflict(found: Found) -> None:
     )
 
 
+def test_an_inner_condition_does_not_bring_its_outer_one_past_a_rival(found: Found) -> None:
+    site = f"{HSTS} ssl_certificate a.pem; ssl_certificate_key a.key;"
+    assert (
+        found(
+            f"{{% if a %}}\nserver {{\nlisten 443 ssl;\n{site}\n{{% if c %}}\nlocation / {{ }}\n{{% endif %}}\n}}\n"
+            f"{{% endif %}}\nserver {{\n{{% if b %}}\nlisten 443 ssl;\n{{% endif %}}\n{site} }}"
+        )
+        == []
+    )
+
+
 @pytest.mark.parametrize(
     "line", ["{{ extra }}", "<%= extra %>", "${EXTRA}", "{% for h in headers %}\nadd_header {{ h }};\n{% endfor %}"]
 )
@@ -99,6 +110,36 @@ def test_a_block_with_alternative_heads_is_not_half_a_block(found: Found) -> Non
         "server { listen 80; server_name b.example; return 301 https://b.example$request_uri; }"
     )
     assert found(text, ignore=["hsts-over-http"]) == []
+
+
+def test_what_is_of_use_in_one_branch_is_not_needless(found: Found) -> None:
+    head = (
+        f"server {{ {HEAD} {HSTS}\nssl_dhparam dh.pem;\n{{% if modern %}}\nssl_ciphers ECDHE-RSA-AES128-GCM-SHA256;\n"
+    )
+    modern = f"{head}{{% endif %}}\n}}"
+    both = f"{head}{{% else %}}\nssl_ciphers DHE-RSA-AES128-GCM-SHA256;\n{{% endif %}}\n}}"
+    assert "4 unused-dhparam" in found(
+        f"{head}{{% endif %}}\n}}".replace("{% if modern %}\n", "").replace("{% endif %}\n", "")
+    )
+    assert "4 unused-dhparam" not in found(modern)
+    assert "4 unused-dhparam" not in found(both)
+
+
+@pytest.mark.parametrize("listen", ["{{ port }} ssl", "{{ ip }}:443 ssl", "[::]:<%= @port %> ssl", "${PORT} ssl http2"])
+def test_a_socket_of_unknown_address_is_looked_at(found: Found, listen: str) -> None:
+    told = found(
+        f"server {{ {HEAD.replace('443 ssl', listen)} {HSTS}\nssl_protocols TLSv1.2;\nssl_ciphers AES128-SHA;\n}}"
+    )
+    assert {"4 missing-tls13", "5 missing-aead", "5 missing-forward-secrecy"} <= set(told)
+    assert not [rule for rule in told if "http" in rule and "http2" not in rule]
+
+
+@pytest.mark.parametrize("condition", ["versioncmp(nginx_version, '1.15.0') < 0", "HTTP2_PUSH_SUPPORTED"])
+def test_what_a_template_writes_for_old_versions_is_not_held_against_new_ones(found: Found, condition: str) -> None:
+    old = "ssl on;\nhttp2_push_preload on;"
+    told = ["5 deprecated-ssl-directive", "6 removed-http2-push"]
+    assert found(f"server {{ {HEAD} {HSTS}\n{{% if old %}}\n{old}\n{{% endif %}}\n}}") == told
+    assert found(f"server {{ {HEAD} {HSTS}\n{{% if {condition} %}}\n{old}\n{{% endif %}}\n}}") == []
 
 
 def test_what_rests_on_a_default_is_likely_and_not_edited(tmp_path: Path) -> None:

@@ -75,16 +75,12 @@ def nginxtls(
 
 
 def main() -> NoReturn:
-    """Run the command; status 0, 1 (findings) or 2 (it could not do what was asked). Never a traceback."""
+    """Run the command and end the process at once, without taking a million objects apart one by one."""
+    status = 2
     try:
-        _main()
+        run()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(bool(end.code))
-    _leave(status)
-
-
-def _leave(status: int) -> NoReturn:
-    """End the process without taking a million objects apart one by one."""
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -93,7 +89,8 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _main() -> NoReturn:
+def run() -> NoReturn:
+    """Run the command; status 0, 1 (findings) or 2 (it could not do what was asked). Never a traceback."""
     gc.disable()  # one run, few cycles: what is read lives until the end anyway
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

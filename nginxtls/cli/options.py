@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from nginxtls.errors import Trouble
-from nginxtls.settings import Settings, read_settings
+from nginxtls.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,14 +89,14 @@ def settings(
     Raises:
         Trouble: the file or an option cannot be used.
     """
-    from nginxtls.api import settings_for
+    from nginxtls.api import settings_for, settings_of
 
     if config and no_config:
         raise Trouble("--config", "cannot be given together with --no-config", "leave one of them out")
     if no_config:
         base = Settings()
     else:
-        base = read_settings(Path(config).absolute(), trusted=True) if config else settings_for(paths)
+        base = settings_of(Path(config).absolute(), trusted=True) if config else settings_for(paths)
     return replace(
         base.but(nginx_version=nginx_version or None, openssl_version=openssl_version or None),
         map=(*base.map, *map(_pair, maps or ())),

@@ -163,6 +163,8 @@ class Socket:
         """``*:443``, ``127.0.0.1:443``, ``[::]:443``, ``unix:/run/x``; ``*:443/udp`` for QUIC."""
         if self.address.startswith("unix:"):
             return self.address
+        if UNKNOWN in self.address:
+            return self.address.replace(UNKNOWN, "…")
         host = "*" if self.address == WILDCARD4 else f"[{self.address}]" if ":" in self.address else self.address
         return f"{host}:{self.port}{'/udp' if self.datagram else ''}"
 
@@ -197,12 +199,17 @@ def _is_loopback(address: str) -> bool:
 
 
 def join(servers: list[VirtualServer]) -> list[Socket]:
-    """The sockets of all servers, in order of first appearance."""
+    """The sockets of all servers, in order of first appearance.
+
+    A TLS socket whose address stands in a template is the server's alone, as who else listens there is not known.
+    """
     sockets: dict[tuple[bool, str, str, int], Socket] = {}
     for server in servers:
         for listen in server.listens:
             if listen.problem:
                 continue
+            if UNKNOWN in listen.address and (listen.has("ssl") or listen.quic):
+                server.sockets.append(_unplaced(server, listen))
             for port in listen.ports:
                 key = (listen.datagram, server.kind, listen.address, port)
                 socket = sockets.get(key)
@@ -212,6 +219,13 @@ def join(servers: list[VirtualServer]) -> list[Socket]:
                 if socket not in server.sockets:
                     server.sockets.append(socket)
     return list(sockets.values())
+
+
+def _unplaced(server: VirtualServer, listen: Listen) -> Socket:
+    port = listen.address.rpartition(":")[2]
+    socket = Socket(server.kind, listen.address, int(port) if port.isdecimal() else 0, listen.datagram)
+    socket.add(server, listen)
+    return socket
 
 
 def connected(sockets: list[Socket], address: str, port: int, *, datagram: bool = False) -> Socket | None:

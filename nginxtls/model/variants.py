@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nginxtls.model.settings import REPEATABLE
+from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nginxtls.syntax.branches import Branch
     from nginxtls.syntax.tree import Directive, Tree
 
@@ -23,29 +26,80 @@ _OF_SERVERS = frozenset({"listen", "server", "server_name"})
 
 @dataclass(slots=True)
 class _Lines:
-    """What stands in one branch and could contradict another's: single-valued settings, and parts of servers."""
+    """What stands in one branch and could contradict another's: single-valued settings, and servers by their ports."""
 
     settings: set[object] = field(default_factory=set)
-    servers: set[Directive] = field(default_factory=set)
+    servers: set[tuple[str, Directive]] = field(default_factory=set)
 
-    def contradicts(self, other: _Lines) -> bool:
-        return not self.settings.isdisjoint(other.settings) or bool(
-            self.servers and other.servers and len(self.servers | other.servers) > 1
-        )
+
+@dataclass(slots=True)
+class _Variant:
+    """Branches that may stand together."""
+
+    branches: dict[Branch, _Lines]
+    by_condition: dict[tuple[int, int], list[Branch]]
+    holds: set[tuple[int, int]] = field(default_factory=set)
+    settings: dict[object, list[Branch]] = field(default_factory=dict)
+    servers: dict[str, list[tuple[Directive, Branch]]] = field(default_factory=dict)
+
+    def take(self, branch: Branch) -> bool:
+        """Add a branch if no condition of it is denied here, and no line that it brings contradicts one that is here.
+
+        Branches that imply each other are meant to stand together.
+        """
+        if any((key, 1 - number) in self.holds for key, number in branch):
+            return False
+        added = {
+            other
+            for condition in branch
+            if condition not in self.holds
+            for other in self.by_condition[condition]
+            if all(needed in self.holds or needed in branch for needed in other)
+        }
+        if any(not _imply(new, old) for new in added for old in self._rivals(self.branches[new])):
+            return False
+        self.holds.update(branch)
+        for new in added:
+            lines = self.branches[new]
+            for setting in lines.settings:
+                self.settings.setdefault(setting, []).append(new)
+            for port, server in lines.servers:
+                self.servers.setdefault(port, []).append((server, new))
+        return True
+
+    def _rivals(self, lines: _Lines) -> Iterator[Branch]:
+        for setting in lines.settings:
+            yield from self.settings.get(setting, ())
+        for port, server in lines.servers:
+            yield from (branch for other, branch in self.servers.get(port, ()) if other is not server)
+
+
+def _imply(one: Branch, other: Branch) -> bool:
+    return set(one).issuperset(other) or set(other).issuperset(one)
 
 
 def variants(tree: Tree) -> list[Tree]:
-    """The tree in each of its variants, the fullest first; the tree itself if no line stands under a condition."""
+    """The tree in each of its variants; the tree itself if no line stands under a condition.
+
+    Each variant has as many branches as can be, the first one those that come first; the last has none.
+    """
     if not any(file.conditions for file in tree.files):
         return [tree]
-    found: list[dict[Branch, _Lines]] = []
-    for branch, lines in _branches(tree).items():
-        best = next((members for members in found if _fits(branch, lines, members)), None)
-        if best is not None:
-            best[branch] = lines
-        elif len(found) < MAX_VARIANTS:
-            found.append({branch: lines})
-    return [tree.variant(frozenset(pair for branch in members for pair in branch)) for members in (*found, {})]
+    branches = _branches(tree)
+    by_condition: dict[tuple[int, int], list[Branch]] = {}
+    for branch in branches:
+        for condition in branch:
+            by_condition.setdefault(condition, []).append(branch)
+    found: list[_Variant] = []
+    for branch in branches:
+        if not any(variant.take(branch) for variant in found) and len(found) < MAX_VARIANTS:
+            found.append(_Variant(branches, by_condition))
+            found[-1].take(branch)
+    for variant in found:
+        for branch in branches:
+            if not variant.holds.issuperset(branch):
+                variant.take(branch)
+    return [tree.variant(frozenset(variant.holds)) for variant in found] + [tree.variant(frozenset())]
 
 
 def _branches(tree: Tree) -> dict[Branch, _Lines]:
@@ -59,7 +113,7 @@ def _branches(tree: Tree) -> dict[Branch, _Lines]:
             name = directive.name
             if name in _OF_SERVERS:
                 if (server := directive if name == "server" else directive.parent) and server.block is not None:
-                    lines.servers.add(server)
+                    lines.servers.update((port, server) for port in _ports(server))
             elif name == "add_header":
                 lines.settings.add((directive.parent, name, *(arg.lower() for arg in directive.args[:1])))
             elif (name.startswith(("ssl", "http")) or "_ssl_" in name) and name not in REPEATABLE:
@@ -67,14 +121,8 @@ def _branches(tree: Tree) -> dict[Branch, _Lines]:
     return found
 
 
-def _fits(branch: Branch, lines: _Lines, members: dict[Branch, _Lines]) -> bool:
-    """Whether a branch may stand together with others: no condition is needed and denied, and no line contradicts.
-
-    Branches that imply each other are meant to stand together.
-    """
-    holds = set(branch)
-    return not any(
-        any((key, 1 - number) in holds for key, number in other)
-        or (lines.contradicts(others) and not (holds.issuperset(other) or holds.issubset(other)))
-        for other, others in members.items()
-    )
+def _ports(server: Directive) -> set[str]:
+    """The ports of a server's listen lines, as far as they are known: those of a template are its own."""
+    places = [line.args[0] for line in server.block or () if line.name == "listen" and line.args]
+    found = {place.rpartition(":")[2].rpartition("]")[2] or place for place in places if UNKNOWN not in place}
+    return found if places else {"80"}

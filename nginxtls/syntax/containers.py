@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from nginxtls.syntax.files import MAGIC
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import SourceFile
 
 
+MAX_PIECES = 2000
+"""So many stretches of one file are looked at."""
 MAX_UNCLOSED = 20
 """After so many heredocs without an end a file is given up."""
 
@@ -58,7 +61,7 @@ def extract(name: str, text: str, path: str) -> list[Extract]:
     pieces = _heredocs(text) if _is_dockerfile(path) else _scalars(text)
     found: list[Extract] = []
     line, counted = 1, 0
-    for piece in pieces:
+    for piece in islice(pieces, MAX_PIECES):
         stretch = text[piece.start : piece.end]
         if not (piece.named_so or may_be_nginx(stretch.encode("utf-8", "replace"))):
             continue

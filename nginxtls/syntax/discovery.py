@@ -11,7 +11,7 @@ from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.dumps import MARK, is_dump, split_dump
 from nginxtls.syntax.files import Unreachable, display_name
 from nginxtls.syntax.fragments import classify, is_nginx, is_whole, may_be_nginx
-from nginxtls.syntax.reading import Reader, find_cycles, follow_in_dump, source
+from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, find_cycles, follow_in_dump, source
 from nginxtls.syntax.tree import Directive, SourceFile, Tree
 from nginxtls.syntax.walking import Candidate, walk
 
@@ -141,12 +141,16 @@ class _Discovery:
         if candidate.container:
             self.take_container(candidate, name, located, content)
             return
-        if not (candidate.certain or may_be_nginx(content)) or not content.strip():
-            self.pass_over(candidate, "not nginx" if content.strip() else "empty")
+        sure = candidate.certain or candidate.asked
+        if _is_empty(content):
+            self.pass_over(candidate, "empty")
+            return
+        if not (candidate.certain or may_be_nginx(content) or (sure and b"\0" in content)):
+            self.pass_over(candidate, "not nginx")
             return
         text, problem = decode(content)
         if text is None:
-            if candidate.certain or problem.startswith("it is UTF-16"):
+            if sure or problem.startswith("it is UTF-16"):
                 self.refuse(candidate, Unreachable(path, problem, True))
             else:
                 self.pass_over(candidate, problem)
@@ -187,7 +191,11 @@ class _Discovery:
         if candidate.asked:
             reason = why.reason if why.exists else "there is no such file or folder"
             self.sources.failures.append(
-                Failure(name, reason if why.reason != "no such file" else "no such file or folder")
+                Failure(
+                    name,
+                    reason if why.reason != "no such file" else "no such file or folder",
+                    help="give its parts one by one" if "the limit is" in reason else "",
+                )
             )
         elif candidate.certain or why.exists:
             self.sources.skipped.append(NotChecked(name, why.reason))
@@ -329,21 +337,30 @@ class _Discovery:
         return best
 
 
+def _is_empty(content: bytes) -> bool:
+    """Nothing stands in it, or nothing but comments."""
+    lines = (line.strip() for line in content.splitlines())
+    return all(not line or line.startswith(b"#") for line in lines)
+
+
 def _tree_of_dump(files: Sequence[SourceFile]) -> Tree:
     """The first of these files with all that it brings in; nginx dumps the others of that host after it."""
     by_path = {file.nginx_path or "": file for file in files}
     base = os.path.dirname(files[0].nginx_path or "/")
     tree = Tree([files[0]], [])
-    pending = [files[0]]
-    seen = set(pending)
+    pending = [(files[0], 0)]
+    seen = {files[0]}
     while pending:
-        file = pending.pop()
+        file, depth = pending.pop()
         tree.files.append(file)
         for directive in file.includes:
+            if depth == MAX_INCLUDE_DEPTH:
+                tree.unresolved[directive] = f"more than {MAX_INCLUDE_DEPTH} includes deep"
+                continue
             follow_in_dump(tree, directive, base, by_path)
             brought = [other for other in tree.includes.get(directive, ()) if other not in seen]
             seen.update(brought)
-            pending += brought
+            pending += ((other, depth + 1) for other in brought)
     order = {file: number for number, file in enumerate(files)}
     tree.files.sort(key=order.__getitem__)
     find_cycles(tree)

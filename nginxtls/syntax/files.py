@@ -44,6 +44,9 @@ CONF_FOLDERS = (
 )
 """Where builds of nginx keep their configuration."""
 
+PATH_MAX = 4096
+"""No path of more characters is looked for: Linux takes none of more bytes."""
+
 MAGIC = re.compile(r"[*?\[]")
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 _HEAD = 65_536
@@ -207,6 +210,8 @@ class Files:
 
     def real(self, path: str) -> str | Unreachable:
         """The real path of an existing thing inside the allowed folders."""
+        if len(path) > PATH_MAX:
+            return Unreachable(path[:100] + "…", "longer than a path can be")
         folder, _, leaf = path.rpartition("/")
         if leaf in ("", ".", "..") or not folder:
             real = os.path.realpath(path)
@@ -323,7 +328,8 @@ class Files:
         folder = "/".join(parents[:head]) or ("/" if pattern.startswith("/") else ".")
         located = self._locate(folder, base)
         if isinstance(located, Unreachable):
-            return located
+            # Where the whole machine can be seen, a folder that is not there has no files.
+            return [] if (self.root or self._everything) and located.reason == _MISSING else located
         level = [Found("" if folder == "." else folder.rstrip("/") + "/", located)]
         looked_at = 0
         for part in (*parents[head:], leaf):

@@ -48,6 +48,8 @@ def is_nginx(file: SourceFile, *, named_so: bool = False) -> bool:
             continue
         if directive.block is None and directive.end <= directive.words[-1][1]:
             other += 1  # not ended by ";"
+        elif directive.args[:1] == ("=",) and name != "location":
+            other += 1  # "key = value"
         elif name in _COMMON_WORDS:
             if _is_table(directive):
                 known += 1

@@ -113,7 +113,7 @@ class Reader:
         pattern = directive.args[0]
         found = self.files.expand(pattern, base)
         if isinstance(found, Unreachable):
-            tree.unresolved[directive] = "unknown path" if UNKNOWN in pattern else found.reason
+            tree.unresolved[directive] = "its path stands in a template" if UNKNOWN in pattern else found.reason
             return ()
         brought: list[SourceFile] = []
         for nginx_path, path in found:

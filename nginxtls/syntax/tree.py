@@ -280,7 +280,7 @@ class Tree:
         self.includes: dict[Directive, tuple[SourceFile, ...]] = {}
         """What each include directive brings in, in nginx's order. One that is not here could not be followed."""
         self.unresolved: dict[Directive, str] = {}
-        """Includes that could not be followed, and why (``"no such file"``, ``"outside of …"``, ``"unknown path"``)."""
+        """Includes that could not be followed, and why (``"no such file"``, ``"outside of what may be read"`` …)."""
         self.holds: frozenset[tuple[int, int]] | None = None
         """Of a template, the branches that are there (see ``Directive.branch``); None: all of them."""
 

@@ -225,6 +225,23 @@ def test_settings_are_found_named_and_refused(folder: Path) -> None:
     assert 'did you mean "fail-on"?' in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "help"),
+    [
+        ("severity: {legacy-protcol: note}", 'did you mean "legacy-protocol"?'),
+        ("ignore: [no-such-rule]", "lists them all"),
+        ("per-path-ignores: {a: [no-such-rule]}", "lists them all"),
+        ("policy: mozilla-intermediat", 'did you mean "mozilla-intermediate"?'),
+    ],
+)
+def test_a_wrong_name_in_the_settings_is_told_with_their_file(folder: Path, text: str, help: str) -> None:
+    (folder / ".nginxtls.yaml").write_text(text + "\n")
+    done = run("check", "clean.conf", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {folder.resolve() / '.nginxtls.yaml'}: ")
+    assert help in done.stderr
+
+
 def test_a_baseline_keeps_old_sins_and_tells_of_those_that_are_gone(folder: Path) -> None:
     write = run("check", "site.conf", *ONLY, "--baseline", "known.json", "--write-baseline", cwd=folder)
     assert (write.returncode, write.stdout) == (0, "known.json: 1 finding\n")

@@ -79,6 +79,47 @@ def test_names_and_contents_decide(tree: Path) -> None:
     assert ("apache/site.conf", "not nginx") in sources.left
 
 
+def test_a_repository_as_a_person_reads_it(tree: Path) -> None:
+    """What looks like nginx's and is not, and the other way round: traits of public repositories."""
+    nginx = {
+        "core/nginx/conf/nginx.conf": "{% if a %}\nevents { }\nhttp { include /etc/nginx/tls.conf; }\n{% endif %}\n",
+        "core/nginx/conf/tls.conf": "ssl_certificate {{ TLS[0] }};\n{% if TLS[2] %}ssl_dhparam a;{% endif %}\n",
+        "make/templates/nginx/nginx.https.conf.jinja": SERVER,
+        "portal/nginx.conf.example": SERVER,
+        "rootfs/etc/nginx/template/nginx.tmpl": "http { server { listen {{ .Port }}; } }\n",
+        "docs/nginx.conf": SERVER,
+        "webmails/nginx-webmail.conf": SERVER,
+        "templates/server/ssl_settings.erb": "<% if @cert -%>\n  ssl_certificate <%= @cert %>;\n<% end -%>\n",
+        "templates/upstream.epp": "<%- | String $name | -%>\nupstream <%= $name %> {\n  server a;\n}\n",
+        "vhost.d/a.example_location_override": "location / {\n  return 418;\n}\n",
+        "vhost.d/b.example_location": "add_header X-Test f00;",
+        "test/network_internal.conf": "allow 10.0.0.0/8;\ndeny all;\n",
+        "deploy/values.yaml": "config:\n  http-snippet: |\n    server {\n      listen 2443;\n    }\n",
+        "chart/templates/configmap.yaml": "data:\n  nginx.conf: |+\n    {{- if .A }}\n    events { }\n    {{- end }}\n",
+        "ingress.yaml": 'metadata:\n  annotations:\n    nginx.org/server-snippets: "ssl_protocols TLSv1.2;"\n',
+    }
+    others = {
+        "core/rspamd/antivirus.conf": '{% if a %}\nclamav {\n  symbol = "A";\n  server = "{{ b }}";\n}\n{% endif %}\n',
+        "core/rspamd/options.inc": 'filters = "chartable,dkim";\nlocal_addrs = [127.0.0.0/8];\n',
+        "core/nginx/dovecot/proxy.conf": "log_path = /dev/stderr\nprotocols = imap\nservice imap {\n  chroot =\n}\n",
+        "core/postfix/main.cf": "smtpd_tls_cert_file = a\nmynetworks = 127.0.0.0/8\n",
+        "core/unbound.conf": "server:\n  interface: 0.0.0.0\n  access-control: 10.0.0.0/8 allow\n",
+        "log/rsyslog.conf": '$ModLoad imuxsock\ntemplate(name="a" type="string")\nif $msg contains "a" then { stop }\n',
+        "log/logrotate.conf.jinja": "/var/log/*.log {\n  rotate {{ n }}\n  compress\n}\n",
+        "named.conf": 'zone "a" { type master; file "b"; };\n',
+        "mime.types": "# mailcap\ntext/html\thtml htm\nimage/png\tpng\n",
+        "README.md.gotmpl": "# {{ .Name }}\n```\nserver { listen 80; }\n```\n",
+        "templates/mail.tpl": "{{ .User }},\nreset your password; the link is {{ .Link }};\n",
+        "settings/harbor.yml.jinja": "hostname: {{ hostname }}\nhttp:\n  port: 80\nlocation: /data\n",
+        "swagger/server.gotmpl": "package server\nfunc (s *Server) Listen() { return }\n",
+        "values.yaml": "image: nginx\ncontroller:\n  config: {}\n",
+        "apparmor.profile": "profile a flags=(attach) {\n  capability net_raw,\n  network inet,\n}\n",
+        "systemd/a.service": "[Unit]\nDescription=nginx\n",
+    }
+    write(tree, {**nginx, **others})
+    assert sorted(found().taken) == sorted(nginx)
+
+
 def test_gitignore_and_vendored_trees_are_honoured(tree: Path) -> None:
     site = {"a/site.conf": SERVER}
     write(
@@ -219,6 +260,13 @@ def test_what_was_asked_for_and_cannot_be_read_is_a_failure(tree: Path) -> None:
     assert reasons["nginx.bin.conf"] == "a binary file"
     assert "UTF-16" in reasons["wide.conf"]
     assert not sources.trees
+
+
+def test_a_file_of_comments_is_an_empty_one(tree: Path) -> None:
+    write(tree, {"a.conf": "# nothing\n\n   # yet\n", "nginx.conf": "#\n"})
+    sources = found("a.conf", "nginx.conf")
+    assert sources.left == [("a.conf", "empty"), ("nginx.conf", "empty")]
+    assert not sources.failures
 
 
 def test_latin_1_is_read_and_told(tree: Path) -> None:

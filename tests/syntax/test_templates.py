@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nginxtls.syntax import UNKNOWN, SourceFile
 from nginxtls.syntax.reading import source
+from nginxtls.syntax.words import FILL, MASK
 
 
 def read(text: str) -> SourceFile:
@@ -379,6 +380,7 @@ pieces = st.sampled_from(
 @given(st.lists(pieces, max_size=25).map("".join))
 def test_any_template_is_read(text: str) -> None:
     file = read(text)
+    assert all(kept in (was, " ", MASK, FILL) for was, kept in zip(text, file.masked, strict=True))
     for directive in file.walk():
         places = directive.words
         assert len(places) == len(directive.args) + 1
@@ -386,3 +388,107 @@ def test_any_template_is_read(text: str) -> None:
         assert {key for key, _ in directive.branch} <= set(file.conditions)
         _ = directive.likely, directive.span
     assert not any(problem.fatal for problem in file.problems) or not file.engines
+
+
+TAGS = [
+    # if, else if, else, end; loop, end; a value, a comment
+    (
+        "{% if a %}",
+        "{%- elif b -%}",
+        "{% else %}",
+        "{% endif %}",
+        "{% for a\n in b %}",
+        "{% endfor %}",
+        "{{ v }}",
+        "{# ; { #}",
+    ),
+    (
+        "<% if a -%>",
+        "<% elsif b %>",
+        "<%- else -%>",
+        "<% end %>",
+        "<% a.each do |b|\n -%>",
+        "<% end %>",
+        "<%= v %>",
+        "<%# ; { %>",
+    ),
+    (
+        "<% if a { %>",
+        "<% } elsif b { -%>",
+        "<% } else { %>",
+        "<% } -%>",
+        "<% $a.each |$b| { %>",
+        "<% } %>",
+        "<%= v %>",
+        "<%# } %>",
+    ),
+    (
+        "{{ if a }}",
+        "{{- else if b }}",
+        "{{ else -}}",
+        "{{ end }}",
+        "{{ range\n .a }}",
+        "{{- end }}",
+        "{{ .v }}",
+        "{{/* ; } */}}",
+    ),
+]
+
+
+@st.composite
+def written(draw: st.DrawFn) -> tuple[str, list[tuple[int, int, str]]]:
+    """A template, and the places of the directives in it by line and column, each with its name."""
+    first, second, third, end, loop, last, value, comment = draw(st.sampled_from(TAGS))
+    text = ""
+    found: list[tuple[int, int, str]] = []
+
+    def put(piece: str, name: str = "") -> None:
+        nonlocal text
+        if name:
+            found.append((text.count("\n") + 1, len(text) - text.rfind("\n"), name))
+        text += piece + draw(st.sampled_from([" ", "\n", "\n  ", "\r\n\t", f" {comment}\n"]))
+
+    def lines(depth: int) -> None:
+        for _ in range(draw(st.integers(0, 3))):
+            kind = draw(st.integers(0, 6 if depth else 2))
+            name = f"d{len(found)}"
+            if kind == 0:
+                put(f"{name} é {value}x;", name)
+            elif kind == 1:
+                put(f'{name} "a;{value}{{" b{value};', name)
+            elif kind == 2:
+                put(f"{name} # it's {value} {{\n c;", name)
+            elif kind == 3:
+                put(f"{name} {value} {{", name)
+                lines(depth - 1)
+                put("}")
+            elif kind == 4:
+                put(f'{name}_by_lua_block {{ local a = {{ "it\'s" }} }}', f"{name}_by_lua_block")
+            elif kind == 5:
+                put(loop)
+                lines(depth - 1)
+                put(last)
+            else:
+                for tag in (
+                    first,
+                    *draw(st.lists(st.just(second), max_size=2)),
+                    *draw(st.lists(st.just(third), max_size=1)),
+                ):
+                    put(tag)
+                    lines(depth - 1)
+                put(end)
+
+    put(f"first {value};", "first")
+    lines(3)
+    return text, found
+
+
+@settings(max_examples=300, deadline=None)
+@given(written())
+def test_every_directive_of_a_template_is_at_its_place(template: tuple[str, list[tuple[int, int, str]]]) -> None:
+    text, expected = template
+    file = read(text)
+    assert not file.problems
+    assert sorted((d.line, d.column, d.name) for d in file.walk()) == sorted(expected)
+    for directive in file.walk():
+        assert text[directive.start :].startswith(directive.name)

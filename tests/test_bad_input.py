@@ -1,0 +1,76 @@
+"""Bad input of every kind: told in one message, in bounded time, and the rest of the run goes on."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+import nginxtls
+from nginxtls.settings import Settings
+
+HEAD = "server { listen 443 ssl; ssl_protocols TLSv1.1; }\n"
+
+HOSTILE = {
+    "deep.conf": HEAD + "a {" * 100_000,
+    "closed.conf": HEAD + "}" * 100_000,
+    "quotes.conf": HEAD + '"a' * 100_000,
+    "lines.conf": HEAD + 'a "\n' * 50_000,
+    "escapes.conf": HEAD + "\\" * 200_000,
+    "lua.conf": HEAD + "x_by_lua_block { " * 20_000,
+    "brackets.conf": HEAD + "x_by_lua_block { " + "[" * 100_000,
+    "names.conf": HEAD + "".join(f"set $x $UP{number};\n" for number in range(20_000)),
+    "ifs.conf.j2": HEAD + "{% if a %}" * 50_000,
+    "alternatives.conf.j2": HEAD
+    + "".join(f"{{% if a{n} %}}ssl_protocols TLSv1;{{% else %}}ssl_ciphers A;{{% endif %}}\n" for n in range(5_000)),
+    "elifs.conf.j2": HEAD + "{% if a %}" + "".join(f"{{% elif a{n} %}}ssl_protocols TLSv1;\n" for n in range(2_000)),
+    "nested.conf.j2": HEAD + "".join(f"{{% if a{n} %}}\n" for n in range(2_000)) + "listen 443 ssl;",
+    "open.conf.j2": HEAD + "{{ " * 100_000,
+    "defaults.conf.j2": HEAD + '{{ a | default("' * 50_000,
+    "ors.conf.j2": HEAD + "{{ " + "or " * 50_000 + "}}",
+    "tags.conf.erb": HEAD + "<% " * 100_000,
+    "code.conf.erb": HEAD + "<% " + "if a then " * 2_000 + "%>",
+    "kong.conf": HEAD + "${{A}}\n> if\n" * 20_000,
+    "marks.dump": "# configuration file /a:\n" * 50_000,
+    "chain.dump": "".join(f"# configuration file /a{n}:\ninclude /a{n + 1};\n" for n in range(5_000)),
+    "keys.yaml": "nginx.conf: |\n  server { listen 443 ssl; }\n" * 20_000,
+    "volume.yaml": "nginx\n" + "- ./a" * 100_000 + ":/b\n",
+    "Dockerfile": "nginx\n" + "RUN <<A\n" * 50_000,
+    "Dockerfile.copy": "nginx\nCOPY " + "a \\\n" * 50_000 + "/etc/nginx/\n",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_takes_bounded_time(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(HOSTILE[name])
+    (tmp_path / "site.conf").write_text("server { listen 8443 ssl; ssl_protocols TLSv1.2; }\n")
+    start = time.process_time()
+    report = nginxtls.check(tmp_path / name, tmp_path / "site.conf", settings=Settings())
+    assert time.process_time() - start < 15
+    assert not [failure for failure in report.failures if "our fault" in failure.help]
+    assert any(finding.location.name.endswith("site.conf") for finding in report.findings)
+
+
+BROKEN = {
+    "server {\n  listen {{ port\n  ssl_protocols TLSv1.1;\n}\n": "the template tag is never closed",
+    "server {\n  {% if a %}\n  listen 443 ssl;\n}\n": "the template's condition or loop is never ended",
+    "server {\n  listen 443 ssl; {% endif %}\n}\n": "the template tag ends nothing",
+    "server {\n  listen <%= a %> ssl;\n": 'the block "server" is not closed in this template',
+}
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_half_a_template_is_told_and_is_no_failure(tmp_path: Path, text: str) -> None:
+    (tmp_path / "nginx.conf.j2").write_text(text)
+    report = nginxtls.check(tmp_path, settings=Settings())
+    assert BROKEN[text] in [entry.reason for entry in report.not_checked]
+    assert not report.failures
+
+
+def test_a_tag_inside_a_quoted_string(tmp_path: Path) -> None:
+    line = 'server { listen 443 ssl; add_header X "{{ a "b" }}; {% if c %}d{% endif %}"; ssl_protocols TLSv1.2; }\n'
+    (tmp_path / "nginx.conf.j2").write_text(line)
+    report = nginxtls.check(tmp_path, settings=Settings(), select=["missing-tls13"])
+    (finding,) = report.findings
+    assert finding.location.span.column == line.index("ssl_protocols") + 1
