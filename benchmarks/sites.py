@@ -100,7 +100,10 @@ server {{
 
 
 def make(folder: Path, sites: int, certificates: int) -> None:
-    """Write the tree. Site i has certificate i modulo K, made for all the names that use it."""
+    """Write the tree. Site i has certificate i modulo K, made for all the names that use it.
+
+    Its CA is ``certificates/root.pem``, which clients are to trust: with it there is nothing to find in the tree.
+    """
     for name in ("snippets", "sites-enabled", "certificates"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "nginx.conf").write_text(MAIN)
@@ -147,6 +150,8 @@ def _certificates(folder: Path, sites: int, count: int) -> None:
             builder = builder.add_extension(usage, critical=False)
         return builder.sign(signer, hashes.SHA256())
 
+    root = issue("Benchmark Root", root_key, "Benchmark Root", root_key, [])
+    (folder / "root.pem").write_bytes(root.public_bytes(serialization.Encoding.PEM))
     issuer = issue("Benchmark CA", key_of_issuer, "Benchmark Root", root_key, [])
     tail = issuer.public_bytes(serialization.Encoding.PEM)
     for number in range(count):

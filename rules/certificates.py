@@ -13,13 +13,14 @@ from nginxtls.rules.bundles import (
     is_test_certificate,
     meant,
     moment,
+    served_on,
     tell,
 )
 from nginxtls.rules.grouping import listed
 from nginxtls.rules.renewal import due_for, explains_renewal, newer_on_disk
 
 from nginxtls.finding import Confidence, Severity
-from nginxtls.rule import NGINX_SSL, Rule
+from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -488,13 +489,9 @@ class ReplacedCertificate(Rule):
     references = (f"{NGINX_SSL}#ssl_certificate",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        from nginxtls.rules.bundles import served_on
-
-        from nginxtls.rule import label
-
-        last: dict[str, ServedBundle] = {}
         if len(server.setting("ssl_certificate").directives) < 2 or not server.speaks_tls:
             return
+        last: dict[str, ServedBundle] = {}
         for bundle in server.bundles:
             if bundle.leaf is not None and bundle.bundle is not None and bundle.bundle.loads:
                 last[bundle.leaf.key.kind] = bundle

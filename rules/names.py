@@ -52,8 +52,6 @@ def judged(bundle: ServedBundle) -> Certificate | None:
 
 def unfit(name: str, endpoints: list[Endpoint], *, by_default: bool = False) -> tuple[ServedBundle, str] | None:
     """The first bundle served at these endpoints that is not for a name, and why; None if all are or are not known."""
-    from nginxtls.pki import match_hostname
-
     seen: set[ServedBundle] = set()
     for endpoint in endpoints:
         bundles = endpoint.socket.default.slots[0] if by_default else endpoint.bundles
@@ -62,7 +60,11 @@ def unfit(name: str, endpoints: list[Endpoint], *, by_default: bool = False) -> 
                 continue
             seen.add(bundle)
             leaf = judged(bundle)
-            if leaf is not None and name not in leaf.host_names and not (match := match_hostname(name, leaf)).matches:
+            if leaf is None or name in leaf.host_names:
+                continue
+            from nginxtls.pki import match_hostname
+
+            if not (match := match_hostname(name, leaf)).matches:
                 return bundle, match.reason
     return None
 
