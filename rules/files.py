@@ -49,10 +49,13 @@ def path_of(directive: Directive) -> str | None:
 
 def real_path(directive: Directive, configuration: Configuration) -> str | None:
     """Where the file of a directive really is, if it may be looked at."""
-    path, files = path_of(directive), configuration.files
-    if path is None or files is None:
-        return None
-    found = files.locate(path, configuration.base)
+    path = path_of(directive)
+    return None if path is None else _located(path, configuration)
+
+
+@lru_cache(maxsize=4096)
+def _located(path: str, configuration: Configuration) -> str | None:
+    found = configuration.files.locate(path, configuration.base) if configuration.files else None
     return str(found) if found else None
 
 

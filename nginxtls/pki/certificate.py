@@ -6,11 +6,10 @@ The reading is our own, and not that of `cryptography`, for two reasons: nginx s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from nginxtls.pki import der, extensions
 from nginxtls.pki.names import Name, parse_name
@@ -26,8 +25,7 @@ NEVER = datetime.min.replace(tzinfo=timezone.utc)
 ALWAYS = datetime.max.replace(tzinfo=timezone.utc)
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectAltName:
+class SubjectAltName(NamedTuple):
     """A name that a certificate is for; ``kind`` is dns, ip or other. An address is written canonically."""
 
     kind: str
@@ -54,6 +52,7 @@ class Certificate:
         outer = list(der.elements(data[body_end:end]))
         if [each for each, _ in outer] != [der.SEQUENCE, der.BIT_STRING] or not outer[1][1]:
             raise der.DerError("no certificate")
+        self._parts: dict[str, Any] = {}
         self._outer_algorithm, self.signature = outer[0][1], outer[1][1][1:]
         self._fields = _fields(data[body_start:body_end])
 
@@ -271,13 +270,15 @@ class Certificate:
         return tuple(found)
 
     def _decoded(self, oid: str, decode: Callable[[bytes], T]) -> T | None:
-        extension = self._extensions.get(oid)
-        if extension is None:
-            return None
-        try:
-            return decode(extension[1])
-        except ValueError:
-            return None
+        """An extension, decoded once."""
+        if oid not in self._parts:
+            extension = self._extensions.get(oid)
+            try:
+                self._parts[oid] = None if extension is None else decode(extension[1])
+            except ValueError:
+                self._parts[oid] = None
+        part: T | None = self._parts[oid]
+        return part
 
     def has_extension(self, oid: str) -> bool:
         return oid in self._extensions

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from nginxtls.pki import der
 from nginxtls.pki.names import Name, parse_name, printable
@@ -39,8 +39,7 @@ _USAGES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GeneralName:
+class GeneralName(NamedTuple):
     """``kind`` is email, dns, directory, uri, ip, or the tag's number; ``value`` its text, ``raw`` its bytes."""
 
     kind: str
@@ -49,16 +48,14 @@ class GeneralName:
     name: Name | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Constraints:
+class Constraints(NamedTuple):
     """Name constraints: the permitted and the excluded subtrees (RFC 5280 section 4.2.1.10)."""
 
     permitted: tuple[GeneralName, ...]
     excluded: tuple[GeneralName, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorityKey:
+class AuthorityKey(NamedTuple):
     """The authority key identifier: the key's, and where given the issuer's own issuer and serial number."""
 
     key_id: bytes | None
@@ -66,10 +63,12 @@ class AuthorityKey:
     serial: int | None
 
 
+_TEXTS = {1: "email", 2: "dns", 6: "uri"}
+
+
 def general_name(tag: int, value: bytes) -> GeneralName:
     number = tag & 0x1F
-    if number in {1, 2, 6}:
-        kind = {1: "email", 2: "dns", 6: "uri"}[number]
+    if kind := _TEXTS.get(number):
         return GeneralName(kind, printable(value.decode("utf-8", "replace")), value)
     if number == 7:
         try:
@@ -83,8 +82,9 @@ def general_name(tag: int, value: bytes) -> GeneralName:
 
 
 def general_names(value: bytes) -> tuple[GeneralName, ...]:
-    names = tuple(general_name(tag, each) for tag, each in der.elements(der.contents(value, der.SEQUENCE)))
-    if any(tag & 0xC0 != 0x80 for tag, _ in der.elements(der.contents(value, der.SEQUENCE))):
+    found = list(der.elements(der.contents(value, der.SEQUENCE)))
+    names = tuple(general_name(tag, each) for tag, each in found)
+    if any(tag & 0xC0 != 0x80 for tag, _ in found):
         raise der.DerError("a name of no known kind")
     return names
 
