@@ -22,7 +22,7 @@ of a folder not the times, as only its names count, where they were asked for. E
 
 Look = Callable[[str], os.stat_result]
 _LSTAT, _STAT, _SCANDIR = os.lstat, os.stat, os.scandir
-_LOOKS = ("stat", "lstat", "open", "readlink", "access")
+_LOOKS = ("stat", "open", "readlink", "access")
 _LISTS = ("listdir", "scandir")
 RACY = 1_000_000_000
 """Nanoseconds. What changed so shortly before the run may change again without a trace: clocks of disks are coarse."""
@@ -43,6 +43,7 @@ class Journal:
     def __enter__(self) -> Journal:
         for name in _LOOKS:
             self._put(os, name, self._noting)
+        self._put(os, "lstat", self._noting_lstat)
         for name in _LISTS:
             self._put(os, name, self._listing)
         for module in (builtins, io):
@@ -64,6 +65,24 @@ class Journal:
             if path not in states and isinstance(path, (str, os.PathLike)):
                 note(os.fspath(path))
             return own(path, *args, **options)
+
+        return look
+
+    def _noting_lstat(self, own: Callable[..., Any]) -> Callable[..., Any]:
+        """The one that is called for every file: its own answer is the state, unless it is a link."""
+        states, note = self.states, self._note
+
+        def look(path: Any, **options: Any) -> Any:
+            found = None
+            try:
+                found = own(path, **options)
+                return found
+            finally:
+                if path not in states and isinstance(path, (str, os.PathLike)):
+                    if found is None or stat.S_ISLNK(found.st_mode) or not isinstance(path, str) or path[:1] != "/":
+                        note(os.fspath(path))
+                    else:
+                        states[path] = _state(found)
 
         return look
 

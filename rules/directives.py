@@ -148,12 +148,12 @@ class SettingsWithoutTls(Rule):
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         if server.configuration.kind != "full" or not server.scope.certain or server.fragment:
             return
-        if server.speaks_tls or server.setting("ssl").directives or any(s.port == 443 for s in server.sockets):
-            return
-        if server.setting("starttls").directives or any(not listen.known for listen in server.listens):
+        if server.speaks_tls:
             return
         own = [name for name in server.scope.own if name.startswith("ssl_") and not _is_other(name)]
-        if not own:
+        if not own or server.setting("ssl").directives or any(s.port == 443 for s in server.sockets):
+            return
+        if server.setting("starttls").directives or any(not listen.known for listen in server.listens):
             return
         first = min((server.scope.own[name][0] for name in own), key=lambda line: (line.file.name, line.start))
         listen = next((listen.directive for listen in server.listens if listen.directive), None)

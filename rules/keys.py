@@ -425,7 +425,9 @@ class KeyInWebRoot(Rule):
                     folders.setdefault(directive.args[0].rstrip("/"), directive)
         for key in keys:
             path = key.args[0]
-            parts = path.split("/") if path.startswith("/") and "$" not in path else []
+            if not path.startswith("/") or "$" in path:
+                continue
+            parts = path.split("/")
             served = next((f for i in range(1, len(parts)) if (f := folders.get("/".join(parts[:i])))), None)
             if served is not None:
                 yield self.at(

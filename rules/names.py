@@ -69,6 +69,16 @@ def unfit(name: str, endpoints: list[Endpoint], *, by_default: bool = False) -> 
     return None
 
 
+def all_fit(server: VirtualServer, endpoints: list[Endpoint]) -> bool:
+    """At a glance: every name of the server stands as it is in every certificate that may be sent."""
+    bundles = {bundle for endpoint in endpoints for bundle in endpoint.bundles}
+    known = [leaf.host_names for bundle in bundles if (leaf := judged(bundle)) is not None]
+    return all(
+        name.kind == "exact" and not name.key[:1].isdigit() and all(name.key in names for names in known)
+        for name in server.names
+    )
+
+
 def leads_here(name: ServerName, server: VirtualServer, endpoints: list[Endpoint]) -> list[Endpoint]:
     """The endpoints at which nginx leads an exact name to this server, and not to one that has it before."""
     host = valid_host(name.key)
@@ -148,6 +158,8 @@ class NameMismatch(Rule):
         for server, endpoints in named_endpoints(configuration).items():
             if lends(endpoints[0]) is not None:
                 continue  # serves-anothers-certificate speaks of it
+            if all_fit(server, endpoints):
+                continue
             wrong: list[tuple[ServerName, ServedBundle, str]] = []
             for name in server.names:
                 if name.kind == "regex":
