@@ -1,17 +1,46 @@
-"""Packages whose names are imported when they are first used: a run needs few, and each module takes its time."""
+"""What is imported, or worked out, when it is first used."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+T = TypeVar("T")
+
+
+class once(Generic[T]):
+    """``functools.cached_property`` without the lock that it has before Python 3.12, which costs more than most values.
+
+    Nothing here is asked for by two threads at once.
+    """
+
+    def __init__(self, work: Callable[[Any], T]) -> None:
+        self.work = work
+        self.name = work.__name__
+        self.__doc__ = work.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> once[T]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+
+    def __get__(self, instance: object | None, owner: type) -> once[T] | T:
+        if instance is None:
+            return self
+        value = instance.__dict__[self.name] = self.work(instance)
+        return value
+
 
 def lazily(package: str, **names: str) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a package: each keyword is a module of it, with the names that it has."""
+    """The ``__getattr__`` of a package whose names are imported when they are used: a run needs few of them.
+
+    Each keyword is a module of it, with the names that it has.
+    """
     places = {name: module for module, text in names.items() for name in text.split()}
 
     def look_up(name: str) -> Any:

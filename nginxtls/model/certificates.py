@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from nginxtls.lazy import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,11 +55,11 @@ class ServedBundle:
     def key_path(self) -> str:
         return self.key_directive.args[0] if self.key_directive and self.key_directive.args else ""
 
-    @cached_property
+    @once
     def _loaded(self) -> tuple[Bundle | None, str]:
         return self.configuration.read_bundle(self.path, self.directive)
 
-    @cached_property
+    @once
     def bundle(self) -> Bundle | None:
         return self._loaded[0]
 
@@ -66,12 +67,12 @@ class ServedBundle:
     def unreadable(self) -> str:
         return self._loaded[1]
 
-    @cached_property
+    @once
     def leaf(self) -> Certificate | None:
         """The first certificate of the file, which nginx takes for the leaf."""
         return self.bundle.certificates[0] if self.bundle and self.bundle.certificates else None
 
-    @cached_property
+    @once
     def chain(self) -> Chain | None:
         """The chain as sent and the path that a fresh client builds from it, or None if nothing could be read."""
         if self.bundle is None or not self.bundle.certificates:
@@ -83,7 +84,7 @@ class ServedBundle:
             self.configuration.unchecked(self.path, "a signature of a kind that is not known here", self.directive)
         return chain
 
-    @cached_property
+    @once
     def _key(self) -> tuple[PrivateKey | None, str]:
         if self.key_directive is None:
             return None, "no ssl_certificate_key"

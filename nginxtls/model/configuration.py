@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location as Place
 from nginxtls.finding import NotChecked
+from nginxtls.lazy import once
 from nginxtls.model.certificates import ServedBundle, is_file
 from nginxtls.model.endpoints import EffectiveTLS, Endpoint, Kind, kinds_of
 from nginxtls.model.servers import VirtualServer
@@ -133,7 +133,7 @@ class Configuration:
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
-    @cached_property
+    @once
     def endpoints(self) -> list[Endpoint]:
         """Every virtual server on each of its TLS sockets, in configuration order."""
         places = (
@@ -144,7 +144,7 @@ class Configuration:
         )
         return [Endpoint(socket, server, number) for number, (socket, server) in enumerate(places)]
 
-    @cached_property
+    @once
     def kinds(self) -> list[Kind]:
         """The endpoints by kind: those of a kind differ in names, certificates and locations alone."""
         self.bundles  # noqa: B018 - loaded in the order of the text, so that the first line that names one stands for it
@@ -165,14 +165,14 @@ class Configuration:
         socket.servers, socket.tls = [server], True
         return (socket,)
 
-    @cached_property
+    @once
     def bundles(self) -> list[ServedBundle]:
         """The distinct certificate and key pairs that servers load, in configuration order."""
         for server in self.servers:
             server.bundles  # noqa: B018 - loading fills the table
         return list(self._bundles.values())
 
-    @cached_property
+    @once
     def _endpoints_by_bundle(self) -> dict[ServedBundle, list[Endpoint]]:
         found: dict[ServedBundle, list[Endpoint]] = {}
         for endpoint in self.endpoints:
@@ -184,11 +184,11 @@ class Configuration:
         """The endpoints whose clients may get a bundle."""
         return self._endpoints_by_bundle.get(bundle, [])
 
-    @cached_property
+    @once
     def upstreams(self) -> list[Upstream]:
         return list(find_upstreams(self))
 
-    @cached_property
+    @once
     def trust(self) -> TrustStore:
         """The trust anchors of a client: those given, else Mozilla's."""
         if self._trust is None:
@@ -197,7 +197,7 @@ class Configuration:
             self._trust = TrustStore.mozilla()
         return self._trust
 
-    @cached_property
+    @once
     def refusals(self) -> list[Refusal]:
         """What ``nginx -t`` of this version stops at or warns of, in TLS matters and what TLS hangs on."""
         from nginxtls.model.refusals import find_refusals
@@ -218,7 +218,7 @@ class Configuration:
         """Every directive of a name, each once, in the order of files and text."""
         return self.by_name.get(name, [])
 
-    @cached_property
+    @once
     def by_name(self) -> dict[str, list[Directive]]:
         """All directives of all files, each once, by name."""
         found: dict[str, list[Directive]] = {}
@@ -231,7 +231,7 @@ class Configuration:
                     stack.extend(reversed(directive.block))
         return found
 
-    @cached_property
+    @once
     def mentions(self) -> frozenset[str]:
         """The names of all directives, and the context of a fragment."""
         return frozenset((*self.by_name, self.context))

@@ -7,9 +7,10 @@ tests/conformance.
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nginxtls.lazy import once
 from nginxtls.tls import (
     CipherString,
     Evaluation,
@@ -193,7 +194,7 @@ class EffectiveTLS:
     def protocols(self) -> Setting:
         return self.setting("ssl_protocols")
 
-    @cached_property
+    @once
     def enabled(self) -> frozenset[str]:
         """The versions that configuration switches on, whether or not a handshake of that version can succeed."""
         return self._within_limits(_switched_on(self.decided_by("ssl_protocols")))
@@ -205,7 +206,7 @@ class EffectiveTLS:
         ceiling = _index(high[0], len(VERSIONS) - 1) if high else len(VERSIONS) - 1
         return versions & frozenset(VERSIONS[floor : ceiling + 1])
 
-    @cached_property
+    @once
     def versions(self) -> tuple[str, ...]:
         """The versions in which a client that offers everything gets a handshake, oldest first."""
         return tuple(version for version in VERSIONS if self.suites.get(version))
@@ -216,12 +217,12 @@ class EffectiveTLS:
     def ciphers(self) -> Setting:
         return self.setting("ssl_ciphers")
 
-    @cached_property
+    @once
     def evaluation(self) -> Evaluation:
         """What the cipher string in force expands to on this OpenSSL."""
         return cipher_string(self.context)
 
-    @cached_property
+    @once
     def level(self) -> int:
         """OpenSSL's security level in force for the selected server."""
         return security_level(self.context)
@@ -231,7 +232,7 @@ class EffectiveTLS:
         """The server's order of suites decides (TLS 1.2 and older)."""
         return self.setting("ssl_prefer_server_ciphers").enabled
 
-    @cached_property
+    @once
     def suites(self) -> dict[str, tuple[Suite, ...]]:
         """The suites that a client can get, by version, in the server's order; versions without any are left out."""
         servers = (self.default, self.context, self.server)
@@ -278,7 +279,7 @@ class EffectiveTLS:
         """OpenSSL 3.5 and later check the version against the level before nginx changes the context (measured)."""
         return not self.by_client_hello and self.openssl.version >= (3, 5)
 
-    @cached_property
+    @once
     def ciphersuites(self) -> tuple[Suite, ...]:
         """The TLS 1.3 suites of the deciding server, in its order."""
         return evaluate_ciphersuites(self._ciphersuites_text, self.openssl).suites
@@ -288,7 +289,7 @@ class EffectiveTLS:
         command = self.decided_by("ciphersuites").conf_command("Ciphersuites")
         return command[0] if command else self.configuration.system.ciphersuites
 
-    @cached_property
+    @once
     def dhparam_bits(self) -> int | None:
         """The size of ssl_dhparam, or None without one: then no DHE suite is ever chosen (since 1.11.0)."""
         if command := self.context.conf_command("DHParameters"):
@@ -298,12 +299,12 @@ class EffectiveTLS:
 
     # -- groups ------------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @once
     def group_list(self) -> GroupList:
         """The groups in force: the default server's, on all versions."""
         return groups_of(self.default)
 
-    @cached_property
+    @once
     def groups(self) -> tuple[Group, ...]:
         """The groups that a client can get in one of the versions served, in the server's order."""
         modern = "TLSv1.3" in self.versions
@@ -324,12 +325,12 @@ class EffectiveTLS:
 
     # -- certificates ------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @once
     def bundles(self) -> tuple[ServedBundle, ...]:
         """The bundles that may be sent, at most one for each type of key."""
         return self.context.slots[0]
 
-    @cached_property
+    @once
     def keys(self) -> tuple[ServerKey, ...]:
         """The keys that can sign; for a certificate that could not be read, an RSA and an EC key are assumed."""
         known: dict[ServerKey, None] = {}
@@ -387,14 +388,14 @@ class EffectiveTLS:
 
     # -- refusals ----------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @once
     def refusal_at_hello(self) -> str | None:
         """Why no client whatsoever gets a handshake here, before keys and suites come into it; or None."""
         if self.server.rejects_handshake or (self.context is self.default and self.default.rejects_handshake):
             return "ssl_reject_handshake: every handshake for this name is refused (unrecognized_name)"
         return self.dead_default
 
-    @cached_property
+    @once
     def dead_default(self) -> str | None:
         """The default server's suites fit no version of its own: that kills every name on its socket, or None.
 
@@ -417,7 +418,7 @@ class EffectiveTLS:
             return None
         return f"{default.title} (the default server) has no suite for {highest}: no handshake on this socket succeeds"
 
-    @cached_property
+    @once
     def refusal(self) -> str | None:
         """Why no handshake can succeed for this server, in words; None if one can."""
         if self.refusal_at_hello:

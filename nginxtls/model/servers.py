@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nginxtls.lazy import once
 from nginxtls.model.certificates import fill_slots
 from nginxtls.model.directive_table import tls_names
 from nginxtls.model.names import ServerName, compiled, read_name
@@ -117,7 +117,7 @@ class VirtualServer:
     def first(self, name: str) -> Directive | None:
         return self.scope.first(name)
 
-    @cached_property
+    @once
     def tls_lines(self) -> tuple[object, ...]:
         """What TLS hangs on but for the certificates: the outer level, the server's own ``ssl_`` lines, and the values
         of the others (``http2 on``).
@@ -132,7 +132,7 @@ class VirtualServer:
             lines.append(name)
         return tuple(lines)
 
-    @cached_property
+    @once
     def mentions(self) -> frozenset[str]:
         """The names of all directives in the server, at any depth, and at the levels around it; and its ``kind``."""
         key = (self.kind, self.scope.parent, self.below, *self.scope.own)
@@ -146,7 +146,7 @@ class VirtualServer:
             found = self.configuration.shared_mentions[key] = frozenset(names)
         return found
 
-    @cached_property
+    @once
     def below(self) -> frozenset[str]:
         """The names of all directives in the blocks of the server, at any depth."""
         names: set[str] = set()
@@ -167,7 +167,7 @@ class VirtualServer:
     def place(self) -> str:
         return f"{self.directive.file.name}:{self.directive.line}" if self.directive else "?"
 
-    @cached_property
+    @once
     def names(self) -> tuple[ServerName, ...]:
         """The names in order; one empty name if there is no server_name (nginx adds ``""``)."""
         found = [
@@ -179,7 +179,7 @@ class VirtualServer:
             return (read_name(UNKNOWN),)
         return tuple(found) or (ServerName("", "empty", ""),)
 
-    @cached_property
+    @once
     def listens(self) -> tuple[Listen, ...]:
         port = 80 if self.kind == "http" else None
         found = tuple(read_listen(directive, port) for directive in self.scope.all("listen"))
@@ -195,7 +195,7 @@ class VirtualServer:
                 return name.text.replace(UNKNOWN, "…")
         return f"the server at {self.place}"
 
-    @cached_property
+    @once
     def speaks_tls(self) -> bool:
         """It listens on at least one TLS or QUIC socket (``ssl on`` of old versions counts)."""
         return any(socket.speaks_tls for socket in self.sockets) or (self.fragment and self.ssl_on)
@@ -209,43 +209,43 @@ class VirtualServer:
     def starttls(self) -> bool:
         return self.kind == "mail" and self.setting("starttls").value in ("on", "only")
 
-    @cached_property
+    @once
     def rejects_handshake(self) -> bool:
         return self.kind != "mail" and self.setting("ssl_reject_handshake").enabled
 
-    @cached_property
+    @once
     def has_certificate(self) -> bool:
         """A certificate is in force: own or inherited."""
         return bool(self.setting("ssl_certificate").directives)
 
-    @cached_property
+    @once
     def has_tls_context(self) -> bool:
         """nginx makes a TLS context for it; else the default server's serves its names (measured, all generations)."""
         return self.has_certificate or self.rejects_handshake
 
-    @cached_property
+    @once
     def bundles(self) -> tuple[ServedBundle, ...]:
         """The certificates in force, in order, each with its key."""
         return self.configuration.load_bundles(self)
 
-    @cached_property
+    @once
     def slots(self) -> tuple[tuple[ServedBundle, ...], ServedBundle | None]:
         """The bundles that can be sent, at most one for each type of key, and the first whose key is refused."""
         return fill_slots(self.bundles)
 
-    @cached_property
+    @once
     def key_types(self) -> tuple[ServerKey | None, ...]:
         """The types of the keys that may sign, one for each bundle that can be sent; None if it could not be read."""
         return tuple(bundle.leaf.key if bundle.leaf else None for bundle in self.slots[0])
 
-    @cached_property
+    @once
     def loading_refusals(self) -> tuple[Refusal, ...]:
         """Why nginx would not load this server's TLS context, and what it would warn of."""
         from nginxtls.model.loading import of_server
 
         return tuple(of_server(self))
 
-    @cached_property
+    @once
     def conf_commands(self) -> tuple[tuple[str, str, Directive], ...]:
         """The ssl_conf_command lines in force: (name, value, directive)."""
         return tuple(
@@ -264,12 +264,12 @@ class VirtualServer:
                 return value, directive
         return None
 
-    @cached_property
+    @once
     def locations(self) -> tuple[Location, ...]:
         """The locations directly in the server."""
         return tuple(self.location(d, None) for d in self.scope.all("location") if d.block is not None)
 
-    @cached_property
+    @once
     def conditions(self) -> tuple[Location, ...]:
         """The ``if`` blocks directly in the server."""
         return tuple(self.location(d, None) for d in self.scope.all("if") if d.block is not None)
@@ -317,7 +317,7 @@ class VirtualServer:
         """Every location, nested ones and ``if`` blocks included, in order of the text."""
         return self._all_locations
 
-    @cached_property
+    @once
     def _all_locations(self) -> tuple[Location, ...]:
         return tuple(self._walk_locations())
 
