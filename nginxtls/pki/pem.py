@@ -78,8 +78,19 @@ def is_key(label: str) -> bool:
     return label.endswith("PRIVATE KEY")
 
 
+_TIDY = re.compile(rb"-----BEGIN ([A-Z0-9 ]{6,40})-----\n((?:[A-Za-z0-9+/=]{1,64}\n)+)-----END \1-----\n")
+
+
 def read_blocks(data: bytes) -> Iterator[Block]:
     """Each PEM block up to the first that is broken, which comes with its problem: OpenSSL reads no further."""
+    tidy = list(_TIDY.finditer(data))
+    if data and b"".join(match[0] for match in tidy) == data:  # as programs write it: nothing else stands there
+        for match in tidy:
+            block = _decode(match[1].decode(), data.count(b"\n", 0, match.start()) + 1, [], [match[2]])
+            yield block
+            if block.problem:
+                return
+        return
     lines = _lines(data)
     for number, line in lines:
         if not (line.startswith(b"-----BEGIN ") and line.endswith(b"-----") and len(line) > 16):

@@ -67,7 +67,7 @@ class Candidate(NamedTuple):
     @property
     def name(self) -> str:
         """The last part of the path."""
-        return os.path.basename(self.path)
+        return self.path.rpartition("/")[2]
 
     @property
     def container(self) -> bool:
