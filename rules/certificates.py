@@ -243,7 +243,7 @@ class UncommonKeyType(Rule):
             return
         key = leaf.key
         common = key.kind in ("RSA", "unknown") or (key.kind == "EC" and key.curve in _BROWSERS_CURVES)
-        if not common and not faults(bundle, "self-signed-certificate"):
+        if not common and not faults(bundle, "self-signed-certificate", "weak-key"):
             shown = key.curve or key.kind
             yield from tell(
                 self,
