@@ -186,6 +186,8 @@ class WeakKey(Rule):
 
     Mend: make a new key (EC P-256, or RSA of 2048 bits) and have a certificate issued for it.
 
+    What it does not see: the keys that Debian's OpenSSL made from 2006 to 2008; their list is too long to bring along.
+
     ```nginx bad, certificate: rsa1024.pem
     ssl_protocols TLSv1.2 TLSv1.3;
     ```
