@@ -13,7 +13,8 @@ from nginxtls.cli import options
 from nginxtls.errors import Trouble, printable
 
 if TYPE_CHECKING:
-    from nginxtls.model import Configuration, ServedBundle
+    from nginxtls.model import Configuration, Endpoint, ServedBundle
+    from nginxtls.tls import ServerKey
 
 SORTS = ("file", "expires", "subject", "issuer", "verdict")
 FORMS = ("text", "json", "csv")
@@ -33,6 +34,8 @@ class Row:
     chain: str
     endpoints: tuple[str, ...]
     server_names: tuple[str, ...]
+    protocols: tuple[str, ...]
+    suites: tuple[str, ...]
     used_by: tuple[str, ...]
     sha256: str | None
 
@@ -49,7 +52,7 @@ def inventory(
     config: options.Config = "",
     no_config: options.NoConfig = False,
 ) -> None:
-    """List the certificates that are served: names, issuer, days left, key, chain verdict, and who uses them.
+    """List the certificates that are served: names, issuer, days left, key, chain, protocols, and who uses them.
 
     Status 0, or 2 if something that was named could not be read.
     """
@@ -85,12 +88,13 @@ def inventory(
 
 
 def _rows(configuration: Configuration, at: datetime) -> Iterable[Row]:
-    sockets: dict[ServedBundle, list[str]] = {}
+    served: dict[ServedBundle, list[Endpoint]] = {}
     for endpoint in configuration.endpoints:
         for bundle in endpoint.tls.bundles:
-            sockets.setdefault(bundle, []).append(endpoint.socket.label)
+            served.setdefault(bundle, []).append(endpoint)
     for bundle in configuration.bundles:
-        places = tuple(dict.fromkeys(sockets.get(bundle, ())))
+        endpoints = served.get(bundle, [])
+        places = tuple(dict.fromkeys(endpoint.socket.label for endpoint in endpoints))
         servers = tuple(dict.fromkeys(name.text for server in bundle.servers for name in server.names if name.text))
         directive = bundle.directive
         used_by = tuple(
@@ -102,7 +106,8 @@ def _rows(configuration: Configuration, at: datetime) -> Iterable[Row]:
         )
         leaf = bundle.leaf
         if leaf is None:
-            yield Row(bundle.path, None, (), None, None, None, None, _verdict(bundle), places, servers, used_by, None)
+            unknown = (None, (), None, None, None, None)
+            yield Row(bundle.path, *unknown, _verdict(bundle), places, servers, (), (), used_by, None)
             continue
         key = " ".join(filter(None, (leaf.key.kind, leaf.key.curve or (str(leaf.key.bits) if leaf.key.bits else ""))))
         yield Row(
@@ -116,9 +121,23 @@ def _rows(configuration: Configuration, at: datetime) -> Iterable[Row]:
             _verdict(bundle),
             places,
             servers,
+            *_negotiated(endpoints, leaf.key),
             used_by,
             leaf.sha256,
         )
+
+
+def _negotiated(endpoints: Sequence[Endpoint], key: ServerKey) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The protocol versions and suites in which clients can get a certificate with this key."""
+    protocols: dict[str, None] = {}
+    suites: dict[str, None] = {}
+    for tls in {id(endpoint.tls.suites): endpoint.tls for endpoint in endpoints}.values():
+        for version, offered in tls.suites.items():
+            ways = key.authenticates(version, tls.level, tls.openssl)
+            fitting = [suite.name for suite in offered if suite.authentication in ways]
+            suites.update(dict.fromkeys(fitting))
+            protocols.update(dict.fromkeys([version] if fitting else ()))
+    return tuple(protocols), tuple(suites)
 
 
 def _verdict(bundle: ServedBundle) -> str:
@@ -163,6 +182,10 @@ def _cell(value: object) -> str:
     return printable(f"'{text}" if text.startswith(("=", "+", "-", "@")) and not isinstance(value, int) else text)
 
 
+# More suites than fit on a line; JSON and CSV have them all.
+_MOST = 3
+
+
 def _text(rows: Sequence[Row]) -> Iterable[str]:
     for row in rows:
         yield row.file
@@ -178,6 +201,10 @@ def _text(rows: Sequence[Row]) -> Iterable[str]:
             yield f"  key        {row.key}"
         yield f"  chain      {row.chain}"
         yield f"  served on  {', '.join(row.endpoints) or '(nowhere)'} for {', '.join(row.server_names) or '(no name)'}"
+        if row.suites:
+            yield f"  protocols  {', '.join(row.protocols)}"
+            more = f" and {len(row.suites) - _MOST} more" if len(row.suites) > _MOST else ""
+            yield f"  suites     {', '.join(row.suites[:_MOST])}{more}"
         yield f"  used by    {', '.join(row.used_by)}"
     count = len(rows)
     yield f"{count} certificate{'s' if count != 1 else ''}"

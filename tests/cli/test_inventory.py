@@ -67,7 +67,12 @@ def rows(tree: Path) -> dict[str, dict[str, object]]:
 
 def test_each_certificate_once_with_all_that_use_it(rows: dict[str, dict[str, object]]) -> None:
     assert len(rows) == 8
-    assert rows["certs/good.pem"] == {
+    ecdsa, rsa = (set(map(str, rows[f"certs/{name}.pem"]["suites"])) for name in ("good", "good-rsa"))  # type: ignore[call-overload]
+    # Each key gets the suites that it can serve; those of TLS 1.3 serve all.
+    assert ecdsa & rsa == {name for name in ecdsa if name.startswith("TLS_")}
+    assert "ECDHE-ECDSA-AES256-GCM-SHA384" in ecdsa
+    assert "ECDHE-RSA-AES256-GCM-SHA384" in rsa
+    assert {name: value for name, value in rows["certs/good.pem"].items() if name != "suites"} == {
         "file": "certs/good.pem",
         "subject": "CN=example.com",
         "names": ["example.com", "www.example.com", "*.api.example.com"],
@@ -78,6 +83,7 @@ def test_each_certificate_once_with_all_that_use_it(rows: dict[str, dict[str, ob
         "chain": "trusted",
         "endpoints": ["*:443"],
         "server_names": ["example.com", "www.example.com", "api.example.com"],
+        "protocols": ["TLSv1.2", "TLSv1.3"],
         "used_by": ["nginx.conf:3", "nginx.conf:4"],
         "sha256": "02ec2a51d89f0919abee3392426e7c85297df277edc987e009ddc1c6b1211691",
     }
@@ -97,7 +103,7 @@ def test_what_could_not_be_read_says_why(rows: dict[str, dict[str, object]]) -> 
         "certs/empty.pem": "not loaded: empty: there is no certificate in it",
     }
     missing = rows["certs/missing.pem"]
-    assert (missing["subject"], missing["days_left"], missing["names"]) == (None, None, [])
+    assert (missing["subject"], missing["days_left"], missing["names"], missing["suites"]) == (None, None, [], [])
     assert missing["server_names"] == ["gone.example.com"]
 
 
@@ -127,8 +133,10 @@ def test_text(tree: Path) -> None:
         "  key        EC prime256v1\n"
         "  chain      trusted\n"
         "  served on  *:443 for example.com, www.example.com, api.example.com\n"
-        "  used by    nginx.conf:3, nginx.conf:4\n"
+        "  protocols  TLSv1.2, TLSv1.3\n"
+        "  suites     ECDHE-ECDSA-AES256-GCM-SHA384, "
     ) in out
+    assert " more\n  used by    nginx.conf:3, nginx.conf:4\n" in out
     assert "  expires    2026-03-01, 106 days ago\n" in out
     assert "certs/missing.pem\n  chain      not checked: no such file\n  served on  *:8444" in out
     assert out.endswith("\n8 certificates\n")
