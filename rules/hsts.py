@@ -295,7 +295,7 @@ class DuplicateHsts(Rule):
         for scope, _ in [(server.scope, None), *server.levels("add_header")]:
             if len(headers.headers(scope)) < 2:
                 continue
-            found = [h for h in headers.find(scope, HSTS) if h.known and not h.directive.branch]
+            found = [h for h in headers.find(scope, HSTS) if h.known and not scope.is_conditional(h.directive)]
             if len(found) > 1 and found[1].directive not in seen:
                 seen.add(found[1].directive)
                 yield self.at(
@@ -608,7 +608,7 @@ class RedirectLoop(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for server, endpoints in _by_server(configuration).items():
             line = _unconditional(server)
-            if line is None or line.branch or not line.known or _behind_a_proxy(server):
+            if line is None or server.scope.is_conditional(line) or not line.known or _behind_a_proxy(server):
                 continue
             match = re.match(r"(https|\$scheme)://([^/:]+|\$host)(?::(\d+))?(?:[/$?]|$)", _target(line))
             if match is None:

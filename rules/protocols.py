@@ -486,7 +486,7 @@ class RepeatedSslProtocols(Rule):
         scopes = [*configuration.blocks.values(), *(server.scope for server in configuration.servers)]
         seen: set[Directive] = set()
         for scope in scopes:
-            lines = [line for line in scope.all("ssl_protocols") if not line.branch]
+            lines = [line for line in scope.all("ssl_protocols") if not scope.is_conditional(line)]
             if len(lines) < 2 or lines[-1] in seen:
                 continue
             seen.add(lines[-1])

@@ -225,8 +225,8 @@ class PlainHttpOnTlsPort(Rule):
 def _all_seen(socket: Socket) -> bool:
     """No listen line of a server on the socket may have escaped us."""
     return all(server.scope.certain or server.configuration.kind != "full" for server in socket.servers) and all(
-        listen.directive is None or (listen.directive.known and not listen.directive.branch)
-        for _, listen in socket.listens
+        listen.directive is None or (listen.directive.known and not server.scope.is_conditional(listen.directive))
+        for server, listen in socket.listens
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -154,6 +156,68 @@ def test_what_rests_on_a_default_is_likely_and_not_edited(tmp_path: Path) -> Non
     assert found[3, "rc4-cipher"] == ("likely", False)
     assert found[7, "missing-tls13"] == ("certain", True)
     assert any("default" in note for finding in report.findings[:1] for note in finding.notes)
+
+
+IN_SERVERS = (
+    "listen 443 ssl;|listen [::]:443 ssl;|listen 80;|listen 8443 ssl;|listen 443 quic;|server_name a.example;"
+    "|server_name b.example;|return 444;|ssl_certificate a.pem;|location / {|location /x {|ssl_reject_handshake on;"
+).split("|")
+ANYWHERE = (
+    "ssl_protocols TLSv1 TLSv1.2;|ssl_protocols TLSv1.3;|ssl_ciphers RC4-SHA:HIGH;"
+    "|ssl_ciphers DHE-RSA-AES128-GCM-SHA256;|add_header Strict-Transport-Security max-age=1;|add_header X-A b;"
+    "|ssl_stapling on;|ssl_verify_client on;"
+    "|ssl_session_tickets off;|ssl_dhparam dh.pem;|ssl_early_data on;|http2 on;|ssl_client_certificate ca.pem;"
+).split("|")
+
+
+def written(random: Random, level: str, names: str) -> list[str]:
+    """The lines of a random template: servers, settings, and conditions in conditions."""
+    lines: list[str] = []
+    for _ in range(random.randint(1, 5)):
+        kind = random.random()
+        if level == "http" and kind < 0.55:
+            lines += ["server {", *written(random, "server", names), "}"]
+        elif kind < 0.7 or not names:
+            line = random.choice(ANYWHERE if level == "http" else IN_SERVERS + ANYWHERE)
+            lines += [line, "add_header X y;", "}"] if line.endswith("{") else [line]
+        else:
+            name = random.choice(names)
+            lines += [
+                f"{{% if {random.choice(['', '', 'not '])}{name} %}}",
+                *written(random, level, names.replace(name, "")),
+            ]
+            if random.random() < 0.5:
+                lines += ["{% else %}", *written(random, level, names.replace(name, ""))]
+            lines.append("{% endif %}")
+    return lines
+
+
+def rendered(lines: list[str], true: set[str]) -> str:
+    """What the template becomes, on the same lines."""
+    text: list[str] = []
+    shown: list[bool] = []
+    for line in lines:
+        if line.startswith("{% if"):
+            shown.append((line.split()[-2] in true) is not ("not" in line))
+        elif line == "{% else %}":
+            shown[-1] = not shown[-1]
+        elif line == "{% endif %}":
+            shown.pop()
+        text.append(line if all(shown) and not line.startswith("{%") else "")
+    return "\n".join(text)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_told_of_a_template_is_told_of_something_that_it_becomes(tmp_path: Path, seed: int) -> None:
+    lines = ["events { }", "http {", *written(Random(seed), "http", "abc"), "}"]
+
+    def told(text: str) -> set[tuple[str, int, int]]:
+        (tmp_path / "nginx.conf.j2").write_text(text)
+        findings = nginxtls.check(tmp_path, settings=Settings(), pedantic=True).findings
+        return {(f.rule, f.location.span.line, f.location.span.column) for f in findings}
+
+    becomes = [set(names) for number in range(4) for names in combinations("abc", number)]
+    assert told("\n".join(lines)) <= set().union(*(told(rendered(lines, true)) for true in becomes))
 
 
 def test_many_conditions_take_no_time(found: Found) -> None:

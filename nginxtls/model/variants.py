@@ -81,7 +81,7 @@ def _imply(one: Branch, other: Branch) -> bool:
 def variants(tree: Tree) -> list[Tree]:
     """The tree in each of its variants; the tree itself if no line stands under a condition.
 
-    Each variant has as many branches as can be, the first one those that come first; the last has none.
+    Each variant has as many branches as can be, the first one those that come first; in the last no condition holds.
     """
     if not any(file.conditions for file in tree.files):
         return [tree]
@@ -99,7 +99,17 @@ def variants(tree: Tree) -> list[Tree]:
         for branch in branches:
             if not variant.holds.issuperset(branch):
                 variant.take(branch)
-    return [tree.variant(frozenset(variant.holds)) for variant in found] + [tree.variant(frozenset())]
+    found.append(_Variant(branches, by_condition))
+    for branch in branches:
+        if all(number for _, number in branch):
+            found[-1].take(branch)
+    # Of a condition that has lines for both cases, one case is there.
+    for key, number in by_condition:
+        if number and (key, 0) in by_condition:
+            for variant in found:
+                if (key, 0) not in variant.holds:
+                    variant.holds.add((key, 1))
+    return [tree.variant(frozenset(variant.holds)) for variant in found]
 
 
 def _branches(tree: Tree) -> dict[Branch, _Lines]:

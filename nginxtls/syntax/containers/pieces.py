@@ -1,0 +1,29 @@
+"""What the kinds of files that hold configurations tell of what stands in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from nginxtls.syntax.fragments import Context
+
+
+class Piece(NamedTuple):
+    """A stretch of whole lines that may be a configuration: offsets, and what its name there says."""
+
+    start: int
+    end: int
+    named_so: bool
+    context: Context | None = None
+    value: tuple[int, int] | None = None
+    """Where the configuration stands, if not the whole lines are."""
+
+
+class Mount(NamedTuple):
+    """Something that a container gets at a path: the path there, and the path here as it is written.
+
+    With a slash at its end the path there is a folder: a file is put into it, of a folder the content.
+    """
+
+    there: str
+    here: str
