@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,23 @@ class once(Generic[T]):
             return self
         value = instance.__dict__[self.name] = self.work(instance)
         return value
+
+
+class _Pattern:
+    """A regular expression that is compiled when it is first used."""
+
+    def __init__(self, text: str, flags: int) -> None:
+        self.text, self.flags = text, flags
+
+    def __getattr__(self, name: str) -> Any:
+        compiled = re.compile(self.text, self.flags)
+        self.match, self.search, self.fullmatch = compiled.match, compiled.search, compiled.fullmatch
+        return getattr(compiled, name)
+
+
+def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
+    """``re.compile`` for what not every run uses: compiling a long expression takes longer than loading a module."""
+    return cast("re.Pattern[str]", _Pattern(text, flags))
 
 
 def lazily(package: str, **names: str) -> Callable[[str], Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from nginxtls.rules.grouping import titles
 
+from nginxtls.lazy import pattern
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -16,15 +18,15 @@ if TYPE_CHECKING:
     from nginxtls.pki import Certificate, Chain, Reason
     from nginxtls.rule import Rule
 
-LOCAL = re.compile(r"(^|\.)(localhost|local|localdomain|internal|intranet|lan|home|test|example|invalid|home\.arpa)$")
+LOCAL = pattern(r"(^|\.)(localhost|local|localdomain|internal|intranet|lan|home|test|example|invalid|home\.arpa)$")
 """Names that no public CA certifies: RFC 2606, RFC 6761, RFC 6762, RFC 8375 and what networks use inside."""
-SNAKEOIL_PATH = re.compile(r"ssl-cert-snakeoil|snake-?oil|make-dummy-cert|(^|/)dummy[-_.][^/]*$")
-SNAKEOIL_ISSUER = re.compile(
+SNAKEOIL_PATH = pattern(r"ssl-cert-snakeoil|snake-?oil|make-dummy-cert|(^|/)dummy[-_.][^/]*$")
+SNAKEOIL_ISSUER = pattern(
     r"mkcert development CA|minica root ca|Snake Oil|Kubernetes Ingress Controller Fake|TRAEFIK DEFAULT CERT|"
     r"O=Acme Co\b",
     re.IGNORECASE,
 )
-STAGING = re.compile(r"\(STAGING\)|\bFake LE\b|happy hacker fake CA")
+STAGING = pattern(r"\(STAGING\)|\bFake LE\b|happy hacker fake CA")
 ISSUED_ELSEWHERE = frozenset({"missing-intermediate", "untrusted-root", "self-signed-certificate"})
 """Faults of a certificate that comes from a CA which no client is meant to trust."""
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from nginxtls.lazy import pattern
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
     from nginxtls.model.configuration import Configuration
     from nginxtls.syntax.tree import Directive
 
-_USE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
-_CAPTURE = re.compile(r"\(\?P?<([A-Za-z_][A-Za-z0-9_]*)>")
+_USE = pattern(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
+_CAPTURE = pattern(r"\(\?P?<([A-Za-z_][A-Za-z0-9_]*)>")
 _OWN_MODULES = frozenset(
     f"ngx_{name}_module.so" for name in ("stream", "mail", "http_image_filter", "http_xslt_filter", "http_geoip")
 )
 _USERS = ("ssl_certificate", "ssl_certificate_key")
 
-_BUILT_IN = re.compile(
+_BUILT_IN = pattern(
     r"(http_|arg_|cookie_|sent_|upstream_|ssl_|proxy_|jwt_|geoip2?_|realip_|tcpinfo_|time_|connection|request|server_|"
     r"remote_|host|uri|document_|args|is_args|query_string|scheme|https|hostname|nginx_version|pid|msec|limit_|body_bytes|"
     r"bytes_|content_|status|invalid_referer|gzip_ratio|memcached|slice_range|spdy|http2|http3|date_|fastcgi_|pipe|"

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from nginxtls.lazy import pattern
 
 if TYPE_CHECKING:
     from nginxtls.pki.certificate import Certificate
 
 
-@dataclass(frozen=True, slots=True)
-class Lineage:
+class Lineage(NamedTuple):
     """One certificate and its renewals. Paths are as in the listing.
 
     ``fullchain`` is what nginx should use, ``leaf`` the file with the leaf alone; ``versions`` are the full chains of
@@ -34,8 +34,7 @@ class Lineage:
     settings: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """An ACME client: ``homes`` are its usual folders, ``files`` patterns of what tells its lineages in one of them."""
 
     name: str
@@ -52,25 +51,25 @@ CLIENTS = (
         "certbot",
         ("/etc/letsencrypt", "/usr/local/etc/letsencrypt"),
         ("live/*/*.pem", "archive/*/fullchain*.pem", "renewal/*.conf"),
-        re.compile(r"(?P<home>(.*/)?letsencrypt)/(live|archive)/[^/]+/[^/]+"),
+        pattern(r"(?P<home>(.*/)?letsencrypt)/(live|archive)/[^/]+/[^/]+"),
     ),
     Client(
         "acme.sh",
         ("/root/.acme.sh", "/etc/acme.sh", "/opt/acme.sh"),
         ("*/*.cer", "*/*.conf"),
-        re.compile(r"(?P<home>(.*/)?\.?acme\.sh)/[^/]+/[^/]+"),
+        pattern(r"(?P<home>(.*/)?\.?acme\.sh)/[^/]+/[^/]+"),
     ),
     Client(
         "lego",
         ("/root/.lego", "/etc/lego", "/var/lib/lego"),
         ("certificates/*.crt",),
-        re.compile(r"(?P<home>(.*/)?\.?lego)/certificates/[^/]+"),
+        pattern(r"(?P<home>(.*/)?\.?lego)/certificates/[^/]+"),
     ),
     Client(
         "dehydrated",
         ("/var/lib/dehydrated", "/etc/dehydrated"),
         ("certs/*/*.pem",),
-        re.compile(r"(?P<home>(.*/)?dehydrated)/certs/[^/]+/[^/]+"),
+        pattern(r"(?P<home>(.*/)?dehydrated)/certs/[^/]+/[^/]+"),
     ),
 )
 
@@ -86,14 +85,12 @@ def client_of(path: str) -> Client | None:
     return found[0] if found else None
 
 
-_LIVE = re.compile(r"(?P<base>.*/)?live/(?P<name>[^/]+)/(?P<kind>cert|fullchain|privkey|chain)\.pem")
-_ARCHIVE = re.compile(
-    r"(?P<base>.*/)?archive/(?P<name>[^/]+)/(?P<kind>cert|fullchain|privkey|chain)(?P<number>\d+)\.pem"
-)
-_RENEWAL = re.compile(r"(?P<base>.*/)?renewal/(?P<name>[^/]+)\.conf")
-_ACME_SH = re.compile(r"(?P<base>.*/)?(?P<name>[^/]+?)(?P<ecc>_ecc)?/fullchain\.cer")
-_LEGO = re.compile(r"(?P<base>.*/)?certificates/(?P<name>[^/]+)\.crt")
-_DEHYDRATED = re.compile(r"(?P<base>.*/)?certs/(?P<name>[^/]+)/fullchain(-(?P<number>\d+))?\.pem")
+_LIVE = pattern(r"(?P<base>.*/)?live/(?P<name>[^/]+)/(?P<kind>cert|fullchain|privkey|chain)\.pem")
+_ARCHIVE = pattern(r"(?P<base>.*/)?archive/(?P<name>[^/]+)/(?P<kind>cert|fullchain|privkey|chain)(?P<number>\d+)\.pem")
+_RENEWAL = pattern(r"(?P<base>.*/)?renewal/(?P<name>[^/]+)\.conf")
+_ACME_SH = pattern(r"(?P<base>.*/)?(?P<name>[^/]+?)(?P<ecc>_ecc)?/fullchain\.cer")
+_LEGO = pattern(r"(?P<base>.*/)?certificates/(?P<name>[^/]+)\.crt")
+_DEHYDRATED = pattern(r"(?P<base>.*/)?certs/(?P<name>[^/]+)/fullchain(-(?P<number>\d+))?\.pem")
 
 
 def find_lineages(paths: Iterable[str]) -> tuple[Lineage, ...]:
@@ -111,10 +108,10 @@ def find_lineages(paths: Iterable[str]) -> tuple[Lineage, ...]:
 def _certbot(listing: list[str], have: set[str]) -> list[Lineage]:
     names: dict[tuple[str, str], list[tuple[int, str]]] = {}
     for path in listing:
-        for pattern in (_LIVE, _ARCHIVE, _RENEWAL):
-            if match := pattern.fullmatch(path):
+        for file in (_LIVE, _ARCHIVE, _RENEWAL):
+            if match := file.fullmatch(path):
                 versions = names.setdefault((match["base"] or "", match["name"]), [])
-                if pattern is _ARCHIVE and match["kind"] == "fullchain":
+                if file is _ARCHIVE and match["kind"] == "fullchain":
                     versions.append((int(match["number"]), path))
     found = []
     for (base, name), versions in names.items():
@@ -191,10 +188,10 @@ def _if_there(path: str, have: set[str]) -> str | None:
 
 
 _LEAF_FILES = (
-    (re.compile(r"(.*/)?cert\.pem"), "fullchain.pem"),
-    (re.compile(r"(.*/)?cert(\d+)\.pem"), "fullchain{0}.pem"),
-    (re.compile(r"(.*/)?cert-(\d+)\.pem"), "fullchain-{0}.pem"),
-    (re.compile(r"(.*/)?[^/]+\.cer"), "fullchain.cer"),
+    (pattern(r"(.*/)?cert\.pem"), "fullchain.pem"),
+    (pattern(r"(.*/)?cert(\d+)\.pem"), "fullchain{0}.pem"),
+    (pattern(r"(.*/)?cert-(\d+)\.pem"), "fullchain-{0}.pem"),
+    (pattern(r"(.*/)?[^/]+\.cer"), "fullchain.cer"),
 )
 
 
@@ -203,8 +200,8 @@ def fullchain_beside(path: str) -> str | None:
 
     ``…/cert.pem`` gives ``…/fullchain.pem``; None for a path that is not such a leaf.
     """
-    for pattern, name in _LEAF_FILES:
-        match = pattern.fullmatch(path)
+    for leaf, name in _LEAF_FILES:
+        match = leaf.fullmatch(path)
         if match and not path.endswith(("/fullchain.cer", "/ca.cer")) and path not in {"fullchain.cer", "ca.cer"}:
             return (match[1] or "") + name.format(*match.groups()[1:])
     return None

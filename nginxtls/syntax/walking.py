@@ -7,6 +7,7 @@ import re
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from nginxtls.lazy import pattern
 from nginxtls.syntax.files import display_name, read_plain
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ MAX_ENTRIES = 500_000
 _SKIPPED_FOLDERS = frozenset(
     "node_modules bower_components vendor third_party third-party __pycache__ site-packages venv env.bak target".split()
 )
-_TOOL_FOLDERS = re.compile(
+_TOOL_FOLDERS = pattern(
     r"\.(?:git|hg|svn|bzr|tox|nox|venv|virtualenv|idea|vscode|terraform|gradle|m2|npm|yarn|pnpm-store|eggs|bundle|next|nuxt"
     r"|direnv|cargo|rustup|local|config|ssh|gnupg|.*cache)\Z"
 )
@@ -29,27 +30,25 @@ _TEMPLATE = (
     r"(?:\.(?:j2|jinja2?|erb|epp|tmpl|gotmpl|gtpl|tpl|template|ctmpl|mustache|hbs|liquid|sigil|in|dist|example|sample"
     r"|default|tera|envsubst))*"
 )
-_NAMED_SO = re.compile(
+_NAMED_SO = pattern(
     rf"(?:.*nginx.*\.conf|nginx\.conf.*?|.*\.(?:nginx|vhost|ngx)|[\w.-]*nginx[\w.-]*?|mime\.types){_TEMPLATE}\Z",
     re.IGNORECASE,
 )
-_NAMED_IN_FOLDER = re.compile(
-    rf"(?:.*\.conf{_TEMPLATE}|.*\.(?:j2|jinja2?|erb|epp|tmpl|ctmpl|template))\Z", re.IGNORECASE
-)
-_NAMED_MAYBE = re.compile(
+_NAMED_IN_FOLDER = pattern(rf"(?:.*\.conf{_TEMPLATE}|.*\.(?:j2|jinja2?|erb|epp|tmpl|ctmpl|template))\Z", re.IGNORECASE)
+_NAMED_MAYBE = pattern(
     r".*\.(?:conf|conf\.\w+|inc|vhost|nginx|types|j2|jinja2?|erb|epp|tmpl|gotmpl|gtpl|tpl|template|ctmpl|mustache|hbs"
     r"|liquid|sigil|sample|example|dist|default|in|snippet|location|server|site|com|net|org|de|io|dev|local|test|TXT|txt"
     r"|acl|dump|server_conf|sme|sp|nosp|http|stream|params|tera)\Z"
     r"|[^.]+\Z|[\w.-]+_(?:location|location_override|params)\Z"
 )
-_NGINX_FOLDER = re.compile(
+_NGINX_FOLDER = pattern(
     r"(?:^|/)(?:[\w.-]*nginx[\w.-]*|conf\.d|sites-(?:enabled|available)|snippets|vhosts?(?:\.d)?|http\.d|stream\.d)(?:/|\Z)",
     re.IGNORECASE,
 )
-_CONTAINER = re.compile(
+_CONTAINER = pattern(
     r"(?:.*\.ya?ml|(?:.*[.-])?(?:Docker|Container)file(?:[.-].*)?)(?:\.(?:j2|tpl|tmpl|erb))?\Z", re.IGNORECASE
 )
-_NEVER = re.compile(
+_NEVER = pattern(
     r".*\.(?:py|rb|go|js|mjs|ts|tsx|c|h|cc|cpp|hpp|rs|java|php|pl|pm|lua|css|scss|less|html?|xml|svg|json|toml|lock|md|rst"
     r"|sh|bash|zsh|bat|ps1|sql|csv|tsv|pem|crt|key|csr|der|p12|pfx|png|jpe?g|gif|ico|woff2?|ttf|eot|zip|gz|xz|bz2|tar|pdf|so"
     r"|o|a|pyc|class|jar|exe|dll|log|diff|patch|swp|bak|orig|rej|old|dpkg-\w+|rpm\w+|pp|properties|gradle|kt|swift|vim)\Z"
