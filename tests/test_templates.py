@@ -163,6 +163,13 @@ def test_a_listen_line_of_unknown_kind_may_have_tls(found: Found) -> None:
     assert found(f"server {{ listen 443 {{{{ ssl }}}};\n{HSTS} }}", select=["hsts-over-http"]) == []
 
 
+def test_a_listen_line_of_unknown_kind_may_make_the_default_server(found: Found) -> None:
+    named = f"server {{ {HEAD} {HSTS} server_name a.example; }}"
+    other = f"server {{ {HEAD.replace('ssl;', 'ssl{% if d %} default_server{% endif %};', 1)} {HSTS}\n}}"
+    assert "4 unreachable-server" in found(f"{named}\nserver {{ {HEAD} {HSTS}\n}}")
+    assert found(f"{named}\n{other}", pedantic=True, select=["virtual_servers"]) == []
+
+
 def test_what_rests_on_a_default_is_likely_and_not_edited(tmp_path: Path) -> None:
     (tmp_path / "nginx.conf.j2").write_text(
         "server { listen 443 ssl;\nssl_protocols {{ p | default('TLSv1.1 TLSv1.2') }};\n"
