@@ -435,6 +435,8 @@ class HstsOverHttp(Rule):
         for server in configuration.servers:
             if server.kind != "http" or server.speaks_tls or not server.sockets:
                 continue
+            if not all(listen.directive is None or listen.directive.known for listen in server.listens):
+                continue  # template text in it may be "ssl"
             sent = headers.find(server.scope, HSTS)[:1]
             for header in sent if sent and not _behind_a_proxy(server) else ():
                 # A variable may be empty over plain HTTP: map $scheme $hsts { https …; }

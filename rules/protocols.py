@@ -487,7 +487,7 @@ class RepeatedSslProtocols(Rule):
         seen: set[Directive] = set()
         for scope in scopes:
             lines = [line for line in scope.all("ssl_protocols") if not scope.is_conditional(line)]
-            if len(lines) < 2 or lines[-1] in seen:
+            if len(lines) < 2 or lines[-1] in seen or not all(line.known for line in lines):
                 continue
             seen.add(lines[-1])
             sums = protocol_names(value for line in lines for value in line.args)

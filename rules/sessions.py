@@ -943,7 +943,7 @@ def _lasting_keys(
             e
             for e in endpoints
             if e.tls.tickets
-            and (directive is not None or is_absent(e.tls.setting("ssl_session_tickets")))
+            and (directive.known if directive is not None else is_absent(e.tls.setting("ssl_session_tickets")))
             and is_absent(e.tls.setting("ssl_session_ticket_key"))
             and suites_by_version(e).keys() - {"TLSv1.3"}
             and wanted(e)

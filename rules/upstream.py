@@ -111,6 +111,8 @@ class UnverifiedUpstream(Rule):
             verify = upstream.setting("verify")
             if verify.value == "on" or not verify.known or not verify.certain or upstream.is_local:
                 continue
+            if UNKNOWN in upstream.host:
+                continue  # it may be this very machine
             if any(upstream.setting(name).directives for name in _VERIFICATION):
                 continue  # upstream-ca-without-verification tells it
             by_cause.setdefault(verify.origin or (upstream.family, upstream.host), []).append(upstream)

@@ -144,6 +144,32 @@ def test_what_a_template_writes_for_old_versions_is_not_held_against_new_ones(fo
     assert found(f"server {{ {HEAD} {HSTS}\n{{% if {condition} %}}\n{old}\n{{% endif %}}\n}}") == []
 
 
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("ssl_protocols {{ p }}; listen 443 quic;", "quic-without-tls13"),
+        ("ssl_protocols TLSv1.3; ssl_protocols {{ p }};", "repeated-ssl-protocols"),
+        ("ssl_session_tickets {{ t }};", "lasting-ticket-key"),
+        ("location / { proxy_pass https://{{ backend }}; }", "unverified-upstream"),
+        ("ssl_ciphers {{ c }};", "missing-forward-secrecy"),
+        ("ssl_verify_client {{ v }}; ssl_client_certificate ca.pem;", "client-ca-without-verification"),
+    ],
+)
+def test_what_is_not_known_is_no_fault(found: Found, line: str, rule: str) -> None:
+    assert found(f"server {{ {HEAD} {HSTS}\n{line}\n}}", select=[rule]) == []
+
+
+def test_a_listen_line_of_unknown_kind_may_have_tls(found: Found) -> None:
+    assert found(f"server {{ listen 443 {{{{ ssl }}}};\n{HSTS} }}", select=["hsts-over-http"]) == []
+
+
+def test_a_listen_line_of_unknown_kind_may_make_the_default_server(found: Found) -> None:
+    named = f"server {{ {HEAD} {HSTS} server_name a.example; }}"
+    other = f"server {{ {HEAD.replace('ssl;', 'ssl{% if d %} default_server{% endif %};', 1)} {HSTS}\n}}"
+    assert "4 unreachable-server" in found(f"{named}\nserver {{ {HEAD} {HSTS}\n}}")
+    assert found(f"{named}\n{other}", pedantic=True, select=["virtual_servers"]) == []
+
+
 def test_what_rests_on_a_default_is_likely_and_not_edited(tmp_path: Path) -> None:
     (tmp_path / "nginx.conf.j2").write_text(
         "server { listen 443 ssl;\nssl_protocols {{ p | default('TLSv1.1 TLSv1.2') }};\n"

@@ -410,7 +410,9 @@ def _missing_certificate(socket: Socket, configuration: Configuration) -> Iterat
         yield _refuse(server.directive, "certificate", text)
     nginx = configuration.nginx
     protocols = default.setting("ssl_protocols")
-    if not socket.quic or not default.has_certificate or "TLSv1.3" in protocol_names(protocols.values):
+    if not socket.quic or not default.has_certificate or not protocols.known:
+        return
+    if "TLSv1.3" in protocol_names(protocols.values):
         return
     origin = protocols.origin or default.directive
     if origin is not None and (nginx is None or nginx.at_least(1, 25, 0)):
