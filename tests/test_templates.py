@@ -62,6 +62,11 @@ def test_alternative_servers_of_one_name_are_no_conflict(found: Found) -> None:
     assert found(twice, select=["conflicting-server-name"]) == ["6 conflicting-server-name"]
 
 
+def test_a_branch_that_cannot_be_brings_nothing(found: Found) -> None:
+    never = "{% if a %}\n{% if not a %}\nssl_ciphers RC4-SHA;\n{% endif %}\nssl_protocols TLSv1.2 TLSv1.3;\n{% endif %}"
+    assert found(f"server {{ {HEAD} {HSTS}\n{never}\n}}", ignore=["rc4-cipher"]) == []
+
+
 def test_listens_of_rival_conditions_are_no_conflict(found: Found) -> None:
     site = f"{HSTS} ssl_certificate a.pem; ssl_certificate_key a.key;"
     assert (

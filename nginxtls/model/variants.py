@@ -113,13 +113,14 @@ def variants(tree: Tree) -> list[Tree]:
 
 
 def _branches(tree: Tree) -> dict[Branch, _Lines]:
-    """The branches in the order of the text, each with its lines."""
+    """The branches that can be, in the order of the text, each with its lines."""
     found: dict[Branch, _Lines] = {}
     for file in tree.files:
         for directive in file.walk() if file.conditions else ():
-            if not directive.branch:
-                continue
-            lines = found.setdefault(directive.branch, _Lines())
+            branch = directive.branch
+            if not branch or any((key, 1 - number) in branch for key, number in branch):
+                continue  # there always, or never
+            lines = found.setdefault(branch, _Lines())
             name = directive.name
             if name in _OF_SERVERS:
                 if (server := directive if name == "server" else directive.parent) and server.block is not None:
