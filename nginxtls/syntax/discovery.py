@@ -28,6 +28,10 @@ MAX_ANCESTORS = 8
 """How many folders upward a fragment's main file is looked for."""
 
 _MAIN_NAMES = re.compile(r"nginx\.conf(?:\.[a-z0-9]+){0,2}\Z", re.IGNORECASE)
+_MAIN_PLACES = (
+    "nginx conf config docker docker/nginx deploy deploy/nginx etc/nginx files/etc/nginx rootfs/etc/nginx".split()
+)
+"""Where main files stand in the folders above a fragment, beside these folders themselves."""
 _PARTS = frozenset(
     "conf.d sites-enabled sites-available sites snippets servers server.d http.d stream.d streams-enabled vhosts "
     "vhost.d vhosts.d includes include conf-enabled conf-available modules-enabled default.d location.d "
@@ -279,7 +283,7 @@ class _Discovery:
         return tree
 
     def mains_above(self, rest: Sequence[SourceFile]) -> list[SourceFile]:
-        """The main files in the folders above some fragments, which may include them."""
+        """The main files in the folders above some fragments, or beside those, which may include them."""
         found: dict[SourceFile, None] = {}
         folders: dict[str, None] = {}
         for file in rest:
@@ -289,7 +293,8 @@ class _Discovery:
                     break
                 folders[folder] = None
                 folder = os.path.dirname(folder)
-        for folder in folders:
+        beside = (f"{folder}/{place}" for folder in folders for place in _MAIN_PLACES)
+        for folder in (*folders, *(place for place in beside if isinstance(self.files.real(place), str))):
             try:
                 names = sorted(os.listdir(folder))
             except OSError:

@@ -226,6 +226,15 @@ def test_a_named_fragment_is_read_in_its_true_place(tree: Path) -> None:
     assert [file.name for file in loaded.asked] == ["nginx/conf.d/b.conf"]
 
 
+@pytest.mark.parametrize("place", ["nginx", "docker/nginx", "rootfs/etc/nginx"])
+def test_the_main_file_may_stand_in_another_folder_of_the_repository(tree: Path, place: str) -> None:
+    main = MAIN.replace("conf.d", os.path.relpath("sites", place))
+    write(tree, {f"{place}/nginx.conf": main, "sites/a.conf": SERVER, "other/b.conf": SERVER})
+    loaded = only(found("sites/a.conf"))
+    assert [file.name for file in loaded.tree.files] == [f"{place}/nginx.conf", "sites/a.conf"]
+    assert only(found("other/b.conf")).kind == "server"
+
+
 def test_a_named_main_file_and_its_part_are_one(tree: Path) -> None:
     write(tree, {"nginx.conf": MAIN, "conf.d/a.conf": SERVER})
     loaded = only(found("conf.d/a.conf", "nginx.conf"))
