@@ -7,10 +7,11 @@ import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nginxtls.errors import Trouble, nearest
 from nginxtls.finding import Failure
+from nginxtls.lazy import NamedTuple
 from nginxtls.linter import Subject, lint
 from nginxtls.registry import choose, find_rule, installed_rules
 from nginxtls.settings import Settings, find_settings, is_path, read_settings

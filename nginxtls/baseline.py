@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from nginxtls.errors import Trouble
+from nginxtls.lazy import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

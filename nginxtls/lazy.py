@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import namedtuple
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NamedTuple as NamedTuple
+else:
+
+    class _NamedTupleMeta(type):
+        def __new__(cls, name, bases, body):
+            if not bases:
+                return super().__new__(cls, name, bases, body)
+            fields = body["__annotations__"]
+            defaults = [body.pop(field) for field in fields if field in body]
+            made = namedtuple(name, fields, defaults=defaults, module=body["__module__"])
+            for key, value in body.items():
+                if key not in ("__qualname__", "__module__"):
+                    setattr(made, key, value)
+            return made
+
+    class NamedTuple(metaclass=_NamedTupleMeta):
+        """``typing.NamedTuple`` whose types of fields stay text: to compile them takes a tenth of a start."""
+
 
 T = TypeVar("T")
 
@@ -45,7 +64,8 @@ class _Pattern:
 
     def __getattr__(self, name: str) -> Any:
         compiled = re.compile(self.text, self.flags)
-        self.match, self.search, self.fullmatch = compiled.match, compiled.search, compiled.fullmatch
+        for method in ("match", "search", "fullmatch", "findall", "finditer", "sub", "split"):
+            setattr(self, method, getattr(compiled, method))
         return getattr(compiled, name)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import TYPE_CHECKING, overload
 
 from nginxtls.finding import Endpoint, Failure, Location, NotChecked, Report, Severity
 from nginxtls.fingerprint import fingerprinted
+from nginxtls.lazy import NamedTuple
 from nginxtls.registry import choose, find_rule
 from nginxtls.rule import Rule
 from nginxtls.suppression import Suppressions

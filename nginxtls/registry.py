@@ -8,9 +8,10 @@ import sys
 from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from nginxtls.errors import Trouble, nearest
+from nginxtls.lazy import NamedTuple
 from nginxtls.rule import Rule
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from nginxtls.finding import Confidence, Edit, Finding, Fix, Label, Location, Severity
+from nginxtls.lazy import NamedTuple, pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -164,7 +165,7 @@ def replace_argument(directive: Directive, arg: int, text: str) -> Edit:
     return Edit(locate(directive, arg), text)
 
 
-_FENCE = re.compile(r"^```nginx (good|bad)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = pattern(r"^```nginx (good|bad)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def _examples(documentation: str) -> Iterator[Example]:

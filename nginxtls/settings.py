@@ -30,7 +30,7 @@ def _setting(kind: str, description: str, default: _T) -> _T:
     return field(default=default, metadata={"kind": kind, "description": description})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """What a run is told to do. Paths are absolute; ``file`` is where it was read from (``None``: nowhere)."""
 
@@ -133,7 +133,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class _Reader:
     """Turns the value of one key into what ``Settings`` holds, or says what is wrong with it."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location
+from nginxtls.lazy import NamedTuple, pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.syntax.tree import Comment, Directive, SourceFile, Span
 
-_COMMENT = re.compile(r"#\s*nginxtls\s*:\s*(?P<kind>ignore(?:-file)?)\b\s*(?:\[(?P<names>[^\]]*)\])?\s*(?P<reason>.*)")
-_NAME = re.compile(r"[^\s,]+")
+_COMMENT = pattern(r"#\s*nginxtls\s*:\s*(?P<kind>ignore(?:-file)?)\b\s*(?:\[(?P<names>[^\]]*)\])?\s*(?P<reason>.*)")
+_NAME = pattern(r"[^\s,]+")
 
 
 class Suppression(NamedTuple):

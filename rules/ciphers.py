@@ -23,6 +23,7 @@ from nginxtls.rules.grouping import (
 )
 
 from nginxtls.finding import Confidence, Edit, Severity
+from nginxtls.lazy import pattern
 from nginxtls.rule import NGINX_SSL, Fix, Rule, label, replace_argument
 from nginxtls.tls import CipherString, suite
 
@@ -1486,7 +1487,7 @@ def _forbidden_by_http2(endpoint: Endpoint) -> Suite | None:
     return None
 
 
-_LEVEL = re.compile(r"@SECLEVEL=(\d)")
+_LEVEL = pattern(r"@SECLEVEL=(\d)")
 
 
 def _level_place(directive: Directive, level: int) -> Location | None:

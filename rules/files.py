@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 import stat
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from nginxtls.rules.bundles import served_on
 
 from nginxtls.finding import Severity
+from nginxtls.lazy import pattern
 from nginxtls.model.certificates import is_file
 from nginxtls.rule import NGINX_SSL, Rule, label
 from nginxtls.syntax.checkouts import checkout_of, is_tracked
@@ -35,7 +35,7 @@ SECRETS = (
     "grpc_ssl_certificate_key",
     "uwsgi_ssl_certificate_key",
 )
-TEST_FOLDER = re.compile(
+TEST_FOLDER = pattern(
     r"(^|[-_.])(tests?|testing|testdata|fixtures?|specs?|examples?|samples?|demos?|mocks?|dev|development)($|[-_.])"
 )
 """Folders whose keys are there to be seen."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nginxtls.rules.grouping import listed, live
 
 from nginxtls.finding import Edit, Severity
+from nginxtls.lazy import pattern
 from nginxtls.model import headers
 from nginxtls.rule import Fix, Rule, label, locate
 
@@ -24,7 +25,7 @@ RFC_6797 = "https://www.rfc-editor.org/rfc/rfc6797"
 ADD_HEADER = "https://nginx.org/en/docs/http/ngx_http_headers_module.html#add_header"
 PRELOAD = "https://hstspreload.org/"
 HALF_A_YEAR, YEAR = 15_768_000, 31_536_000
-INTERNAL = re.compile(r"(^|\.)(localhost|local|internal|intranet|lan|test|invalid|home|corp|localdomain)$")
+INTERNAL = pattern(r"(^|\.)(localhost|local|internal|intranet|lan|test|invalid|home|corp|localdomain)$")
 
 
 class MissingHsts(Rule):
@@ -784,7 +785,7 @@ def _faces_browsers(server: VirtualServer) -> bool:
     return bool(names and reachable) and not refuses
 
 
-_ELSEWHERE = re.compile(r"_pass$|_by_lua|^js_|^perl|^more_set_headers$|^headers_more")
+_ELSEWHERE = pattern(r"_pass$|_by_lua|^js_|^perl|^more_set_headers$|^headers_more")
 
 
 def _sends_otherwise(server: VirtualServer) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nginxtls.rules.serving import Content, contents, derived, is_checked, titles, variables
 
 from nginxtls.finding import Confidence, Label, Severity
+from nginxtls.lazy import pattern
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
@@ -702,7 +703,7 @@ def _height(certificates: tuple[Certificate, ...]) -> tuple[int, Certificate | N
     return best
 
 
-PUBLIC_FILES = re.compile(
+PUBLIC_FILES = pattern(
     r"(ca-certificates\.crt|ca-bundle(\.trust)?\.crt|tls-ca-bundle\.pem|certifi/cacert\.pem|/etc/ssl/cert\.pem"
     r"|/etc/ssl/ca-bundle\.pem|curl-ca-bundle\.crt|ISRG_?Root)",
     re.IGNORECASE,

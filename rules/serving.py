@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from nginxtls.lazy import NamedTuple, pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,9 +22,9 @@ HANDED_OVER = {
     "memcached_pass": (),
 }
 """The directives that tell each kind of back end something."""
-CODE = re.compile(r"_by_lua|^js_|^lua_|^perl|^auth_request$|^auth_jwt|^auth_oidc|^modsecurity|^opa_")
+CODE = pattern(r"_by_lua|^js_|^lua_|^perl|^auth_request$|^auth_jwt|^auth_oidc|^modsecurity|^opa_")
 """Directives that may decide on anything: what they look at is in other files or other modules."""
-VARIABLE = re.compile(r"\$\{?([A-Za-z0-9_]+)")
+VARIABLE = pattern(r"\$\{?([A-Za-z0-9_]+)")
 
 
 def titles(servers: Iterable[VirtualServer]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,6 +16,7 @@ from nginxtls.rules.grouping import (
 )
 
 from nginxtls.finding import Confidence, Severity
+from nginxtls.lazy import pattern
 from nginxtls.model.loading import issuer_at_hand
 from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 STAPLING = f"{NGINX_SSL}#ssl_stapling"
 OCSP_ENDED = "https://letsencrypt.org/2024/12/05/ending-ocsp"
-LETS_ENCRYPT = re.compile(r"letsencrypt/(live|archive)/")
+LETS_ENCRYPT = pattern(r"letsencrypt/(live|archive)/")
 
 
 def stapling(configuration: Configuration) -> Iterator[tuple[Directive, list[Endpoint]]]:

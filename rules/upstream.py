@@ -11,6 +11,7 @@ from nginxtls.rules.grouping import listed, spoken
 from nginxtls.rules.serving import PASSES, variables
 
 from nginxtls.finding import Confidence, Severity
+from nginxtls.lazy import pattern
 from nginxtls.model import Upstream
 from nginxtls.model.endpoints import protocol_names
 from nginxtls.model.upstreams import is_local
@@ -30,10 +31,10 @@ PREREAD = "https://nginx.org/en/docs/stream/ngx_stream_ssl_preread_module.html"
 MAIL = "https://nginx.org/en/docs/mail/ngx_mail_ssl_module.html"
 RFC8314 = "https://www.rfc-editor.org/rfc/rfc8314"
 TLS_SCHEMES = ("https://", "grpcs://", "suwsgi://")
-_PRIVATE = re.compile(
+_PRIVATE = pattern(
     r"(^|\.)(local|localdomain|internal|intranet|lan|home|corp|private|svc|cluster|consul|test|example|invalid|localhost)$"
 )
-_WEAK = re.compile(r"(RC4|EXP(ORT)?\b|EXPORT\d+|3DES|DES-CBC|NULL|ADH|AECDH|\bLOW\b|\bSSLv2\b)", re.IGNORECASE)
+_WEAK = pattern(r"(RC4|EXP(ORT)?\b|EXPORT\d+|3DES|DES-CBC|NULL|ADH|AECDH|\bLOW\b|\bSSLv2\b)", re.IGNORECASE)
 
 
 @lru_cache(maxsize=16384)

@@ -6,12 +6,13 @@ import json
 import re
 from datetime import date
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nginxtls.rules.serving import titles
 
 from nginxtls.data import read_data
 from nginxtls.finding import Confidence, Severity
+from nginxtls.lazy import NamedTuple
 from nginxtls.model import NginxVersion
 from nginxtls.rule import Rule, label
 from nginxtls.tls import OpenSSL

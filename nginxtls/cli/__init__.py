@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from importlib import import_module
@@ -91,7 +90,6 @@ def main() -> NoReturn:
 
 def run() -> NoReturn:
     """Run the command; status 0, 1 (findings) or 2 (it could not do what was asked). Never a traceback."""
-    gc.disable()  # one run, few cycles: what is read lives until the end anyway
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:

@@ -1,7 +1,5 @@
 """``nginxtls check``: lint configurations and tell what was found."""
 
-from __future__ import annotations
-
 import os
 import sys
 from dataclasses import replace
@@ -191,13 +189,13 @@ def _silence(stage: str) -> None:
     """Progress is for terminals."""
 
 
-def _status(report: Report, fail_on: Severity, exit_zero: bool) -> int:
+def _status(report: "Report", fail_on: Severity, exit_zero: bool) -> int:
     if report.failures:
         return 2
     return int(not exit_zero and any(finding.severity >= fail_on for finding in report.findings))
 
 
-def _write_baseline(report: Report, settings: Settings) -> None:
+def _write_baseline(report: "Report", settings: "Settings") -> None:
     from nginxtls.baseline import write_baseline
     from nginxtls.cli import tell
 
@@ -208,7 +206,7 @@ def _write_baseline(report: Report, settings: Settings) -> None:
     print(f"{settings.baseline}: {count} finding{'' if count == 1 else 's'}")
 
 
-def _list(paths: list[str], settings: Settings, root: str | None, text: str | None) -> None:
+def _list(paths: list[str], settings: "Settings", root: str | None, text: str | None) -> None:
     from nginxtls import api
     from nginxtls.errors import printable
 

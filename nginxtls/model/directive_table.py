@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
 
 from nginxtls.data import read_data
+from nginxtls.lazy import NamedTuple
 from nginxtls.model.versions import NginxVersion
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from nginxtls.lazy import NamedTuple
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:

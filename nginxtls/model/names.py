@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from nginxtls.lazy import NamedTuple, pattern
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class ServerName(NamedTuple):
         return self.kind in ("exact", "suffix") and "." in self.key and self.key != "_"
 
 
-_EXACT = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_EXACT = pattern(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 
 
 def read_name(text: str, directive: Directive | None = None, arg: int = 0) -> ServerName:
@@ -65,7 +66,7 @@ def read_name(text: str, directive: Directive | None = None, arg: int = 0) -> Se
     return ServerName(text, "exact", lower, directive, arg)
 
 
-_DECLINED = re.compile(r"[\x00-\x20/\x7f]")
+_DECLINED = pattern(r"[\x00-\x20/\x7f]")
 
 
 def valid_host(host: str) -> str | None:

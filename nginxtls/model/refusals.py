@@ -6,9 +6,10 @@ Messages are nginx's own, without the place; the cases are measured (see docs/ng
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location
+from nginxtls.lazy import NamedTuple
 from nginxtls.model import loading
 from nginxtls.model.directive_table import by_kind_and_name, by_name, flags
 from nginxtls.model.names import compiled

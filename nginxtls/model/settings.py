@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from nginxtls.lazy import NamedTuple
 from nginxtls.model.directive_table import default_of
 from nginxtls.model.versions import default_protocols
 from nginxtls.syntax.tree import UNKNOWN

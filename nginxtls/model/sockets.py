@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from nginxtls.lazy import NamedTuple, pattern
 from nginxtls.model.names import NameTable
 from nginxtls.syntax.tree import UNKNOWN
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 WILDCARD4, WILDCARD6 = "0.0.0.0", "::"  # noqa: S104 - nginx's names of the wildcard addresses
 MAX_PORTS = 4096
 
-_HOST_PORT = re.compile(r"(?P<host>\[[^]]*\]|[^:]*)(?::(?P<port>[^:]*))?")
+_HOST_PORT = pattern(r"(?P<host>\[[^]]*\]|[^:]*)(?::(?P<port>[^:]*))?")
 
 
 class Listen(NamedTuple):

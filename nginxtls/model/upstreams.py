@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from nginxtls.lazy import NamedTuple
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:

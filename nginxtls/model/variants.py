@@ -24,7 +24,7 @@ MAX_VARIANTS = 24
 _OF_SERVERS = frozenset({"listen", "server", "server_name"})
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class _Lines:
     """What stands in one branch and could contradict another's: single-valued settings, and servers by their ports."""
 
@@ -32,7 +32,7 @@ class _Lines:
     servers: set[tuple[str, Directive]] = field(default_factory=set)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class _Variant:
     """Branches that may stand together."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from nginxtls.lazy import NamedTuple
 
 
 class NginxVersion(NamedTuple):

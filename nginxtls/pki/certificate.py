@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from nginxtls.lazy import NamedTuple
 from nginxtls.pki import der, extensions
 from nginxtls.pki.names import Name, parse_name
 from nginxtls.pki.oids import known, name_of

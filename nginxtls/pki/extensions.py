@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import NamedTuple
 
+from nginxtls.lazy import NamedTuple
 from nginxtls.pki import der
 from nginxtls.pki.names import Name, parse_name, printable
 from nginxtls.pki.oids import name_of

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from nginxtls.lazy import pattern
+from nginxtls.lazy import NamedTuple, pattern
 
 if TYPE_CHECKING:
     from nginxtls.pki.certificate import Certificate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from nginxtls.lazy import NamedTuple
 
 
 class Revision(NamedTuple):

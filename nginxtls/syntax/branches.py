@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from sys import maxsize
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from nginxtls.lazy import NamedTuple
 
 if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive

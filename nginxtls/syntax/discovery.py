@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from nginxtls.finding import Failure, NotChecked
+from nginxtls.lazy import NamedTuple, pattern
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.dumps import MARK, is_dump, split_dump
 from nginxtls.syntax.files import Unreachable, display_name
@@ -27,7 +28,7 @@ _LIKE_SNIPPET = b"snippet"
 MAX_ANCESTORS = 8
 """How many folders upward a fragment's main file is looked for."""
 
-_MAIN_NAMES = re.compile(r"nginx\.conf(?:\.[a-z0-9]+){0,2}\Z", re.IGNORECASE)
+_MAIN_NAMES = pattern(r"nginx\.conf(?:\.[a-z0-9]+){0,2}\Z", re.IGNORECASE)
 _MAIN_PLACES = (
     "nginx conf config docker docker/nginx deploy deploy/nginx etc/nginx files/etc/nginx rootfs/etc/nginx".split()
 )

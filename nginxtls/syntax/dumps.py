@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
-MARK = re.compile(r"^# configuration file ((?:/|[A-Za-z]:[\\/])[^\n]*?):\r?(?:\n|\Z)", re.MULTILINE)
+from nginxtls.lazy import NamedTuple, pattern
+
+MARK = pattern(r"^# configuration file ((?:/|[A-Za-z]:[\\/])[^\n]*?):\r?(?:\n|\Z)", re.MULTILINE)
 
 
-_LOGGED = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[")
+_LOGGED = pattern(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[")
 """How nginx begins a line of its log."""
 
 

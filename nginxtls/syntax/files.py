@@ -11,8 +11,9 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from nginxtls.lazy import NamedTuple
 from nginxtls.syntax.dumps import is_dump
 from nginxtls.syntax.words import UNKNOWN
 

@@ -8,7 +8,9 @@ a word.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from nginxtls.lazy import NamedTuple, pattern
 
 if TYPE_CHECKING:
     pass
@@ -105,7 +107,7 @@ def _end_of_open_quote(text: str, start: int) -> int:
     return start + len(line)
 
 
-_LUA = re.compile(
+_LUA = pattern(
     r"""(?:--)?\[(?P<level>=*)\[                                         # a long string or comment
       | --[^\n]*
       | "[^"\\\n]*(?:\\.[^"\\\n]*)*"? | '[^'\\\n]*(?:\\.[^'\\\n]*)*'?

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from nginxtls.lazy import pattern
+from nginxtls.lazy import NamedTuple, pattern
 from nginxtls.syntax.files import display_name, read_plain
 
 if TYPE_CHECKING:

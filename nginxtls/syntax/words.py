@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from nginxtls.lazy import pattern
 from nginxtls.syntax.tokens import Word, end_of_lua_block, read_statement, word_text
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ MASK, FILL = "\0", "\x7f"
 """In a masked text, the start of an expression and the rest of it. Bytes in memory, and no text has the first."""
 
 LUA_BLOCK = "_by_lua_block"
-_EXPRESSION = re.compile(f"{MASK}{FILL}*")
-_UNKNOWN_RUN = re.compile(f"{UNKNOWN}+")
+_EXPRESSION = pattern(f"{MASK}{FILL}*")
+_UNKNOWN_RUN = pattern(f"{UNKNOWN}+")
 
 Value = tuple[str, int, int]
 """A word's value and its offsets, quotes included."""

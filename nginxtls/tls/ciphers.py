@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
-from typing import NamedTuple
+
+from nginxtls.lazy import NamedTuple
 
 from .levels import suite_allowed
 from .openssl import GENERATIONS, OpenSSL

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+
+from nginxtls.lazy import NamedTuple
 
 from .ciphers import UnknownWord, nearest
 from .openssl import OpenSSL

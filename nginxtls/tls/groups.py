@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
-from typing import NamedTuple
+
+from nginxtls.lazy import NamedTuple
 
 from .ciphers import UnknownWord, nearest
 from .openssl import GENERATIONS, OpenSSL

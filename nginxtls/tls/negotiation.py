@@ -7,7 +7,8 @@ each generation; tests/conformance/test_negotiation.py compares with handshakes.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+
+from nginxtls.lazy import NamedTuple
 
 from .ciphers import Evaluation, servable
 from .groups import GroupList

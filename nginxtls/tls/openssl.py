@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from nginxtls.lazy import NamedTuple
 
 #: The generations that differ in suites, words, levels or groups, oldest first.
 GENERATIONS = ("1.0.2", "1.1.1", "3.0", "3.2", "3.5", "3.6")

@@ -11,7 +11,9 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from nginxtls.lazy import NamedTuple
 
 from .groups import Group, group
 from .negotiation import ServerKey

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
 
 from nginxtls.data import read_data
+from nginxtls.lazy import NamedTuple
 
 #: The protocol versions, oldest first, in nginx's and OpenSSL's spelling.
 PROTOCOLS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from nginxtls.lazy import NamedTuple
 
 from .ciphers import CipherString
 from .openssl import OpenSSL

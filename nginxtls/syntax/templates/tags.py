@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from nginxtls.lazy import NamedTuple
 
 Kind = Literal["value", "nothing", "if", "case", "when", "elif", "else", "loop", "end", "hide", "shown", "code"]
 
