@@ -12,6 +12,7 @@ import stat
 import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,8 @@ class Cache:
             report = _report(data["report"])
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             return None
-        os.utime(self.path)
+        with suppress(OSError):
+            os.utime(self.path)
         return report
 
     def keep(self, report: Report, journal: Journal, bounds: Bounds) -> None:
