@@ -43,6 +43,8 @@ SETTLED = 1.2
 """Seconds after which a change is old enough for a report on the tree to be kept."""
 PATIENCE = 60
 """What takes longer, in seconds, is run once."""
+SHORT = 5
+"""What takes a moment only is run so many times each time."""
 NOISE = 0.05
 """Rows of fewer seconds are not compared: they say more about the machine."""
 
@@ -87,9 +89,10 @@ class Bench:
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode not in statuses:
-            told = self.output.read_text(errors="replace")[-2000:]
-            raise SystemExit(f"{name} ended with status {process.returncode}:\n{told}")
+        if process.returncode:
+            told = self.output.read_text(errors="replace")
+            if process.returncode not in statuses or "Traceback (most recent call last)" in told:
+                raise SystemExit(f"{name} ended with status {process.returncode}:\n{told[-2000:]}")
         self.taken.setdefault(name, []).append((seconds, usage.ru_maxrss / 1024))
 
     def others(self, options: argparse.Namespace) -> dict[str, tuple[str, ...]]:
@@ -123,8 +126,9 @@ class Bench:
         self.changed = time.time()
         self.measure(CHANGED, *CHECK)
         self.measure(NO_CACHE, *CHECK, "--no-cache")
-        self.measure(IMPORTS, PYTHON, "-c", "import typer, crossplane")
-        self.measure(ONE_FRAGMENT, *FRAGMENT)
+        for _ in range(SHORT):
+            self.measure(IMPORTS, PYTHON, "-c", "import typer, crossplane")
+            self.measure(ONE_FRAGMENT, *FRAGMENT)
         for script, prefix in (("handshakes.py", ""), ("stages.py", STAGE)):
             self.measure(script, PYTHON, str(HERE / script), str(self.tree))
             _, megabytes = self.taken.pop(script)[0]
@@ -205,7 +209,7 @@ def compare(old: Figures, new: Figures) -> float:
     for count, rows in new.items():
         for name, row in rows.items():
             before = old.get(count, {})
-            if name not in before or max(row.seconds, before[name].seconds) < NOISE:
+            if name == PARSE or name not in before or max(row.seconds, before[name].seconds) < NOISE:
                 continue
             was, now = ratio(before, name), ratio(rows, name)
             worst = max(worst, now / was)
@@ -224,14 +228,22 @@ def store(figures: Figures, file: Path) -> None:
     file.write_text(json.dumps({"machine": machine, "at": time.strftime("%F"), "sites": sizes}, indent=1) + "\n")
 
 
+def program(name: str) -> str:
+    """Where a command is: it is run in another folder."""
+    found = shutil.which(name)
+    if found is None and name:
+        raise argparse.ArgumentTypeError(f"there is no command {name}")
+    return os.path.abspath(found) if found else ""
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sites", type=int, nargs="+", default=[100, 1000], metavar="N")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="of which the median is taken (default: 3)")
-    parser.add_argument("--gixy-ng", metavar="COMMAND", help="gixy of an environment that has gixy-ng")
-    parser.add_argument("--gixy-next", metavar="COMMAND", help="gixy of one that has Gixy-Next")
+    parser.add_argument("--gixy-ng", type=program, metavar="COMMAND", help="gixy of an environment that has gixy-ng")
+    parser.add_argument("--gixy-next", type=program, metavar="COMMAND", help="gixy of one that has Gixy-Next")
     parser.add_argument("--slow-sites", type=int, default=1000, metavar="N", help="the most that these two are given")
-    parser.add_argument("--nginx", metavar="COMMAND", default=shutil.which("nginx"), help="for nginx -t")
+    parser.add_argument("--nginx", type=program, metavar="COMMAND", default=shutil.which("nginx"), help="for nginx -t")
     parser.add_argument("--json", type=Path, metavar="FILE", help="store the figures")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="print the change against stored figures")
     parser.add_argument("--factor", type=float, metavar="X", help="end with status 1 if a row became slower than that")

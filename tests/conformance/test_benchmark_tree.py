@@ -7,10 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-pytestmark = pytest.mark.conformance
-
 SITES = Path(__file__).parents[2] / "benchmarks/sites.py"
 
 
