@@ -1,7 +1,11 @@
-"""The stages of one run on a tree of ``sites.py``, in seconds, as JSON: ``python benchmarks/stages.py TREE``."""
+"""The stages of one run on a tree of ``sites.py``, in seconds, as JSON: ``python benchmarks/stages.py TREE``.
+
+*discover* is *read*, *parse* and *tree* once more, as a run does them, with what tells configurations from other files.
+"""
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -21,6 +25,7 @@ def stage(name: str) -> Iterator[None]:
 
 def main() -> None:
     os.chdir(sys.argv[1])
+    gc.disable()  # as the command does
     with stage("import"):
         from nginxtls.linter import Subject, lint
         from nginxtls.model import Configuration
@@ -29,6 +34,7 @@ def main() -> None:
         from nginxtls.report import renderer
         from nginxtls.report.options import Options
         from nginxtls.settings import Settings
+        from nginxtls.syntax import discover
         from nginxtls.syntax.decoding import decode
         from nginxtls.syntax.files import Files
         from nginxtls.syntax.reading import Reader
@@ -48,9 +54,14 @@ def main() -> None:
         main_file = reader.load(os.path.abspath("nginx.conf"))
         assert isinstance(main_file, SourceFile), main_file
         tree = reader.tree([main_file], os.getcwd())
+    read = len(tree.files)
+    del contents, texts, reader, main_file, tree
+    with stage("discover"):
+        (loaded,) = discover(["."], files=files).trees
+    assert len(loaded.tree.files) == read
     with stage("model"):
         trust = TrustStore.mozilla() | TrustStore.named("certificates/root.pem")
-        configuration = Configuration(tree, files=files, base=os.getcwd(), trust=trust)
+        configuration = Configuration(loaded.tree, files=files, base=os.getcwd(), trust=trust)
         assert configuration.endpoints
     with stage("certificates"):
         assert all(bundle.leaf for bundle in configuration.bundles)
@@ -59,7 +70,7 @@ def main() -> None:
     with stage("load rules"):
         rules = installed_rules()
     with stage("rules"):
-        report = lint([Subject(configuration, set(tree.files))], rules, Settings())
+        report = lint([Subject(configuration, loaded.asked)], rules, Settings())
     assert not report.findings, report.findings[0]
     with stage("report"):
         renderer("sarif")(report, Options())
