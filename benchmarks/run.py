@@ -1,10 +1,10 @@
-"""Times nginxtls beside what people use, as whole processes in one run, and each of its own stages.
+"""Times nginxtls beside what people use, as whole processes side by side, and each of its own stages.
 
-    python benchmarks/run.py --sites 100 1000 5000 [--tools crossplane nginxtls warm …] [--json FILE] [--compare FILE]
+    python benchmarks/run.py --sites 10 100 1000 [--gixy-ng CMD] [--gixy-next CMD] [--nginx CMD] [--json FILE] …
 
-Tools that are not installed are left out: gixy-ng and Gixy-Next each want an environment of its own (their command is
-given with --gixy-ng / --gixy-next), ``nginx -t`` wants an nginx that accepts the tree. Ratios are of medians, to
-crossplane.parse of the tree.
+A figure is the median of several runs. Before each run of nginxtls the tree has stood still for longer than it takes to
+be kept; *cold* starts with an empty cache folder, *unchanged* and *one file changed* follow with the same one. The tree
+is made so that nginxtls finds nothing: if it does, the run ends. Ratios are to crossplane.parse of the same tree.
 """
 
 from __future__ import annotations
@@ -13,133 +13,264 @@ import argparse
 import json
 import math
 import os
-import resource
+import platform
 import shutil
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
+from typing import NamedTuple
 
 import sites
 
-CROSSPLANE = "import crossplane, sys; crossplane.parse(sys.argv[1])"
-CHECK = ["-m", "nginxtls", "check", ".", "--no-config", "--exit-zero", "--format", "sarif", "--output"]
+HERE = Path(__file__).parent
+PYTHON = sys.executable
+NGINXTLS = str(Path(sysconfig.get_path("scripts")) / "nginxtls")
+CHECK = (NGINXTLS, "check", ".", "--no-config", "--trust", "certificates/root.pem", "--format", "sarif")
+FRAGMENT = (NGINXTLS, "check", "--no-config", "snippets/tls.conf")
+
+PARSE, IMPORTS = "crossplane.parse", "import typer, crossplane"
+COLD, UNCHANGED, CHANGED, NO_CACHE = (
+    f"nginxtls, {how}" for how in ("cold", "unchanged", "one file changed", "--no-cache")
+)
+ONE_FRAGMENT, HANDSHAKES, STAGE = "nginxtls, one fragment", "nginxtls, all handshakes", "stage: "
+
+SETTLED = 1.2
+"""Seconds after which a change is old enough for a report on the tree to be kept."""
+PATIENCE = 60
+"""What takes longer, in seconds, is run once."""
+SHORT = 5
+"""What takes a moment only is run so many times each time."""
+NOISE = 0.05
+"""Rows of fewer seconds are not compared: they say more about the machine."""
 
 
-def commands(tree: Path, options: argparse.Namespace) -> dict[str, list[str]]:
-    """What is timed, by name."""
-    python, sarif = sys.executable, str(tree.parent / "out.sarif")
-    found = {
-        "crossplane.parse": [python, "-c", CROSSPLANE, str(tree / "nginx.conf")],
-        "nginxtls": [python, *CHECK, f"sarif:{sarif}"],
-        "import typer, crossplane": [python, "-c", "import typer, crossplane"],
-        "nginxtls, one fragment": [
-            python,
-            "-m",
-            "nginxtls",
-            "check",
-            "--no-config",
-            "--exit-zero",
-            "snippets/tls.conf",
-        ],
-    }
-    if nginx := shutil.which("nginx"):
-        test = [nginx, "-t", "-p", str(tree), "-c", str(tree / "nginx.conf")]
-        # An nginx that refuses the tree (http2 is a directive since 1.25.1) stops at once, which is no figure.
-        if subprocess.run(test, capture_output=True, check=False).returncode == 0:
-            found["nginx -t"] = test
-    if options.gixy_ng:
-        found["gixy-ng"] = [options.gixy_ng, str(tree / "nginx.conf")]
-    if options.gixy_next:
-        found["Gixy-Next"] = [options.gixy_next, str(tree / "nginx.conf")]
-    return {name: command for name, command in found.items() if not options.tools or name in options.tools}
+class Row(NamedTuple):
+    """What was measured: medians, and of how many runs. Stages are parts of a process, which have no memory."""
+
+    seconds: float
+    megabytes: float
+    runs: int
 
 
-def measure(command: list[str], folder: Path) -> tuple[float, float]:
-    """Seconds of wall time and megabytes of peak memory of one process."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, _, usage = os.wait4(process.pid, 0)
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+Rows = dict[str, Row]
+Figures = dict[int, Rows]
+"""Rows by the number of sites."""
 
 
-def stages(tree: Path) -> dict[str, float]:
-    """Seconds of each stage, in one process of its own."""
-    script = Path(__file__).with_name("stages.py")
-    done = subprocess.run([sys.executable, script, tree], capture_output=True, text=True, check=True)
-    return {str(name): float(seconds) for name, seconds in json.loads(done.stdout).items()}
+class Bench:
+    """One tree and what is run on it, with the figures so far."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.count, self.certificates = count, max(1, count // 10)
+        self.tree, self.cache, self.prefix = folder / "nginx", folder / "cache", folder / "prefix"
+        self.prefix.mkdir(parents=True)
+        self.taken: dict[str, list[tuple[float, float]]] = {}
+        self.output = folder / "output"
+        numbers = ("--sites", str(count), "--certificates", str(self.certificates))
+        # In a process of its own: a child's peak memory is told as no less than what its parent has.
+        subprocess.run([PYTHON, HERE / "sites.py", self.tree, *numbers], check=True)
+        self.changed = time.time()
+
+    def measure(self, name: str, *command: str, statuses: tuple[int, ...] = (0,)) -> None:
+        """Run a command in the tree, with its output in a file, and note the time and peak memory it takes."""
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        if command[0] == NGINXTLS:
+            environment["XDG_CACHE_HOME"] = str(self.cache)
+        with self.output.open("wb") as output:
+            start = time.perf_counter()
+            process = subprocess.Popen(
+                command, cwd=self.tree, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            told = self.output.read_text(errors="replace")
+            if process.returncode not in statuses or "Traceback (most recent call last)" in told:
+                raise SystemExit(f"{name} ended with status {process.returncode}:\n{told[-2000:]}")
+        self.taken.setdefault(name, []).append((seconds, usage.ru_maxrss / 1024))
+
+    def others(self, options: argparse.Namespace) -> dict[str, tuple[str, ...]]:
+        """The other tools, by name; says which are left out."""
+        main = str(self.tree / "nginx.conf")
+        found: dict[str, tuple[str, ...]] = {PARSE: (PYTHON, "-c", f"import crossplane; crossplane.parse({main!r})")}
+        if options.nginx:
+            test = (options.nginx, "-t", "-e", "error.log", "-p", str(self.prefix), "-c", main)
+            done = subprocess.run(test, capture_output=True, text=True, errors="replace", check=False)
+            if done.returncode == 0:
+                found["nginx -t"] = test
+            else:
+                print(f"nginx -t is left out: {(done.stderr.splitlines() or ['it says nothing'])[0]}")
+        for name, command in (("gixy-ng", options.gixy_ng), ("Gixy-Next", options.gixy_next)):
+            if command and self.count <= options.slow_sites:
+                found[name] = (command, main)
+            elif command:
+                print(f"{name} is left out above {options.slow_sites:,} sites")
+        return found
+
+    def round(self, others: dict[str, tuple[str, ...]]) -> None:
+        """Everything once, one after the other, so that a busy moment of the machine hits all."""
+        for name, command in others.items():
+            if not any(seconds > PATIENCE for seconds, _ in self.taken.get(name, ())):
+                self.measure(name, *command, statuses=(0, 1) if "ixy" in name else (0,))
+        shutil.rmtree(self.cache, ignore_errors=True)
+        time.sleep(max(0, self.changed + SETTLED - time.time()))
+        self.measure(COLD, *CHECK)
+        self.measure(UNCHANGED, *CHECK)
+        sites.write_site(self.tree, self.count // 2, self.certificates, release=f"/{time.time_ns()}")
+        self.changed = time.time()
+        self.measure(CHANGED, *CHECK)
+        self.measure(NO_CACHE, *CHECK, "--no-cache")
+        for _ in range(SHORT):
+            self.measure(IMPORTS, PYTHON, "-c", "import typer, crossplane")
+            self.measure(ONE_FRAGMENT, *FRAGMENT)
+        for script, prefix in (("handshakes.py", ""), ("stages.py", STAGE)):
+            self.measure(script, PYTHON, str(HERE / script), str(self.tree))
+            _, megabytes = self.taken.pop(script)[0]
+            for name, seconds in json.loads(self.output.read_text()).items():
+                self.taken.setdefault(prefix + name, []).append((seconds, 0 if prefix else megabytes))
+
+    def rows(self) -> Rows:
+        rows = {}
+        for name, runs in self.taken.items():
+            seconds, megabytes = zip(*runs, strict=True)
+            rows[name] = Row(statistics.median(seconds), statistics.median(megabytes), len(runs))
+        return rows
 
 
-def main() -> None:
+# -- what is told ------------------------------------------------------------------------------------------------------
+
+
+def ratio(rows: Rows, name: str, base: str = PARSE) -> float:
+    return rows[name].seconds / rows[base].seconds
+
+
+def growth(figures: Figures, name: str, small: int, large: int) -> float:
+    """The exponent with which the time grows from one size to another."""
+    return math.log(figures[large][name].seconds / figures[small][name].seconds) / math.log(large / small)
+
+
+def milliseconds(figures: Figures, count: int) -> float:
+    """Of one handshake; a site has two names."""
+    return figures[count][HANDSHAKES].seconds / (2 * count) * 1000
+
+
+def print_size(figures: Figures, count: int) -> None:
+    """The table of one size, with ratios to crossplane.parse and the growth since the size before it."""
+    rows, before = figures[count], max((other for other in figures if other < count), default=0)
+    since = f"growth since {before:,}" if before else ""
+    print(f"\n{f'{count:,} sites':<32}{'runs':>4}{'seconds':>10}{'ratio':>8}{'MB':>7}{'ratio':>7}  {since}")
+    for name, row in rows.items():
+        memory = f"{row.megabytes:7.0f}{row.megabytes / rows[PARSE].megabytes:7.2f}" if row.megabytes else " " * 14
+        grown = f"{growth(figures, name, before, count):6.2f}" if name in figures.get(before, ()) else ""
+        print(f"{name:<32}{row.runs:4}{row.seconds:10.3f}{ratio(rows, name):8.2f}{memory}{grown}")
+    print(f"one handshake: {milliseconds(figures, count):.3f} ms", flush=True)
+
+
+AIMS: tuple[tuple[str, float, Callable[[Figures], float]], ...] = (
+    ("5,000 sites, cold, to crossplane.parse", 0.7, lambda figures: ratio(figures[5000], COLD)),
+    ("the same, the aim beyond", 0.5, lambda figures: ratio(figures[5000], COLD)),
+    ("nothing changed", 0.1, lambda figures: ratio(figures[5000], UNCHANGED)),
+    ("one file changed", 0.15, lambda figures: ratio(figures[5000], CHANGED)),
+    ("one fragment, to importing typer, crossplane", 1.5, lambda figures: ratio(figures[5000], ONE_FRAGMENT, IMPORTS)),
+    ("growth from 1,000 to 20,000 sites", 1.05, lambda figures: growth(figures, COLD, 1000, 20000)),
+    (
+        "peak memory at 5,000 sites, to crossplane.parse",
+        2,
+        lambda figures: figures[5000][COLD].megabytes / figures[5000][PARSE].megabytes,
+    ),
+    ("5,000 sites, milliseconds of a handshake", 1, lambda figures: milliseconds(figures, 5000)),
+)
+
+
+def print_aims(figures: Figures) -> None:
+    print(f"\n{'aim':<50}{'at most':>8}{'is':>8}")
+    for work, limit, measured in AIMS:
+        try:
+            value = measured(figures)
+        except KeyError:
+            print(f"{work:<50}{limit:8.2f}{'':8}  not measured")
+        else:
+            print(f"{work:<50}{limit:8.2f}{value:8.2f}  {'reached' if value <= limit else 'MISSED'}")
+
+
+def compare(old: Figures, new: Figures) -> float:
+    """Print how each row changed, and give back the worst change.
+
+    What is compared is the ratio to crossplane.parse: the machine may be another one, or busier.
+    """
+    worst = 0.0
+    print("\nratios to crossplane.parse against the stored run")
+    for count, rows in new.items():
+        for name, row in rows.items():
+            before = old.get(count, {})
+            if name == PARSE or name not in before or max(row.seconds, before[name].seconds) < NOISE:
+                continue
+            was, now = ratio(before, name), ratio(rows, name)
+            worst = max(worst, now / was)
+            print(f"{count:>7,}  {name:<32}{was:8.3f} ->{now:8.3f}{now / was:8.2f} x")
+    return worst
+
+
+def stored(file: Path) -> Figures:
+    sizes = json.loads(file.read_text())["sites"]
+    return {int(count): {name: Row(**row) for name, row in rows.items()} for count, rows in sizes.items()}
+
+
+def store(figures: Figures, file: Path) -> None:
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    sizes = {count: {name: row._asdict() for name, row in rows.items()} for count, rows in figures.items()}
+    file.write_text(json.dumps({"machine": machine, "at": time.strftime("%F"), "sites": sizes}, indent=1) + "\n")
+
+
+def program(name: str) -> str:
+    """Where a command is: it is run in another folder."""
+    found = shutil.which(name)
+    if found is None and name:
+        raise argparse.ArgumentTypeError(f"there is no command {name}")
+    return os.path.abspath(found) if found else ""
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sites", type=int, nargs="+", default=[100, 1000])
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--tools", nargs="*", default=[])
-    parser.add_argument("--gixy-ng", help="the gixy command of an environment with gixy-ng")
-    parser.add_argument("--gixy-next", help="the same of one with Gixy-Next")
-    parser.add_argument("--json", type=Path, help="store the figures")
-    parser.add_argument("--compare", type=Path, help="print the change against stored figures")
-    options = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    figures: dict[str, dict[str, dict[str, float]]] = {}
+    parser.add_argument("--sites", type=int, nargs="+", default=[100, 1000], metavar="N")
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="of which the median is taken (default: 3)")
+    parser.add_argument("--gixy-ng", type=program, metavar="COMMAND", help="gixy of an environment that has gixy-ng")
+    parser.add_argument("--gixy-next", type=program, metavar="COMMAND", help="gixy of one that has Gixy-Next")
+    parser.add_argument("--slow-sites", type=int, default=1000, metavar="N", help="the most that these two are given")
+    parser.add_argument("--nginx", type=program, metavar="COMMAND", default=shutil.which("nginx"), help="for nginx -t")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="store the figures")
+    parser.add_argument("--compare", type=Path, metavar="FILE", help="print the change against stored figures")
+    parser.add_argument("--factor", type=float, metavar="X", help="end with status 1 if a row became slower than that")
+    parser.add_argument("--aims", action="store_true", help="print what is to be reached, and whether it is")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = arguments()
+    before = stored(options.compare) if options.compare else {}
+    figures: Figures = {}
     with tempfile.TemporaryDirectory(prefix="nginxtls-benchmark-") as folder:
-        for count in options.sites:
-            tree = Path(folder) / f"sites-{count}" / "nginx"
-            sites.make(tree, count, max(1, count // 10))
-            figures[str(count)] = row = {}
-            timed: dict[str, list[tuple[float, float]]] = {}
-            for _ in range(options.runs):  # side by side, so that a busy moment hits all
-                for name, command in commands(tree, options).items():
-                    timed.setdefault(name, []).append(measure(command, tree))
-            for name, runs in timed.items():
-                seconds, megabytes = (statistics.median(values) for values in zip(*runs, strict=True))
-                row[name] = {"seconds": round(seconds, 3), "megabytes": round(megabytes, 1)}
-            row["stages"] = {name: round(seconds, 3) for name, seconds in stages(tree).items()}
-            _print(count, row)
-    _growth(figures)
-    if options.compare:
-        _compare(json.loads(options.compare.read_text()), figures)
+        for count in sorted(options.sites):
+            bench = Bench(Path(folder) / str(count), count)
+            others = bench.others(options)
+            for _ in range(options.runs):
+                bench.round(others)
+            figures[count] = bench.rows()
+            print_size(figures, count)
+            shutil.rmtree(Path(folder) / str(count))
+    if options.aims:
+        print_aims(figures)
+    worst = compare(before, figures) if options.compare else 0
     if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
-
-
-def _print(count: int, row: dict[str, dict[str, float]]) -> None:
-    base = row.get("crossplane.parse", {}).get("seconds")
-    print(f"\n{count} sites")
-    for name, figure in row.items():
-        if name == "stages":
-            print("  stages: " + ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in figure.items()))
-            continue
-        ratio = f"{figure['seconds'] / base:8.2f} x" if base else ""
-        print(f"  {name:<28}{figure['seconds']:8.2f} s {figure['megabytes']:8.0f} MB {ratio}", flush=True)
-
-
-def _growth(figures: dict[str, dict[str, dict[str, float]]]) -> None:
-    counts = sorted(map(int, figures))
-    if len(counts) < 2:
-        return
-    small, large = counts[-2], counts[-1]
-    print(f"\ngrowth exponent from {small} to {large} sites")
-    for name in figures[str(large)]:
-        if name != "stages" and name in figures[str(small)]:
-            ratio = figures[str(large)][name]["seconds"] / figures[str(small)][name]["seconds"]
-            print(f"  {name:<28}{math.log(ratio) / math.log(large / small):8.2f}")
-
-
-def _compare(old: dict[str, dict[str, dict[str, float]]], new: dict[str, dict[str, dict[str, float]]]) -> None:
-    print("\nagainst the stored run")
-    for count in new:
-        for name, figure in new[count].items():
-            before = old.get(count, {}).get(name)
-            for key in figure if before and name == "stages" else ("seconds",) if before else ():
-                was = before.get(key, 0) if before else 0
-                if was:
-                    print(f"  {count:>6} {name:<28}{key if name == 'stages' else '':<14}{figure[key] / was:6.2f} x")
+        store(figures, options.json)
+    return int(options.factor is not None and worst > options.factor)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

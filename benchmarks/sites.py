@@ -1,6 +1,8 @@
 """Makes a tree of N sites as hosts have them: a redirect and a TLS server each, shared snippets, K certificates.
 
-python benchmarks/sites.py FOLDER --sites 5000 --certificates 500
+    python benchmarks/sites.py FOLDER --sites 5000 --certificates 500
+
+nginx accepts it (``nginx -t -p PREFIX -c FOLDER/nginx.conf``, from 1.25.1 on); what it writes comes into its prefix.
 """
 
 from __future__ import annotations
@@ -10,10 +12,9 @@ import datetime
 from pathlib import Path
 
 MAIN = """\
-user www-data;
 worker_processes auto;
-pid /run/nginx.pid;
-error_log /var/log/nginx/error.log;
+pid nginx.pid;
+error_log error.log;
 
 events {
     worker_connections 1024;
@@ -26,7 +27,12 @@ http {
     server_names_hash_max_size 65536;
     server_names_hash_bucket_size 128;
     default_type application/octet-stream;
-    access_log /var/log/nginx/access.log;
+    access_log access.log;
+    client_body_temp_path client_body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
     include snippets/tls.conf;
 
     server {
@@ -48,6 +54,12 @@ ssl_session_timeout 1d;
 ssl_session_tickets off;
 """
 
+ACME = """\
+location /.well-known/acme-challenge/ {
+    root /var/www/acme;
+}
+"""
+
 PROXY = """\
 proxy_http_version 1.1;
 proxy_set_header Host $host;
@@ -63,9 +75,7 @@ server {{
     listen 80;
     listen [::]:80;
     server_name {name} www.{name};
-    location /.well-known/acme-challenge/ {{
-        root /var/www/acme;
-    }}
+    include snippets/acme.conf;
     location / {{
         return 301 https://{name}$request_uri;
     }}
@@ -76,14 +86,14 @@ server {{
     listen [::]:443 ssl;
     http2 on;
     server_name {name} www.{name};
-    root /var/www/{name};
+    root /var/www/{name}{release};
     index index.html;
 
     ssl_certificate certificates/{certificate}.pem;
     ssl_certificate_key certificates/{certificate}.key;
     add_header Strict-Transport-Security "max-age=63072000" always;
 
-    access_log /var/log/nginx/{name}.access.log;
+    access_log access.log combined;
 
     location / {{
         try_files $uri $uri/ =404;
@@ -107,13 +117,23 @@ def make(folder: Path, sites: int, certificates: int) -> None:
     for name in ("snippets", "sites-enabled", "certificates"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "nginx.conf").write_text(MAIN)
-    (folder / "snippets/tls.conf").write_text(TLS)
-    (folder / "snippets/proxy.conf").write_text(PROXY)
+    for name, text in (("tls", TLS), ("acme", ACME), ("proxy", PROXY)):
+        (folder / f"snippets/{name}.conf").write_text(text)
     for number in range(sites):
-        name = f"site{number:05}.example.com"
-        text = SITE.format(name=name, certificate=f"c{number % certificates:05}", port=8000 + number % 100)
-        (folder / f"sites-enabled/{name}.conf").write_text(text)
+        write_site(folder, number, certificates)
     _certificates(folder / "certificates", sites, certificates)
+
+
+def write_site(folder: Path, number: int, certificates: int, release: str = "") -> None:
+    """Write the file of one site; another ``release`` is a change of one line that nothing can be told about."""
+    name = names_of(range(number, number + 1))[0]
+    text = SITE.format(name=name, release=release, certificate=f"c{number % certificates:05}", port=8000 + number % 100)
+    (folder / f"sites-enabled/{name}.conf").write_text(text)
+
+
+def names_of(numbers: range) -> list[str]:
+    """The names of sites, two of each."""
+    return [name for number in numbers for name in (f"site{number:05}.example.com", f"www.site{number:05}.example.com")]
 
 
 def _certificates(folder: Path, sites: int, count: int) -> None:
@@ -155,10 +175,9 @@ def _certificates(folder: Path, sites: int, count: int) -> None:
     issuer = issue("Benchmark CA", key_of_issuer, "Benchmark Root", root_key, [])
     tail = issuer.public_bytes(serialization.Encoding.PEM)
     for number in range(count):
-        names = [f"site{i:05}.example.com" for i in range(number, sites, count)]
-        names = [text for one in names for text in (one, f"www.{one}")]
+        names = names_of(range(number, sites, count))
         key = ec.generate_private_key(ec.SECP256R1())
-        leaf = issue(names[0] if names else "unused", key, "Benchmark CA", key_of_issuer, names or ["unused.test"])
+        leaf = issue(names[0], key, "Benchmark CA", key_of_issuer, names)
         (folder / f"c{number:05}.pem").write_bytes(leaf.public_bytes(serialization.Encoding.PEM) + tail)
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -173,7 +192,9 @@ def main() -> None:
     parser.add_argument("--sites", type=int, default=1000)
     parser.add_argument("--certificates", type=int, default=100)
     options = parser.parse_args()
-    make(options.folder, options.sites, max(1, min(options.certificates, options.sites)))
+    if not 1 <= options.certificates <= options.sites:
+        parser.error("as many certificates as sites at most, and at least one")
+    make(options.folder, options.sites, options.certificates)
 
 
 if __name__ == "__main__":
