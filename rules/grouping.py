@@ -110,7 +110,7 @@ def default_is_sure(socket: Socket, configuration: Configuration) -> bool:
     """Whether the socket's default server is known: it says so, or the whole configuration was seen."""
     if socket.explicit_default is not None:
         return True
-    if not all(listen.directive is None or listen.directive.known for _, listen in socket.listens):
+    if not socket.known:
         return False  # template text in one may be "default_server"
     level = configuration.blocks.get(socket.kind)
     return configuration.kind == "full" and (level is None or level.certain)

@@ -137,6 +137,8 @@ class Socket:
         self.http2 = False
         self.proxy_protocol = False
         self.ipv6only = True
+        self.known = True
+        """No template text stands in its listen lines."""
         self._names: NameTable | None = None
 
     @property
@@ -181,6 +183,7 @@ class Socket:
         self.listens.append((server, listen))
         if not listen.parameters:
             return
+        self.known = self.known and not any(UNKNOWN in parameter for parameter in listen.parameters)
         if listen.is_default and self.explicit_default is None:
             self.explicit_default = server
         self.tls = self.tls or listen.has("ssl") or listen.quic
