@@ -31,6 +31,7 @@ HERE = Path(__file__).parent
 PYTHON = sys.executable
 NGINXTLS = str(Path(sysconfig.get_path("scripts")) / "nginxtls")
 CHECK = (NGINXTLS, "check", ".", "--no-config", "--trust", "certificates/root.pem", "--format", "sarif")
+CROSSPLANE = (PYTHON, "-c", "import crossplane; crossplane.parse('nginx.conf')")
 FRAGMENT = (NGINXTLS, "check", "--no-config", "snippets/tls.conf")
 
 PARSE, IMPORTS = "crossplane.parse", "import typer, crossplane"
@@ -69,7 +70,7 @@ class Bench:
         self.count, self.certificates = count, max(1, count // 10)
         self.tree, self.cache, self.prefix = folder / "nginx", folder / "cache", folder / "prefix"
         self.prefix.mkdir(parents=True)
-        self.taken: dict[str, list[tuple[float, float]]] = {}
+        self.taken: dict[str, list[tuple[float, float]]] = {PARSE: []}
         self.output = folder / "output"
         numbers = ("--sites", str(count), "--certificates", str(self.certificates))
         # In a process of its own: a child's peak memory is told as no less than what its parent has.
@@ -97,8 +98,8 @@ class Bench:
 
     def others(self, options: argparse.Namespace) -> dict[str, tuple[str, ...]]:
         """The other tools, by name; says which are left out."""
+        found: dict[str, tuple[str, ...]] = {}
         main = str(self.tree / "nginx.conf")
-        found: dict[str, tuple[str, ...]] = {PARSE: (PYTHON, "-c", f"import crossplane; crossplane.parse({main!r})")}
         if options.nginx:
             test = (options.nginx, "-t", "-e", "error.log", "-p", str(self.prefix), "-c", main)
             done = subprocess.run(test, capture_output=True, text=True, errors="replace", check=False)
@@ -114,18 +115,20 @@ class Bench:
         return found
 
     def round(self, others: dict[str, tuple[str, ...]]) -> None:
-        """Everything once, one after the other, so that a busy moment of the machine hits all."""
+        """Everything once, one after the other, so that a busy moment of the machine hits all; the measure twice."""
         for name, command in others.items():
             if not any(seconds > PATIENCE for seconds, _ in self.taken.get(name, ())):
                 self.measure(name, *command, statuses=(0, 1) if "ixy" in name else (0,))
         shutil.rmtree(self.cache, ignore_errors=True)
         time.sleep(max(0, self.changed + SETTLED - time.time()))
+        self.measure(PARSE, *CROSSPLANE)
         self.measure(COLD, *CHECK)
         self.measure(UNCHANGED, *CHECK)
         sites.write_site(self.tree, self.count // 2, self.certificates, release=f"/{time.time_ns()}")
         self.changed = time.time()
         self.measure(CHANGED, *CHECK)
         self.measure(NO_CACHE, *CHECK, "--no-cache")
+        self.measure(PARSE, *CROSSPLANE)
         for _ in range(SHORT):
             self.measure(IMPORTS, PYTHON, "-c", "import typer, crossplane")
             self.measure(ONE_FRAGMENT, *FRAGMENT)
@@ -200,20 +203,21 @@ def print_aims(figures: Figures) -> None:
 
 
 def compare(old: Figures, new: Figures) -> float:
-    """Print how each row changed, and give back the worst change.
+    """Print how each row changed, in seconds and beside crossplane.parse, and give back the worst change.
 
-    What is compared is the ratio to crossplane.parse: the machine may be another one, or busier.
+    A row is as much slower as the lesser of the two says: the other may be the machine's doing.
     """
     worst = 0.0
-    print("\nratios to crossplane.parse against the stored run")
-    for count, rows in new.items():
-        for name, row in rows.items():
-            before = old.get(count, {})
-            if name == PARSE or name not in before or max(row.seconds, before[name].seconds) < NOISE:
+    print(f"\n{'against the stored run':<32}{'sites':>7}{'was':>10}{'is':>10}{'seconds':>10}{'ratio':>8}")
+    for count in sorted(new.keys() & old.keys()):
+        was, now = old[count], new[count]
+        for name in now:
+            if name not in was or max(was[name].seconds, now[name].seconds) < NOISE:
                 continue
-            was, now = ratio(before, name), ratio(rows, name)
-            worst = max(worst, now / was)
-            print(f"{count:>7,}  {name:<32}{was:8.3f} ->{now:8.3f}{now / was:8.2f} x")
+            slower = now[name].seconds / was[name].seconds, ratio(now, name) / ratio(was, name)
+            worst = max(worst, min(slower))
+            figures = f"{was[name].seconds:10.3f}{now[name].seconds:10.3f}{slower[0]:10.2f}{slower[1]:8.2f}"
+            print(f"{name:<32}{count:7,}{figures}")
     return worst
 
 
