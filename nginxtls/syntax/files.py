@@ -480,9 +480,9 @@ _OUTSIDE = "outside of what may be read"
 _MISSING = "no such file"
 
 
-def display_name(path: str) -> str:
-    """A path as it is told to people: relative to the working directory if it is inside."""
-    here = os.getcwd()
+def display_name(path: str, here: str = "") -> str:
+    """A path as it is told to people: relative to ``here`` (or the working directory) if it is inside."""
+    here = here or os.getcwd()
     if path == here:
         return "."
     return path[len(here) + 1 :] if path.startswith(here + "/") else path

@@ -39,6 +39,7 @@ class Reader:
 
     def __init__(self, files: Files) -> None:
         self.files = files
+        self.here = os.getcwd()
         self.parsed: dict[str, SourceFile | Unreachable] = {}
         """By real path."""
         self.known: dict[str, Plain] = {}
@@ -75,7 +76,7 @@ class Reader:
 
     def parse(self, located: str, text: str, remark: str = "") -> SourceFile:
         """The file of a real path and its text, parsed and kept."""
-        self.parsed[located] = file = source(display_name(located), text, located, known=self.known)
+        self.parsed[located] = file = source(display_name(located, self.here), text, located, known=self.known)
         if remark:
             file.problems.append(Problem(remark, fatal=False))
         return file
