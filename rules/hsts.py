@@ -854,8 +854,8 @@ def _leads_elsewhere(server: VirtualServer) -> bool:
         if line.name == "deny" and line.args[:1] == ("all",) and line.parent is server.directive:
             return True
     root = server.location_for("/")[0]
-    line = root.scope.first("return") if root is not None else None
-    return line is not None and line.args[0][:1] in ("3", "4", "5")
+    answer = root.scope.first("return") if root is not None else None
+    return answer is not None and answer.args[0][:1] in ("3", "4", "5")
 
 
 def _where(endpoint: Endpoint) -> Directive | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import posixpath
 from datetime import timedelta
 from functools import lru_cache
@@ -77,13 +76,15 @@ def lineages(configuration: Configuration) -> dict[str, list[tuple[Lineage, str,
     for client, home in filter(None, (home_of(bundle.path) for bundle in configuration.bundles)):
         homes[client][home] = None
     patterns = [f"{home}/{pattern}" for client in CLIENTS for home in homes[client] for pattern in client.files]
-    listings = filter(None, (files.expand(pattern, configuration.base) for pattern in patterns))
-    listing = [found.nginx_path for found in itertools.chain.from_iterable(listings)]
+    listings = (files.expand(pattern, configuration.base) for pattern in patterns)
+    listing = [found.nginx_path for listed in listings if isinstance(listed, list) for found in listed]
     known: dict[str, list[tuple[Lineage, str, Certificate]]] = {}
     for lineage in find_lineages(listing):
         for path in dict.fromkeys(filter(None, (lineage.fullchain, *lineage.versions[-1:]))):
             leaf = _leaf(path, configuration)
-            for name in leaf.dns_names if leaf else ():
+            if leaf is None:
+                continue
+            for name in leaf.dns_names:
                 known.setdefault(name.lower(), []).append((lineage, path, leaf))
     return known
 

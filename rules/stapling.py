@@ -403,13 +403,15 @@ class UselessOcspResponse(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for origin, endpoints in by_origin(configuration, "ssl_stapling_file").items():
+            if origin is None:
+                continue
             reasons: dict[str, list[Endpoint]] = {}
-            for bundle, users in served(endpoints).items() if origin is not None else ():
+            for bundle, users in served(endpoints).items():
                 for endpoint in users:
                     reason = stapled_answer(bundle, endpoint)[1]
                     if reason and bundle.leaf and not bundle.leaf.must_staple and chain_of(bundle):
                         reasons.setdefault(reason, []).append(endpoint)
-            for reason, touched in reasons.items() if origin is not None else ():
+            for reason, touched in reasons.items():
                 yield self.at(
                     origin,
                     f"the OCSP response is of no use to clients: {reason}",
