@@ -385,8 +385,10 @@ class IncludeMatchesNothing(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         pattern = directive.args[0] if directive.args else ""
+        if "*" not in pattern or not directive.known:
+            return
         last = pattern.rpartition("/")[2].lower()
-        if "*" not in pattern or not any(word in last for word in ("ssl", "tls")) or not directive.known:
+        if not any(word in last for word in ("ssl", "tls")):
             return
         if configuration.kind == "full" and configuration.tree.includes.get(directive) == ():
             yield self.at(directive, f"{pattern} matches no file, so its TLS settings are missing", arg=0)

@@ -209,7 +209,7 @@ def fullchain_beside(path: str) -> str | None:
 
 def live_path(path: str) -> str | None:
     """For a numbered file in certbot's archive/, the path in live/ that renewals follow; else None."""
-    match = _ARCHIVE.fullmatch(path)
+    match = _ARCHIVE.fullmatch(path) if "archive/" in path else None
     return f"{match['base'] or ''}live/{match['name']}/{match['kind']}.pem" if match else None
 
 
