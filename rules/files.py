@@ -317,7 +317,8 @@ class MissingCertificateFile(Rule):
 
     Mend: correct the path, or get the file.
 
-    It is told only where all of the machine or image may be looked at; elsewhere the file is counted as not checked.
+    It is told only where all of the machine or image may be looked at, and of whole configurations: nginx may never
+    load a file that nothing includes, such as a site that is not enabled. Elsewhere it is counted as not checked.
 
     ```nginx bad
     # /etc/nginx/tls/shop.pem is not there
@@ -333,6 +334,8 @@ class MissingCertificateFile(Rule):
     references = (f"{NGINX_SSL}#ssl_certificate", KEY)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if configuration.kind != "full":
+            return
         for bundle in configuration.bundles:
             for directive, path, also in (
                 (bundle.directive, bundle.path, bundle.also),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nginxtls import check
 from nginxtls.linter import Subject
 from nginxtls.linter import lint as run_linter
 from nginxtls.model import Configuration
@@ -158,6 +159,24 @@ def test_a_file_that_is_missing(rules, tmp_path):
     messages = found(rules, "missing-certificate-file", f"{tmp_path}/shop", machine, tmp_path)
     assert messages == [f"error: nginx does not start: {tmp_path}/shop.key does not exist"]
     assert found(rules, "missing-certificate-file", f"{tmp_path}/shop", Files([tmp_path]), tmp_path) == []
+
+
+def test_a_file_that_is_missing_from_a_snippet_that_nothing_includes(tmp_path):
+    """Debian's nginx comes with such a snippet, and starts."""
+    snippet = "ssl_certificate /no/such/snakeoil.pem;\nssl_certificate_key /no/such/snakeoil.key;\n"
+    (tmp_path / "snippets").mkdir()
+    (tmp_path / "snippets" / "snakeoil.conf").write_text(snippet)
+
+    def told(server: str) -> list[str]:
+        (tmp_path / "nginx.conf").write_text(f"events {{}}\nhttp {{ server {{ listen 443 ssl; {server} }} }}\n")
+        report = check(tmp_path, root="/", settings=Settings(), select=["missing-certificate-file"])
+        return [finding.message for finding in report.findings]
+
+    assert told("ssl_reject_handshake on;") == []
+    assert told("include snippets/snakeoil.conf;") == [
+        "nginx does not start: /no/such/snakeoil.pem does not exist",
+        "nginx does not start: /no/such/snakeoil.key does not exist",
+    ]
 
 
 @pytest.mark.parametrize(
