@@ -50,8 +50,8 @@ class Rule:
     """The directives that ``check_directive`` wants to see; it is called for no others."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Directives without any of which the rule has nothing to say (``proxy_ssl_*``: all that begin so).
-    ``check_configuration`` is called if one stands anywhere, ``check_server`` for the servers that have one, in a block
-    in them or at a level around them."""
+    ``check_server`` is called for the servers that have one, in a block in them or at a level around them; the other
+    hooks if one stands anywhere."""
     since: ClassVar[str] = ""
     """Since which nginx or OpenSSL version the fault matters, as text; empty: always."""
 

@@ -29,9 +29,9 @@ def visit(configuration: Configuration, rules: Sequence[Rule], failures: dict[ob
     found: list[Finding] = []
     for hook, things in _THINGS:
         wanting = [rule for rule in rules if _overrides(rule, hook)]
-        fitting: dict[frozenset[str] | None, list[tuple[Rule, Callable[[Any], Iterable[Finding]]]]] = {}
+        fitting: dict[frozenset[str], list[tuple[Rule, Callable[[Any], Iterable[Finding]]]]] = {}
         for thing in things(configuration) if wanting else ():
-            mentions = thing.mentions if hook in ("check_server", "check_configuration") else None
+            mentions = thing.mentions if hook == "check_server" else configuration.mentions
             if mentions not in fitting:
                 fitting[mentions] = [(rule, getattr(rule, hook)) for rule in wanting if _speaks(rule, mentions)]
             for rule, check in fitting[mentions]:
@@ -53,9 +53,9 @@ def _overrides(rule: Rule, hook: str) -> bool:
     return getattr(type(rule), hook) is not getattr(Rule, hook)
 
 
-def _speaks(rule: Rule, mentions: frozenset[str] | None) -> bool:
+def _speaks(rule: Rule, mentions: frozenset[str]) -> bool:
     """Whether a rule can have anything to say of what has just these directives."""
-    if mentions is None or not rule.needs or not mentions.isdisjoint(rule.needs):
+    if not rule.needs or not mentions.isdisjoint(rule.needs):
         return True
     patterns = [need for need in rule.needs if "*" in need]
     return any(fnmatchcase(name, pattern) for pattern in patterns for name in mentions)

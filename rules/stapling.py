@@ -438,13 +438,12 @@ class RevokedCertificate(Rule):
     """
 
     severity = Severity.ERROR
+    needs = ("ssl_stapling_file",)
     security_severity = 7.5
     cwe = (299,)
     references = ("https://www.rfc-editor.org/rfc/rfc6960#section-2.2", f"{NGINX_SSL}#ssl_stapling_file")
 
     def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
-        if "ssl_stapling_file" not in bundle.configuration.mentions:
-            return
         for endpoint in meant(bundle) if chain_of(bundle) else ():
             answer, _ = stapled_answer(bundle, endpoint)
             if answer is not None and answer.status == "revoked" and answer.revoked and bundle.leaf:
