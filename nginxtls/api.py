@@ -13,14 +13,16 @@ from nginxtls.errors import Trouble, nearest
 from nginxtls.finding import Failure
 from nginxtls.lazy import NamedTuple
 from nginxtls.linter import Subject, lint
-from nginxtls.registry import choose, find_rule, installed_rules
+from nginxtls.registry import choose, find_rule, installed_rules, is_ours
 from nginxtls.settings import Settings, find_settings, is_path, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from nginxtls.cache import Cache, Kept
     from nginxtls.finding import NotChecked, Report
     from nginxtls.model import Configuration, NginxVersion
+    from nginxtls.moment import Moment
     from nginxtls.pki import TrustStore
     from nginxtls.syntax import Files, LoadedTree, SourceFile, Sources
     from nginxtls.tls import OpenSSL, Policy, SystemConfiguration
@@ -181,6 +183,18 @@ def report(
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Report:
     """Read the paths and lint what they hold; ``progress`` is told what is being done."""
+    options = {"root": root, "openssl_conf": openssl_conf, "stdin_text": stdin_text, "only_nginx": only_nginx}
+    return _read_and_lint(paths, settings, at, use_baseline, progress, options)[1]
+
+
+def _read_and_lint(
+    paths: Sequence[str],
+    settings: Settings,
+    at: datetime | None,
+    use_baseline: bool,
+    progress: Callable[[str], None],
+    options: dict[str, Any],
+) -> tuple[Reading, Report]:
     start = time.monotonic()
     moment = at or datetime.now(timezone.utc)
     known = None
@@ -189,9 +203,7 @@ def report(
 
         known = read_baseline(Path(settings.baseline))
     progress("reading")
-    reading = read(
-        paths, settings, root=root, at=moment, openssl_conf=openssl_conf, stdin_text=stdin_text, only_nginx=only_nginx
-    )
+    reading = read(paths, settings, at=moment, **options)
     folders = [os.path.abspath(path) for path in paths]
     unread = {os.path.abspath(failure.subject) for failure in reading.failures}
 
@@ -203,7 +215,7 @@ def report(
 
     progress(f"linting {len(reading.taken)} files")
     found = lint(reading.subjects, installed_rules(), settings, known, covers)
-    return found._replace(
+    return reading, found._replace(
         failures=(*reading.failures, *found.failures),
         not_checked=(*reading.skipped, *found.not_checked),
         hints=reading.hints,
@@ -213,24 +225,70 @@ def report(
     )
 
 
-def kept_report(paths: Sequence[str], settings: Settings, progress: Callable[[str], None], **options: Any) -> Report:
-    """``report`` at the present moment, from the cache if nothing that it rests on has changed."""
+def kept_report(
+    paths: Sequence[str],
+    settings: Settings,
+    progress: Callable[[str], None],
+    *,
+    use_baseline: bool = True,
+    **options: Any,
+) -> Report:
+    """``report`` at the present moment, from the cache if what it rests on has not changed, or makes no difference."""
     from nginxtls import __version__
     from nginxtls.cache import Cache
     from nginxtls.journal import Journal
     from nginxtls.moment import Moment
+    from nginxtls.neighbourhood import sites_of
 
     start, clock = time.monotonic(), time.time_ns()
-    key = repr((__version__, sys.version, os.getcwd(), os.geteuid(), list(paths), settings, options))
+    key = repr((__version__, sys.version, os.getcwd(), os.geteuid(), list(paths), settings, use_baseline, options))
     cache, now = Cache(key), Moment.now_watched()
-    found = cache.find(now.bounds.now)
-    if found is not None:
-        root = str(repository_of(Path.cwd()) or Path.cwd())
-        return found._replace(seconds=time.monotonic() - start, at=now.bounds.now, root=root)
+    kept = cache.find(now.bounds.now)
+    found = kept and (
+        kept.report if kept.changed is None else _after_change(cache, kept, clock, paths, settings, now, options)
+    )
+    if found is None:
+        with Journal(clock) as journal:
+            reading, found = _read_and_lint(paths, settings, now, use_baseline, progress, options)
+        # Who knows how far other people's rules look; a baseline wants to be compared with everything.
+        bounded = all(is_ours(rule) for rule in found.rules.values()) and not (settings.baseline and use_baseline)
+        cache.keep(found, journal, now.bounds, sites_of(reading.subjects) if bounded else ())
+    root = str(repository_of(Path.cwd()) or Path.cwd())
+    return found._replace(seconds=time.monotonic() - start, at=now.bounds.now, root=root)
+
+
+def _after_change(
+    cache: Cache,
+    kept: Kept,
+    clock: int,
+    paths: Sequence[str],
+    settings: Settings,
+    now: Moment,
+    options: Mapping[str, Any],
+) -> Report | None:
+    """The kept report, if the change of a site makes no difference to it."""
+    from nginxtls.journal import Journal
+    from nginxtls.neighbourhood import changed_site, neighbours, part_of, still_holding
+
+    path, sites = kept.changed, kept.around()
+    if path is None or sites is None:
+        return None
     with Journal(clock) as journal:
-        made = report(paths, settings, at=now, progress=progress, **options)
-    cache.keep(made, journal, now.bounds)
-    return made._replace(at=now.bounds.now)
+        files = _files(paths, settings, options["root"])
+        text = changed_site(path, files)
+        around = text and neighbours(path, text, sites.texts)
+        if not text or not around:
+            return None
+        subject = _subjects(paths, settings, now, options["openssl_conf"], options["only_nginx"])
+        before, after = (
+            lint([subject(part_of(sites, files, path, each, around), files)], installed_rules(), settings)
+            for each in (sites.texts[path], text)
+        )
+        found = still_holding(kept.report, path, before, after)
+    if found is None or files.guesses:
+        return None
+    cache.renew(kept, found, text, journal, now.bounds)
+    return found
 
 
 def lint_reading(reading: Reading, settings: Settings) -> Report:
@@ -253,8 +311,30 @@ def read(
     Raises:
         Trouble: a version, a trust file or a folder that was named cannot be used.
     """
-    from nginxtls.model import Configuration, variants
     from nginxtls.syntax import discover
+
+    subject = _subjects(paths, settings, at, openssl_conf, only_nginx)
+    files = _files(paths, settings, root)
+    sources = discover(paths, stdin_text=stdin_text, files=files)
+    return Reading(
+        subjects=tuple(subject(loaded, files) for loaded in sources.trees),
+        failures=(*sources.failures, *(() if only_nginx else _unanswered(paths, sources))),
+        skipped=tuple(sources.skipped),
+        taken=tuple(sources.taken),
+        left=tuple(sources.left),
+        hints=tuple(files.hints),
+    )
+
+
+def _subjects(
+    paths: Sequence[str], settings: Settings, at: datetime | None, openssl_conf: str | None, only_nginx: bool
+) -> Callable[[LoadedTree, Files], Subject]:
+    """What makes a tree one to lint, as the settings and options have it.
+
+    Raises:
+        Trouble: a version, a trust file or a policy cannot be used.
+    """
+    from nginxtls.model import Configuration, variants
 
     wanted, library = settings.nginx_version, settings.openssl_version
     if wanted == "auto":
@@ -262,10 +342,8 @@ def read(
         library = library or found
     nginx, openssl = _nginx(wanted), _openssl(library)
     trust, system, policy = _trust(settings.trust), _system(openssl_conf), _policy(settings.policy)
-    files = _files(paths, settings, root)
-    sources = discover(paths, stdin_text=stdin_text, files=files)
 
-    def subject(loaded: LoadedTree) -> Subject:
+    def subject(loaded: LoadedTree, files: Files) -> Subject:
         first, *others = (
             Configuration(
                 tree,
@@ -285,14 +363,7 @@ def read(
         )
         return Subject(first, loaded.asked if only_nginx else _asked(paths, loaded), tuple(others))
 
-    return Reading(
-        subjects=tuple(map(subject, sources.trees)),
-        failures=(*sources.failures, *(() if only_nginx else _unanswered(paths, sources))),
-        skipped=tuple(sources.skipped),
-        taken=tuple(sources.taken),
-        left=tuple(sources.left),
-        hints=tuple(files.hints),
-    )
+    return subject
 
 
 def _asked(paths: Sequence[str], loaded: LoadedTree) -> set[SourceFile]:

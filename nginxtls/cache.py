@@ -1,7 +1,8 @@
 """Reports kept between runs: as long as nothing that a run looked at has changed, the next one says the same.
 
 An entry holds what was found, in JSON, with the state of every file and folder that was looked at (``journal``), of the
-code that looked, and for which time it holds (``moment``). Anything else, and the run is made anew.
+code that looked, and for which time it holds (``moment``); after that line the texts of the sites, of which one may
+change without a difference (``neighbourhood``). Anything else, and the run is made anew.
 """
 
 from __future__ import annotations
@@ -11,20 +12,21 @@ import os
 import stat
 import sys
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from nginxtls.finding import Confidence, Edit, Finding, Fix, Label, Location, NotChecked, Report, Severity
-from nginxtls.journal import state_of, unchanged
+from nginxtls.journal import changes, state_of
+from nginxtls.lazy import NamedTuple
+from nginxtls.neighbourhood import Sites
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.tree import SourceFile, Span
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nginxtls.journal import Journal, State
+    from nginxtls.journal import Journal
     from nginxtls.moment import Bounds
     from nginxtls.rule import Rule
 
@@ -32,6 +34,8 @@ LEAST_FILES = 50
 """Reports on fewer files are not kept: they are made as soon as they are looked up."""
 MOST_ENTRIES, MOST_BYTES = 16, 64 << 20
 """So much is kept at most; what was not used for longest goes first."""
+_SPELLINGS = 4
+"""One file may have been looked at by so many paths, through links."""
 
 
 def folder() -> Path:
@@ -39,6 +43,20 @@ def folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("nginxtls") / "reports"
+
+
+class Kept(NamedTuple):
+    """An entry: its report, its sites, and the one of them that changed since; None: nothing did."""
+
+    report: Report
+    sites: list[Sites]
+    changed: str | None
+    data: dict[str, Any]
+
+    def around(self) -> Sites | None:
+        """The sites of the configuration that the changed one is a part of, if it is of only one."""
+        found = [sites for sites in self.sites if self.changed in sites.texts]
+        return found[0] if len(found) == 1 else None
 
 
 class Cache:
@@ -49,62 +67,84 @@ class Cache:
         self.place = folder() if place is None else place
         self.path = self.place / f"{zlib.crc32(key.encode('utf-8', 'surrogatepass')):08x}.json"
 
-    def find(self, now: datetime) -> Report | None:
-        """The report of an earlier run, if it still holds."""
-        data = self._read()
+    def find(self, now: datetime) -> Kept | None:
+        """The report of an earlier run, if it still holds but for one site. What others may write is not trusted."""
         try:
-            if data is None or data["key"] != self.key or not data["since"] <= now.timestamp() < data["until"]:
+            if not _is_ours(self.place):
                 return None
-            if not unchanged(_joined(data["states"]), data["lists"]) or data["code"] != _code(data["code"]):
-                return None
-            report = _report(data["report"])
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            with open(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+                if not _is_ours(file.fileno()) or os.fstat(file.fileno()).st_size > MOST_BYTES:
+                    return None
+                kept = self._look(json.loads(file.readline()), file, now)
+            if kept is not None:
+                os.utime(self.path)
+        except (OSError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
             return None
-        with suppress(OSError):
-            os.utime(self.path)
-        return report
+        return kept
 
-    def keep(self, report: Report, journal: Journal, bounds: Bounds) -> None:
+    def _look(self, data: dict[str, Any], texts: BinaryIO, now: datetime) -> Kept | None:
+        if data["key"] != self.key or not data["since"] <= now.timestamp() < data["until"]:
+            return None
+        if data["code"] != _code(data["code"]):
+            return None
+        changed = set(changes(_joined(data["states"]), data["lists"], _SPELLINGS))
+        if not changed:
+            return Kept(_report(data["report"]), [], None, data)
+        if len(changed) > 1:
+            return None
+        sites = _read_sites(data["sites"], texts.read().decode())
+        return Kept(_report(data["report"]), sites, changed.pop(), data)
+
+    def keep(self, report: Report, journal: Journal, bounds: Bounds, sites: Iterable[Sites]) -> None:
         """Write an entry, where the report can be kept. That it cannot be written is no fault of the run."""
+        self._keep(report, journal, bounds, sites, _modules())
+
+    def renew(self, kept: Kept, report: Report, text: str, journal: Journal, bounds: Bounds) -> None:
+        """Write an entry anew with what has become of the changed site; all else is as it was."""
+        journal.add(_joined(kept.data["states"]), kept.data["lists"])
+        bounds.narrow(kept.data["since"], kept.data["until"])
+        texts = {kept.changed: text}
+        sites = (
+            each._replace(texts={path: texts.get(path, old) for path, old in each.texts.items()}) for each in kept.sites
+        )
+        self._keep(report, journal, bounds, sites, _modules() | kept.data["code"])
+
+    def _keep(
+        self, report: Report, journal: Journal, bounds: Bounds, sites: Iterable[Sites], code: Mapping[str, object]
+    ) -> None:
         if report.files < LEAST_FILES or report.failures or journal.is_racy:
             return
+        sites = list(sites)
         try:
-            kept = _plain(report)
+            data = {
+                "key": self.key,
+                "since": bounds.since.timestamp() if bounds.since.year > 1 else 0,
+                "until": bounds.until.timestamp(),
+                "code": _code(code),
+                "states": _split((path, state) for path, state in journal.states.items() if path.startswith("/")),
+                "lists": list(journal.lists.items()),
+                "report": _plain(report),
+                "sites": [
+                    [*each[:-1], _split((path, len(text)) for path, text in each.texts.items())] for each in sites
+                ],
+            }
         except _CannotBeKeptError:
             return
-        data = {
-            "key": self.key,
-            "since": bounds.since.timestamp() if bounds.since.year > 1 else 0,
-            "until": bounds.until.timestamp(),
-            "code": _code(_modules()),
-            "states": _split({path: state for path, state in journal.states.items() if path.startswith("/")}),
-            "lists": list(journal.lists.items()),
-            "report": kept,
-        }
+        self._write(data, [text for each in sites for text in each.texts.values()])
+
+    def _write(self, data: dict[str, Any], texts: Sequence[str]) -> None:
         try:
             self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not _is_ours(self.place):
                 return
             draft = self.path.with_suffix(f".{os.getpid()}")
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
-                file.write(json.dumps(data, separators=(",", ":")))
+            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+                file.write(json.dumps(data, separators=(",", ":")).encode("ascii") + b"\n")
+                file.writelines(text.encode() for text in texts)
             draft.replace(self.path)
             self._tidy()
         except OSError:
             pass
-
-    def _read(self) -> dict[str, Any] | None:
-        """The entry as it was written. A folder or a file that others may write is not trusted."""
-        try:
-            if not _is_ours(self.place):
-                return None
-            with open(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="ascii") as file:
-                if not _is_ours(file.fileno()) or os.fstat(file.fileno()).st_size > MOST_BYTES:
-                    return None
-                data = json.load(file)
-        except (OSError, ValueError, RecursionError):
-            return None
-        return data if isinstance(data, dict) else None
 
     def _tidy(self) -> None:
         entries = sorted(self.place.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
@@ -266,16 +306,31 @@ def _read_again(name: str, path: str) -> SourceFile:
     return SourceFile(name, text, path)
 
 
-def _split(states: Mapping[str, State]) -> dict[str, dict[str, State]]:
-    """States by folder and name: most paths share their folder with others."""
-    found: dict[str, dict[str, State]] = {}
-    for path, state in states.items():
+_T = TypeVar("_T")
+
+
+def _split(by_path: Iterable[tuple[str, _T]]) -> dict[str, dict[str, _T]]:
+    """What is said of paths, by folder and name: most paths share their folder with others."""
+    found: dict[str, dict[str, _T]] = {}
+    for path, said in by_path:
         folder, _, name = path.rpartition("/")
-        found.setdefault(folder, {})[name] = state
+        found.setdefault(folder, {})[name] = said
     return found
 
 
-def _joined(states: Mapping[str, Mapping[str, State]]) -> Iterator[tuple[str, State]]:
-    for folder, names in states.items():
-        for name, state in names.items():
-            yield f"{folder}/{name}", state
+def _joined(by_folder: Mapping[str, Mapping[str, _T]]) -> Iterator[tuple[str, _T]]:
+    for folder, names in by_folder.items():
+        for name, said in names.items():
+            yield f"{folder}/{name}", said
+
+
+def _read_sites(rows: Iterable[list[Any]], texts: str) -> list[Sites]:
+    """The sites of an entry, their texts cut out of what stands after it."""
+    found, start = [], 0
+    for main, kind, context, base, lengths in rows:
+        ours = {}
+        for path, length in _joined(lengths):
+            ours[path] = texts[start : start + length]
+            start += length
+        found.append(Sites(main, kind, context, base, ours))
+    return found

@@ -11,6 +11,7 @@ import io
 import os
 import stat
 from collections.abc import Callable
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ Look = Callable[[str], os.stat_result]
 _LSTAT, _STAT, _SCANDIR = os.lstat, os.stat, os.scandir
 _LOOKS = ("stat", "open", "readlink", "access")
 _LISTS = ("listdir", "scandir")
+_OWN = 7
+"""So many numbers of a link's state are its own, the others its target's."""
 RACY = 1_000_000_000
 """Nanoseconds. What changed so shortly before the run may change again without a trace: clocks of disks are coarse."""
 
@@ -100,6 +103,11 @@ class Journal:
         whole = path if path.startswith("/") else os.path.abspath(path)
         self.states[path] = self.states[whole] = state_of(whole, _LSTAT, _STAT)
 
+    def add(self, states: Iterable[tuple[str, State]], lists: Iterable[tuple[str, list[str]]]) -> None:
+        """Note what was seen earlier, but for what was looked at again."""
+        self.states = {**dict(states), **self.states}
+        self.lists = {**dict(lists), **self.lists}
+
     @property
     def is_racy(self) -> bool:
         """A file changed so shortly before that a further change could not be told."""
@@ -132,8 +140,17 @@ def names_in(folder: str, scandir: Callable[[str], Any] = os.scandir) -> list[st
         return []
 
 
-def unchanged(states: Iterable[tuple[str, State]], lists: Iterable[tuple[str, list[str]]]) -> bool:
-    """Whether all is as it was."""
-    return all(state_of(path) == state for path, state in states) and all(
-        names_in(folder) == names for folder, names in lists
-    )
+def changes(states: Iterable[tuple[str, State]], lists: Iterable[tuple[str, list[str]]], most: int) -> list[str]:
+    """The paths of what is not as it was, or the first of them: so many at most.
+
+    They are told as real paths, but for links that are new or lead elsewhere.
+    """
+    files = (_told_path(path, state) for path, state in states if state_of(path) != state)
+    folders = (folder for folder, names in lists if names_in(folder) != names)
+    return list(islice(chain(files, folders), most))
+
+
+def _told_path(path: str, state: State) -> str:
+    now = state_of(path)
+    is_other_link = max(len(state), len(now)) > _OWN and now[:_OWN] != state[:_OWN]
+    return path if is_other_link else os.path.realpath(path)

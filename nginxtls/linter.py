@@ -189,7 +189,7 @@ def _silenced(
         if suppression.file in asked:
             for finding in _about(suppression, about, known, asked[suppression.file], used):
                 told.setdefault((_identity(finding.location.file), finding.location.span, finding.rule), finding)
-    yield from fingerprinted(told.values())
+    yield from fingerprinted(sorted(told.values(), key=_order))
 
 
 def _about(

@@ -24,6 +24,11 @@ class Bounds:
         else:
             self.until = min(self.until, max(turn, self.now + _LEAST))
 
+    def narrow(self, since: float, until: float) -> None:
+        """Other conclusions hold between these moments only, in seconds since 1970."""
+        self.since = max(self.since, datetime.fromtimestamp(since, timezone.utc))
+        self.until = min(self.until, datetime.fromtimestamp(until, timezone.utc))
+
     def note_exact(self) -> None:
         """The very second was looked at."""
         self.since, self.until = max(self.since, self.now), min(self.until, self.now + _SECOND)

@@ -18,7 +18,7 @@ from nginxtls.syntax.dumps import is_dump
 from nginxtls.syntax.words import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 LIMIT = 10_000_000
 """No larger file is read, in bytes."""
@@ -118,6 +118,11 @@ class Files:
     def hints(self) -> tuple[str, ...]:
         """Mappings that were found automatically, each a sentence for the summary."""
         return tuple(self._hints)
+
+    @property
+    def guesses(self) -> bool:
+        """What containers say or what a path looks like was used, or may be, to find a file."""
+        return bool(self._hints or self._mounts)
 
     def elsewhere(self) -> Files:
         """The same for a configuration of another machine: only the root and the maps lead anywhere."""
@@ -331,7 +336,7 @@ class Files:
         if isinstance(located, Unreachable):
             # Where the whole machine can be seen, a folder that is not there has no files.
             return [] if (self.root or self._everything) and located.reason == _MISSING else located
-        level = [Found("" if folder == "." else folder.rstrip("/") + "/", located)]
+        level: Iterable[Found] = [Found("" if folder == "." else folder.rstrip("/") + "/", located)]
         looked_at = 0
         for part in (*parents[head:], leaf):
             matches: list[Found] = []
@@ -347,11 +352,12 @@ class Files:
                 for name in names:
                     if (not name.startswith(".") or part.startswith(".")) and wanted(name):
                         matches.append(Found(prefix + name, f"{path}/{name}"))  # noqa: PERF401
-            level = [
+            # Not made before it is walked through: what the last part matches need not be looked at.
+            level = (
                 Found(prefix + "/", path)
                 for prefix, path in matches
                 if os.path.isdir(path) and self.allows(os.path.realpath(path))
-            ]
+            )
         matches.sort(key=lambda found: os.fsencode(found.nginx_path))
         return matches
 

@@ -15,7 +15,7 @@ from nginxtls.syntax.tree import Directive, Problem, SourceFile, Tree
 from nginxtls.syntax.words import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 MAX_FILES = 100_000
 """No configuration of more files is read."""
@@ -35,10 +35,22 @@ def read_tree(main_path: str | os.PathLike[str], files: Files) -> Tree:
 
 
 class Reader:
-    """Reads and parses files, each once however many trees it stands in."""
+    """Reads and parses files, each once however many trees it stands in.
 
-    def __init__(self, files: Files) -> None:
+    ``instead``: texts to be taken for the content of files, by real path. ``passes_over`` tells of what an include
+    finds whether it is left out.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        *,
+        instead: Mapping[str, str] | None = None,
+        passes_over: Callable[[str], bool] = lambda path: False,
+    ) -> None:
         self.files = files
+        self.instead = instead or {}
+        self.passes_over = passes_over
         self.here = os.getcwd()
         self.parsed: dict[str, SourceFile | Unreachable] = {}
         """By real path."""
@@ -61,12 +73,14 @@ class Reader:
         return known
 
     def _read(self, located: str, path: str, nginx_path: str | None) -> SourceFile | Unreachable:
-        content = self.files.read_real(located)
-        if isinstance(content, Unreachable):
-            return content
-        text, problem = decode(content)
+        text, problem = self.instead.get(located), ""
         if text is None:
-            return Unreachable(path, problem, True)
+            content = self.files.read_real(located)
+            if isinstance(content, Unreachable):
+                return content
+            text, problem = decode(content)
+            if text is None:
+                return Unreachable(path, problem, True)
         if (refused := self.files.refuse_text(path, text)) is not None:
             return refused
         file = self.parse(located, text, problem)
@@ -118,6 +132,8 @@ class Reader:
             return ()
         brought: list[SourceFile] = []
         for nginx_path, path in found:
+            if self.passes_over(path):
+                continue
             absolute = nginx_path if nginx_path.startswith("/") else f"{base}/{nginx_path}"
             file = self.load(path, absolute)
             if isinstance(file, Unreachable):
