@@ -33,10 +33,12 @@ NGINXTLS = str(Path(sysconfig.get_path("scripts")) / "nginxtls")
 CHECK = (NGINXTLS, "check", ".", "--no-config", "--trust", "certificates/root.pem", "--format", "sarif")
 CROSSPLANE = (PYTHON, "-c", "import crossplane; crossplane.parse('nginx.conf')")
 FRAGMENT = (NGINXTLS, "check", "--no-config", "snippets/tls.conf")
+DUMPED = (NGINXTLS, "check", "../dump", "--no-config", "--format", "sarif")
 
 PARSE, IMPORTS = "crossplane.parse", "import typer, crossplane"
-COLD, UNCHANGED, CHANGED, NO_CACHE = (
-    f"nginxtls, {how}" for how in ("cold", "unchanged", "one file changed", "--no-cache")
+COLD, UNCHANGED, CHANGED, SHARED, NO_CACHE, DUMP = (
+    f"nginxtls, {how}"
+    for how in ("cold", "unchanged", "one file changed", "a file of all changed", "--no-cache", "as a dump")
 )
 ONE_FRAGMENT, HANDSHAKES, STAGE = "nginxtls, one fragment", "nginxtls, all handshakes", "stage: "
 
@@ -75,6 +77,7 @@ class Bench:
         numbers = ("--sites", str(count), "--certificates", str(self.certificates))
         # In a process of its own: a child's peak memory is told as no less than what its parent has.
         subprocess.run([PYTHON, HERE / "sites.py", self.tree, *numbers], check=True)
+        (folder / "dump").write_text(sites.dump(self.tree))
         self.changed = time.time()
 
     def measure(self, name: str, *command: str, statuses: tuple[int, ...] = (0,)) -> None:
@@ -125,9 +128,12 @@ class Bench:
         self.measure(COLD, *CHECK)
         self.measure(UNCHANGED, *CHECK)
         sites.write_site(self.tree, self.count // 2, self.certificates, release=f"/{time.time_ns()}")
-        self.changed = time.time()
         self.measure(CHANGED, *CHECK)
+        sites.write_snippet(self.tree, "tls", release=f"{time.time_ns()}")
+        self.measure(SHARED, *CHECK)
+        self.changed = time.time()
         self.measure(NO_CACHE, *CHECK, "--no-cache")
+        self.measure(DUMP, *DUMPED)
         self.measure(PARSE, *CROSSPLANE)
         for _ in range(SHORT):
             self.measure(IMPORTS, PYTHON, "-c", "import typer, crossplane")

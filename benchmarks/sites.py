@@ -69,6 +69,8 @@ proxy_set_header X-Forwarded-Proto $scheme;
 proxy_read_timeout 60s;
 """
 
+SNIPPETS = {"tls": TLS, "acme": ACME, "proxy": PROXY}
+
 SITE = """\
 # {name}: made for the benchmark
 server {{
@@ -117,8 +119,8 @@ def make(folder: Path, sites: int, certificates: int) -> None:
     for name in ("snippets", "sites-enabled", "certificates"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "nginx.conf").write_text(MAIN)
-    for name, text in (("tls", TLS), ("acme", ACME), ("proxy", PROXY)):
-        (folder / f"snippets/{name}.conf").write_text(text)
+    for name in SNIPPETS:
+        write_snippet(folder, name)
     for number in range(sites):
         write_site(folder, number, certificates)
     _certificates(folder / "certificates", sites, certificates)
@@ -129,6 +131,19 @@ def write_site(folder: Path, number: int, certificates: int, release: str = "") 
     name = names_of(range(number, number + 1))[0]
     text = SITE.format(name=name, release=release, certificate=f"c{number % certificates:05}", port=8000 + number % 100)
     (folder / f"sites-enabled/{name}.conf").write_text(text)
+
+
+def write_snippet(folder: Path, name: str, release: str = "") -> None:
+    """Write a file that all sites include; another ``release`` is another comment in it."""
+    (folder / f"snippets/{name}.conf").write_text(f"# {release}\n{SNIPPETS[name]}")
+
+
+def dump(folder: Path) -> str:
+    """The configuration as ``nginx -T`` would print it on a machine that has it in ``/etc/nginx``."""
+    files = [folder / "nginx.conf", *(folder / "snippets").iterdir(), *sorted((folder / "sites-enabled").iterdir())]
+    return "".join(
+        f"# configuration file /etc/nginx/{file.relative_to(folder)}:\n{file.read_text()}\n" for file in files
+    )
 
 
 def names_of(numbers: range) -> list[str]:

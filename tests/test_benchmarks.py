@@ -16,6 +16,8 @@ ROWS = {
     "nginxtls, cold",
     "nginxtls, unchanged",
     "nginxtls, one file changed",
+    "nginxtls, a file of all changed",
+    "nginxtls, as a dump",
     "nginxtls, --no-cache",
     "import typer, crossplane",
     "nginxtls, one fragment",
