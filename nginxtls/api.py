@@ -268,27 +268,26 @@ def _after_change(
 ) -> Report | None:
     """The kept report, if the change of a site makes no difference to it."""
     from nginxtls.journal import Journal
-    from nginxtls.neighbourhood import changed_site, neighbours, part_of, still_holding
+    from nginxtls.neighbourhood import after_change
 
     path, sites = kept.changed, kept.around()
     if path is None or sites is None:
         return None
     with Journal(clock) as journal:
         files = _files(paths, settings, options["root"])
-        text = changed_site(path, files)
-        around = text and neighbours(path, text, sites.texts)
-        if not text or not around:
-            return None
         subject = _subjects(paths, settings, now, options["openssl_conf"], options["only_nginx"])
-        before, after = (
-            lint([subject(part_of(sites, files, path, each, around), files)], installed_rules(), settings)
-            for each in (sites.texts[path], text)
+        found = after_change(
+            kept.report,
+            path,
+            sites,
+            files,
+            lambda part: lint([subject(part, files)], installed_rules(), settings),
         )
-        found = still_holding(kept.report, path, before, after)
-    if found is None or files.guesses:
+    if found is None:
         return None
-    cache.renew(kept, found, text, journal, now.bounds)
-    return found
+    report, text = found
+    cache.renew(kept, report, text, journal, now.bounds)
+    return report
 
 
 def lint_reading(reading: Reading, settings: Settings) -> Report:

@@ -327,10 +327,10 @@ def _joined(by_folder: Mapping[str, Mapping[str, _T]]) -> Iterator[tuple[str, _T
 def _read_sites(rows: Iterable[list[Any]], texts: str) -> list[Sites]:
     """The sites of an entry, their texts cut out of what stands after it."""
     found, start = [], 0
-    for main, kind, context, base, lengths in rows:
+    for main, base, lengths in rows:
         ours = {}
         for path, length in _joined(lengths):
             ours[path] = texts[start : start + length]
             start += length
-        found.append(Sites(main, kind, context, base, ours))
+        found.append(Sites(main, base, ours))
     return found

@@ -25,12 +25,11 @@ from nginxtls.syntax.reading import Reader, source
 from nginxtls.syntax.tree import SourceFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from nginxtls.finding import Report
     from nginxtls.linter import Subject
     from nginxtls.syntax.files import Files
-    from nginxtls.syntax.fragments import Context, Kind
 
 RARE = 40
 """A word that more sites have is no sign that two of them have to do with each other."""
@@ -52,8 +51,6 @@ class Sites(NamedTuple):
     """A whole configuration by its main file, and the texts of its sites by real path, in nginx's order."""
 
     main: str
-    kind: Kind
-    context: Context
     base: str
     texts: Mapping[str, str]
 
@@ -65,20 +62,13 @@ def sites_of(subjects: Iterable[Subject]) -> list[Sites]:
     """The sites of configurations of which a change can be looked at by itself."""
     found = []
     for subject in subjects:
-        configuration = subject.configuration
-        tree = configuration.tree
-        main = tree.roots[0]
-        if (
-            configuration.kind != "full"
-            or subject.variants
-            or configuration.base is None
-            or configuration.files is None
-        ):
-            continue
-        if main.path is None or main.outer or len(subject.asked) != len(tree.files) or configuration.files.guesses:
-            continue
-        texts = {file.path: file.text for file in tree.files if file.path and _is_site(file)}
-        found.append(Sites(main.path, "full", "main", configuration.base, texts))
+        configuration, tree = subject.configuration, subject.configuration.tree
+        main = tree.roots[0].path
+        whole = configuration.kind == "full" and not tree.roots[0].outer and len(subject.asked) == len(tree.files)
+        guessed = subject.variants or configuration.files is None or configuration.files.guesses
+        if main and configuration.base and whole and not guessed:
+            texts = {file.path: file.text for file in tree.files if file.path and _is_site(file)}
+            found.append(Sites(main, configuration.base, texts))
     return found
 
 
@@ -91,16 +81,24 @@ def _is_site(file: SourceFile) -> bool:
     )
 
 
-# -- the files that belong together ------------------------------------------------------------------------------------
+# -- what becomes of it ------------------------------------------------------------------------------------------------
 
 
-def changed_site(path: str, files: Files) -> str | None:
-    """The text of a site after a change; None if it is no more one."""
-    content = files.read_real(path)
-    text, remark = decode(content) if isinstance(content, bytes) else (None, "")
-    if text is None or remark or MARK.search(text) or not _is_site(source(path, text, path)):
+def after_change(
+    kept: Report, path: str, sites: Sites, files: Files, lint: Callable[[LoadedTree], Report]
+) -> tuple[Report, str] | None:
+    """The kept report as it is to be told after a change of one site, and what that has become; None if it does not
+    hold, or that would take a run over everything to know."""
+    text = _text(path, files)
+    around = text and neighbours(path, text, sites.texts)
+    if not text or not around:
         return None
-    return text
+    before, after = (lint(_part(sites, files, path, each, around)) for each in (sites.texts[path], text))
+    report = None if files.guesses else _still_holding(kept, path, before, after)
+    return report and (report, text)
+
+
+# -- the files that belong together ------------------------------------------------------------------------------------
 
 
 def neighbours(path: str, new: str, texts: Mapping[str, str]) -> frozenset[str] | None:
@@ -217,7 +215,16 @@ def _may_mean(word: str, host: str) -> bool:
 # -- before and after --------------------------------------------------------------------------------------------------
 
 
-def part_of(sites: Sites, files: Files, path: str, text: str, kept: frozenset[str]) -> LoadedTree:
+def _text(path: str, files: Files) -> str | None:
+    """The text of a site after a change; None if it is no more one."""
+    content = files.read_real(path)
+    text, remark = decode(content) if isinstance(content, bytes) else (None, "")
+    if text is None or remark or MARK.search(text) or not _is_site(source(path, text, path)):
+        return None
+    return text
+
+
+def _part(sites: Sites, files: Files, path: str, text: str, kept: frozenset[str]) -> LoadedTree:
     """The configuration with none of its sites but those that are kept, and this text for that of one."""
     left_out = sites.texts.keys() - kept
 
@@ -228,10 +235,10 @@ def part_of(sites: Sites, files: Files, path: str, text: str, kept: frozenset[st
     main = reader.load(sites.main)
     assert isinstance(main, SourceFile)
     tree = reader.tree([main], sites.base)
-    return LoadedTree(tree, sites.kind, sites.context, sites.base, set(tree.files))
+    return LoadedTree(tree, "full", "main", sites.base, set(tree.files))
 
 
-def still_holding(kept: Report, path: str, before: Report, after: Report) -> Report | None:
+def _still_holding(kept: Report, path: str, before: Report, after: Report) -> Report | None:
     """The kept report, with what it tells of a changed file at its new places; None if the change makes a difference.
 
     ``before`` and ``after`` are of the neighbourhood.

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from nginxtls import api, neighbourhood
 from nginxtls.finding import Report
 from nginxtls.linter import lint
-from nginxtls.neighbourhood import changed_site, neighbours, part_of, sites_of, still_holding
+from nginxtls.neighbourhood import after_change, sites_of
 from nginxtls.registry import installed_rules
 from nginxtls.settings import Settings
+from nginxtls.syntax import LoadedTree
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 MAIN = "events {{}}\nhttp {{\n{level}\n    include sites/*.conf;\n}}\n"
@@ -63,17 +64,16 @@ def change(tree: Path, number: int, text: str) -> tuple[Report | None, Report, i
     path = str(tree / f"sites/{number:02}.conf")
     Path(path).write_text(text)
     files = api._files(["."], asked, None)
-    new = changed_site(path, files)
-    around = new and neighbours(path, new, sites.texts)
-    found = None
-    if new and around:
-        subject = api._subjects(["."], asked, None, None, False)
-        before, after = (
-            lint([subject(part_of(sites, files, path, each, around), files)], installed_rules(), asked)
-            for each in (sites.texts[path], new)
-        )
-        found = still_holding(kept, path, before, after)
-    return found, api.lint_reading(api.read(["."], asked), asked), len(around or ())
+    subject = api._subjects(["."], asked, None, None, False)
+    looked_at = 0
+
+    def look(part: LoadedTree) -> Report:
+        nonlocal looked_at
+        looked_at = sum("/sites/" in (file.path or "") for file in part.tree.files)
+        return lint([subject(part, files)], installed_rules(), asked)
+
+    found = after_change(kept, path, sites, files, look)
+    return found and found[0], api.lint_reading(api.read(["."], asked), asked), looked_at
 
 
 def told(report: Report) -> object:
