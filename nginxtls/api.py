@@ -244,9 +244,7 @@ def kept_report(
     key = repr((__version__, sys.version, os.getcwd(), os.geteuid(), list(paths), settings, use_baseline, options))
     cache, now = Cache(key), Moment.now_watched()
     kept = cache.find(now.bounds.now)
-    found = kept and (
-        kept.report if kept.changed is None else _after_change(cache, kept, clock, paths, settings, now, options)
-    )
+    found = kept and (_after_change(cache, kept, clock, paths, settings, now, options) if kept.changed else kept.report)
     if found is None:
         with Journal(clock) as journal:
             reading, found = _read_and_lint(paths, settings, now, use_baseline, progress, options)
@@ -266,27 +264,27 @@ def _after_change(
     now: Moment,
     options: Mapping[str, Any],
 ) -> Report | None:
-    """The kept report, if the change of a site makes no difference to it."""
+    """The kept report, if what changed since makes no difference to it."""
     from nginxtls.journal import Journal
     from nginxtls.neighbourhood import after_change
 
-    path, sites = kept.changed, kept.around()
-    if path is None or sites is None:
+    around = kept.around()
+    if around is None:
         return None
     with Journal(clock) as journal:
         files = _files(paths, settings, options["root"])
         subject = _subjects(paths, settings, now, options["openssl_conf"], options["only_nginx"])
         found = after_change(
             kept.report,
-            path,
-            sites,
+            kept.changed,
+            around,
             files,
             lambda part: lint([subject(part, files)], installed_rules(), settings),
         )
     if found is None:
         return None
-    report, text = found
-    cache.renew(kept, report, text, journal, now.bounds)
+    report, sites = found
+    cache.renew(kept, report, sites, journal, now.bounds)
     return report
 
 

@@ -1,7 +1,7 @@
 """Reports kept between runs: as long as nothing that a run looked at has changed, the next one says the same.
 
 An entry holds what was found, in JSON, with the state of every file and folder that was looked at (``journal``), of the
-code that looked, and for which time it holds (``moment``); after that line the texts of the sites, of which one may
+code that looked, and for which time it holds (``moment``); after that line the texts of the sites, of which some may
 change without a difference (``neighbourhood``). Anything else, and the run is made anew.
 """
 
@@ -34,8 +34,8 @@ LEAST_FILES = 50
 """Reports on fewer files are not kept: they are made as soon as they are looked up."""
 MOST_ENTRIES, MOST_BYTES = 16, 64 << 20
 """So much is kept at most; what was not used for longest goes first."""
-_SPELLINGS = 4
-"""One file may have been looked at by so many paths, through links."""
+MOST_CHANGES = 16
+"""With so many changes a report is made anew. A file counts as often as it has paths, through links."""
 
 
 def folder() -> Path:
@@ -46,17 +46,17 @@ def folder() -> Path:
 
 
 class Kept(NamedTuple):
-    """An entry: its report, its sites, and the one of them that changed since; None: nothing did."""
+    """An entry: its report, the paths that changed since, and the sites of its configurations if any did."""
 
     report: Report
+    changed: frozenset[str]
     sites: list[Sites]
-    changed: str | None
     data: dict[str, Any]
 
     def around(self) -> Sites | None:
-        """The sites of the configuration that the changed one is a part of, if it is of only one."""
-        found = [sites for sites in self.sites if self.changed in sites.texts]
-        return found[0] if len(found) == 1 else None
+        """The sites of which the changed paths are some, if those are of one configuration only."""
+        found = [sites for sites in self.sites if not self.changed.isdisjoint(sites.texts)]
+        return found[0] if len(found) == 1 and self.changed <= found[0].texts.keys() else None
 
 
 class Cache:
@@ -68,7 +68,7 @@ class Cache:
         self.path = self.place / f"{zlib.crc32(key.encode('utf-8', 'surrogatepass')):08x}.json"
 
     def find(self, now: datetime) -> Kept | None:
-        """The report of an earlier run, if it still holds but for one site. What others may write is not trusted."""
+        """The report of an earlier run, if little has changed since. What others may write is not trusted."""
         try:
             if not _is_ours(self.place):
                 return None
@@ -87,27 +87,20 @@ class Cache:
             return None
         if data["code"] != _code(data["code"]):
             return None
-        changed = set(changes(_joined(data["states"]), data["lists"], _SPELLINGS))
-        if not changed:
-            return Kept(_report(data["report"]), [], None, data)
-        if len(changed) > 1:
-            return None
-        sites = _read_sites(data["sites"], texts.read().decode())
-        return Kept(_report(data["report"]), sites, changed.pop(), data)
+        changed = changes(_joined(data["states"]), data["lists"], MOST_CHANGES)
+        sites = _read_sites(data["sites"], texts.read().decode()) if changed else []
+        return Kept(_report(data["report"]), frozenset(changed), sites, data) if len(changed) < MOST_CHANGES else None
 
     def keep(self, report: Report, journal: Journal, bounds: Bounds, sites: Iterable[Sites]) -> None:
         """Write an entry, where the report can be kept. That it cannot be written is no fault of the run."""
         self._keep(report, journal, bounds, sites, _modules())
 
-    def renew(self, kept: Kept, report: Report, text: str, journal: Journal, bounds: Bounds) -> None:
-        """Write an entry anew with what has become of the changed site; all else is as it was."""
+    def renew(self, kept: Kept, report: Report, sites: Sites, journal: Journal, bounds: Bounds) -> None:
+        """Write an entry anew with what has become of the changed sites; all else is as it was."""
         journal.add(_joined(kept.data["states"]), kept.data["lists"])
         bounds.narrow(kept.data["since"], kept.data["until"])
-        texts = {kept.changed: text}
-        sites = (
-            each._replace(texts={path: texts.get(path, old) for path, old in each.texts.items()}) for each in kept.sites
-        )
-        self._keep(report, journal, bounds, sites, _modules() | kept.data["code"])
+        others = (each for each in kept.sites if each.main != sites.main)
+        self._keep(report, journal, bounds, [*others, sites], _modules() | kept.data["code"])
 
     def _keep(
         self, report: Report, journal: Journal, bounds: Bounds, sites: Iterable[Sites], code: Mapping[str, object]

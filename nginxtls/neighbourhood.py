@@ -1,8 +1,8 @@
-"""A change of one site, looked at before and after among the files that it may touch: if that makes no difference to
+"""A change of a few sites, looked at before and after among the files that it may touch: if that makes no difference to
 what is told there, it makes none elsewhere, and a report that was kept still holds.
 
-A *site* is a file of nothing but server blocks that a whole configuration includes. To a changed one belong: all files
-that are no sites, the sites that name what it names, and so many of the others that each directive is there, and each
+A *site* is a file of nothing but server blocks that a whole configuration includes. To changed ones belong: all files
+that are no sites, the sites that name what they name, and so many of the others that each directive is there, and each
 line that stands in several sites (other digits are no other line). What reaches further than that, or is told otherwise
 after the change, wants a run over everything.
 """
@@ -25,7 +25,7 @@ from nginxtls.syntax.reading import Reader, source
 from nginxtls.syntax.tree import SourceFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
 
     from nginxtls.finding import Report
     from nginxtls.linter import Subject
@@ -85,37 +85,41 @@ def _is_site(file: SourceFile) -> bool:
 
 
 def after_change(
-    kept: Report, path: str, sites: Sites, files: Files, lint: Callable[[LoadedTree], Report]
-) -> tuple[Report, str] | None:
-    """The kept report as it is to be told after a change of one site, and what that has become; None if it does not
+    kept: Report, changed: Iterable[str], sites: Sites, files: Files, lint: Callable[[LoadedTree], Report]
+) -> tuple[Report, Sites] | None:
+    """The kept report as it is to be told after a change of these sites, and what they have become; None if it does not
     hold, or that would take a run over everything to know."""
-    text = _text(path, files)
-    around = text and neighbours(path, text, sites.texts)
-    if not text or not around:
+    old = {path: sites.texts[path] for path in changed}
+    new = {path: text for path in old if (text := _text(path, files)) is not None}
+    around = neighbours(new, sites.texts) if len(new) == len(old) else None
+    if around is None:
         return None
-    before, after = (lint(_part(sites, files, path, each, around)) for each in (sites.texts[path], text))
-    report = None if files.guesses else _still_holding(kept, path, before, after)
-    return report and (report, text)
+    before, after = (lint(_part(sites, files, texts, around)) for texts in (old, new))
+    report = None if files.guesses else _still_holding(kept, old.keys(), before, after)
+    return report and (report, sites._replace(texts={**sites.texts, **new}))
 
 
 # -- the files that belong together ------------------------------------------------------------------------------------
 
 
-def neighbours(path: str, new: str, texts: Mapping[str, str]) -> frozenset[str] | None:
-    """The sites to look at when one becomes ``new``, itself among them; None if that may reach any."""
-    before, after = (source(path, text) for text in (texts[path], new))
-    if _reaching(before) != _reaching(after) or _nameless(before) or _nameless(after):
-        return None
+def neighbours(changed: Mapping[str, str], texts: Mapping[str, str]) -> frozenset[str] | None:
+    """The sites to look at when some have become others, themselves among them; None if that may reach any."""
     index = _Index(texts)
-    found = {path, *index.examples(path)}
-    old_words, new_words = _words(before), _words(after)
-    hosts = _hosts(before) | _hosts(after)
-    for word in sorted(hosts | old_words | new_words):
-        there = index.sites_with(word)
-        if len(there) <= RARE:
-            found |= there
-        elif word in hosts or (word in old_words ^ new_words and ("." in word or "/" in word)):
+    found = {*changed, *index.examples(changed)}
+    hosts: set[str] = set()
+    for path, text in changed.items():
+        before, after = source(path, texts[path], path), source(path, text, path)
+        if _reaching(before) != _reaching(after) or _nameless(before) or _nameless(after):
             return None
+        old_words, new_words = _words(before), _words(after)
+        own = _hosts(before) | _hosts(after)
+        for word in own | old_words | new_words:
+            there = index.sites_with(word)
+            if len(there) <= RARE:
+                found |= there
+            elif word in own or (word in old_words ^ new_words and ("." in word or "/" in word)):
+                return None
+        hosts |= own
     found |= index.sites_by_pattern(hosts)
     return frozenset(found) if len(found) <= MOST + len(texts) // MOST_OF else None
 
@@ -154,12 +158,12 @@ class _Index:
         self.paths = list(texts)
         self.starts = list(accumulate(map(len, lower), initial=0))
 
-    def examples(self, changed: str) -> Iterator[str]:
+    def examples(self, changed: Container[str]) -> Iterator[str]:
         """The first of the other sites that together have every line that several have, and each directive."""
         text = self.text.translate(_DIGITS)
         shapes: dict[str, str] = {}
         for path, start, end in zip(self.paths, self.starts, self.starts[1:], strict=False):
-            if path != changed:
+            if path not in changed:
                 shapes.setdefault(text[start:end], path)
         lines = {shape: {line.strip() for line in shape.split("\n")} for shape in shapes}
         common = Counter(line for those in lines.values() for line in those)
@@ -224,32 +228,32 @@ def _text(path: str, files: Files) -> str | None:
     return text
 
 
-def _part(sites: Sites, files: Files, path: str, text: str, kept: frozenset[str]) -> LoadedTree:
-    """The configuration with none of its sites but those that are kept, and this text for that of one."""
+def _part(sites: Sites, files: Files, texts: Mapping[str, str], kept: frozenset[str]) -> LoadedTree:
+    """The configuration with none of its sites but those that are kept, and these texts for those of some."""
     left_out = sites.texts.keys() - kept
 
     def passes_over(place: str) -> bool:
         return place in left_out or (place not in kept and os.path.realpath(place) in left_out)
 
-    reader = Reader(files, instead={path: text}, passes_over=passes_over)
+    reader = Reader(files, instead=texts, passes_over=passes_over)
     main = reader.load(sites.main)
     assert isinstance(main, SourceFile)
     tree = reader.tree([main], sites.base)
     return LoadedTree(tree, "full", "main", sites.base, set(tree.files))
 
 
-def _still_holding(kept: Report, path: str, before: Report, after: Report) -> Report | None:
-    """The kept report, with what it tells of a changed file at its new places; None if the change makes a difference.
+def _still_holding(kept: Report, paths: Set[str], before: Report, after: Report) -> Report | None:
+    """The kept report, with what it tells of changed files at their new places; None if the change makes a difference.
 
     ``before`` and ``after`` are of the neighbourhood.
     """
-    if _told(before, path) != _told(after, path):
+    if _told(before, paths) != _told(after, paths):
         return None
     changes: dict[str, Any] = {}
     for table in ("findings", "suppressed", "not_checked"):
         rows = list(getattr(kept, table))
-        ours = [number for number, row in enumerate(rows) if _concerns(row, path)]
-        old, new = ([row for row in getattr(report, table) if _concerns(row, path)] for report in (before, after))
+        ours = [number for number, row in enumerate(rows) if _concerns(row, paths)]
+        old, new = ([row for row in getattr(report, table) if _concerns(row, paths)] for report in (before, after))
         if [_exact(rows[number]) for number in ours] != [_exact(row) for row in old] or len(old) != len(new):
             return None
         for number, row in zip(ours, new, strict=True):
@@ -258,28 +262,28 @@ def _still_holding(kept: Report, path: str, before: Report, after: Report) -> Re
     return kept._replace(**changes)
 
 
-def _told(report: Report, path: str) -> object:
-    """All that a report tells but for the places in one file."""
+def _told(report: Report, paths: Set[str]) -> object:
+    """All that a report tells but for the places in some files."""
     tables = (report.findings, report.suppressed, report.not_checked, report.failures)
     counts = (len(report.endpoints), report.files, report.servers, report.certificates)
-    return [*counts, *(_plain(row, path) for rows in tables for row in rows)]
+    return [*counts, *(_plain(row, paths) for rows in tables for row in rows)]
 
 
 def _exact(row: object) -> object:
     return _plain(row.but(fingerprint="") if isinstance(row, Finding) else row)
 
 
-def _plain(value: Any, path: str | None = None) -> object:
-    """Something of a report in words and numbers, places in a file left out."""
+def _plain(value: Any, paths: Set[str] = frozenset()) -> object:
+    """Something of a report in words and numbers, places in some files left out."""
     if isinstance(value, Finding):
         value = value.but(also=())
     if isinstance(value, Location):
-        return value.name, None if value.file.path == path else value.span
-    return tuple(_plain(part, path) for part in value) if isinstance(value, tuple) else value
+        return value.name, None if value.file.path in paths else value.span
+    return tuple(_plain(part, paths) for part in value) if isinstance(value, tuple) else value
 
 
-def _concerns(value: Any, path: str) -> bool:
-    """Whether something of a report has a place in a file."""
+def _concerns(value: Any, paths: Set[str]) -> bool:
+    """Whether something of a report has a place in some files."""
     if isinstance(value, Location):
-        return value.file.path == path
-    return isinstance(value, tuple) and any(_concerns(part, path) for part in value)
+        return value.file.path in paths
+    return isinstance(value, tuple) and any(_concerns(part, paths) for part in value)

@@ -55,14 +55,15 @@ def write(tree: Path, sites: list[str], level: str = "") -> None:
         (tree / f"sites/{number:02}.conf").write_text(text)
 
 
-def change(tree: Path, number: int, text: str) -> tuple[Report | None, Report, int]:
-    """What becomes of the report when a site changes, what a run over everything says, and how many were looked at."""
+def change(tree: Path, texts: dict[int, str]) -> tuple[Report | None, Report, int]:
+    """What becomes of the report when sites change, what a run over everything says, and how many were looked at."""
     asked = Settings(pedantic=True)
     reading = api.read(["."], asked)
     kept = lint(reading.subjects, installed_rules(), asked)
     (sites,) = sites_of(reading.subjects)
-    path = str(tree / f"sites/{number:02}.conf")
-    Path(path).write_text(text)
+    paths = [str(tree / f"sites/{number:02}.conf") for number in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        Path(path).write_text(text)
     files = api._files(["."], asked, None)
     subject = api._subjects(["."], asked, None, None, False)
     looked_at = 0
@@ -72,7 +73,7 @@ def change(tree: Path, number: int, text: str) -> tuple[Report | None, Report, i
         looked_at = sum("/sites/" in (file.path or "") for file in part.tree.files)
         return lint([subject(part, files)], installed_rules(), asked)
 
-    found = after_change(kept, path, sites, files, look)
+    found = after_change(kept, paths, sites, files, look)
     return found and found[0], api.lint_reading(api.read(["."], asked), asked), looked_at
 
 
@@ -96,7 +97,7 @@ def told(report: Report) -> object:
 def test_the_report_outlives_what_makes_no_difference(edit: Callable[[str], str], tree: Path) -> None:
     sites = [SITE.format(name=name) for name in NAMED]
     write(tree, sites, "ssl_protocols TLSv1.1 TLSv1.2;")
-    found, everything, looked_at = change(tree, 12, edit(sites[12]))
+    found, everything, looked_at = change(tree, {12: edit(sites[12]), 33: f"# moved\n{sites[33]}"})
     assert found is not None
     assert looked_at < len(sites)
     assert told(found) == told(everything)
@@ -133,7 +134,7 @@ def test_what_may_make_a_difference_is_looked_at_anew(edit: Callable[[str], str]
     write(tree, sites)
     text = edit(sites[12])
     assert text != sites[12]
-    found, everything, _ = change(tree, 12, text)
+    found, everything, _ = change(tree, {12: text})
     assert found is None or told(found) == told(everything)
 
 
@@ -191,27 +192,30 @@ def site(servers: Sequence[Server], own: str) -> str:
     level=st.sampled_from(
         ["", LINES[0], LINES[8], "server { listen 443 ssl default_server; ssl_reject_handshake on; }"]
     ),
-    number=st.integers(0, 11),
-    other=SERVER,
-    fields=st.sets(st.integers(0, 3), min_size=1, max_size=2),
+    changes=st.dictionaries(
+        st.integers(0, 11),
+        st.tuples(SERVER, st.sets(st.integers(0, 3), min_size=1, max_size=2)),
+        min_size=1,
+        max_size=2,
+    ),
 )
 def test_a_kept_report_is_that_of_a_run_over_everything(
     kinds: list[list[Server]],
     chosen: list[int],
     level: str,
-    number: int,
-    other: Server,
-    fields: set[int],
+    changes: dict[int, tuple[Server, set[int]]],
     tree: Path,
 ) -> None:
     sites = [kinds[each % len(kinds)] for each in chosen]
-    write(tree, [site(servers, f"s{place}.example.net") for place, servers in enumerate(sites)], level)
-    number %= len(sites)
-    first, *more = sites[number]
-    changed: Any = tuple(other[field] if field in fields else first[field] for field in range(4))
+    write(tree, [site(servers, f"s{number}.example.net") for number, servers in enumerate(sites)], level)
+    texts = {}
+    for number, (other, fields) in changes.items():
+        first, *more = sites[number % len(sites)]
+        changed: Any = tuple(other[field] if field in fields else first[field] for field in range(4))
+        texts[number % len(sites)] = site([changed, *more], f"s{number % len(sites)}.example.net")
     # With so few sites, what several have in common is rare in none.
     with patch.object(neighbourhood, "RARE", 2), patch.object(neighbourhood, "MOST", 1000):
-        found, everything, _ = change(tree, number, site([changed, *more], f"s{number}.example.net"))
+        found, everything, _ = change(tree, texts)
     assert found is None or told(found) == told(everything)
 
 
