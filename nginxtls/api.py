@@ -87,10 +87,7 @@ def check(
         openssl_version=openssl_version,
         policy=policy,
     )
-    from dataclasses import replace
-
-    chosen = replace(
-        chosen,
+    chosen = chosen._replace(
         ignore=(*(() if select else chosen.ignore), *ignore),
         trust=(*chosen.trust, *(os.fspath(path) for path in trust)),
         map=(*chosen.map, *(maps or {}).items()),

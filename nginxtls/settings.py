@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nginxtls.errors import Trouble, nearest
 from nginxtls.finding import Severity
+from nginxtls.lazy import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from dataclasses import Field
 
 FILE = ".nginxtls.yaml"
 LIMIT = 1 << 20
@@ -25,47 +24,54 @@ STORES = ("system", "mozilla", "none")
 _T = TypeVar("_T")
 
 
-def _setting(kind: str, description: str, default: _T) -> _T:
-    """A key of the settings file: its kind (see ``_KINDS``), what it does, and what holds without it."""
-    return field(default=default, metadata={"kind": kind, "description": description})
-
-
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What a run is told to do. Paths are absolute; ``file`` is where it was read from (``None``: nowhere)."""
 
-    select: tuple[str, ...] = _setting("words", "Run only these rules: names, topics or patterns with *.", ())
-    ignore: tuple[str, ...] = _setting("words", "Do not run these rules: names, topics or patterns with *.", ())
-    per_path_ignores: tuple[tuple[str, tuple[str, ...]], ...] = _setting(
-        "words by pattern", "Rules that are not told for files that fit a pattern (as in .gitignore).", ()
-    )
-    severity: tuple[tuple[str, str], ...] = _setting(
-        "severity by name", "Another severity for a rule: error, warning or note.", ()
-    )
-    min_severity: str = _setting("severity", "Tell only findings at least as severe as this.", "note")
-    fail_on: str = _setting("severity", "End with status 1 if a finding is at least as severe as this.", "warning")
-    pedantic: bool = _setting("switch", "Run the rules that give hardening advice, too.", False)
-    nginx_version: str | None = _setting("text", "The nginx that the configuration is for, e.g. 1.26.3.", None)
-    openssl_version: str | None = _setting("text", "The OpenSSL that this nginx uses, e.g. 3.5.1.", None)
-    policy: str | None = _setting("name or path", "Judge every endpoint by this policy, too: a name or a file.", None)
-    map: tuple[tuple[str, str], ...] = _setting(
-        "path by path", "Where a path of the server is in this repository: /etc/nginx: deploy/nginx.", ()
-    )
-    trust: tuple[str, ...] = _setting(
-        "paths", "PEM files with further trust anchors; system; none for nothing but those.", ()
-    )
-    expiry_days: int | None = _setting(
-        "days",
-        "Tell of certificates with fewer days left than this (but a third of their life is always enough); by default "
-        "it is 30, or a third of a life of up to 100.",
-        None,
-    )
-    baseline: str | None = _setting("path", "The file of findings that are known and not told.", None)
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    per_path_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    severity: tuple[tuple[str, str], ...] = ()
+    min_severity: str = "note"
+    fail_on: str = "warning"
+    pedantic: bool = False
+    nginx_version: str | None = None
+    openssl_version: str | None = None
+    policy: str | None = None
+    map: tuple[tuple[str, str], ...] = ()
+    trust: tuple[str, ...] = ()
+    expiry_days: int | None = None
+    baseline: str | None = None
     file: Path | None = None
 
     def but(self, **changes: object) -> Settings:
         """A copy with some keys changed; ``None`` leaves a key as it is."""
-        return replace(self, **{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]
+        return self._replace(**{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]
+
+
+KEYS = {
+    "select": ("words", "Run only these rules: names, topics or patterns with *."),
+    "ignore": ("words", "Do not run these rules: names, topics or patterns with *."),
+    "per-path-ignores": (
+        "words by pattern",
+        "Rules that are not told for files that fit a pattern (as in .gitignore).",
+    ),
+    "severity": ("severity by name", "Another severity for a rule: error, warning or note."),
+    "min-severity": ("severity", "Tell only findings at least as severe as this."),
+    "fail-on": ("severity", "End with status 1 if a finding is at least as severe as this."),
+    "pedantic": ("switch", "Run the rules that give hardening advice, too."),
+    "nginx-version": ("text", "The nginx that the configuration is for, e.g. 1.26.3."),
+    "openssl-version": ("text", "The OpenSSL that this nginx uses, e.g. 3.5.1."),
+    "policy": ("name or path", "Judge every endpoint by this policy, too: a name or a file."),
+    "map": ("path by path", "Where a path of the server is in this repository: /etc/nginx: deploy/nginx."),
+    "trust": ("paths", "PEM files with further trust anchors; system; none for nothing but those."),
+    "expiry-days": (
+        "days",
+        "Tell of certificates with fewer days left than this (but a third of their life is always enough); by default "
+        "it is 30, or a third of a life of up to 100.",
+    ),
+    "baseline": ("path", "The file of findings that are known and not told."),
+}
+"""The keys of the settings file: the kind of each (see ``_KINDS``), and what it does."""
 
 
 def find_settings(start: Path) -> Path | None:
@@ -85,15 +91,14 @@ def read_settings(path: Path, *, trusted: bool = False) -> Settings:
         Trouble: it cannot be read, has an unknown key, a value of the wrong kind or a path out of its folder.
     """
     table = _read(path)
-    known = {_key(entry): entry for entry in _entries()}
     changes: dict[str, object] = {"file": path}
     for key, value in table.items():
-        if key not in known:
+        if key not in KEYS:
             raise Trouble(
-                f"{path}", f'unknown key "{key}"', nearest(str(key), known) or f"known keys: {', '.join(known)}"
+                f"{path}", f'unknown key "{key}"', nearest(str(key), KEYS) or f"known keys: {', '.join(KEYS)}"
             )
         reader = _Reader(path, str(key), trusted)
-        changes[known[key].name] = reader.read(known[key].metadata["kind"], value)
+        changes[key.replace("-", "_")] = reader.read(KEYS[key][0], value)
     return Settings(**changes)  # type: ignore[arg-type]
 
 
@@ -109,10 +114,7 @@ def schema() -> dict[str, Any]:
         "title": "Settings of nginxtls",
         "type": "object",
         "additionalProperties": False,
-        "properties": {
-            _key(entry): {**_KINDS[entry.metadata["kind"]], "description": entry.metadata["description"]}
-            for entry in _entries()
-        },
+        "properties": {key: {**_KINDS[kind], "description": description} for key, (kind, description) in KEYS.items()},
     }
 
 
@@ -133,13 +135,11 @@ _KINDS: Mapping[str, dict[str, Any]] = {
 }
 
 
-@dataclass(eq=False, repr=False)
 class _Reader:
     """Turns the value of one key into what ``Settings`` holds, or says what is wrong with it."""
 
-    file: Path
-    key: str
-    trusted: bool
+    def __init__(self, file: Path, key: str, trusted: bool) -> None:
+        self.file, self.key, self.trusted = file, key, trusted
 
     def read(self, kind: str, value: object) -> object:
         match kind:
@@ -203,14 +203,6 @@ class _Reader:
                 "give it on the command line, or name this file with --config",
             )
         return path
-
-
-def _entries() -> list[Field[Any]]:
-    return [entry for entry in fields(Settings) if "kind" in entry.metadata]
-
-
-def _key(entry: Field[Any]) -> str:
-    return entry.name.replace("_", "-")
 
 
 def _settings_in(folder: Path) -> Path | None:

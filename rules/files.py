@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import stat
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.bundles import served_on
 
 from nginxtls.finding import Severity
-from nginxtls.lazy import pattern
+from nginxtls.lazy import NamedTuple, pattern
 from nginxtls.model.certificates import is_file
 from nginxtls.rule import NGINX_SSL, Rule, label
 from nginxtls.syntax.checkouts import checkout_of, is_tracked
@@ -59,8 +58,7 @@ def _located(path: str, configuration: Configuration) -> str | None:
     return str(found) if found else None
 
 
-@dataclass(frozen=True, slots=True)
-class OnDisk:
+class OnDisk(NamedTuple):
     """A file of this machine with the folders that lead to it, the nearest first, each with its state."""
 
     path: str

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -124,16 +123,15 @@ def check(
         nginx_version=nginx_version,
         openssl_version=openssl_version,
     )
-    settings = replace(
-        settings.but(
-            select=options.words(select) or None,
-            pedantic=pedantic or None,
-            policy=policy or None,
-            min_severity=min_severity.value if min_severity else None,
-            fail_on=fail_on.value if fail_on else None,
-            baseline=baseline or None,
-            expiry_days=expiry_days,
-        ),
+    settings = settings.but(
+        select=options.words(select) or None,
+        pedantic=pedantic or None,
+        policy=policy or None,
+        min_severity=min_severity.value if min_severity else None,
+        fail_on=fail_on.value if fail_on else None,
+        baseline=baseline or None,
+        expiry_days=expiry_days,
+    )._replace(
         # what is asked for by name is not ignored by a file
         ignore=(*(() if select else settings.ignore), *options.words(ignore)),
     )

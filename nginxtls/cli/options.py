@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -97,8 +96,7 @@ def settings(
         base = Settings()
     else:
         base = settings_of(Path(config).absolute(), trusted=True) if config else settings_for(paths)
-    return replace(
-        base.but(nginx_version=nginx_version or None, openssl_version=openssl_version or None),
+    return base.but(nginx_version=nginx_version or None, openssl_version=openssl_version or None)._replace(
         map=(*base.map, *map(_pair, maps or ())),
         trust=(*base.trust, *(trust or ())),
     )

@@ -6,7 +6,6 @@ joins branches only where none of their lines can contradict each other, and wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nginxtls.model.settings import REPEATABLE
@@ -24,23 +23,22 @@ MAX_VARIANTS = 24
 _OF_SERVERS = frozenset({"listen", "server", "server_name"})
 
 
-@dataclass(eq=False, repr=False)
 class _Lines:
     """What stands in one branch and could contradict another's: single-valued settings, and servers by their ports."""
 
-    settings: set[object] = field(default_factory=set)
-    servers: set[tuple[str, Directive]] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.settings: set[object] = set()
+        self.servers: set[tuple[str, Directive]] = set()
 
 
-@dataclass(eq=False, repr=False)
 class _Variant:
     """Branches that may stand together."""
 
-    branches: dict[Branch, _Lines]
-    by_condition: dict[tuple[int, int], list[Branch]]
-    holds: set[tuple[int, int]] = field(default_factory=set)
-    settings: dict[object, list[Branch]] = field(default_factory=dict)
-    servers: dict[str, list[tuple[Directive, Branch]]] = field(default_factory=dict)
+    def __init__(self, branches: dict[Branch, _Lines], by_condition: dict[tuple[int, int], list[Branch]]) -> None:
+        self.branches, self.by_condition = branches, by_condition
+        self.holds: set[tuple[int, int]] = set()
+        self.settings: dict[object, list[Branch]] = {}
+        self.servers: dict[str, list[tuple[Directive, Branch]]] = {}
 
     def take(self, branch: Branch) -> bool:
         """Add a branch if no condition of it is denied here, and no line that it brings contradicts one that is here.
