@@ -7,19 +7,20 @@ on, in order, and those that are off but may still come.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
+from itertools import count
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.lazy import NamedTuple, pattern
 
 from .levels import suite_allowed
 from .openssl import GENERATIONS, OpenSSL
 from .suites import Suite, compiled, read_table, suite
 
 _SEPARATORS = ": ;,"
-_REST = re.compile(r"[^: ;,]*")
-_LETTERS = re.compile(r"[A-Za-z0-9.=_-]*")
+_REST = pattern(r"[^: ;,]*")
+_LETTERS = pattern(r"[A-Za-z0-9.=_-]*")
+_LETTERS_BEFORE_IANA = pattern(r"[A-Za-z0-9.=-]*")
 # Looking for the word that was meant takes milliseconds.
 _MOST_SUGGESTIONS = 8
 _FIELDS = ("key_exchange", "authentication", "encryption", "mac", "protocol", "strength", "default")
@@ -121,6 +122,43 @@ class _Pattern(NamedTuple):
         return _Pattern(tuple(masks), other.named)
 
 
+_numbers = {name: count() for name in _FIELDS}
+
+
+@cache
+def _mask(field_name: str, values: str) -> int:
+    """A set of values as bits: ``a,b``, all but some (``~a``), or ``-``, which is any and 0."""
+    if values == "-":
+        return 0
+    if values.startswith("~"):
+        return ~_mask(field_name, values[1:])
+    if "," not in values:
+        return 1 << next(_numbers[field_name])
+    mask = 0
+    for value in values.split(","):
+        mask |= _mask(field_name, value)
+    return mask
+
+
+@cache
+def _masks_of(s: Suite) -> tuple[int, ...]:
+    default = "NOT_DEFAULT" if "NOT_DEFAULT" in s.flags else "-"
+    strength = ",".join(sorted(s.flags - {"NOT_DEFAULT"})) or "NONE"
+    values = (s.key_exchange, s.authentication, f"{s.encryption}({s.bits})", s.mac, s.protocol, strength, default)
+    return tuple(map(_mask, _FIELDS, values))
+
+
+@cache
+def _words() -> tuple[tuple[str, list[str], _Pattern], ...]:
+    """The words of all builds: each with the builds that have it and what it selects there."""
+    found = []
+    for word, builds, *sets, flags in read_table("words.tsv"):
+        default = flags if flags == "NOT_DEFAULT" else "-"
+        values = (*sets, "-" if flags == default else flags, default)
+        found.append((word, builds.split(), _Pattern(tuple(map(_mask, _FIELDS, values)))))
+    return tuple(found)
+
+
 class _Build:
     """The suites and words of one build, and their order before a cipher string is applied."""
 
@@ -128,16 +166,9 @@ class _Build:
         self.generation = generation
         self.names_iana = GENERATIONS.index(generation) >= GENERATIONS.index("3.2")
         self.suites = tuple(s for s in compiled(generation, upstream) if s.protocol != "TLSv1.3")
-        self._bits: dict[tuple[str, str], int] = {}
-        self._masks = [self._masks_of(s) for s in self.suites]
-        self.words: dict[str, _Pattern] = {}
+        self._masks = [_masks_of(s) for s in self.suites]
         wanted = {generation, f"{generation}:upstream"} if upstream else {generation}
-        for word, builds, *values in read_table("words.tsv"):
-            if wanted & set(builds.split()):
-                *sets, flags = values
-                default = flags if flags == "NOT_DEFAULT" else "-"
-                sets += ["-" if flags == default else flags, default]
-                self.words[word] = _Pattern(tuple(map(self._mask, _FIELDS, sets)))
+        self.words = {word: pattern for word, builds, pattern in _words() if not wanted.isdisjoint(builds)}
         for index, s in enumerate(self.suites):
             masks = self._masks[index]
             # A suite's protocol version is no part of the pattern that its name makes.
@@ -150,42 +181,21 @@ class _Build:
         self.everything = _Pattern((0,) * len(_FIELDS))
         self.order = self._arrange()
         # IANA names have underscores.
-        self.letters = _LETTERS if self.names_iana else re.compile(r"[A-Za-z0-9.=-]*")
-
-    def _mask(self, field_name: str, values: str) -> int:
-        """A set of values as bits: ``a,b``, all but some (``~a``), or ``-``, which is any and 0."""
-        known = self._bits.get((field_name, values))
-        if known is not None:
-            return known
-        mask = 0
-        if values.startswith("~"):
-            mask = ~self._mask(field_name, values[1:])
-        elif "," in values:
-            for value in values.split(","):
-                mask |= self._mask(field_name, value)
-        elif values != "-":
-            mask = 1 << len(self._bits)
-        self._bits[field_name, values] = mask
-        return mask
-
-    def _masks_of(self, s: Suite) -> tuple[int, ...]:
-        default = "NOT_DEFAULT" if "NOT_DEFAULT" in s.flags else "-"
-        strength = ",".join(sorted(s.flags - {"NOT_DEFAULT"})) or "NONE"
-        values = (s.key_exchange, s.authentication, f"{s.encryption}({s.bits})", s.mac, s.protocol, strength, default)
-        return tuple(map(self._mask, _FIELDS, values))
+        self.letters = _LETTERS if self.names_iana else _LETTERS_BEFORE_IANA
 
     def select(self, pattern: _Pattern) -> frozenset[int]:
         """The suites, as indices, that a pattern selects."""
         found = self._selected.get(pattern)
         if found is None:
-            candidates = range(len(self.suites)) if pattern.named < 0 else (pattern.named,)
-            wanted = [(at, mask) for at, mask in enumerate(pattern.masks) if mask]
-            found = frozenset(i for i in candidates if all(self._masks[i][at] & mask for at, mask in wanted))
-            self._selected[pattern] = found
+            left: Iterable[int] = range(len(self.suites)) if pattern.named < 0 else (pattern.named,)
+            for at, mask in enumerate(pattern.masks):
+                if mask:
+                    left = [i for i in left if self._masks[i][at] & mask]
+            found = self._selected[pattern] = frozenset(left)
         return found
 
     def _where(self, **values: str) -> frozenset[int]:
-        return self.select(_Pattern(tuple(self._mask(name, values.get(name, "-")) for name in _FIELDS)))
+        return self.select(_Pattern(tuple(_mask(name, values.get(name, "-")) for name in _FIELDS)))
 
     def _arrange(self) -> list[int]:
         """All suites in the order of preference that OpenSSL brings them into before it reads the string."""
