@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pkgutil import get_data
+import os
+from importlib import import_module
+from typing import Any
 
 
 def read_data(package: str, name: str) -> str:
-    """The text of a data file of a package. (importlib.resources takes longer to import than most tables to read.)"""
-    content = get_data(package, name)
-    assert content is not None, f"{package} has no {name}"
+    """The text of a data file of a package. (pkgutil and importlib.resources take longer to import than to read it.)"""
+    module = import_module(package)
+    loader: Any = module.__spec__ and module.__spec__.loader
+    content: bytes = loader.get_data(os.path.join(os.path.dirname(module.__file__ or ""), name))
     return content.decode()

@@ -31,6 +31,9 @@ def entries() -> tuple[Entry, ...]:
     return tuple(_entry(row.split("\t")) for row in rows if row and not row.startswith("#"))
 
 
+_since = cache(NginxVersion.parse)
+
+
 def _entry(row: list[str]) -> Entry:
     directive, module, contexts, default, since, syntax = row
     return Entry(
@@ -38,7 +41,7 @@ def _entry(row: list[str]) -> Entry:
         module,
         tuple(contexts.split(",")),
         None if default == "-" else default,
-        None if since == "-" else NginxVersion.parse(since),
+        None if since == "-" else _since(since),
         syntax,
     )
 
