@@ -84,7 +84,7 @@ class Rule:
     @cached_property
     def name(self) -> str:
         """``MissingIntermediate`` → ``missing-intermediate``; digits stay with the word before: ``tls13``."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", type(self).__name__).lower()
+        return _WORD_STARTS.sub("-", type(self).__name__).lower()
 
     @cached_property
     def topic(self) -> str:
@@ -165,6 +165,7 @@ def replace_argument(directive: Directive, arg: int, text: str) -> Edit:
     return Edit(locate(directive, arg), text)
 
 
+_WORD_STARTS = pattern(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _FENCE = pattern(r"^```nginx (good|bad)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

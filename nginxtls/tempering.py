@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.finding import Confidence
 from nginxtls.fingerprint import directive_at, offset_of
+from nginxtls.lazy import pattern
 from nginxtls.syntax.words import FILL
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Edit, Finding, Fix, Location
     from nginxtls.syntax.tree import Tree
 
-_VERSION = re.compile("version|support", re.IGNORECASE)
+_VERSION = pattern("version|support", re.IGNORECASE)
 DEFAULT = "the template's own default is taken for the value"
 
 

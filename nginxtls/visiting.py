@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.finding import Failure
@@ -57,8 +56,8 @@ def _speaks(rule: Rule, mentions: frozenset[str]) -> bool:
     """Whether a rule can have anything to say of what has just these directives."""
     if not rule.needs or not mentions.isdisjoint(rule.needs):
         return True
-    patterns = [need for need in rule.needs if "*" in need]
-    return any(fnmatchcase(name, pattern) for pattern in patterns for name in mentions)
+    affixes = [need.partition("*")[::2] for need in rule.needs if "*" in need]
+    return any(name.startswith(start) and name.endswith(end) for start, end in affixes for name in mentions)
 
 
 def stopped(error: Exception) -> str:

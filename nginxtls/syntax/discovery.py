@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nginxtls.finding import Failure, NotChecked
 from nginxtls.lazy import NamedTuple, pattern
 from nginxtls.syntax.decoding import decode
-from nginxtls.syntax.dumps import MARK, is_dump, split_dump
+from nginxtls.syntax.dumps import is_dump, split_dump
 from nginxtls.syntax.files import Unreachable, display_name
 from nginxtls.syntax.fragments import classify, is_nginx, is_whole, may_be_nginx
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, find_cycles, follow_in_dump, source
@@ -122,7 +122,7 @@ class _Discovery:
     def take_folder(self, folder: str) -> None:
         candidates = list(walk(folder, self.sources.left))
         # First what tells where files are; then main files, for what they include needs no second look.
-        candidates.sort(key=lambda candidate: (not candidate.container, not _MAIN_NAMES.match(candidate.name)))
+        candidates.sort(key=lambda candidate: (not candidate.container, not _is_main(candidate.name)))
         for candidate in candidates:
             self.take_file(candidate)
 
@@ -146,16 +146,15 @@ class _Discovery:
         if candidate.container:
             self.take_container(candidate, name, located, content)
             return
-        sure = candidate.certain or candidate.asked
         if _is_empty(content):
             self.pass_over(candidate, "empty")
             return
-        if not (candidate.certain or may_be_nginx(content) or (sure and b"\0" in content)):
+        if not (may_be_nginx(content) or candidate.certain or (candidate.asked and b"\0" in content)):
             self.pass_over(candidate, "not nginx")
             return
         text, problem = decode(content)
         if text is None:
-            if sure or problem.startswith("it is UTF-16"):
+            if candidate.asked or candidate.certain or problem.startswith("it is UTF-16"):
                 self.refuse(candidate, Unreachable(path, problem, True))
             else:
                 self.pass_over(candidate, problem)
@@ -163,16 +162,16 @@ class _Discovery:
         if (refused := self.files.refuse_text(path, text)) is not None:
             self.refuse(candidate, refused)
             return
-        if MARK.search(text) and is_dump(text):
+        if is_dump(text):
             self.take_dump(name, text)
             return
         file = self.reader.parse(located, text, problem)
-        if not is_nginx(file, named_so=candidate.certain):
+        if not is_nginx(file) and not (candidate.certain and is_nginx(file, named_so=True)):
             self.doubtful[file] = located
             self.pass_over(candidate, "not nginx")
             return
         self.asked[file] = located
-        if _MAIN_NAMES.match(candidate.name):
+        if _is_main(candidate.name):
             self.tree_of(file)
 
     def take_container(self, candidate: Candidate, name: str, located: str, content: bytes) -> None:
@@ -301,7 +300,7 @@ class _Discovery:
             except OSError:
                 continue
             for name in names:
-                if _MAIN_NAMES.match(name):
+                if _is_main(name):
                     main = self.reader.load(f"{folder}/{name}")
                     if isinstance(main, SourceFile) and main not in self.asked and classify(main)[0] == "full":
                         found[main] = None
@@ -347,6 +346,10 @@ def _is_empty(content: bytes) -> bool:
     """Nothing stands in it, or nothing but comments."""
     lines = (line.strip() for line in content.splitlines())
     return all(not line or line.startswith(b"#") for line in lines)
+
+
+def _is_main(name: str) -> bool:
+    return name.lower().startswith("nginx.conf") and _MAIN_NAMES.match(name) is not None
 
 
 def _tree_of_dump(files: Sequence[SourceFile]) -> Tree:

@@ -23,7 +23,7 @@ class DumpedFile(NamedTuple):
 
 def is_dump(text: str) -> bool:
     """Whether a text is a dump: its first mark comes before any directive; nginx's own remarks may stand above."""
-    mark = MARK.search(text)
+    mark = MARK.search(text) if "# configuration file " in text else None
     if mark is None:
         return False
     above = text[: mark.start()].lstrip("\ufeff")

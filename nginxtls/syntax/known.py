@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import TYPE_CHECKING
+
+from nginxtls.lazy import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +38,7 @@ def _table() -> dict[str, list[int]]:
     return table
 
 
-_FAMILIES = re.compile(
+_FAMILIES = pattern(
     r"(?:acme|auth|brotli|client|echo|fastcgi|geoip2?|grpc|gzip|headers|http[23]|js|keyval|large_client|limit|log|lua|mail"
     r"|memcached|mgmt|modsecurity|more|naxsi|opentelemetry|opentracing|otel|pagespeed|passenger|perl|proxy|quic|redis2?"
     r"|scgi|secure_link|ssl|sticky|stub_status|sub_filter|upstream|uwsgi|vhost_traffic_status|wasm|zone_sync|zstd)_[a-z0-9_]+\Z"

@@ -15,7 +15,7 @@ from nginxtls.lazy import NamedTuple, pattern
 if TYPE_CHECKING:
     pass
 
-TOKEN = re.compile(
+TOKEN = pattern(
     r"""[ \t\r\n]*(?:
         (\#[^\n]*)                                             # 1 a comment: a lone CR does not end it
       | ("[^"\\]*(?:\\.[^"\\]*)*" | '[^'\\]*(?:\\.[^'\\]*)*')  # 2 a quoted word
@@ -28,7 +28,7 @@ TOKEN = re.compile(
 )
 COMMENT, QUOTED, TERMINATOR, OPEN_QUOTE, BARE, END = 1, 2, 3, 4, 5, 6
 
-_ESCAPE = re.compile(r"""\\(["'\\trn])""")
+_ESCAPE = pattern(r"""\\(["'\\trn])""")
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.lazy import NamedTuple, pattern
 from nginxtls.syntax.tokens import read_statement
 from nginxtls.syntax.words import UNKNOWN, word_places
 
@@ -18,7 +17,7 @@ __all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Problem", "SourceFil
 
 
 _NOTHING: frozenset[str] = frozenset()
-_LINE_END = re.compile(r"\r\n?|\n")
+_LINE_END = pattern(r"\r\n?|\n")
 
 
 class Span(NamedTuple):

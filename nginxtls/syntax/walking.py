@@ -71,7 +71,8 @@ class Candidate(NamedTuple):
     @property
     def container(self) -> bool:
         """Its name is that of a file which may hold configurations inside: YAML, or the like of a Dockerfile."""
-        return _CONTAINER.match(self.name) is not None
+        name = self.name.lower()
+        return ("ml" in name or "file" in name) and _CONTAINER.match(name) is not None
 
     @property
     def certain(self) -> bool:

@@ -6,18 +6,17 @@ The lists are read as SSL_CTX_set1_groups_list(3) of each generation does (ssl/t
 
 from __future__ import annotations
 
-import re
 from functools import cache, lru_cache
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.lazy import NamedTuple, pattern
 
 from .ciphers import UnknownWord, nearest
 from .openssl import GENERATIONS, OpenSSL
 from .suites import read_table
 
-_ELEMENT = re.compile(r"[^:]*")
-_ELEMENT_35 = re.compile(r"[^:/]*")
-_PREFIXES = re.compile(r"[?*-]*")
+_ELEMENT = pattern(r"[^:]*")
+_ELEMENT_35 = pattern(r"[^:/]*")
+_PREFIXES = pattern(r"[?*-]*")
 _SPACE = " \t\n\v\f\r"
 # OpenSSL sends at most so many key shares, and reads names up to this length.
 _MOST_SHARES, _LONGEST = 4, 63

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
-from nginxtls.lazy import NamedTuple
+from nginxtls.lazy import NamedTuple, pattern
 
 #: The generations that differ in suites, words, levels or groups, oldest first.
 GENERATIONS = ("1.0.2", "1.1.1", "3.0", "3.2", "3.5", "3.6")
 
 # First version of each generation after the oldest.
 _FROM = (((3, 6), "3.6"), ((3, 5), "3.5"), ((3, 2), "3.2"), ((3, 0), "3.0"), ((1, 1, 0), "1.1.1"))
-_VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3})([a-z]{0,2}))?")
+_VERSION = pattern(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3})([a-z]{0,2}))?")
 
 
 class OpenSSL(NamedTuple):

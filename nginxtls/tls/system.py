@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
-from nginxtls.lazy import NamedTuple
+from nginxtls.lazy import NamedTuple, pattern
 
 from .ciphers import CipherString
 from .openssl import OpenSSL
 
-_SECTION = re.compile(r"\[\s*([^\]]*?)\s*\]")
+_SECTION = pattern(r"\[\s*([^\]]*?)\s*\]")
 _MOST_LINES = 20_000
 
 
