@@ -58,8 +58,8 @@ def _own_points() -> list[Point]:
             continue
         for info in infos:
             try:
-                with open(f"{info}/entry_points.txt", encoding="utf-8") as file:
-                    text = file.read()
+                with open(f"{info}/entry_points.txt", "rb", buffering=0) as file:
+                    text = file.read().decode()
             except (OSError, UnicodeDecodeError):
                 continue
             if GROUP in text:
