@@ -71,10 +71,15 @@ def _rows() -> tuple[tuple[Suite, frozenset[str]], ...]:
     for number, name, iana, protocol, kx, auth, enc, bits, strength, mac, flags, builds in read_table("suites.tsv"):
         suite = Suite(
             int(number, 16), name, iana, protocol, kx, auth, enc, int(bits), int(strength), mac,
-            frozenset() if flags == "-" else frozenset(flags.split(",")), mac == "AEAD", kx in _FORWARD_SECRET,
+            _set(flags, ","), mac == "AEAD", kx in _FORWARD_SECRET,
         )  # fmt: skip
-        out.append((suite, frozenset(builds.split())))
+        out.append((suite, _set(builds, " ")))
     return tuple(out)
+
+
+@cache
+def _set(text: str, separator: str) -> frozenset[str]:
+    return frozenset() if text == "-" else frozenset(text.split(separator))
 
 
 @cache
