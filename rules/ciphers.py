@@ -1396,7 +1396,6 @@ def _place_of(directive: Directive, arg: int, evaluation: Evaluation, suites: It
 
 def _asked(text: str, words: frozenset[str], wrong: Callable[[Suite], bool]) -> list[tuple[int, int, str]]:
     """The words of a list that ask for such suites and nothing else, unless others exclude these again."""
-    left = set(filter(wrong, CipherString(text).evaluate(OPENSSL_102).suites))
     excluded = {m["word"] for m in WORD.finditer(text) if m["operator"] in ("!", "-")}
     found = []
     for word in WORD.finditer(text):
@@ -1405,6 +1404,7 @@ def _asked(text: str, words: frozenset[str], wrong: Callable[[Suite], bool]) -> 
         named = suite(word["word"])
         generic = words & set(word["word"].split("+"))
         if (named is not None and wrong(named)) or generic:
+            left = set(filter(wrong, CipherString(text).evaluate(OPENSSL_102).suites))
             # Suites that not even 1.0.2 has here are known by their names alone.
             gone = (named is not None and named not in left) or (generic and not left)
             if gone and (excluded & words or not _is_gone(named, word["word"])):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import date
 from functools import cache
@@ -32,6 +31,8 @@ RESUMPTION, FORGERY = "CVE-2025-23419", "CVE-2026-97629"
 
 @cache
 def _data(name: str) -> dict[str, Any]:
+    import json
+
     data: dict[str, Any] = json.loads(read_data("nginxtls.rules", name))
     return data
 
@@ -343,8 +344,8 @@ class SessionReuseAcrossServers(Rule):
     references = (ADVISORIES, "https://www.cve.org/CVERecord?id=CVE-2025-23419")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        nginx, flaw = configuration.nginx, _flaws()[RESUMPTION]
-        if nginx is None or not _affects(flaw, nginx):
+        nginx = configuration.nginx
+        if nginx is None or not _affects(flaw := _flaws()[RESUMPTION], nginx):
             return
         for socket in configuration.sockets:
             default = socket.default
@@ -391,8 +392,8 @@ class ForgeableSessionTickets(Rule):
     references = (ADVISORIES, "https://nginx.org/en/CHANGES-1.30")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        nginx, flaw = configuration.nginx, _flaws()[FORGERY]
-        if nginx is None or not _affects(flaw, nginx):
+        nginx = configuration.nginx
+        if nginx is None or not _affects(flaw := _flaws()[FORGERY], nginx):
             return
         hit: dict[Directive, list[VirtualServer]] = {}
         for endpoint in configuration.endpoints:
@@ -445,9 +446,11 @@ class NginxWithoutFixes(Rule):
     references = ("https://nginx.org/en/download.html",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        nginx, newest = configuration.nginx, _data("releases.json")["nginx_stable"]
-        place = _place(configuration)
-        if nginx is not None and nginx < NginxVersion.parse(newest) and place is not None:
+        nginx = configuration.nginx
+        if nginx is None:
+            return
+        newest, place = _data("releases.json")["nginx_stable"], _place(configuration)
+        if nginx < NginxVersion.parse(newest) and place is not None:
             yield self.at(
                 place,
                 f"nginx {nginx} gets no more fixes from nginx.org: the stable branch is {newest}",
