@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from nginxtls.finding import Confidence, Edit, Finding, Fix, Label, Location, Severity
-from nginxtls.lazy import NamedTuple, pattern
+from nginxtls.lazy import NamedTuple, once, pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,27 +80,27 @@ class Rule:
 
     # -- what a rule is called and how it is told -------------------------------------------------------------------
 
-    @cached_property
+    @once
     def name(self) -> str:
         """``MissingIntermediate`` → ``missing-intermediate``; digits stay with the word before: ``tls13``."""
         return _WORD_STARTS.sub("-", type(self).__name__).lower()
 
-    @cached_property
+    @once
     def topic(self) -> str:
         """The module that the rule lives in: ``protocols``, ``chain`` …"""
         return type(self).__module__.rpartition(".")[2]
 
-    @cached_property
+    @once
     def documentation(self) -> str:
         """The docstring, dedented Markdown."""
         return inspect.cleandoc(type(self).__doc__ or "")
 
-    @cached_property
+    @once
     def summary(self) -> str:
         """The first paragraph of the documentation on one line."""
         return " ".join(self.documentation.partition("\n\n")[0].split())
 
-    @cached_property
+    @once
     def examples(self) -> tuple[Example, ...]:
         return tuple(_examples(self.documentation))
 
