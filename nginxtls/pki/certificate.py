@@ -7,11 +7,11 @@ The reading is our own, and not that of `cryptography`, for two reasons: nginx s
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.lazy import NamedTuple, once
 from nginxtls.pki import der, extensions
 from nginxtls.pki.names import Name, parse_name
 from nginxtls.pki.oids import known, name_of
@@ -66,37 +66,37 @@ class Certificate:
     def __repr__(self) -> str:
         return f"<certificate {self.subject_name!r}>"
 
-    @cached_property
+    @once
     def sha256(self) -> str:
         """The fingerprint, in lower-case hexadecimal."""
         return sha256(self.der).hexdigest()
 
-    @cached_property
+    @once
     def version(self) -> int:
         """1 to 3."""
         field = self._fields["version"]
         return der.integer(der.contents(field, der.INTEGER)) + 1 if field else 1
 
-    @cached_property
+    @once
     def serial(self) -> int:
         """The serial number, which may be negative or zero in certificates that break the rules."""
         return der.integer(self._fields["serial"])
 
     # Names.
 
-    @cached_property
+    @once
     def subject_der(self) -> bytes:
         return self._fields["subject"]
 
-    @cached_property
+    @once
     def issuer_der(self) -> bytes:
         return self._fields["issuer"]
 
-    @cached_property
+    @once
     def subject_dn(self) -> Name:
         return parse_name(self.subject_der)
 
-    @cached_property
+    @once
     def issuer_dn(self) -> Name:
         return parse_name(self.issuer_der)
 
@@ -110,7 +110,7 @@ class Certificate:
         """RFC 4514, control characters escaped."""
         return self.issuer_dn.text
 
-    @cached_property
+    @once
     def subject_name(self) -> str:
         """A short name for messages: common name, else first alternative name, else organisation, else the whole."""
         dn = self.subject_dn
@@ -118,7 +118,7 @@ class Certificate:
             return dn.common_names[-1]
         return next((each.value for each in self.sans if each.value), dn.short or "(no name)")
 
-    @cached_property
+    @once
     def issuer_name(self) -> str:
         return self.issuer_dn.short or "(no name)"
 
@@ -126,34 +126,34 @@ class Certificate:
     def common_names(self) -> tuple[str, ...]:
         return self.subject_dn.common_names
 
-    @cached_property
+    @once
     def sans(self) -> tuple[SubjectAltName, ...]:
         """The subject alternative names; empty where there are none or they cannot be decoded."""
         kinds = {"dns": "dns", "ip": "ip"}
         return tuple(SubjectAltName(kinds.get(each.kind, "other"), each.value) for each in self.alternative_names or ())
 
-    @cached_property
+    @once
     def alternative_names(self) -> tuple[extensions.GeneralName, ...] | None:
         return self._decoded(extensions.SAN, extensions.general_names)
 
-    @cached_property
+    @once
     def dns_names(self) -> tuple[str, ...]:
         return tuple(each.value for each in self.sans if each.kind == "dns")
 
-    @cached_property
+    @once
     def host_names(self) -> frozenset[str]:
         """The names that are whole host names, in lower case: a client that asks for one of these is content."""
         from nginxtls.pki.hostnames import valid_host
 
         return frozenset(name.lower() for name in self.dns_names if valid_host(name))
 
-    @cached_property
+    @once
     def ip_addresses(self) -> tuple[str, ...]:
         return tuple(each.value for each in self.sans if each.kind == "ip")
 
     # Time.
 
-    @cached_property
+    @once
     def _validity(self) -> tuple[datetime, datetime] | None:
         try:
             since, until = (der.time(tag, value) for tag, value in der.elements(self._fields["validity"]))
@@ -186,7 +186,7 @@ class Certificate:
 
     # Key and signature.
 
-    @cached_property
+    @once
     def public_key_der(self) -> bytes:
         """The subject public key info."""
         return self._fields["key"]
@@ -200,22 +200,22 @@ class Certificate:
             return b""
         return bits[1:]
 
-    @cached_property
+    @once
     def public_key_sha256(self) -> str:
         return sha256(self.public_key_der).hexdigest()
 
-    @cached_property
+    @once
     def key(self) -> ServerKey:
         """Kind, size and curve of the key; kind ``unknown`` for one that is not known here."""
         from nginxtls.pki.keys import describe_public_key
 
         return describe_public_key(self.public_key_der)
 
-    @cached_property
+    @once
     def signature_algorithm_oid(self) -> str:
         return _algorithm(self._outer_algorithm)[0]
 
-    @cached_property
+    @once
     def signature_parameters(self) -> bytes:
         return _algorithm(self._outer_algorithm)[1]
 
@@ -224,12 +224,12 @@ class Certificate:
         """The algorithm named inside the signed part is the one outside (RFC 5280 section 4.1.1.2)."""
         return self._outer_algorithm == self._fields["algorithm"]
 
-    @cached_property
+    @once
     def signature_algorithm(self) -> str:
         """Its usual name, else dotted numbers."""
         return name_of("signature", self.signature_algorithm_oid)
 
-    @cached_property
+    @once
     def signature_hash(self) -> str | None:
         """md5, sha1, sha256 …; None where the algorithm has no hash of its own (EdDSA, ML-DSA) or is not known."""
         if self.signature_algorithm == "rsassaPss":
@@ -250,7 +250,7 @@ class Certificate:
 
     # Extensions.
 
-    @cached_property
+    @once
     def _extensions(self) -> dict[str, tuple[bool, bytes]]:
         """Criticality and value by identifier; the first where one stands twice."""
         found: dict[str, tuple[bool, bytes]] = {}
@@ -258,7 +258,7 @@ class Certificate:
             found.setdefault(oid, (critical, value))
         return found
 
-    @cached_property
+    @once
     def _extension_list(self) -> tuple[tuple[str, bool, bytes], ...]:
         found = []
         try:
@@ -284,7 +284,7 @@ class Certificate:
     def has_extension(self, oid: str) -> bool:
         return oid in self._extensions
 
-    @cached_property
+    @once
     def malformed(self) -> tuple[str, ...]:
         """The parts for which OpenSSL refuses it: no dates, and extensions that cannot be decoded or stand twice."""
         decoders: dict[str, Callable[[bytes], Any]] = {
@@ -305,7 +305,7 @@ class Certificate:
         ]
         return tuple(bad) if self.has_dates else ("validity", *bad)
 
-    @cached_property
+    @once
     def _basic(self) -> tuple[bool, int | None]:
         return self._decoded(extensions.BASIC_CONSTRAINTS, extensions.basic_constraints) or (False, None)
 
@@ -319,29 +319,29 @@ class Certificate:
         """How many CAs may stand below it, besides the leaf; None for any number."""
         return self._basic[1]
 
-    @cached_property
+    @once
     def key_usage(self) -> frozenset[str] | None:
         """RFC 5280's names; None where the extension is missing."""
         return self._decoded(extensions.KEY_USAGE, extensions.key_usage)
 
-    @cached_property
+    @once
     def extended_key_usage(self) -> tuple[str, ...] | None:
         """RFC 5280's names or dotted numbers; None where the extension is missing."""
         return self._decoded(extensions.EXTENDED_KEY_USAGE, extensions.extended_key_usage)
 
-    @cached_property
+    @once
     def name_constraints(self) -> extensions.Constraints | None:
         return self._decoded(extensions.NAME_CONSTRAINTS, extensions.name_constraints)
 
-    @cached_property
+    @once
     def subject_key_id(self) -> bytes | None:
         return self._decoded(extensions.SUBJECT_KEY_ID, lambda value: der.contents(value, der.OCTET_STRING))
 
-    @cached_property
+    @once
     def authority_key(self) -> extensions.AuthorityKey | None:
         return self._decoded(extensions.AUTHORITY_KEY_ID, extensions.authority_key)
 
-    @cached_property
+    @once
     def _access(self) -> tuple[tuple[str, str], ...]:
         return self._decoded(extensions.AUTHORITY_INFO, extensions.access) or ()
 
@@ -354,15 +354,15 @@ class Certificate:
         """Where the issuer's certificate can be had; nothing here ever fetches it."""
         return tuple(place for method, place in self._access if method == "1.3.6.1.5.5.7.48.2")
 
-    @cached_property
+    @once
     def crl_urls(self) -> tuple[str, ...]:
         return self._decoded(extensions.CRL_POINTS, extensions.crl_points) or ()
 
-    @cached_property
+    @once
     def policies(self) -> tuple[str, ...]:
         return self._decoded(extensions.POLICIES, extensions.policies) or ()
 
-    @cached_property
+    @once
     def must_staple(self) -> bool:
         """The TLS feature extension demands a stapled OCSP response (RFC 7633; 5 is status_request)."""
         return 5 in (self._decoded(extensions.TLS_FEATURE, extensions.tls_features) or ())
@@ -377,19 +377,19 @@ class Certificate:
         """A precertificate of certificate transparency, which no client accepts (RFC 6962 section 3.1)."""
         return extensions.POISON in self._extensions
 
-    @cached_property
+    @once
     def unknown_critical(self) -> tuple[str, ...]:
         """Critical extensions that OpenSSL does not handle."""
         return tuple(oid for oid, critical, _ in self._extension_list if critical and oid not in extensions.HANDLED)
 
     # What kind of certificate it is.
 
-    @cached_property
+    @once
     def self_issued(self) -> bool:
         """Subject and issuer are the same name."""
         return self.subject_der == self.issuer_der or self.subject_dn.canonical == self.issuer_dn.canonical
 
-    @cached_property
+    @once
     def self_signed(self) -> bool:
         """Self-issued, and by its identifiers and algorithm signed with its own key (as OpenSSL marks one)."""
         return self.self_issued and self.names_key_of(self) and self.fits_key(self.key.kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 # ITU-T X.680, clause 8.4: the universal tags used here.
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OID = 0x01, 0x02, 0x03, 0x04, 0x06
@@ -60,6 +61,7 @@ def integer(value: bytes) -> int:
     return int.from_bytes(value, "big", signed=True)
 
 
+@lru_cache(1024)
 def oid(value: bytes) -> str:
     """Dotted numbers of an object identifier's contents."""
     if not value or value[-1] & 0x80:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
+from nginxtls.lazy import once
 from nginxtls.pki import der
 from nginxtls.pki.oids import name_of
 
@@ -20,7 +21,7 @@ class Name:
 
     parts: tuple[tuple[tuple[str, int, bytes], ...], ...]
 
-    @cached_property
+    @once
     def text(self) -> str:
         """RFC 4514, most specific part first; what could do harm on a terminal is escaped as well."""
         return ",".join(
@@ -48,7 +49,7 @@ class Name:
                 return values[-1]
         return self.text
 
-    @cached_property
+    @once
     def canonical(self) -> tuple[object, ...]:
         """What two names that OpenSSL takes for equal have in common (x509_name_canon in x_name.c)."""
         return tuple(frozenset((oid, _folded(tag, value)) for oid, tag, value in part) for part in self.parts)

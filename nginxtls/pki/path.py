@@ -173,6 +173,8 @@ class _Search:
             if each not in path and (name, each.public_key_der) not in keys
         ]
         unique = dict.fromkeys(found)
+        if len(unique) < 2:
+            return [*unique]
         return sorted(
             unique,
             key=lambda each: (not _likely(certificate, each), each not in self.trust, self.age(each)),
