@@ -54,6 +54,8 @@ class Reader:
         self.here = os.getcwd()
         self.parsed: dict[str, SourceFile | Unreachable] = {}
         """By real path."""
+        self.brought: dict[tuple[str, str], tuple[tuple[SourceFile, ...] | None, str]] = {}
+        """By the pattern of an include and the folder that it starts from."""
         self.known: dict[str, Plain] = {}
 
     def load(self, path: str, nginx_path: str | None = None) -> SourceFile | Unreachable:
@@ -125,24 +127,34 @@ class Reader:
         if not directive.args or not directive.args[0]:
             tree.unresolved[directive] = "it names no file"
             return ()
-        pattern = directive.args[0]
+        key = (directive.args[0], base)
+        if key not in self.brought:
+            self.brought[key] = self.bring(*key)
+        brought, reason = self.brought[key]
+        if reason:
+            tree.unresolved[directive] = reason
+        if brought is None:
+            return ()
+        tree.includes[directive] = brought
+        return brought
+
+    def bring(self, pattern: str, base: str) -> tuple[tuple[SourceFile, ...] | None, str]:
+        """The files of an include, None if there can be none, and why not all of it could be read."""
         found = self.files.expand(pattern, base)
         if isinstance(found, Unreachable):
-            tree.unresolved[directive] = "its path stands in a template" if UNKNOWN in pattern else found.reason
-            return ()
+            return None, "its path stands in a template" if UNKNOWN in pattern else found.reason
         brought: list[SourceFile] = []
+        reason = ""
         for nginx_path, path in found:
             if self.passes_over(path):
                 continue
             absolute = nginx_path if nginx_path.startswith("/") else f"{base}/{nginx_path}"
             file = self.load(path, absolute)
             if isinstance(file, Unreachable):
-                tree.unresolved[directive] = f"{display_name(path)}: {file.reason}" if len(found) > 1 else file.reason
+                reason = f"{display_name(path)}: {file.reason}" if len(found) > 1 else file.reason
             else:
                 brought.append(file)
-        if brought or directive not in tree.unresolved:
-            tree.includes[directive] = tuple(brought)
-        return brought
+        return tuple(brought) if brought or not reason else None, reason
 
     def give_up(self, tree: Tree, file: SourceFile) -> None:
         """Take a file that lies beyond the limits out of the tree again."""
@@ -225,4 +237,5 @@ def find_cycles(tree: Tree) -> None:
             path.append(file)
             pending.append((file, None))
             for include in reversed(file.includes):
-                pending += [(brought, include) for brought in reversed(tree.includes.get(include, ()))]
+                brought = reversed(tree.includes.get(include, ()))
+                pending += [(other, include) for other in brought if other.includes]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from typing import TYPE_CHECKING
 
 from nginxtls.lazy import NamedTuple, pattern
@@ -135,7 +134,7 @@ def _wanted(entry: os.DirEntry[str], name: str) -> bool:
     ):
         return False
     try:
-        return entry.is_symlink() or stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode)
+        return entry.is_symlink() or entry.is_file(follow_symlinks=False)
     except OSError:
         return False
 
