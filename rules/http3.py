@@ -248,9 +248,8 @@ class IgnoredHttp2Off(Rule):
     needs = ("http2",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        setting = server.setting("http2")
-        line = setting.origin
-        if line is None or setting.value != "off" or setting.level != "server":
+        line = server.first("http2")
+        if line is None or line.args[:1] != ("off",):
             return
         on = [socket for socket in server.sockets if socket.http2]
         if on:

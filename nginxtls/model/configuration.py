@@ -364,6 +364,8 @@ class Configuration:
     def load_bundles(self, server: VirtualServer) -> tuple[ServedBundle, ...]:
         """The bundles of a server: its certificates, each with the key at the same place of the list."""
         certificates = server.setting("ssl_certificate").directives
+        if not certificates:
+            return ()
         keys = server.setting("ssl_certificate_key").directives
         found: dict[ServedBundle, None] = {}
         for index, directive in enumerate(certificates):

@@ -39,12 +39,11 @@ def headers(scope: Scope) -> tuple[Header, ...]:
 
 def _headers(scope: Scope) -> tuple[Header, ...]:
     own = tuple(_header(directive) for directive in scope.all("add_header") if directive.args)
+    outer = headers(scope.parent) if scope.parent is not None else ()
+    if not outer:
+        return own
     mode = scope.setting("add_header_inherit").value if scope.nginx.at_least(1, 29, 3) else "on"
-    if scope.parent is None or mode == "off":
-        return own
-    if own and mode != "merge":
-        return own
-    return own + headers(scope.parent)
+    return own if mode == "off" or (own and mode != "merge") else own + outer
 
 
 def find(scope: Scope, name: str) -> tuple[Header, ...]:

@@ -122,19 +122,16 @@ def find_refusals(configuration: Configuration) -> Iterator[Refusal]:
 def _of_tree(configuration: Configuration) -> Iterator[Refusal]:
     """The directives that TLS hangs on, once for each context that their file is included in."""
     places = _places_of_files(configuration)
-    paths: dict[tuple[Directive | None, tuple[str, ...]], tuple[str, ...]] = {}
     problems: dict[tuple[str, tuple[str, ...]], tuple[str, str] | None] = {}
     for name, directives in configuration.by_name.items():
         if name not in _NAMES and not name.startswith(_FAMILIES):
             continue
         for directive in directives:
             for around in places.get(directive.file, ()):
-                path = paths.get((directive.parent, around))
-                if path is None:
-                    path = paths[directive.parent, around] = _path(directive, around)
-                if (name, path) not in problems:
-                    problems[name, path] = _problem_there(name, path, configuration)
-                problem = problems[name, path]
+                place = (name, _path(directive, around))
+                if place not in problems:
+                    problems[place] = _problem_there(*place, configuration)
+                problem = problems[place]
                 if problem is None:
                     yield from _of_arguments(directive, name)
                 elif problem[0]:
@@ -166,7 +163,9 @@ def _path(directive: Directive, around: tuple[str, ...]) -> tuple[str, ...]:
     while block is not None:
         names.append(block.name)
         block = block.parent
-    path = [*around, *reversed(names)]
+    path = (*around, *reversed(names))
+    if "if" not in path:
+        return path
     return tuple("if in location" if n == "if" and path[i - 1] == "location" else n for i, n in enumerate(path))
 
 
@@ -393,6 +392,13 @@ def _captures(name: ServerName) -> bool:
 _TABLES = {"empty": "exact"}
 
 
+@lru_cache(maxsize=4)
+def _differ(servers: tuple[VirtualServer, ...]) -> bool:
+    """At a glance, once for the sockets of IPv4 and IPv6: all names of the servers are exact, and no two the same."""
+    names = [name for server in servers for name in server.names]
+    return all(name.kind in ("exact", "empty") for name in names) and len({name.key for name in names}) == len(names)
+
+
 def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
     """The same name twice on one address: the first server has it.
 
@@ -400,8 +406,7 @@ def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
     """
     if len(socket.servers) < 2 and not any(map(_captures, socket.default.names)):
         return
-    names = [name for server in socket.servers for name in server.names if name.kind in ("exact", "empty")]
-    if len(names) == sum(len(server.names) for server in socket.servers) == len({name.key for name in names}):
+    if _differ(tuple(socket.servers)):
         return
     owners: set[tuple[str, str]] = set()
     for server in socket.servers:

@@ -7,7 +7,7 @@ import re
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import NamedTuple, pattern
+from nginxtls.lazy import NamedTuple, once, pattern
 from nginxtls.model.names import NameTable
 from nginxtls.syntax.tree import UNKNOWN
 
@@ -139,6 +139,7 @@ class Socket:
         self.ipv6only = True
         self.known = True
         """No template text stands in its listen lines."""
+        self._joined: set[tuple[str, ...]] = set()
         self._names: NameTable | None = None
 
     @property
@@ -150,7 +151,7 @@ class Socket:
         """The server that answers where no name fits: ``default_server``, else the first."""
         return self.explicit_default or self.servers[0]
 
-    @property
+    @once
     def speaks_tls(self) -> bool:
         """By ``ssl`` or ``quic`` on a line, or by the default server's ``ssl on`` (measured on 1.22.1) or starttls."""
         return self.tls or self.default.ssl_on or self.default.starttls
@@ -181,8 +182,9 @@ class Socket:
         if not self.servers or self.servers[-1] is not server:  # servers come one after the other
             self.servers.append(server)
         self.listens.append((server, listen))
-        if not listen.parameters:
+        if listen.parameters in self._joined:
             return
+        self._joined.add(listen.parameters)
         self.known = self.known and not any(UNKNOWN in parameter for parameter in listen.parameters)
         if listen.is_default and self.explicit_default is None:
             self.explicit_default = server
