@@ -374,9 +374,10 @@ class IntermediateExpiresSoon(Rule):
             return
         now = configuration.at
         for each in chain.path[1:]:
+            if each.self_signed or each not in chain.sent or each.not_after >= chain.leaf.not_after:
+                continue
             left = each.not_after - now
-            soon = timedelta() <= left < renewal_threshold(each, configuration.expiry_days)
-            if soon and each in chain.sent and not each.self_signed and each.not_after < chain.leaf.not_after:
+            if timedelta() <= left < renewal_threshold(each, configuration.expiry_days):
                 yield from tell(
                     self,
                     bundle,

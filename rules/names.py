@@ -72,11 +72,9 @@ def unfit(name: str, endpoints: list[Endpoint], *, by_default: bool = False) -> 
 def all_fit(server: VirtualServer, endpoints: list[Endpoint]) -> bool:
     """At a glance: every name of the server stands as it is in every certificate that may be sent."""
     bundles = {bundle for endpoint in endpoints for bundle in endpoint.bundles}
-    known = [leaf.host_names for bundle in bundles if (leaf := judged(bundle)) is not None]
-    return all(
-        name.kind == "exact" and not name.key[:1].isdigit() and all(name.key in names for names in known)
-        for name in server.names
-    )
+    names = {name.key for name in server.names if name.kind == "exact" and not name.key[:1].isdigit()}
+    known = (leaf.host_names for bundle in bundles if (leaf := judged(bundle)) is not None)
+    return len(names) == len(server.names) and all(map(names.issubset, known))
 
 
 def leads_here(name: ServerName, server: VirtualServer, endpoints: list[Endpoint]) -> list[Endpoint]:

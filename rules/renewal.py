@@ -50,6 +50,10 @@ def valid_leaf(bundle: ServedBundle) -> Certificate | None:
     return chain.leaf if chain.leaf.not_before <= now <= chain.leaf.not_after else None
 
 
+def left(leaf: Certificate, bundle: ServedBundle) -> str:
+    return f"{days(leaf.not_after - bundle.configuration.at)} left"
+
+
 def due_for(bundle: ServedBundle) -> Certificate | None:
     """The leaf, if it has not expired and should have been renewed by now."""
     leaf = valid_leaf(bundle)
@@ -189,7 +193,6 @@ class RenewalFailed(Rule):
         leaf = valid_leaf(bundle)
         if leaf is None or live_path(bundle.path):
             return
-        left = f"{days(leaf.not_after - bundle.configuration.at)} left"
         if newer := newer_on_disk(bundle):
             path, other = newer
             live = live_path(path)
@@ -197,7 +200,7 @@ class RenewalFailed(Rule):
                 self,
                 bundle,
                 f'the certificate for "{leaf.subject_name}" was renewed into {path}, which nginx does not use',
-                label=f"{left}; the other is valid until {moment(other.not_after)}",
+                label=f"{left(leaf, bundle)}; the other is valid until {moment(other.not_after)}",
                 help=f"let the link {live} lead to it, and so for its key" if live else f"name {path}",
             )
         elif due_for(bundle) and (late := overdue(bundle, leaf)) and (client := client_of(bundle.path)):
@@ -205,7 +208,7 @@ class RenewalFailed(Rule):
                 self,
                 bundle,
                 f'{client.name} should have renewed the certificate for "{leaf.subject_name}" {days(late)} ago',
-                label=f"{left}, until {moment(leaf.not_after)}",
+                label=f"{left(leaf, bundle)}, until {moment(leaf.not_after)}",
                 help=f"look into the log of {client.name}",
             )
 

@@ -112,7 +112,10 @@ class ServedBundle:
         return self.configuration.endpoints_of(self)
 
 
-def fill_slots(bundles: Iterable[ServedBundle]) -> tuple[tuple[ServedBundle, ...], ServedBundle | None]:
+Slots = tuple[tuple[ServedBundle, ...], ServedBundle | None]
+
+
+def fill_slots(bundles: Iterable[ServedBundle]) -> Slots:
     """Load bundles as OpenSSL does: one slot for each key type, a later certificate replaces an earlier one.
 
     A key goes into the slot of its own type, whatever certificate it was meant for: one that does not fit the

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location as Place
 from nginxtls.finding import NotChecked
 from nginxtls.lazy import once
-from nginxtls.model.certificates import ServedBundle, is_file
+from nginxtls.model.certificates import ServedBundle, Slots, is_file
 from nginxtls.model.endpoints import EffectiveTLS, Endpoint, Kind, kinds_of
 from nginxtls.model.servers import VirtualServer
 from nginxtls.model.settings import Scope
@@ -78,6 +79,7 @@ class Configuration:
         self.shared_suites: dict[object, dict[str, tuple[Suite, ...]]] = {}
         self.shared_refusals: dict[object, tuple[Refusal, ...]] = {}
         """What servers with the same TLS lines and certificates have in common (``VirtualServer.tls_lines``)."""
+        self.shared_slots: dict[tuple[ServedBundle, ...], Slots] = {}
         self.shared_mentions: dict[object, frozenset[str]] = {}
         self._names_in: dict[SourceFile, frozenset[str]] = {}
         self._shared: dict[frozenset[str], frozenset[str]] = {}
@@ -221,15 +223,15 @@ class Configuration:
     @once
     def by_name(self) -> dict[str, list[Directive]]:
         """All directives of all files, each once, by name."""
-        found: dict[str, list[Directive]] = {}
+        found: dict[str, list[Directive]] = defaultdict(list)
         for file in self.tree.files:
             stack = file.directives[::-1]
             while stack:
                 directive = stack.pop()
-                found.setdefault(directive.name, []).append(directive)
+                found[directive.name].append(directive)
                 if directive.block:
-                    stack.extend(reversed(directive.block))
-        return found
+                    stack += directive.block[::-1]
+        return dict(found)
 
     @once
     def mentions(self) -> frozenset[str]:
@@ -331,7 +333,7 @@ class Configuration:
         return found, ""
 
     def _passwords(self, bundle: ServedBundle) -> tuple[bytes, ...]:
-        for server in bundle.servers:
+        for server in bundle.servers if self.directives("ssl_password_file") else ():
             for directive in server.setting("ssl_password_file").directives:
                 content, _ = self.read(directive.args[0], directive) if directive.args else (None, "")
                 if content is not None:

@@ -14,7 +14,7 @@ from nginxtls.model.endpoints import protocol_names
 from nginxtls.tls import CipherString, ServerKey, evaluate_ciphersuites, evaluate_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.refusals import Refusal
@@ -96,27 +96,38 @@ def of_server(server: VirtualServer) -> Iterator[Refusal]:
         text = f'no "ssl_certificate_key" is defined for certificate "{last.args[0] if last.args else ""}"'
         yield _refuse(last, "key", text)
         return
-    key = (server.kind, server.tls_lines, server.bundles)
+    yield from _shared(server, _of_context, server.bundles)
+
+
+def _shared(
+    server: VirtualServer, work: Callable[[VirtualServer], Iterator[Refusal]], bundles: tuple[ServedBundle, ...] = ()
+) -> tuple[Refusal, ...]:
+    """What some work finds in a server, which hangs on its lines and these bundles: once for all servers with them."""
+    key = (work, server.kind, server.tls_lines, bundles)
     shared = server.configuration.shared_refusals
     if key not in shared:
-        shared[key] = tuple(_of_context(server))
-    yield from shared[key]
+        shared[key] = tuple(work(server))
+    return shared[key]
 
 
 def _of_context(server: VirtualServer) -> Iterator[Refusal]:
-    yield from _ciphers(server)
+    yield from _shared(server, _ciphers)
     for bundle in server.bundles:
         yield from _bundle(server, bundle)
     refused = server.slots[1]
     if refused is not None and refused.key_directive is not None:
         text = f'SSL_CTX_use_PrivateKey("{refused.key_path}") failed: key values mismatch'
         yield _refuse(refused.key_directive, "key", text, arg=0)
+    yield from _shared(server, _beside_certificates)
+    if server.kind == "http" or server.configuration.assumed_nginx.at_least(1, 27, 2):
+        yield from _stapling(server)
+
+
+def _beside_certificates(server: VirtualServer) -> Iterator[Refusal]:
     yield from _clients(server)
     yield from _groups(server)
     yield from _dhparam(server)
     yield from _conf_commands(server)
-    if server.kind == "http" or server.configuration.assumed_nginx.at_least(1, 27, 2):
-        yield from _stapling(server)
 
 
 def _loads(server: VirtualServer) -> bool:

@@ -126,6 +126,8 @@ def _of_tree(configuration: Configuration) -> Iterator[Refusal]:
     for name, directives in configuration.by_name.items():
         if name not in _NAMES and not name.startswith(_FAMILIES):
             continue
+        least, most = _COUNTS.get(name, (1, 1))
+        any_value = not (name in ADDS_UP or name in _ENUMERATIONS or name in flags() or name == "ssl_session_cache")
         for directive in directives:
             for around in places.get(directive.file, ()):
                 place = (name, _path(directive, around))
@@ -133,7 +135,8 @@ def _of_tree(configuration: Configuration) -> Iterator[Refusal]:
                     problems[place] = _problem_there(*place, configuration)
                 problem = problems[place]
                 if problem is None:
-                    yield from _of_arguments(directive, name)
+                    if not (any_value and least <= len(directive.args) <= most):
+                        yield from _of_arguments(directive, name)
                 elif problem[0]:
                     yield refuse(directive, *problem)
 

@@ -16,7 +16,7 @@ from nginxtls.syntax.tree import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from nginxtls.model.certificates import ServedBundle
+    from nginxtls.model.certificates import ServedBundle, Slots
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.refusals import Refusal
     from nginxtls.syntax.tree import Directive
@@ -229,9 +229,12 @@ class VirtualServer:
         return self.configuration.load_bundles(self)
 
     @once
-    def slots(self) -> tuple[tuple[ServedBundle, ...], ServedBundle | None]:
+    def slots(self) -> Slots:
         """The bundles that can be sent, at most one for each type of key, and the first whose key is refused."""
-        return fill_slots(self.bundles)
+        shared = self.configuration.shared_slots
+        if self.bundles not in shared:
+            shared[self.bundles] = fill_slots(self.bundles)
+        return shared[self.bundles]
 
     @once
     def key_types(self) -> tuple[ServerKey | None, ...]:

@@ -315,8 +315,9 @@ class Tree:
     def _expand(
         self, directives: Iterable[Directive], active: tuple[SourceFile, ...], *, all_branches: bool = False
     ) -> Iterator[Directive]:
+        whole = all_branches or self.holds is None
         for directive in directives:
-            if not all_branches and not self.shows(directive):
+            if not whole and not self.shows(directive):
                 continue
             if directive.name != "include" or directive not in self.includes:
                 yield directive

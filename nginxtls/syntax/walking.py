@@ -47,11 +47,14 @@ _NGINX_FOLDER = pattern(
 _CONTAINER = pattern(
     r"(?:.*\.ya?ml|(?:.*[.-])?(?:Docker|Container)file(?:[.-].*)?)(?:\.(?:j2|tpl|tmpl|erb))?\Z", re.IGNORECASE
 )
-_NEVER = pattern(
-    r".*\.(?:py|rb|go|js|mjs|ts|tsx|c|h|cc|cpp|hpp|rs|java|php|pl|pm|lua|css|scss|less|html?|xml|svg|json|toml|lock|md|rst"
+_NEVER_ENDING = pattern(
+    r"(?:py|rb|go|js|mjs|ts|tsx|c|h|cc|cpp|hpp|rs|java|php|pl|pm|lua|css|scss|less|html?|xml|svg|json|toml|lock|md|rst"
     r"|sh|bash|zsh|bat|ps1|sql|csv|tsv|pem|crt|key|csr|der|p12|pfx|png|jpe?g|gif|ico|woff2?|ttf|eot|zip|gz|xz|bz2|tar|pdf|so"
-    r"|o|a|pyc|class|jar|exe|dll|log|diff|patch|swp|bak|orig|rej|old|dpkg-\w+|rpm\w+|pp|properties|gradle|kt|swift|vim)\Z"
-    r"|.*~\Z|(?:LICEN[CS]E|NOTICE|README|CHANGELOG|Makefile|Gemfile|Rakefile|Vagrantfile|COPYING|AUTHORS)[\w.-]*\Z",
+    r"|o|a|pyc|class|jar|exe|dll|log|diff|patch|swp|bak|orig|rej|old|dpkg-\w+|rpm\w+|pp|properties|gradle|kt|swift|vim)\Z",
+    re.IGNORECASE,
+)
+_NEVER_NAMED = pattern(
+    r"(?:LICEN[CS]E|NOTICE|README|CHANGELOG|Makefile|Gemfile|Rakefile|Vagrantfile|COPYING|AUTHORS)[\w.-]*\Z|.*~\Z",
     re.IGNORECASE,
 )
 
@@ -127,7 +130,7 @@ def walk(top: str, left: list[tuple[str, str]]) -> Iterator[Candidate]:
 
 
 def _wanted(entry: os.DirEntry[str], name: str) -> bool:
-    if name.startswith(".") or (_NEVER.match(name) and not _CONTAINER.match(name)):
+    if name.startswith(".") or (_is_never(name) and not _CONTAINER.match(name)):
         return False
     if not (
         _NAMED_MAYBE.match(name) or _NAMED_SO.match(name) or _CONTAINER.match(name) or _NGINX_FOLDER.search(entry.path)
@@ -137,6 +140,11 @@ def _wanted(entry: os.DirEntry[str], name: str) -> bool:
         return entry.is_symlink() or entry.is_file(follow_symlinks=False)
     except OSError:
         return False
+
+
+def _is_never(name: str) -> bool:
+    _, dot, ending = name.rpartition(".")
+    return bool((dot and _NEVER_ENDING.match(ending)) or _NEVER_NAMED.match(name))
 
 
 def _ignore_file(folder: str, name: str = ".gitignore") -> GitIgnoreSpec | None:
