@@ -489,6 +489,7 @@ class ReplacedCertificate(Rule):
     severity = Severity.ERROR
     security_severity = 3.7
     references = (f"{NGINX_SSL}#ssl_certificate",)
+    needs = ("ssl_certificate",)
 
     def check_server(self, server: VirtualServer) -> Iterator[Finding]:
         if len(server.setting("ssl_certificate").directives) < 2 or not server.speaks_tls:

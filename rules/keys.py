@@ -415,7 +415,8 @@ class KeyInWebRoot(Rule):
     references = ("https://nginx.org/en/docs/http/ngx_http_core_module.html#root", KEY)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        keys = [d for d in configuration.directives("ssl_certificate_key") if d.known and d.args]
+        lines = configuration.directives("ssl_certificate_key")
+        keys = [d for d in lines if d.known and d.args and d.args[0].startswith("/") and "$" not in d.args[0]]
         if not keys:
             return
         folders: dict[str, Directive] = {}
@@ -424,10 +425,7 @@ class KeyInWebRoot(Rule):
                 if directive.known and directive.args and re.fullmatch(r"/[^$]+", directive.args[0]):
                     folders.setdefault(directive.args[0].rstrip("/"), directive)
         for key in keys:
-            path = key.args[0]
-            if not path.startswith("/") or "$" in path:
-                continue
-            parts = path.split("/")
+            parts = key.args[0].split("/")
             served = next((f for i in range(1, len(parts)) if (f := folders.get("/".join(parts[:i])))), None)
             if served is not None:
                 yield self.at(

@@ -17,7 +17,7 @@ from nginxtls.model.settings import ADDS_UP, REPEATABLE
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.names import ServerName
@@ -108,8 +108,7 @@ def find_refusals(configuration: Configuration) -> Iterator[Refusal]:
     scopes = [*configuration.blocks.values(), *(server.scope for server in configuration.servers)]
     for scope in scopes:
         yield from _duplicates(scope)
-    for server in configuration.servers:
-        yield from _of_listens(server)
+    yield from _of_all_listens(configuration.servers)
     if configuration.kind == "full":
         for socket in configuration.sockets:
             yield from _of_socket(socket, configuration)
@@ -267,6 +266,20 @@ def _repeated_values(lines: Sequence[Directive]) -> Iterator[Refusal]:
 
 
 # -- sockets and names -----------------------------------------------------------------------------------------------
+
+
+def _of_all_listens(servers: Iterable[VirtualServer]) -> Iterator[Refusal]:
+    """Where nothing is wrong with the lines of one server, nothing is with the same lines of another."""
+    sound: set[object] = set()
+    for server in servers:
+        listens = ((line.args, line.branch) for line in server.scope.all("listen"))
+        lines = (server.kind, server.first("ssl"), *listens)
+        if lines in sound:
+            continue
+        refused = [*_of_listens(server)]
+        yield from refused
+        if not refused:
+            sound.add(lines)
 
 
 def _of_listens(server: VirtualServer) -> Iterator[Refusal]:

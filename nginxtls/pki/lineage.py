@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -195,6 +196,7 @@ _LEAF_FILES = (
 )
 
 
+@lru_cache(4096)
 def fullchain_beside(path: str) -> str | None:
     """The file with the full chain that an ACME client keeps beside its file with the leaf alone, by its name.
 

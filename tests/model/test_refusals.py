@@ -81,6 +81,18 @@ def test_a_directive_is_unknown_before_its_first_version(configure: Configure) -
     assert told(configure(text, nginx=None, openssl=None)) == []
 
 
+def test_servers_with_the_same_faulty_listen_lines_are_each_told(configure: Configure) -> None:
+    server = "server { listen 80; listen 443 tls; } "
+    assert told(configure(server * 2)).count(("emerg", 'invalid parameter "tls"')) == 2
+
+
+def test_lines_that_may_not_be_there_do_not_answer_for_those_that_are(configure: Configure) -> None:
+    perhaps = "server { listen 8080; {% if twice %} listen 8080; {% endif %} } "
+    refused = ("emerg", "a duplicate listen 0.0.0.0:8080")
+    assert refused not in told(configure(perhaps))
+    assert refused in told(configure(perhaps + "server { listen 8080; listen 8080; }"))
+
+
 def test_the_same_name_twice_on_a_socket(configure: Configure) -> None:
     one = f"server {{ listen 443 ssl; server_name A.test; {EC} }}"
     warning = ("warn", 'conflicting server name "a.test" on 0.0.0.0:443, ignored')
