@@ -119,11 +119,9 @@ class LostHsts(Rule):
         if server.kind != "http" or not (server.speaks_tls or server.fragment) or server.rejects_handshake:
             return
         for scope, _ in server.levels("add_header"):
-            own = scope.all("add_header")
-            if "include" in scope.own or _closes(scope):
-                continue
             lost = headers.lost(scope, HSTS)
-            if lost is not None:
+            if lost is not None and "include" not in scope.own and not _closes(scope):
+                own = scope.all("add_header")
                 where = "the server" if scope is server.scope else _block(own[0])
                 yield self.at(
                     own[0],

@@ -31,9 +31,9 @@ def named_endpoints(configuration: Configuration) -> dict[VirtualServer, list[En
     found: dict[VirtualServer, list[Endpoint]] = {}
     for endpoint in configuration.endpoints:
         server, socket = endpoint.server, endpoint.socket
-        if server.kind == "mail" or server.rejects_handshake or socket.is_loopback or closes(server):
+        if server.kind == "mail" or server.rejects_handshake or socket.is_loopback:
             continue
-        if endpoint.context.rejects_handshake:
+        if endpoint.context.rejects_handshake or (server not in found and closes(server)):
             continue
         found.setdefault(server, []).append(endpoint)
     return found

@@ -53,7 +53,7 @@ def find_refusals(configuration: Configuration) -> Iterator[Refusal]:
 
 def _all(configuration: Configuration) -> Iterator[Refusal]:
     for server in configuration.servers:
-        if not server.fragment:
+        if not server.fragment and server.has_tls_context:
             yield from server.loading_refusals
     for name in ("ssl_password_file", "ssl_session_ticket_key"):
         for directive in configuration.directives(name):
