@@ -76,8 +76,7 @@ class Bench:
         self.output = folder / "output"
         numbers = ("--sites", str(count), "--certificates", str(self.certificates))
         # In a process of its own: a child's peak memory is told as no less than what its parent has.
-        subprocess.run([PYTHON, HERE / "sites.py", self.tree, *numbers], check=True)
-        (folder / "dump").write_text(sites.dump(self.tree))
+        subprocess.run([PYTHON, HERE / "sites.py", self.tree, *numbers, "--dump", folder / "dump"], check=True)
         self.changed = time.time()
 
     def measure(self, name: str, *command: str, statuses: tuple[int, ...] = (0,)) -> None:

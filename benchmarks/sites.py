@@ -206,10 +206,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sites", type=int, default=1000)
     parser.add_argument("--certificates", type=int, default=100)
+    parser.add_argument("--dump", type=Path, metavar="FILE", help="write it as nginx -T would print it, too")
     options = parser.parse_args()
     if not 1 <= options.certificates <= options.sites:
         parser.error("as many certificates as sites at most, and at least one")
     make(options.folder, options.sites, options.certificates)
+    if options.dump:
+        options.dump.write_text(dump(options.folder))
 
 
 if __name__ == "__main__":

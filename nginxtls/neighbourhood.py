@@ -1,10 +1,10 @@
 """A change of a few sites, looked at before and after among the files that it may touch: if that makes no difference to
 what is told there, it makes none elsewhere, and a report that was kept still holds.
 
-A *site* is a file of nothing but server blocks that a whole configuration includes. To changed ones belong: all files
-that are no sites, the sites that name what they name, and so many of the others that each directive is there, and each
-line that stands in several sites (other digits are no other line). What reaches further than that, or is told otherwise
-after the change, wants a run over everything.
+A *site* is a file of server blocks, and of what these refer to by name, that a whole configuration includes. To changed
+ones belong: all files that are no sites, the sites that name what they name, and so many of the others that each
+directive is there, and each line that stands in several sites (other digits are no other line). What reaches further,
+or is told otherwise after the change, wants a run over everything.
 """
 
 from __future__ import annotations
@@ -30,16 +30,20 @@ if TYPE_CHECKING:
     from nginxtls.finding import Report
     from nginxtls.linter import Subject
     from nginxtls.syntax.files import Files
+    from nginxtls.syntax.tree import Directive
 
 RARE = 40
 """A word that more sites have is no sign that two of them have to do with each other."""
 MOST, MOST_OF = 100, 20
-"""A neighbourhood is no larger than this and the so manieth part of all: beyond, a run over everything is as fast."""
+"""There are no more neighbours, and no more files that are no sites, than this and the so manieth part of all: a run
+over everything would be as fast."""
 
+_NAMED = frozenset("upstream map geo split_clients limit_req_zone limit_conn_zone proxy_cache_path log_format".split())
+"""What a site may have beside its servers: of no concern to those who do not name it."""
 _REACHING = re.compile(r"server|listen|include|http[23]|quic.*|.*certificate.*|.*(_file|_key|_crl|dhparam)")
 """Lines that say which sockets there are, or name files whose content may be that of any other."""
 _OWN = frozenset(
-    "server_name root alias access_log error_log return rewrite proxy_pass grpc_pass uwsgi_pass fastcgi_pass "
+    "server_name root alias access_log error_log return rewrite proxy_pass grpc_pass uwsgi_pass fastcgi_pass upstream "
     "ssl_certificate ssl_certificate_key ssl_trusted_certificate ssl_client_certificate".split()
 )
 """Lines that each site has in its own words; any other that stands in one site only is a reason to look at that."""
@@ -68,13 +72,14 @@ def sites_of(subjects: Iterable[Subject]) -> list[Sites]:
         guessed = subject.variants or configuration.files is None or configuration.files.guesses
         if main and configuration.base and whole and not guessed:
             texts = {file.path: file.text for file in tree.files if file.path and _is_site(file)}
-            found.append(Sites(main, configuration.base, texts))
+            if len(tree.files) - len(texts) <= MOST + len(texts) // MOST_OF:
+                found.append(Sites(main, configuration.base, texts))
     return found
 
 
 def _is_site(file: SourceFile) -> bool:
     return (
-        all(directive.name == "server" and directive.block is not None for directive in file.directives)
+        all(top.name in _NAMED or (top.name == "server" and top.block is not None) for top in file.directives)
         and not file.problems
         and not file.engines
         and "PRIVATE KEY" not in file.text
@@ -125,12 +130,20 @@ def neighbours(changed: Mapping[str, str], texts: Mapping[str, str]) -> frozense
 
 
 def _reaching(file: SourceFile) -> list[tuple[str, tuple[str, ...]]]:
-    return [(line.name, line.args) for line in file.walk() if _REACHING.fullmatch(line.name)]
+    lines = (line for line in file.walk() if _REACHING.fullmatch(line.name) or _top(line).name in _NAMED)
+    return [(line.name, line.args) for line in lines]
+
+
+def _top(line: Directive) -> Directive:
+    while line.parent is not None:
+        line = line.parent
+    return line
 
 
 def _nameless(file: SourceFile) -> bool:
     """A server without a name has to do with all others that have none."""
-    return any(all(line.name != "server_name" for line in server.block or ()) for server in file.directives)
+    servers = (top for top in file.directives if top.name == "server")
+    return any(all(line.name != "server_name" for line in server.block or ()) for server in servers)
 
 
 def _words(file: SourceFile) -> set[str]:

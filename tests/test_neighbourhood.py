@@ -160,6 +160,7 @@ LINES = (
     "ssl_session_cache shared:SSL:10m;", "add_header Strict-Transport-Security 'max-age=300';", "root certificates;",
     "return 301 https://$host$request_uri;", "return 301 https://s1.example.net$request_uri;", "index a.html;",
     "location / { proxy_pass https://10.0.0.2; proxy_ssl_verify off; }", "# nginxtls: ignore[no-hsts]",
+    "location /b { proxy_pass https://OWN_app; }", "location /c { proxy_pass https://s1.example.net_app; }",
     "location /a { return 301 http://b.example.com/; }", "location / { add_header X-A b; }", "resolver 8.8.8.8;",
 )  # fmt: skip
 SERVER = st.tuples(
@@ -172,7 +173,7 @@ Server = tuple[list[str], list[str], str, list[str]]
 
 
 def site(servers: Sequence[Server], own: str) -> str:
-    text = ""
+    text = "upstream OWN_app {\n    server 10.0.0.9:443;\n}\n" if len(servers) > 1 else ""
     for listens, names, certificate, lines in servers:
         found = [*listens, f"server_name {' '.join(name or '_' for name in names)};", *lines]
         if certificate:
