@@ -2,9 +2,9 @@
 what is told there, it makes none elsewhere, and a report that was kept still holds.
 
 A *site* is a file of server blocks, and of what these refer to by name, that a whole configuration includes. To changed
-ones belong: all files that are no sites, the sites that name what they name, and so many of the others that each
-directive is there, and each line that stands in several sites (other digits are no other line). What reaches further,
-or is told otherwise after the change, wants a run over everything.
+ones belong: all files that are no sites, the sites that name what they name, and so many of the others that each line
+is there once (but for digits, and for what is each site's own, such as its names). What reaches further, or is told
+otherwise after the change, wants a run over everything.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive
 
 RARE = 40
-"""A word that more sites have is no sign that two of them have to do with each other."""
+"""A word that more sites have is no sign that two of them have to do with each other, nor is a line their own."""
 MOST, MOST_OF = 100, 20
 """There are no more neighbours, and no more files that are no sites, than this and the so manieth part of all: a run
 over everything would be as fast."""
@@ -46,7 +46,7 @@ _OWN = frozenset(
     "server_name root alias access_log error_log return rewrite proxy_pass grpc_pass uwsgi_pass fastcgi_pass upstream "
     "ssl_certificate ssl_certificate_key ssl_trusted_certificate ssl_client_certificate".split()
 )
-"""Lines that each site has in its own words; any other that stands in one site only is a reason to look at that."""
+"""Lines that sites have in words of their own."""
 _DIGITS = str.maketrans("123456789", "000000000")
 _PIECES = re.compile(r"[\w.*-]+")
 
@@ -158,6 +158,7 @@ def _hosts(file: SourceFile) -> set[str]:
 
 
 def _kind(line: str) -> str:
+    """What a line that few sites have is an example of: itself, or any line with its directive."""
     name = line.partition(" ")[0]
     return "#" if name.startswith("#") else name if name in _OWN else line
 
@@ -172,7 +173,7 @@ class _Index:
         self.starts = list(accumulate(map(len, lower), initial=0))
 
     def examples(self, changed: Container[str]) -> Iterator[str]:
-        """The first of the other sites that together have every line that several have, and each directive."""
+        """The first of the other sites that together have every line (of their own: every directive) that there is."""
         text = self.text.translate(_DIGITS)
         shapes: dict[str, str] = {}
         for path, start, end in zip(self.paths, self.starts, self.starts[1:], strict=False):
@@ -182,7 +183,7 @@ class _Index:
         common = Counter(line for those in lines.values() for line in those)
         seen: set[str] = set()
         for shape, path in shapes.items():
-            those = {line if common[line] > 1 else _kind(line) for line in lines[shape]} - seen
+            those = {line if common[line] > RARE else _kind(line) for line in lines[shape]} - seen
             if those:
                 seen |= those
                 yield path

@@ -55,9 +55,9 @@ def write(tree: Path, sites: list[str], level: str = "") -> None:
         (tree / f"sites/{number:02}.conf").write_text(text)
 
 
-def change(tree: Path, texts: dict[int, str]) -> tuple[Report | None, Report, int]:
+def change(tree: Path, texts: dict[int, str], select: tuple[str, ...] = ()) -> tuple[Report | None, Report, int]:
     """What becomes of the report when sites change, what a run over everything says, and how many were looked at."""
-    asked = Settings(pedantic=True)
+    asked = Settings(pedantic=True, select=select)
     reading = api.read(["."], asked)
     kept = lint(reading.subjects, installed_rules(), asked)
     (sites,) = sites_of(reading.subjects)
@@ -136,6 +136,25 @@ def test_what_may_make_a_difference_is_looked_at_anew(edit: Callable[[str], str]
     assert text != sites[12]
     found, everything, _ = change(tree, {12: text})
     assert found is None or told(found) == told(everything)
+
+
+def test_what_the_first_server_of_a_socket_decides_for_all_others_is_seen(tree: Path) -> None:
+    own = "    ssl_session_tickets off;\n    root"
+    sites = [SITE.format(name=name).replace("    root", own, 1) for name in NAMED]
+    write(tree, sites)
+    found, everything, looked_at = change(tree, {0: sites[0].replace("tickets off", "tickets on")})
+    assert 1 < looked_at < len(sites)
+    assert found is None
+    assert sum(f.message.startswith("session tickets differ") for f in everything.findings) == len(sites) - 1
+
+
+def test_a_site_whose_name_another_takes_is_looked_at(tree: Path) -> None:
+    write(tree, [SITE.format(name=name) for name in NAMED])
+    text = SITE.format(name=NAMED[10]).replace("server_name", f"server_name {NAMED[40]}", 1)
+    found, everything, looked_at = change(tree, {10: text}, select=("conflicting-server-name",))
+    assert 1 < looked_at < len(NAMED)
+    assert found is None
+    assert [finding.location.name for finding in everything.findings] == ["sites/40.conf"]
 
 
 LISTENS = (
