@@ -189,6 +189,11 @@ SERVER = st.tuples(
     st.lists(st.sampled_from(LINES), max_size=3, unique=True),
 )
 Server = tuple[list[str], list[str], str, list[str]]
+ACROSS_FILES = (
+    "conflicting-server-name", "unreachable-server", "missing-redirect", "serves-anothers-certificate",
+    "dead-settings-without-certificate", "key-in-web-root", "missing-on-ipv6", "plain-http-on-tls-port",
+)  # fmt: skip
+"""Rules for which one site has to do with others; alone, so that nothing else that a change does hides it."""
 
 
 def site(servers: Sequence[Server], own: str) -> str:
@@ -205,7 +210,7 @@ def site(servers: Sequence[Server], own: str) -> str:
     return text.replace("OWN", own)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
 @given(
     kinds=st.lists(st.lists(SERVER, min_size=1, max_size=2), min_size=1, max_size=3),
     chosen=st.lists(st.integers(0, 2), min_size=4, max_size=12),
@@ -218,12 +223,14 @@ def site(servers: Sequence[Server], own: str) -> str:
         min_size=1,
         max_size=2,
     ),
+    rules=st.sampled_from([(), *((rule,) for rule in ACROSS_FILES)]),
 )
 def test_a_kept_report_is_that_of_a_run_over_everything(
     kinds: list[list[Server]],
     chosen: list[int],
     level: str,
     changes: dict[int, tuple[Server, set[int]]],
+    rules: tuple[str, ...],
     tree: Path,
 ) -> None:
     sites = [kinds[each % len(kinds)] for each in chosen]
@@ -235,7 +242,7 @@ def test_a_kept_report_is_that_of_a_run_over_everything(
         texts[number % len(sites)] = site([changed, *more], f"s{number % len(sites)}.example.net")
     # With so few sites, what several have in common is rare in none.
     with patch.object(neighbourhood, "RARE", 2), patch.object(neighbourhood, "MOST", 1000):
-        found, everything, _ = change(tree, texts)
+        found, everything, _ = change(tree, texts, rules)
     assert found is None or told(found) == told(everything)
 
 
