@@ -261,7 +261,7 @@ def _still_holding(kept: Report, paths: Set[str], before: Report, after: Report)
 
     ``before`` and ``after`` are of the neighbourhood.
     """
-    if _told(before, paths) != _told(after, paths):
+    if before.failures or _told(before, paths) != _told(after, paths):
         return None
     changes: dict[str, Any] = {}
     for table in ("findings", "suppressed", "not_checked"):
