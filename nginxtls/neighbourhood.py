@@ -175,14 +175,16 @@ class _Index:
     def examples(self, changed: Container[str]) -> Iterator[str]:
         """The first of the other sites that together have every line (of their own: every directive) that there is."""
         text = self.text.translate(_DIGITS)
-        shapes: dict[str, str] = {}
+        shapes: dict[str, list[str]] = {}
         for path, start, end in zip(self.paths, self.starts, self.starts[1:], strict=False):
             if path not in changed:
-                shapes.setdefault(text[start:end], path)
+                shapes.setdefault(text[start:end], []).append(path)
         lines = {shape: {line.strip() for line in shape.split("\n")} for shape in shapes}
-        common = Counter(line for those in lines.values() for line in those)
+        common: Counter[str] = Counter()
+        for shape, paths in shapes.items():
+            common.update(dict.fromkeys(lines[shape], len(paths)))
         seen: set[str] = set()
-        for shape, path in shapes.items():
+        for shape, (path, *_) in shapes.items():
             those = {line if common[line] > RARE else _kind(line) for line in lines[shape]} - seen
             if those:
                 seen |= those
