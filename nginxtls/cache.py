@@ -108,6 +108,8 @@ class Cache:
         if report.files < LEAST_FILES or report.failures or journal.is_racy:
             return
         sites = list(sites)
+        if sum(len(text) for each in sites for text in each.texts.values()) > MOST_BYTES // 2:
+            sites = []  # so that the report alone can be kept, and another beside it
         try:
             data = {
                 "key": self.key,

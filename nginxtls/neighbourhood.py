@@ -38,6 +38,9 @@ MOST, MOST_OF = 100, 20
 """There are no more neighbours, and no more files that are no sites, than this and the so manieth part of all: a run
 over everything would be as fast."""
 
+MOST_SEARCHED = 1 << 30
+"""Characters: so much text is looked through for all words of the changed sites. It takes less than a second."""
+
 _NAMED = frozenset("upstream map geo split_clients limit_req_zone limit_conn_zone proxy_cache_path log_format".split())
 """What a site may have beside its servers: of no concern to those who do not name it."""
 _REACHING = re.compile(r"server|listen|include|http[23]|quic.*|.*certificate.*|.*(_file|_key|_crl|dhparam)")
@@ -112,13 +115,18 @@ def neighbours(changed: Mapping[str, str], texts: Mapping[str, str]) -> frozense
     index = _Index(texts)
     found = {*changed, *index.examples(changed)}
     hosts: set[str] = set()
+    searched = 0
     for path, text in changed.items():
         before, after = source(path, texts[path], path), source(path, text, path)
         if _reaching(before) != _reaching(after) or _nameless(before) or _nameless(after):
             return None
         old_words, new_words = _words(before), _words(after)
         own = _hosts(before) | _hosts(after)
-        for word in own | old_words | new_words:
+        words = own | old_words | new_words
+        searched += len(words) * len(index.text)
+        if searched > MOST_SEARCHED:
+            return None
+        for word in words:
             there = index.sites_with(word)
             if len(there) <= RARE:
                 found |= there

@@ -156,6 +156,22 @@ def test_a_link_that_leads_to_another_site_is_a_difference(
         time.sleep(1.1)
 
 
+def test_texts_beyond_the_limit_are_not_kept(tree: Path, tmp_path: Path) -> None:
+    from nginxtls.cache import MOST_BYTES, Cache
+    from nginxtls.finding import Report
+    from nginxtls.journal import Journal
+    from nginxtls.neighbourhood import Sites
+
+    def kept(size: int) -> list[Sites]:
+        cache = Cache(str(size), tmp_path / "reports")
+        sites = Sites(str(tree / "nginx.conf"), str(tree), {str(tree / "sites/00.conf"): "#" * size})
+        cache.keep(Report((), {}, files=100), Journal(0), Bounds(NOW), [sites])
+        return json.loads(cache.path.read_text().splitlines()[0])["sites"]
+
+    assert kept(1000)
+    assert not kept(MOST_BYTES)
+
+
 def test_what_just_changed_is_not_kept(tree: Path, check: Callable[..., str], tmp_path: Path) -> None:
     (tree / "nginx.conf").touch()
     check()

@@ -148,6 +148,18 @@ def test_what_the_first_server_of_a_socket_decides_for_all_others_is_seen(tree: 
     assert sum(f.message.startswith("session tickets differ") for f in everything.findings) == len(sites) - 1
 
 
+def test_so_much_is_searched_and_no_more(tree: Path) -> None:
+    sites = [SITE.format(name=name) for name in NAMED]
+    write(tree, sites)
+    texts = {12: sites[12].replace("/srv/www/", "/srv/releases/7/")}
+    with patch.object(neighbourhood, "MOST_SEARCHED", 20 * len("".join(sites))):
+        assert change(tree, texts)[0] is not None
+        more = "".join(f"    deny 10.0.0.{number};\n" for number in range(20))
+        found, everything, looked_at = change(tree, {12: sites[12].replace("    root", f"{more}    root", 1)})
+    assert (found, looked_at) == (None, 0)
+    assert everything.findings
+
+
 def test_a_site_whose_name_another_takes_is_looked_at(tree: Path) -> None:
     write(tree, [SITE.format(name=name) for name in NAMED])
     text = SITE.format(name=NAMED[10]).replace("server_name", f"server_name {NAMED[40]}", 1)
