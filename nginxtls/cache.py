@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from nginxtls.finding import Confidence, Edit, Finding, Fix, Label, Location, NotChecked, Report, Severity
+from nginxtls.finding import Confidence, Edit, Failure, Finding, Fix, Label, Location, NotChecked, Report, Severity
 from nginxtls.journal import changes, state_of
 from nginxtls.lazy import NamedTuple
 from nginxtls.neighbourhood import Sites
@@ -105,7 +105,9 @@ class Cache:
     def _keep(
         self, report: Report, journal: Journal, bounds: Bounds, sites: Iterable[Sites], code: Mapping[str, object]
     ) -> None:
-        if report.files < LEAST_FILES or report.failures or journal.is_racy:
+        # A fault in a text stays as long as the text; why else something failed may pass by itself.
+        lasting = all(failure.location for failure in report.failures)
+        if report.files < LEAST_FILES or not lasting or journal.is_racy:
             return
         sites = list(sites)
         if sum(len(text) for each in sites for text in each.texts.values()) > MOST_BYTES // 2:
@@ -249,6 +251,9 @@ def _plain(report: Report) -> dict[str, Any]:
         "findings": list(map(finding, report.findings)),
         "suppressed": list(map(finding, report.suppressed)),
         "not_checked": [[*entry[:2], entry.location and place(entry.location)] for entry in report.not_checked],
+        "failures": [
+            [*failure[:2], failure.location and place(failure.location), failure.help] for failure in report.failures
+        ],
         "rules": list(report.rules),
         "counts": [len(report.endpoints), report.files, report.servers, report.certificates],
         "gone": report.gone,
@@ -285,6 +290,9 @@ def _report(data: dict[str, Any]) -> Report:
         tuple(map(finding, data["findings"])),
         _Rules(data["rules"]),
         tuple(NotChecked(subject, reason, where and place(where)) for subject, reason, where in data["not_checked"]),
+        failures=tuple(
+            Failure(subject, why, where and place(where), help) for subject, why, where, help in data["failures"]
+        ),
         suppressed=tuple(map(finding, data["suppressed"])),
         endpoints=_Counted(endpoints),
         **dict(zip(("files", "servers", "certificates"), counts, strict=True)),

@@ -156,6 +156,29 @@ def test_a_link_that_leads_to_another_site_is_a_difference(
         time.sleep(1.1)
 
 
+def test_a_text_that_cannot_be_parsed_is_told_again(tree: Path, tmp_path: Path) -> None:
+    broken = tree / "sites/broken.conf"
+    broken.write_text("server {\n    listen 80\n}\n")
+    time.sleep(1.1)
+
+    def run(*options: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "nginxtls", "check", ".", "--no-config", "--quiet", *options]
+        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    try:
+        first = run()
+        assert len(entries(tmp_path)) == 1
+        assert first[0] == 2
+        assert first == run() == run("--no-cache")
+        broken.write_text("server {\n    listen 80;\n}\n")
+        assert run() == run("--no-cache") != first
+    finally:
+        broken.unlink()
+        time.sleep(1.1)
+
+
 def test_texts_beyond_the_limit_are_not_kept(tree: Path, tmp_path: Path) -> None:
     from nginxtls.cache import MOST_BYTES, Cache
     from nginxtls.finding import Report
