@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 _FIRST, _LAST = (each.replace(tzinfo=timezone.utc) for each in (datetime.min, datetime.max))
-_DAY, _SECOND, _LEAST = timedelta(days=1), timedelta(seconds=1), timedelta(microseconds=1)
+_DAY, _LEAST = timedelta(days=1), timedelta(microseconds=1)
 
 
 class Bounds:
@@ -30,8 +30,8 @@ class Bounds:
         self.until = min(self.until, datetime.fromtimestamp(until, timezone.utc))
 
     def note_exact(self) -> None:
-        """The very second was looked at."""
-        self.since, self.until = max(self.since, self.now), min(self.until, self.now + _SECOND)
+        """The very moment was looked at: who knows what follows from it."""
+        self.since, self.until = max(self.since, self.now), min(self.until, self.now + _LEAST)
 
 
 class Moment(datetime):
@@ -104,7 +104,7 @@ class Moment(datetime):
         return Distance.between(self, other, -1)
 
     def replace(self, *args: Any, **changes: Any) -> Any:
-        """Without its microseconds it is still a moment of the run; of other changes the very second is noted."""
+        """Without its microseconds it is still a moment of the run; of other changes the very moment is noted."""
         if not args and changes == {"microsecond": 0}:
             return self._at(self._plain().replace(microsecond=0), self.bounds, self.shift)
         self.bounds.note_exact()

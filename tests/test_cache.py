@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nginxtls.moment import Bounds, Moment
@@ -274,6 +274,7 @@ QUESTIONS: list[Callable[[datetime, datetime, timedelta], object]] = [
 
 
 @given(st.lists(st.tuples(st.sampled_from(QUESTIONS), SPANS, SPANS), min_size=1, max_size=6), st.floats(0, 1))
+@example([(QUESTIONS[12], timedelta(days=1), timedelta())], 0.5)  # a whole number of seconds, for no longer than now
 def test_answers_hold_as_long_as_the_moment_says(
     asked: list[tuple[Callable[[datetime, datetime, timedelta], object], timedelta, timedelta]], part: float
 ) -> None:
