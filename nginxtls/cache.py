@@ -88,8 +88,10 @@ class Cache:
         if data["code"] != _code(data["code"]):
             return None
         changed = changes(_joined(data["states"]), data["lists"], MOST_CHANGES)
+        if len(changed) == MOST_CHANGES:
+            return None
         sites = _read_sites(data["sites"], texts.read().decode()) if changed else []
-        return Kept(_report(data["report"]), frozenset(changed), sites, data) if len(changed) < MOST_CHANGES else None
+        return Kept(_report(data["report"]), frozenset(changed), sites, data)
 
     def keep(self, report: Report, journal: Journal, bounds: Bounds, sites: Iterable[Sites]) -> None:
         """Write an entry, where the report can be kept. That it cannot be written is no fault of the run."""
@@ -122,7 +124,7 @@ class Cache:
                 "lists": list(journal.lists.items()),
                 "report": _plain(report),
                 "sites": [
-                    [*each[:-1], _split((path, len(text)) for path, text in each.texts.items())] for each in sites
+                    [each.main, _split((path, len(text)) for path, text in each.texts.items())] for each in sites
                 ],
             }
         except _CannotBeKeptError:
@@ -223,7 +225,7 @@ def _plain(report: Report) -> dict[str, Any]:
     def place(location: Location) -> list[int]:
         file = location.file
         if file not in numbers:
-            if file.path is None or file.outer is not None or file.first_line != 1:
+            if not file.stands_alone:
                 raise _CannotBeKeptError
             numbers[file] = len(numbers)
         return [numbers[file], *location.span]
@@ -330,10 +332,10 @@ def _joined(by_folder: Mapping[str, Mapping[str, _T]]) -> Iterator[tuple[str, _T
 def _read_sites(rows: Iterable[list[Any]], texts: str) -> list[Sites]:
     """The sites of an entry, their texts cut out of what stands after it."""
     found, start = [], 0
-    for main, base, lengths in rows:
+    for main, lengths in rows:
         ours = {}
         for path, length in _joined(lengths):
             ours[path] = texts[start : start + length]
             start += length
-        found.append(Sites(main, base, ours))
+        found.append(Sites(main, ours))
     return found

@@ -58,7 +58,6 @@ class Sites(NamedTuple):
     """A whole configuration by its main file, and the texts of its sites by real path, in nginx's order."""
 
     main: str
-    base: str
     texts: Mapping[str, str]
 
 
@@ -70,13 +69,13 @@ def sites_of(subjects: Iterable[Subject]) -> list[Sites]:
     found = []
     for subject in subjects:
         configuration, tree = subject.configuration, subject.configuration.tree
-        main = tree.roots[0].path
-        whole = configuration.kind == "full" and not tree.roots[0].outer and len(subject.asked) == len(tree.files)
+        main = tree.roots[0]
+        whole = configuration.kind == "full" and main.stands_alone and len(subject.asked) == len(tree.files)
         guessed = subject.variants or configuration.files is None or configuration.files.guesses
-        if main and configuration.base and whole and not guessed:
+        if main.path and whole and not guessed:
             texts = {file.path: file.text for file in tree.files if file.path and _is_site(file)}
-            if len(tree.files) - len(texts) <= MOST + len(texts) // MOST_OF:
-                found.append(Sites(main, configuration.base, texts))
+            if texts and len(tree.files) - len(texts) <= MOST + len(texts) // MOST_OF:
+                found.append(Sites(main.path, texts))
     return found
 
 
@@ -259,11 +258,8 @@ def _part(sites: Sites, files: Files, texts: Mapping[str, str], kept: frozenset[
     def passes_over(place: str) -> bool:
         return place in left_out or (place not in kept and os.path.realpath(place) in left_out)
 
-    reader = Reader(files, instead=texts, passes_over=passes_over)
-    main = reader.load(sites.main)
-    assert isinstance(main, SourceFile)
-    tree = reader.tree([main], sites.base)
-    return LoadedTree(tree, "full", "main", sites.base, set(tree.files))
+    tree = Reader(files, instead=texts, passes_over=passes_over).read(sites.main)
+    return LoadedTree(tree, "full", "main", os.path.dirname(sites.main), set(tree.files))
 
 
 def _still_holding(kept: Report, paths: Set[str], before: Report, after: Report) -> Report | None:

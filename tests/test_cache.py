@@ -187,7 +187,7 @@ def test_texts_beyond_the_limit_are_not_kept(tree: Path, tmp_path: Path) -> None
 
     def kept(size: int) -> list[Sites]:
         cache = Cache(str(size), tmp_path / "reports")
-        sites = Sites(str(tree / "nginx.conf"), str(tree), {str(tree / "sites/00.conf"): "#" * size})
+        sites = Sites(str(tree / "nginx.conf"), {str(tree / "sites/00.conf"): "#" * size})
         cache.keep(Report((), {}, files=100), Journal(0), Bounds(NOW), [sites])
         return json.loads(cache.path.read_text().splitlines()[0])["sites"]
 

@@ -264,3 +264,14 @@ def test_a_text_with_a_key_in_it_is_not_kept(tree: Path) -> None:
     write(tree, [SITE.format(name="www.example.com"), inline])
     (sites,) = sites_of(api.read(["."], Settings()).subjects)
     assert [*sites.texts] == [str(tree / "sites/00.conf")]
+
+
+def test_a_configuration_inside_another_file_has_no_sites(tree: Path) -> None:
+    """Its sites stand in files, but what includes them does not: it cannot be read again by its path."""
+    write(tree, [SITE.format(name=name) for name in NAMED])
+    indented = "".join(f"    {line}\n" for line in (tree / "nginx.conf").read_text().splitlines())
+    (tree / "deploy.yaml").write_text(f"kind: ConfigMap\ndata:\n  nginx.conf: |\n{indented}")
+    (tree / "nginx.conf").unlink()
+    subjects = api.read(["."], Settings()).subjects
+    assert any(subject.configuration.kind == "full" and len(subject.configuration.servers) > 1 for subject in subjects)
+    assert not sites_of(subjects)

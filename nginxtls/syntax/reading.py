@@ -25,13 +25,7 @@ MAX_INCLUDE_DEPTH = 64
 
 def read_tree(main_path: str | os.PathLike[str], files: Files) -> Tree:
     """Read a main file and all its includes; relative ones start from the main file's folder, as in nginx."""
-    reader = Reader(files)
-    file = reader.load(os.path.abspath(main_path))
-    if isinstance(file, Unreachable):
-        empty = SourceFile(display_name(os.path.abspath(main_path)), "", os.path.abspath(main_path))
-        empty.problems.append(Problem(f"cannot be read: {file.reason}"))
-        return Tree([empty], [empty])
-    return reader.tree([file], os.path.dirname(os.path.abspath(main_path)))
+    return Reader(files).read(os.path.abspath(main_path))
 
 
 class Reader:
@@ -57,6 +51,15 @@ class Reader:
         self.brought: dict[tuple[str, str], tuple[tuple[SourceFile, ...] | None, str]] = {}
         """By the pattern of an include and the folder that it starts from."""
         self.known: dict[str, Plain] = {}
+
+    def read(self, main_path: str) -> Tree:
+        """The tree of a main file, by its absolute path."""
+        file = self.load(main_path)
+        if isinstance(file, Unreachable):
+            empty = SourceFile(display_name(main_path), "", main_path)
+            empty.problems.append(Problem(f"cannot be read: {file.reason}"))
+            return Tree([empty], [empty])
+        return self.tree([file], os.path.dirname(main_path))
 
     def load(self, path: str, nginx_path: str | None = None) -> SourceFile | Unreachable:
         """The file of a path of this machine, parsed."""

@@ -115,6 +115,11 @@ class SourceFile:
             Comment(start, end, self.text[start:end].rstrip("\r")) for start, end in zip(places, places, strict=True)
         ]
 
+    @property
+    def stands_alone(self) -> bool:
+        """It is the whole of a file of this machine, so that it can be read again by its path."""
+        return self.path is not None and self.outer is None and self.first_line == 1
+
     def add_comment(self, start: int, end: int) -> None:
         """Note that a comment stands between two offsets."""
         self._comments.append(start)
