@@ -79,6 +79,8 @@ class Configuration:
         self.shared_suites: dict[object, dict[str, tuple[Suite, ...]]] = {}
         self.shared_refusals: dict[object, tuple[Refusal, ...]] = {}
         """What servers with the same TLS lines and certificates have in common (``VirtualServer.tls_lines``)."""
+        self.shared_differences: dict[tuple[VirtualServer, ...], bool] = {}
+        """Whether servers that are on a socket together have no name in common."""
         self.shared_slots: dict[tuple[ServedBundle, ...], Slots] = {}
         self.shared_mentions: dict[object, frozenset[str]] = {}
         self._names_in: dict[SourceFile, frozenset[str]] = {}

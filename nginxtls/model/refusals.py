@@ -408,11 +408,13 @@ def _captures(name: ServerName) -> bool:
 _TABLES = {"empty": "exact"}
 
 
-@lru_cache(maxsize=4)
-def _differ(servers: tuple[VirtualServer, ...]) -> bool:
+def _differ(servers: tuple[VirtualServer, ...], shared: dict[tuple[VirtualServer, ...], bool]) -> bool:
     """At a glance, once for the sockets of IPv4 and IPv6: all names of the servers are exact, and no two the same."""
-    names = [name for server in servers for name in server.names]
-    return all(name.kind in ("exact", "empty") for name in names) and len({name.key for name in names}) == len(names)
+    if servers not in shared:
+        names = [name for server in servers for name in server.names]
+        exact = all(name.kind in ("exact", "empty") for name in names)
+        shared[servers] = exact and len({name.key for name in names}) == len(names)
+    return shared[servers]
 
 
 def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
@@ -422,7 +424,7 @@ def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
     """
     if len(socket.servers) < 2 and not any(map(_captures, socket.default.names)):
         return
-    if _differ(tuple(socket.servers)):
+    if _differ(tuple(socket.servers), socket.default.configuration.shared_differences):
         return
     owners: set[tuple[str, str]] = set()
     for server in socket.servers:

@@ -140,7 +140,6 @@ class Socket:
         self.known = True
         """No template text stands in its listen lines."""
         self._joined: set[tuple[str, ...]] = set()
-        self._names: NameTable | None = None
 
     @property
     def quic(self) -> bool:
@@ -156,11 +155,9 @@ class Socket:
         """By ``ssl`` or ``quic`` on a line, or by the default server's ``ssl on`` (measured on 1.22.1) or starttls."""
         return self.tls or self.default.ssl_on or self.default.starttls
 
-    @property
+    @once
     def names(self) -> NameTable:
-        if self._names is None:
-            self._names = NameTable(self.servers)
-        return self._names
+        return NameTable(self.servers)
 
     @property
     def label(self) -> str:

@@ -8,12 +8,8 @@ a word.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from nginxtls.lazy import NamedTuple, pattern
-
-if TYPE_CHECKING:
-    pass
 
 TOKEN = pattern(
     r"""[ \t\r\n]*(?:
