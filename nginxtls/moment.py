@@ -4,7 +4,10 @@ a later run comes to the same conclusions."""
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FIRST, _LAST = (each.replace(tzinfo=timezone.utc) for each in (datetime.min, datetime.max))
 _DAY, _LEAST = timedelta(days=1), timedelta(microseconds=1)
@@ -32,6 +35,16 @@ class Bounds:
     def note_exact(self) -> None:
         """The very moment was looked at: who knows what follows from it."""
         self.since, self.until = max(self.since, self.now), min(self.until, self.now + _LEAST)
+
+
+def _noting(compare: Callable[[Any, Any], bool]) -> Any:
+    """A comparison of which it is noted what with."""
+
+    def compare_noting(self: Moment | Distance, other: Any) -> bool:
+        self._note(other)
+        return compare(self, other)
+
+    return compare_noting
 
 
 class Moment(datetime):
@@ -66,26 +79,11 @@ class Moment(datetime):
             except OverflowError:
                 pass  # the end of all days, which no run will see
 
-    def __lt__(self, other: datetime) -> bool:  # type: ignore[override]
-        self._note(other)
-        return super().__lt__(other)
-
-    def __le__(self, other: datetime) -> bool:  # type: ignore[override]
-        self._note(other)
-        return super().__le__(other)
-
-    def __gt__(self, other: datetime) -> bool:  # type: ignore[override]
-        self._note(other)
-        return super().__gt__(other)
-
-    def __ge__(self, other: datetime) -> bool:  # type: ignore[override]
-        self._note(other)
-        return super().__ge__(other)
-
-    def __eq__(self, other: object) -> bool:
-        self._note(other)
-        return super().__eq__(other)
-
+    __lt__ = _noting(datetime.__lt__)
+    __le__ = _noting(datetime.__le__)
+    __gt__ = _noting(datetime.__gt__)
+    __ge__ = _noting(datetime.__ge__)
+    __eq__ = _noting(datetime.__eq__)
     __hash__ = datetime.__hash__
 
     def __add__(self, span: timedelta) -> Moment:
@@ -155,26 +153,11 @@ class Distance(timedelta):
         if isinstance(span, timedelta):
             self.moment._note(self.other + span * self.sign)
 
-    def __lt__(self, span: timedelta) -> bool:
-        self._note(span)
-        return super().__lt__(span)
-
-    def __le__(self, span: timedelta) -> bool:
-        self._note(span)
-        return super().__le__(span)
-
-    def __gt__(self, span: timedelta) -> bool:
-        self._note(span)
-        return super().__gt__(span)
-
-    def __ge__(self, span: timedelta) -> bool:
-        self._note(span)
-        return super().__ge__(span)
-
-    def __eq__(self, span: object) -> bool:
-        self._note(span)
-        return super().__eq__(span)
-
+    __lt__ = _noting(timedelta.__lt__)
+    __le__ = _noting(timedelta.__le__)
+    __gt__ = _noting(timedelta.__gt__)
+    __ge__ = _noting(timedelta.__ge__)
+    __eq__ = _noting(timedelta.__eq__)
     __hash__ = timedelta.__hash__
 
     @property
