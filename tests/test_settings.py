@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from nginxtls.errors import Trouble
-from nginxtls.settings import Settings, find_settings, read_settings, schema
+from nginxtls.settings import KEYS, Settings, find_settings, read_settings, schema
 
 FULL = """\
 select: [protocols, "missing-*"]
@@ -148,3 +148,7 @@ def test_the_schema_accepts_what_is_accepted_and_refuses_the_rest() -> None:
     validator.validate(json.loads(json.dumps(yaml.load(FULL, yaml.BaseLoader) | {"pedantic": True, "expiry-days": 21})))
     for wrong in ({"sleect": []}, {"pedantic": "x"}, {"severity": {"a": "b"}}):
         assert not validator.is_valid(wrong)
+
+
+def test_every_setting_has_a_key() -> None:
+    assert {key.replace("-", "_") for key in KEYS} == set(Settings._fields) - {"file"}
