@@ -25,6 +25,8 @@ def tempered(finding: Finding) -> Finding:
     places = (finding.location, *(label.location for label in finding.labels))
     if any(place.file.defaults and _rests_on_default(place) for place in places):
         finding = finding.but(confidence=Confidence.LIKELY, notes=(*finding.notes, DEFAULT))
+    if finding.fix is not None and any(map(_has_secret, finding.fix.edits)):
+        finding = finding.but(fix=None)
     if finding.fix is not None and any(edit.location.file.engines for edit in finding.fix.edits):
         finding = finding.but(fix=_of_template(finding.fix))
     return finding
@@ -71,6 +73,15 @@ def _of_template(fix: Fix) -> Fix | None:
 def _is_masked(edit: Edit) -> bool:
     start, end = _offsets(edit.location)
     return edit.location.file.masked[start:end] != edit.location.file.text[start:end]
+
+
+def _has_secret(edit: Edit) -> bool:
+    """Whether the edit would replace key material, which a rule does not see."""
+    file = edit.location.file
+    if file.raw is file.text:
+        return False
+    start, end = _offsets(edit.location)
+    return file.raw[start:end] != file.text[start:end]
 
 
 def _offsets(place: Location) -> tuple[int, int]:

@@ -18,7 +18,7 @@ __all__ = ["Fixes", "apply", "diff", "plan", "write"]
 
 @dataclass(frozen=True, slots=True)
 class Fixes:
-    """What came of the fixes: the new text of each file that changes, who is mended, who is not and why."""
+    """What came of the fixes: the new text (with keys) of each file that changes, who is mended, who is not and why."""
 
     texts: Mapping[SourceFile, str]
     mended: tuple[Finding, ...]
@@ -51,16 +51,18 @@ def plan(findings: Iterable[Finding], *, unsafe: bool) -> Fixes:
         else:
             mended.append(finding)
     texts = {edits.file: edits.text() for edits in files.values() if edits.places}
-    return Fixes({f: text for f, text in texts.items() if text != f.text}, tuple(mended), tuple(left))
+    return Fixes({f: text for f, text in texts.items() if text != f.raw}, tuple(mended), tuple(left))
 
 
 def diff(texts: Mapping[SourceFile, str]) -> str:
-    """A unified diff of the files, as ``patch -p1`` and ``git apply`` take it."""
+    """A unified diff of the files, as ``patch -p1`` and ``git apply`` take it; key material in it is hidden."""
     from difflib import unified_diff
+
+    from nginxtls.syntax.secrets import hide
 
     lines: list[str] = []
     for file, text in sorted(texts.items(), key=lambda item: item[0].name):
-        old, new = (_lines(version) for version in (file.text, text))
+        old, new = (_lines(version) for version in (file.text, hide(text)))
         changes = unified_diff(old, new, _header("a", file.name), _header("b", file.name))
         lines += [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in changes]
     return "".join(lines)
@@ -77,7 +79,7 @@ def write(file: SourceFile, text: str) -> None:
     path = os.path.realpath(file.path)
     with open(path, "rb") as stream:
         content = stream.read()
-    encoding = next((name for name in ("utf-8", "latin-1") if file.text.encode(name, "replace") == content), None)
+    encoding = next((name for name in ("utf-8", "latin-1") if file.raw.encode(name, "replace") == content), None)
     if encoding is None:
         raise OSError(f"{file.name} has changed since it was read")
     mended = text.encode(encoding)
@@ -120,7 +122,7 @@ class _Edits:
             self.places.insert(index, (start, end, text))
 
     def text(self) -> str:
-        old, parts, at = self.file.text, [], 0
+        old, parts, at = self.file.raw, [], 0
         for start, end, replacement in self.places:
             parts += [old[at:start], replacement]
             at = end
@@ -156,6 +158,9 @@ def _out_of_reach(edit: Edit) -> str:
         return "it stands in a dump"
     if file.first_line != 1:
         return "it stands inside another file"
+    start, end = _offsets(edit.location)
+    if file.raw[start:end] != file.text[start:end]:
+        return "it would change key material"
     return ""
 
 

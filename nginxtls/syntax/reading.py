@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.files import MAGIC, Files, Unreachable, display_name
 from nginxtls.syntax.parser import Plain, parse_file
+from nginxtls.syntax.secrets import hide_in
 from nginxtls.syntax.templates import mask
 from nginxtls.syntax.tree import Directive, Problem, SourceFile, Tree
 from nginxtls.syntax.words import UNKNOWN
@@ -185,7 +186,7 @@ def source(
     file = SourceFile(name, text, path)
     file.first_line = first_line
     if visible is not None:
-        file.masked = visible
+        file.masked = hide_in(text, file.text, visible)
     parse_file(file, mask(file), known)
     return file
 

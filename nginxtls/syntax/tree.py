@@ -7,6 +7,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from nginxtls.lazy import NamedTuple, pattern
+from nginxtls.syntax.secrets import hide
 from nginxtls.syntax.tokens import read_statement
 from nginxtls.syntax.words import UNKNOWN, word_places
 
@@ -58,7 +59,8 @@ class Condition(NamedTuple):
 class SourceFile:
     """A file's text and what stands in it. ``name`` is how people are told of it; ``path`` is its real path, if any.
 
-    ``text`` is what was read, BOM and CR included, so that offsets are those of the file (in characters).
+    ``raw`` is what was read, BOM and CR included. ``text`` has the same length and its key material hidden (see
+    ``syntax/secrets.py``); only what writes files uses ``raw``. Offsets are those of both, in characters.
 
     A template's text is parsed as ``masked``, of the same length: of an expression nothing is left, each tag and each
     template comment is blank. ``defaults`` has what the template itself gives for an expression, as in
@@ -81,13 +83,14 @@ class SourceFile:
         "outer",
         "path",
         "problems",
+        "raw",
         "text",
     )
 
     def __init__(self, name: str, text: str, path: str | None = None, nginx_path: str | None = None) -> None:
         self.name = name
-        self.text = text
-        self.masked = text
+        self.raw = text
+        self.text = self.masked = hide(text)
         self.path = path
         self.nginx_path = nginx_path
         """The path under which nginx would know the file, where that differs from ``path`` (dumps, mapped roots)."""

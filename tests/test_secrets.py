@@ -1,0 +1,192 @@
+"""Private keys, PINs and passwords of tokens are in no report, in whatever way a configuration gives them."""
+
+from __future__ import annotations
+
+import base64
+import re
+import string
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from nginxtls.cli import app
+from nginxtls.fix import diff, plan
+from nginxtls.syntax import parse_text
+from nginxtls.syntax.secrets import hide
+
+FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "checkstyle", "markdown", "html")
+CERTIFICATE = (Path(__file__).parents[1] / "fixtures/certificates/good.pem").read_text()
+HEADS = {"PRIVATE KEY": "308187020100", "RSA PRIVATE KEY": "308204a4020100", "EC PRIVATE KEY": "307702010104"}
+
+
+@st.composite
+def keys(draw: st.DrawFn) -> tuple[str, str]:
+    """A key as PEM, and its base64."""
+    label = draw(st.sampled_from([*HEADS, "ENCRYPTED PRIVATE KEY"]))
+    body = bytes.fromhex(HEADS.get(label, "3081f6305f06092a")) + draw(st.binary(min_size=60, max_size=300))
+    text = base64.b64encode(body).decode()
+    width = draw(st.sampled_from([64, 64, 76, 40, 16]))
+    lines = [text[at : at + width] for at in range(0, len(text), width)]
+    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]), text
+
+
+def inline(pem: str) -> str:
+    return pem.replace("\n", "\\n")
+
+
+WAYS: dict[str, Callable[[str], str]] = {
+    "escaped": lambda pem: f'ssl_certificate_key "data:{inline(pem)}";',
+    "lines": lambda pem: f"ssl_certificate_key 'data:{pem}';",
+    "proxy": lambda pem: f'proxy_ssl_certificate_key "data:{inline(pem)}";',
+    "with the certificate": lambda pem: f'ssl_certificate "data:{CERTIFICATE}{pem}"; ssl_certificate_key "data:{pem}";',
+    "certificate after": lambda pem: f'ssl_certificate_key "data:{inline(pem + CERTIFICATE)}";',
+    "variable": lambda pem: f'set $key "{inline(pem)}"; ssl_certificate_key "data:$key";',
+    "body in a variable": lambda pem: (
+        f'set $key "{inline(pem[pem.index(chr(10)) : pem.rindex("-----END")])}";'
+        ' ssl_certificate_key "data:-----BEGIN PRIVATE KEY-----\\n${key}\\n-----END PRIVATE KEY-----";'
+    ),
+    "lines in variables": lambda pem: (
+        "".join(f'set $k{n} "{line}"; ' for n, line in enumerate(pem.split("\n")))
+        + f'ssl_certificate_key "data:{"".join(f"${{k{n}}}" + chr(92) + "n" for n in range(pem.count(chr(10)) + 1))}";'
+    ),
+    "comment": lambda pem: "".join(f"# {line}\n" for line in pem.split("\n")),
+    "suppression": lambda pem: f"ssl_ciphers RC4; # nginxtls: ignore[{''.join(pem.split(chr(10)))}]\n",
+    "junk": lambda pem: pem,
+    "open": lambda pem: pem[: pem.index("-----END")],
+    "unclosed": lambda pem: f'ssl_certificate_key "data:{inline(pem)}',
+    "misspelt": lambda pem: (
+        f'ssl_certificat_key "{inline(pem)}"; ssl_ciphers "{inline(pem)}"; include "{inline(pem)}";'
+    ),
+    "template": lambda pem: f"{{% if x %}}ssl_certificate_key 'data:{pem}';{{% endif %}} listen {{{{ port }}}};",
+    "expression": lambda pem: f"ssl_certificate_key {{{{ key | default('data:{inline(pem)}') }}}};",
+    "crlf": lambda pem: f'ssl_certificate_key "data:{pem}";'.replace("\n", "\r\n"),
+}
+
+
+def main(statements: str) -> str:
+    return (
+        "events {}\nhttp {\n  map $host $other { default 1; }\n  server {\n"
+        "    listen 443 ssl; ssl_protocols TLSv1.1 TLSv1.9;\n"
+        f"    {statements} ssl_certificate good.pem; ssl_certifcate_key x;\n  }}\n}}\n"
+    )
+
+
+def outputs(folder: Path, name: str) -> dict[str, str]:
+    """What each command prints."""
+    path = str(folder / name)
+    options = ("--no-config",)
+    commands: dict[str, tuple[str, ...]] = {
+        form: ("check", path, "--no-cache", "--pedantic", "--format", form, *options) for form in FORMATS
+    }
+    commands |= {
+        "inventory": ("inventory", path, *options),
+        "chain": ("chain", path),
+        "handshake": ("handshake", path, "--all", *options),
+        "diff": ("diff", str(folder / "old.conf"), path, *options),
+        "diff json": ("diff", str(folder / "old.conf"), path, "--format", "json", *options),
+    }
+    found = {}
+    for title, command in commands.items():
+        done = CliRunner().invoke(app, list(command))
+        found[title] = done.output + repr(done.exception)
+    return found
+
+
+def leaks(secret: str, text: str) -> list[str]:
+    """Stretches of 16 characters of a secret that a text has, whatever escapes and white space are between them."""
+    solid = re.sub(r"\\+[nrtu]?|&#?\w+;|[\s\"'#|]", "", text)
+    runs = (secret[at : at + 16] for at in range(len(secret) - 15))
+    return [run for run in runs if run in text or run in solid]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=2, deadline=None, derandomize=True)
+@given(key=keys())
+def test_no_command_prints_a_key(way: str, key: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    pem, secret = key
+    folder = tmp_path_factory.mktemp("keys")
+    (folder / "good.pem").write_text(CERTIFICATE)
+    (folder / "old.conf").write_text(main("ssl_ciphers HIGH;"))
+    (folder / "nginx.conf").write_text(main(WAYS[way](pem)))
+    (folder / "all.dump").write_text(f"# configuration file /etc/nginx/nginx.conf:\n{main(WAYS[way](pem))}")
+    for name in ("nginx.conf", "all.dump"):
+        for title, text in outputs(folder, name).items():
+            assert not leaks(secret, text), (title, name)
+
+
+@settings(max_examples=150, deadline=None)
+@given(key=keys(), way=st.sampled_from(sorted(WAYS)))
+def test_the_tree_has_no_key(key: tuple[str, str], way: str) -> None:
+    pem, secret = key
+    text = main(WAYS[way](pem))
+    file = parse_text(text)
+    assert len(file.text) == len(text)
+    assert [m.start() for m in re.finditer(r"[\n;{}\"']", file.text)] == [
+        m.start() for m in re.finditer(r"[\n;{}\"']", text)
+    ]
+    said = [file.text, file.masked, *(problem.message for problem in file.problems)]
+    said += (word for directive in file.walk() for word in (directive.name, *directive.args))
+    assert not leaks(secret, "\x00".join(said))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "engine:pkcs11:pkcs11:token=t;object=k;type=private;pin-value=secret9",
+        "store:pkcs11:token=t;object=k?pin-value=secret9",
+        "store:file:/etc/key.pem?password=secret9",
+    ],
+)
+def test_no_command_prints_a_pin(tmp_path: Path, uri: str) -> None:
+    (tmp_path / "old.conf").write_text(main(""))
+    (tmp_path / "nginx.conf").write_text(main(f'ssl_certificate_key "{uri}";'))
+    for title, text in outputs(tmp_path, "nginx.conf").items():
+        assert "secret9" not in text, title
+
+
+@settings(max_examples=300)
+@given(st.text(string.printable, max_size=200))
+def test_a_text_keeps_its_shape(text: str) -> None:
+    hidden = hide(text)
+    assert len(hidden) == len(text)
+    assert all(h in (t, "*") for h, t in zip(hidden, text, strict=True))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ssl_certificate_key /etc/nginx/Certificates2024/IssuedByTheInternalAuthority/shop.key;",
+        "ssl_certificate certs/Certificates2024/IssuedByTheInternalAuthority/shop.pem;",
+        'ssl_certificate_key "data:$key";',
+        "ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305;",
+        'set $id "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";',
+        "proxy_pass https://backend/login?pin=$arg_pin;",
+        f'ssl_certificate "data:{CERTIFICATE}";',
+    ],
+)
+def test_what_is_public_is_kept(text: str) -> None:
+    assert hide(text) is text or hide(text) == text
+
+
+def test_a_fix_writes_the_key_and_a_diff_does_not() -> None:
+    from nginxtls.finding import Edit, Finding, Fix, Location, Severity
+
+    secret = base64.b64encode(bytes(range(60))).decode()
+    pem = f"-----BEGIN PRIVATE KEY-----\\n{secret}\\n-----END PRIVATE KEY-----\\n"
+    text = f'ssl_protocols TLSv1.1;\nssl_certificate_key "data:{pem}";\n'
+    file = parse_text(text)
+
+    def finding(directive: int, replacement: str) -> Finding:
+        place = Location(file, file.directives[directive].arg_span(0))
+        fix = Fix("set it", (Edit(place, replacement),), safe=True)
+        return Finding("x", Severity.ERROR, "x", place, fix=fix)
+
+    fixes = plan([finding(0, "TLSv1.3"), finding(1, file.directives[1].arg_text(0) + "x")], unsafe=False)
+    assert fixes.texts == {file: text.replace("TLSv1.1", "TLSv1.3")}
+    assert [reason for _, reason in fixes.left] == ["it would change key material"]
+    assert secret not in diff(fixes.texts)
+    assert "+ssl_protocols TLSv1.3;" in diff(fixes.texts)
