@@ -2,9 +2,7 @@
 
     python benchmarks/run.py --sites 10 100 1000 [--gixy-ng CMD] [--gixy-next CMD] [--nginx CMD] [--json FILE] …
 
-A figure is the median of several runs. Before each run of nginxtls the tree has stood still for longer than it takes to
-be kept; *cold* starts with an empty cache folder, *unchanged* and *one file changed* follow with the same one. The tree
-is made so that nginxtls finds nothing: if it does, the run ends. Ratios are to crossplane.parse of the same tree.
+A figure is the median of several runs. The tree is made so that nginxtls finds nothing: if it does, the run ends. Ratios are to crossplane.parse of the same tree.
 """
 
 from __future__ import annotations
@@ -25,8 +23,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import sites
-
 HERE = Path(__file__).parent
 PYTHON = sys.executable
 NGINXTLS = str(Path(sysconfig.get_path("scripts")) / "nginxtls")
@@ -36,14 +32,9 @@ FRAGMENT = (NGINXTLS, "check", "--no-config", "snippets/tls.conf")
 DUMPED = (NGINXTLS, "check", "../dump", "--no-config", "--format", "sarif")
 
 PARSE, IMPORTS = "crossplane.parse", "import typer, crossplane"
-COLD, UNCHANGED, CHANGED, SHARED, NO_CACHE, DUMP = (
-    f"nginxtls, {how}"
-    for how in ("cold", "unchanged", "one file changed", "a file of all changed", "--no-cache", "as a dump")
-)
+CHECKED, DUMP = "nginxtls", "nginxtls, as a dump"
 ONE_FRAGMENT, HANDSHAKES, STAGE = "nginxtls, one fragment", "nginxtls, all handshakes", "stage: "
 
-SETTLED = 1.2
-"""Seconds after which a change is old enough for a report on the tree to be kept."""
 PATIENCE = 60
 """What takes longer, in seconds, is run once."""
 SHORT = 5
@@ -70,20 +61,17 @@ class Bench:
 
     def __init__(self, folder: Path, count: int) -> None:
         self.count, self.certificates = count, max(1, count // 10)
-        self.tree, self.cache, self.prefix = folder / "nginx", folder / "cache", folder / "prefix"
+        self.tree, self.prefix = folder / "nginx", folder / "prefix"
         self.prefix.mkdir(parents=True)
         self.taken: dict[str, list[tuple[float, float]]] = {PARSE: []}
         self.output = folder / "output"
         numbers = ("--sites", str(count), "--certificates", str(self.certificates))
         # In a process of its own: a child's peak memory is told as no less than what its parent has.
         subprocess.run([PYTHON, HERE / "sites.py", self.tree, *numbers, "--dump", folder / "dump"], check=True)
-        self.changed = time.time()
 
     def measure(self, name: str, *command: str, statuses: tuple[int, ...] = (0,)) -> None:
         """Run a command in the tree, with its output in a file, and note the time and peak memory it takes."""
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-        if command[0] == NGINXTLS:
-            environment["XDG_CACHE_HOME"] = str(self.cache)
         with self.output.open("wb") as output:
             start = time.perf_counter()
             process = subprocess.Popen(
@@ -121,17 +109,8 @@ class Bench:
         for name, command in others.items():
             if not any(seconds > PATIENCE for seconds, _ in self.taken.get(name, ())):
                 self.measure(name, *command, statuses=(0, 1) if "ixy" in name else (0,))
-        shutil.rmtree(self.cache, ignore_errors=True)
-        time.sleep(max(0, self.changed + SETTLED - time.time()))
         self.measure(PARSE, *CROSSPLANE)
-        self.measure(COLD, *CHECK)
-        self.measure(UNCHANGED, *CHECK)
-        sites.write_site(self.tree, self.count // 2, self.certificates, release=f"/{time.time_ns()}")
-        self.measure(CHANGED, *CHECK)
-        sites.write_snippet(self.tree, "tls", release=f"{time.time_ns()}")
-        self.measure(SHARED, *CHECK)
-        self.changed = time.time()
-        self.measure(NO_CACHE, *CHECK, "--no-cache")
+        self.measure(CHECKED, *CHECK)
         self.measure(DUMP, *DUMPED)
         self.measure(PARSE, *CROSSPLANE)
         for _ in range(SHORT):
@@ -181,16 +160,14 @@ def print_size(figures: Figures, count: int) -> None:
 
 
 AIMS: tuple[tuple[str, float, Callable[[Figures], float]], ...] = (
-    ("5,000 sites, cold, to crossplane.parse", 0.7, lambda figures: ratio(figures[5000], COLD)),
-    ("the same, the aim beyond", 0.5, lambda figures: ratio(figures[5000], COLD)),
-    ("nothing changed", 0.1, lambda figures: ratio(figures[5000], UNCHANGED)),
-    ("one file changed", 0.15, lambda figures: ratio(figures[5000], CHANGED)),
+    ("5,000 sites, to crossplane.parse", 0.7, lambda figures: ratio(figures[5000], CHECKED)),
+    ("the same, the aim beyond", 0.5, lambda figures: ratio(figures[5000], CHECKED)),
     ("one fragment, to importing typer, crossplane", 1.5, lambda figures: ratio(figures[5000], ONE_FRAGMENT, IMPORTS)),
-    ("growth from 1,000 to 20,000 sites", 1.05, lambda figures: growth(figures, COLD, 1000, 20000)),
+    ("growth from 1,000 to 20,000 sites", 1.05, lambda figures: growth(figures, CHECKED, 1000, 20000)),
     (
         "peak memory at 5,000 sites, to crossplane.parse",
         2,
-        lambda figures: figures[5000][COLD].megabytes / figures[5000][PARSE].megabytes,
+        lambda figures: figures[5000][CHECKED].megabytes / figures[5000][PARSE].megabytes,
     ),
     ("5,000 sites, milliseconds of a handshake", 1, lambda figures: milliseconds(figures, 5000)),
 )

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nginxtls.errors import Trouble, nearest
 from nginxtls.finding import Failure
 from nginxtls.lazy import NamedTuple
 from nginxtls.linter import Subject, lint
-from nginxtls.registry import choose, find_rule, installed_rules, is_ours
+from nginxtls.registry import choose, find_rule, installed_rules
 from nginxtls.settings import Settings, find_settings, is_path, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from nginxtls.cache import Cache, Kept
     from nginxtls.finding import NotChecked, Report
     from nginxtls.model import Configuration, NginxVersion
-    from nginxtls.moment import Moment
     from nginxtls.pki import TrustStore
     from nginxtls.syntax import Files, LoadedTree, SourceFile, Sources
     from nginxtls.tls import OpenSSL, Policy, SystemConfiguration
@@ -180,18 +177,6 @@ def report(
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Report:
     """Read the paths and lint what they hold; ``progress`` is told what is being done."""
-    options = {"root": root, "openssl_conf": openssl_conf, "stdin_text": stdin_text, "only_nginx": only_nginx}
-    return _read_and_lint(paths, settings, at, use_baseline, progress, options)[1]
-
-
-def _read_and_lint(
-    paths: Sequence[str],
-    settings: Settings,
-    at: datetime | None,
-    use_baseline: bool,
-    progress: Callable[[str], None],
-    options: dict[str, Any],
-) -> tuple[Reading, Report]:
     start = time.monotonic()
     moment = at or datetime.now(timezone.utc)
     known = None
@@ -200,7 +185,15 @@ def _read_and_lint(
 
         known = read_baseline(Path(settings.baseline))
     progress("reading")
-    reading = read(paths, settings, at=moment, **options)
+    reading = read(
+        paths,
+        settings,
+        root=root,
+        at=moment,
+        openssl_conf=openssl_conf,
+        stdin_text=stdin_text,
+        only_nginx=only_nginx,
+    )
     folders = [os.path.abspath(path) for path in paths]
     unread = {os.path.abspath(failure.subject) for failure in reading.failures}
 
@@ -212,7 +205,7 @@ def _read_and_lint(
 
     progress(f"linting {len(reading.taken)} files")
     found = lint(reading.subjects, installed_rules(), settings, known, covers)
-    return reading, found._replace(
+    return found._replace(
         failures=(*reading.failures, *found.failures),
         not_checked=(*reading.skipped, *found.not_checked),
         hints=reading.hints,
@@ -220,69 +213,6 @@ def _read_and_lint(
         at=moment,
         root=str(repository_of(Path.cwd()) or Path.cwd()),
     )
-
-
-def kept_report(
-    paths: Sequence[str],
-    settings: Settings,
-    progress: Callable[[str], None],
-    *,
-    use_baseline: bool = True,
-    **options: Any,
-) -> Report:
-    """``report`` at the present moment, from the cache if what it rests on has not changed, or makes no difference."""
-    from nginxtls import __version__
-    from nginxtls.cache import Cache
-    from nginxtls.journal import Journal
-    from nginxtls.moment import Moment
-    from nginxtls.neighbourhood import sites_of
-
-    start, clock = time.monotonic(), time.time_ns()
-    key = repr((__version__, sys.version, os.getcwd(), os.geteuid(), list(paths), settings, use_baseline, options))
-    cache, now = Cache(key), Moment.now_watched()
-    kept = cache.find(now.bounds.now)
-    found = kept and (_after_change(cache, kept, clock, paths, settings, now, options) if kept.changed else kept.report)
-    if found is None:
-        with Journal(clock) as journal:
-            reading, found = _read_and_lint(paths, settings, now, use_baseline, progress, options)
-        # Who knows how far other people's rules look; a baseline wants to be compared with everything.
-        bounded = all(is_ours(rule) for rule in found.rules.values()) and not (settings.baseline and use_baseline)
-        cache.keep(found, journal, now.bounds, sites_of(reading.subjects) if bounded else ())
-    root = str(repository_of(Path.cwd()) or Path.cwd())
-    return found._replace(seconds=time.monotonic() - start, at=now.bounds.now, root=root)
-
-
-def _after_change(
-    cache: Cache,
-    kept: Kept,
-    clock: int,
-    paths: Sequence[str],
-    settings: Settings,
-    now: Moment,
-    options: Mapping[str, Any],
-) -> Report | None:
-    """The kept report, if what changed since makes no difference to it."""
-    from nginxtls.journal import Journal
-    from nginxtls.neighbourhood import after_change
-
-    around = kept.around()
-    if around is None:
-        return None
-    with Journal(clock) as journal:
-        files = _files(paths, settings, options["root"])
-        subject = _subjects(paths, settings, now, options["openssl_conf"], options["only_nginx"])
-        found = after_change(
-            kept.report,
-            kept.changed,
-            around,
-            files,
-            lambda part: lint([subject(part, files)], installed_rules(), settings),
-        )
-    if found is None:
-        return None
-    report, sites = found
-    cache.renew(kept, report, sites, journal, now.bounds)
-    return report
 
 
 def lint_reading(reading: Reading, settings: Settings) -> Report:

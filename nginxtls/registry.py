@@ -77,11 +77,6 @@ def _all_points() -> Iterable[EntryPoint]:
     return entry_points(group=GROUP)
 
 
-def is_ours(rule: Rule) -> bool:
-    """A rule of this package, not of another that is installed beside it."""
-    return type(rule).__module__.startswith(f"{GROUP}.")
-
-
 def rules_of(points: Iterable[EntryPoint | Point]) -> dict[str, Rule]:
     """The rules that the modules named by these entry points define, by name."""
     rules: dict[str, Rule] = {}

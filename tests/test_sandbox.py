@@ -13,8 +13,7 @@ WATCHED = """
 import os, sys
 import nginxtls
 package = os.path.dirname(os.path.dirname(nginxtls.__file__))
-cache = os.environ["XDG_CACHE_HOME"]
-ours = tuple(os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, package, cache, sys.argv[1]))
+ours = tuple(os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, package, sys.argv[1]))
 
 def watch(event, arguments):
     if event in ("open", "os.listdir", "os.scandir") and arguments and isinstance(arguments[0], (str, bytes)):
@@ -64,7 +63,6 @@ http {
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository that tries to get out, beside a folder with what it is after."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     outside, tree = tmp_path / "outside", tmp_path / "tree"
     (tree / "conf.d").mkdir(parents=True)
     (tree / ".git").mkdir()

@@ -1,10 +1,9 @@
 """``nginxtls check``: lint configurations and tell what was found."""
 
-import os
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
@@ -35,7 +34,6 @@ class Color(str, Enum):
     never = "never"
 
 
-FINDINGS_ONLY = frozenset({"text", "concise", "sarif", "github", "gitlab", "junit", "checkstyle", "markdown"})
 """The formats that look at nothing but findings and counts, so that a report that was kept is enough."""
 
 Words = Optional[list[str]]  # noqa: UP045 - typer reads it while running, on Python 3.10, too
@@ -86,10 +84,9 @@ def check(
     write_baseline: Annotated[
         bool, typer.Option("--write-baseline", help="Write all findings into the baseline.")
     ] = False,
-    cache: Annotated[
-        bool,
-        typer.Option("--cache/--no-cache", help="Keep reports on folders for when nothing has changed."),
-    ] = True,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", hidden=True, help="Accepted for old scripts: nothing is cached.")
+    ] = False,
     # how it is told
     form: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="How to tell it on standard output.")
@@ -144,18 +141,17 @@ def check(
     if write_baseline and not settings.baseline:
         raise Trouble("--write-baseline", "needs the name of the file", "give it with --baseline FILE")
     progress = _progress if sys.stderr.isatty() and not quiet else _silence
-    what: dict[str, Any] = {
-        "root": root or None,
-        "openssl_conf": openssl_conf or None,
-        "use_baseline": not write_baseline,
-        "only_nginx": only_nginx,
-    }
-    told = {name for name, _ in files}
-    fresh = not cache or text is not None or moment is not None or settings.nginx_version == "auto"
-    if not fresh and told <= FINDINGS_ONLY and any(map(os.path.isdir, asked)):
-        report = api.kept_report(asked, settings, progress, **what)
-    else:
-        report = api.report(asked, settings, at=moment, stdin_text=text, progress=progress, **what)
+    report = api.report(
+        asked,
+        settings,
+        root=root or None,
+        at=moment,
+        openssl_conf=openssl_conf or None,
+        stdin_text=text,
+        use_baseline=not write_baseline,
+        only_nginx=only_nginx,
+        progress=progress,
+    )
     progress("")
     if write_baseline:
         _write_baseline(report, settings)
