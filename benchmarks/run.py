@@ -2,7 +2,8 @@
 
     python benchmarks/run.py --sites 10 100 1000 [--gixy-ng CMD] [--gixy-next CMD] [--nginx CMD] [--json FILE] …
 
-A figure is the median of several runs. The tree is made so that nginxtls finds nothing: if it does, the run ends. Ratios are to crossplane.parse of the same tree.
+A figure is the median of several runs. The tree is made so that nginxtls finds nothing: if it does, the run ends.
+Ratios are to crossplane.parse of the same tree.
 """
 
 from __future__ import annotations

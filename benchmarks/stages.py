@@ -27,13 +27,13 @@ def main() -> None:
     os.chdir(sys.argv[1])
     gc.disable()  # as the command does
     with stage("import"):
-        from nginxtls.linter import Subject, lint
-        from nginxtls.model import Configuration
+        from nginxtls.linting.registry import installed_rules
+        from nginxtls.linting.run import Subject, lint
+        from nginxtls.linting.settings import Settings
+        from nginxtls.model import Configuration, Facts, Store
         from nginxtls.pki import TrustStore
-        from nginxtls.registry import installed_rules
         from nginxtls.report import renderer
         from nginxtls.report.options import Options
-        from nginxtls.settings import Settings
         from nginxtls.syntax import discover
         from nginxtls.syntax.decoding import decode
         from nginxtls.syntax.files import Files
@@ -61,7 +61,7 @@ def main() -> None:
     assert len(loaded.tree.files) == read
     with stage("model"):
         trust = TrustStore.mozilla() | TrustStore.named("certificates/root.pem")
-        configuration = Configuration(loaded.tree, files=files, base=os.getcwd(), trust=trust)
+        configuration = Configuration(loaded.tree, Facts(trust=trust), Store(files, os.getcwd()))
         assert configuration.endpoints
     with stage("certificates"):
         assert all(bundle.leaf for bundle in configuration.bundles)

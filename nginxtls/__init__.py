@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nginxtls.api import check, load
-    from nginxtls.errors import Trouble
+    from nginxtls.base.errors import UsageError
 
-__all__ = ["Trouble", "__version__", "check", "load"]
+__all__ = ["UsageError", "__version__", "check", "load"]
 
 __version__ = "0.1.0"
 
@@ -20,9 +20,9 @@ def __getattr__(name: str) -> Any:
             from nginxtls import api
 
             return getattr(api, name)
-        case "Trouble":
-            from nginxtls.errors import Trouble
+        case "UsageError":
+            from nginxtls.base.errors import UsageError
 
-            return Trouble
+            return UsageError
         case _:
             raise AttributeError(f"module 'nginxtls' has no attribute {name!r}")

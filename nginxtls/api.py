@@ -8,20 +8,21 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nginxtls.errors import Trouble, nearest
-from nginxtls.finding import Failure
-from nginxtls.lazy import NamedTuple
-from nginxtls.linter import Subject, lint
-from nginxtls.registry import choose, find_rule, installed_rules
-from nginxtls.settings import Settings, find_settings, is_path, read_settings
+from nginxtls.base.errors import UsageError, nearest
+from nginxtls.base.lazy import NamedTuple
+from nginxtls.linting.registry import choose, find_rule, installed_rules
+from nginxtls.linting.run import Subject, lint
+from nginxtls.linting.settings import Settings, find_settings, is_path, read_settings
+from nginxtls.syntax.places import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from nginxtls.finding import NotChecked, Report
+    from nginxtls.linting.report import Report
     from nginxtls.model import Configuration, NginxVersion
     from nginxtls.pki import TrustStore
     from nginxtls.syntax import Files, LoadedTree, SourceFile, Sources
+    from nginxtls.syntax.places import NotChecked
     from nginxtls.tls import OpenSSL, Policy, SystemConfiguration
 
 
@@ -73,11 +74,11 @@ def check(
         The report: ``report.findings``, ``.errors``, ``.warnings``, ``.not_checked``, ``.failures`` …
 
     Raises:
-        nginxtls.Trouble: an option or the settings cannot be used.
+        nginxtls.UsageError: an option or the settings cannot be used.
     """
     names = [os.fspath(path) for path in paths]
     select = tuple(select)
-    chosen = (settings_for(names) if settings is None else settings).but(
+    chosen = (settings_for(names) if settings is None else settings).replace(
         select=select or None,
         pedantic=pedantic,
         nginx_version=nginx_version,
@@ -107,7 +108,7 @@ def load(
     The arguments are those of ``check``. Of several configurations in a folder it is the first.
 
     Raises:
-        nginxtls.Trouble: there is none, or an argument cannot be used.
+        nginxtls.UsageError: there is none, or an argument cannot be used.
     """
     settings = Settings(
         nginx_version=nginx_version,
@@ -120,7 +121,7 @@ def load(
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
         reason = failure.reason if failure else "there is no nginx configuration"
-        raise Trouble(name, reason, failure.help if failure else "")
+        raise UsageError(name, reason, failure.help if failure else "")
     return reading.subjects[0].configuration
 
 
@@ -138,7 +139,7 @@ def settings_for(paths: Sequence[str]) -> Settings:
     """The settings file that belongs to the paths (see ``find_settings``), or the defaults.
 
     Raises:
-        Trouble: it cannot be used.
+        UsageError: it cannot be used.
     """
     places = [os.path.abspath(path) for path in paths if path != "-"] or [os.getcwd()]
     file = find_settings(Path(os.path.commonpath(places)))
@@ -149,7 +150,7 @@ def settings_of(file: Path, *, trusted: bool = False) -> Settings:
     """The settings in a file, if the rules and the policy that they name exist.
 
     Raises:
-        Trouble: it cannot be used.
+        UsageError: it cannot be used.
     """
     settings = read_settings(file, trusted=trusted)
     try:
@@ -159,8 +160,8 @@ def settings_of(file: Path, *, trusted: bool = False) -> Settings:
         for name, _ in settings.severity:
             find_rule(installed_rules(), name)
         _policy(settings.policy)
-    except Trouble as trouble:
-        raise Trouble(f"{file}: {trouble.subject.removeprefix('--')}", trouble.reason, trouble.help) from trouble
+    except UsageError as trouble:
+        raise UsageError(f"{file}: {trouble.subject.removeprefix('--')}", trouble.reason, trouble.help) from trouble
     return settings
 
 
@@ -181,7 +182,7 @@ def report(
     moment = at or datetime.now(timezone.utc)
     known = None
     if settings.baseline and use_baseline:
-        from nginxtls.baseline import read_baseline
+        from nginxtls.linting.baseline import read_baseline
 
         known = read_baseline(Path(settings.baseline))
     progress("reading")
@@ -233,7 +234,7 @@ def read(
     """Find and read the configurations at the paths; with ``only_nginx`` what is none is no failure.
 
     Raises:
-        Trouble: a version, a trust file or a folder that was named cannot be used.
+        UsageError: a version, a trust file or a folder that was named cannot be used.
     """
     from nginxtls.syntax import discover
 
@@ -256,9 +257,9 @@ def _subjects(
     """What makes a tree one to lint, as the settings and options have it.
 
     Raises:
-        Trouble: a version, a trust file or a policy cannot be used.
+        UsageError: a version, a trust file or a policy cannot be used.
     """
-    from nginxtls.model import Configuration, variants
+    from nginxtls.model import Configuration, Facts, Store, variants
 
     wanted, library = settings.nginx_version, settings.openssl_version
     if wanted == "auto":
@@ -268,21 +269,19 @@ def _subjects(
     trust, system, policy = _trust(settings.trust), _system(openssl_conf), _policy(settings.policy)
 
     def subject(loaded: LoadedTree, files: Files) -> Subject:
+        facts = Facts(
+            completeness=loaded.kind,
+            nginx=nginx,
+            openssl=openssl,
+            at=at,
+            trust=trust,
+            system=system,
+            policy=policy,
+            expiry_days=settings.expiry_days,
+        )
+        door = files.elsewhere() if loaded.from_dump else files
         first, *others = (
-            Configuration(
-                tree,
-                files=files.elsewhere() if loaded.from_dump else files,
-                kind=loaded.kind,
-                context=loaded.context,
-                base=loaded.base,
-                nginx=nginx,
-                openssl=openssl,
-                at=at,
-                trust=trust,
-                system=system,
-                policy=policy,
-                expiry_days=settings.expiry_days,
-            )
+            Configuration(tree, facts, Store(door, loaded.base), context=loaded.context)
             for tree in variants(loaded.tree)
         )
         return Subject(first, loaded.asked if only_nginx else _asked(paths, loaded), tuple(others))
@@ -314,11 +313,13 @@ def _files(paths: Sequence[str], settings: Settings, root: str | None) -> Files:
     from nginxtls.syntax.files import Files
 
     if root is not None and not os.path.isdir(root):
-        raise Trouble(f"--root {root}", "is not a folder", "name the folder that holds the server's file system")
+        raise UsageError(f"--root {root}", "is not a folder", "name the folder that holds the server's file system")
     maps = [(there, Path(here)) for there, here in settings.map]
     for there, here in maps:
         if not here.exists():
-            raise Trouble(f"map {there}={here}", "there is no such file or folder", "mend the option or the settings")
+            raise UsageError(
+                f"map {there}={here}", "there is no such file or folder", "mend the option or the settings"
+            )
     return Files(_allowed(paths), root=root, maps=maps)
 
 
@@ -346,7 +347,7 @@ def local_versions() -> tuple[str, str | None]:
     The only program that is ever run, and only for ``--nginx-version auto``.
 
     Raises:
-        Trouble: there is no nginx, or it does not tell.
+        UsageError: there is no nginx, or it does not tell.
     """
     import re
     import shutil
@@ -354,16 +355,16 @@ def local_versions() -> tuple[str, str | None]:
 
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/local/nginx/sbin")
     if program is None:
-        raise Trouble("--nginx-version auto", "there is no nginx on PATH", "give the version, e.g. 1.26.3")
+        raise UsageError("--nginx-version auto", "there is no nginx on PATH", "give the version, e.g. 1.26.3")
     try:
         done = subprocess.run(
             [program, "-V"], capture_output=True, text=True, errors="replace", timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Trouble("--nginx-version auto", f"{program} -V failed: {type(error).__name__}") from error
+        raise UsageError("--nginx-version auto", f"{program} -V failed: {type(error).__name__}") from error
     nginx = re.search(r"nginx/(\d+\.\d+\.\d+)", done.stderr)
     if nginx is None:
-        raise Trouble("--nginx-version auto", f"{program} -V names no version", "give the version, e.g. 1.26.3")
+        raise UsageError("--nginx-version auto", f"{program} -V names no version", "give the version, e.g. 1.26.3")
     # "running with" stands there where the library is not the one that nginx was built with.
     openssl = re.search(r"running with OpenSSL (\S+)", done.stderr) or re.search(
         r"built with OpenSSL (\S+)", done.stderr
@@ -379,7 +380,7 @@ def _nginx(text: str | None) -> NginxVersion | None:
     try:
         return NginxVersion.parse(text)
     except ValueError as error:
-        raise Trouble("--nginx-version", str(error)) from error
+        raise UsageError("--nginx-version", str(error)) from error
 
 
 def _openssl(text: str | None) -> OpenSSL | None:
@@ -390,7 +391,7 @@ def _openssl(text: str | None) -> OpenSSL | None:
     try:
         return OpenSSL.parse(text)
     except ValueError as error:
-        raise Trouble("--openssl-version", str(error)) from error
+        raise UsageError("--openssl-version", str(error)) from error
 
 
 def _trust(paths: Sequence[str]) -> TrustStore | None:
@@ -405,7 +406,7 @@ def _trust(paths: Sequence[str]) -> TrustStore | None:
             store |= TrustStore.named(path)
         except (ValueError, OSError) as error:
             reason = str(error) if isinstance(error, ValueError) else f"cannot be read: {error.strerror}"
-            raise Trouble(f"--trust {path}", reason, "give a PEM file, system, mozilla or none") from error
+            raise UsageError(f"--trust {path}", reason, "give a PEM file, system, mozilla or none") from error
     return store
 
 
@@ -417,16 +418,16 @@ def named_policy(name: str) -> Policy:
     """A policy by its name, or from a file.
 
     Raises:
-        Trouble: there is none, or it is not well-formed.
+        UsageError: there is none, or it is not well-formed.
     """
     from nginxtls.tls import PolicyError, load_policy, policies, policy
 
     try:
         return load_policy(Path(name)) if is_path(name) else policy(name)
     except OSError as error:
-        raise Trouble(f"--policy {name}", f"cannot be read: {error.strerror}") from error
+        raise UsageError(f"--policy {name}", f"cannot be read: {error.strerror}") from error
     except PolicyError as error:
-        raise Trouble(f"--policy {name}", str(error), nearest(name, policies())) from error
+        raise UsageError(f"--policy {name}", str(error), nearest(name, policies())) from error
 
 
 def _system(path: str | None) -> SystemConfiguration | None:
@@ -437,4 +438,4 @@ def _system(path: str | None) -> SystemConfiguration | None:
     try:
         return parse_openssl_conf(Path(path).read_text(encoding="utf-8", errors="replace"))
     except OSError as error:
-        raise Trouble(f"--openssl-conf {path}", f"cannot be read: {error.strerror}") from error
+        raise UsageError(f"--openssl-conf {path}", f"cannot be read: {error.strerror}") from error

@@ -1,18 +1,20 @@
-"""What the linter says: findings, the places they show, the edits that mend them, and the report that collects them."""
+"""A finding: what is wrong, where, how sure and how severe it is, and the edits that fix it."""
 
 from __future__ import annotations
 
 import enum
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple
+from nginxtls.syntax.places import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container
 
-    from nginxtls.rule import Rule
-    from nginxtls.syntax.tree import Directive, SourceFile, Span
+    from nginxtls.syntax.tree import Directive, SourceFile
+
+
+__all__ = ["Confidence", "Edit", "Finding", "Fix", "Label", "Location", "Severity"]
 
 
 class Severity(enum.IntEnum):
@@ -31,18 +33,6 @@ class Confidence(enum.Enum):
 
     CERTAIN = "certain"
     LIKELY = "likely"
-
-
-class Location(NamedTuple):
-    """A span of a file, in characters, 1-based, end exclusive."""
-
-    file: SourceFile
-    span: Span
-
-    @property
-    def name(self) -> str:
-        """The file's name as it is told to people: relative to where the user stands, or as a dump has it."""
-        return self.file.name
 
 
 class Label(NamedTuple):
@@ -100,73 +90,9 @@ class Finding(NamedTuple):
         for directive, arg in self.also:
             if directive.file in files:
                 span = directive.span if arg is None else directive.arg_span(arg)
-                return self.but(location=Location(directive.file, span))
+                return self.replace(location=Location(directive.file, span))
         return None
 
-    def but(self, **changes: object) -> Finding:
+    def replace(self, **changes: object) -> Finding:
         """A copy with some fields changed."""
         return self._replace(**changes)  # type: ignore[arg-type]
-
-
-class NotChecked(NamedTuple):
-    """Something that could not be looked at, and why; counted and told once, never an error and never silently fine."""
-
-    subject: str
-    reason: str
-    location: Location | None = None
-
-
-class Failure(NamedTuple):
-    """Input that was asked for and could not be linted: the run ends with status 2."""
-
-    subject: str
-    reason: str
-    location: Location | None = None
-    help: str = ""
-
-
-class Endpoint(NamedTuple):
-    """A row of the endpoints table of a report: what a client gets for a name on a socket."""
-
-    socket: str
-    name: str
-    protocols: tuple[str, ...]
-    certificate: str
-    not_after: datetime | None
-    location: Location
-
-
-class Report(NamedTuple):
-    """All that one run has to tell; the only thing that a format sees."""
-
-    findings: tuple[Finding, ...]
-    """Sorted by file, line, column; suppressed and baselined ones are in ``suppressed``."""
-    rules: Mapping[str, Rule]
-    """The rules that ran, by name."""
-    not_checked: tuple[NotChecked, ...] = ()
-    failures: tuple[Failure, ...] = ()
-    suppressed: tuple[Finding, ...] = ()
-    endpoints: Sequence[Endpoint] = ()
-    files: int = 0
-    servers: int = 0
-    certificates: int = 0
-    seconds: float = 0.0
-    at: datetime | None = None
-    """The moment for which validity was judged (UTC)."""
-    root: str = ""
-    """Absolute path that the files' names are relative to: the repository's root, else the working directory."""
-    gone: tuple[str, ...] = ()
-    """Baseline entries that match no finding any more, as text."""
-    hints: tuple[str, ...] = ()
-    """Remarks for the summary, e.g. which path mapping was found."""
-
-    def count(self, severity: Severity) -> int:
-        return sum(1 for finding in self.findings if finding.severity is severity)
-
-    @property
-    def errors(self) -> tuple[Finding, ...]:
-        return tuple(f for f in self.findings if f.severity is Severity.ERROR)
-
-    @property
-    def warnings(self) -> tuple[Finding, ...]:
-        return tuple(f for f in self.findings if f.severity is Severity.WARNING)

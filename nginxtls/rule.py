@@ -6,11 +6,11 @@ import inspect
 import re
 from typing import TYPE_CHECKING, ClassVar
 
+from nginxtls.base.lazy import NamedTuple, once, pattern
 from nginxtls.finding import Confidence, Edit, Finding, Fix, Label, Location, Severity
-from nginxtls.lazy import NamedTuple, once, pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nginxtls.model import Configuration, Endpoint, ServedBundle, Upstream, VirtualServer
     from nginxtls.syntax.tree import Directive
@@ -47,6 +47,8 @@ class Rule:
     """Its fault is that something is of no use. In a template that must be so whatever comes of its conditions."""
     directives: ClassVar[tuple[str, ...]] = ()
     """The directives that ``check_directive`` wants to see; it is called for no others."""
+    decides: ClassVar[tuple[str, ...]] = ()
+    """The settings whose deciding directives ``check_setting`` wants to see."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Directives without any of which the rule has nothing to say (``proxy_ssl_*``: all that begin so).
     ``check_server`` is called for the servers that have one, in a block in them or at a level around them; the other
@@ -58,20 +60,30 @@ class Rule:
         """Called once for the whole configuration."""
         return ()
 
-    def check_server(self, server: VirtualServer) -> Iterable[Finding]:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterable[Finding]:
         """Called once per virtual server, whether or not it speaks TLS."""
         return ()
 
-    def check_endpoint(self, endpoint: Endpoint) -> Iterable[Finding]:
+    def check_endpoint(self, endpoint: Endpoint, configuration: Configuration) -> Iterable[Finding]:
         """Called once per virtual server on each TLS socket that it listens on."""
         return ()
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterable[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterable[Finding]:
         """Called once per certificate bundle that could be read and is served somewhere."""
         return ()
 
-    def check_upstream(self, upstream: Upstream) -> Iterable[Finding]:
+    def check_upstream(self, upstream: Upstream, configuration: Configuration) -> Iterable[Finding]:
         """Called once per place that connects to an upstream over TLS."""
+        return ()
+
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterable[Finding]:
+        """Called once per directive that decides a setting of ``decides``, with the endpoints that it decides for.
+
+        An ``ssl_conf_command`` that overrides the setting counts as the deciding directive. Endpoints that refuse every
+        handshake on purpose are left out; each endpoint stands for its group (``Endpoint.everyone``).
+        """
         return ()
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterable[Finding]:
@@ -87,8 +99,10 @@ class Rule:
 
     @once
     def topic(self) -> str:
-        """The module that the rule lives in: ``protocols``, ``chain`` …"""
-        return type(self).__module__.rpartition(".")[2]
+        """The module or package of rules that the class is in: ``protocols``, ``chain`` …"""
+        module = type(self).__module__
+        inside = module.partition("nginxtls.rules.")[2]
+        return inside.partition(".")[0] or module.rpartition(".")[2]
 
     @once
     def documentation(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.bundles import (
+from nginxtls.rules.common.bundles import (
+    at_bundle,
     chain_of,
     days,
     faults,
@@ -14,9 +15,8 @@ from nginxtls.rules.bundles import (
     meant,
     moment,
     served_on,
-    tell,
 )
-from nginxtls.rules.grouping import listed
+from nginxtls.rules.common.grouping import listed
 from nginxtls.rules.renewal import due_for, explains_renewal, newer_on_disk
 
 from nginxtls.finding import Confidence, Severity
@@ -61,14 +61,15 @@ class ExpiredCertificate(Rule):
     cwe = (298,)
     references = (VALIDITY,)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         for _ in faults(bundle, "expired-certificate"):
-            leaf, newer = issued_leaf(bundle), newer_on_disk(bundle)
+            leaf, newer = issued_leaf(bundle), newer_on_disk(configuration, bundle)
             if leaf is None:
                 return
-            ago = days(bundle.configuration.at - leaf.not_after)
-            yield from tell(
+            ago = days(bundle.facts.at - leaf.not_after)
+            yield from at_bundle(
                 self,
+                configuration,
                 bundle,
                 f'the certificate for "{leaf.subject_name}" expired on {moment(leaf.not_after)}, {ago} ago',
                 label="expired",
@@ -100,13 +101,14 @@ class CertificateExpiresSoon(Rule):
     cwe = (298,)
     references = (VALIDITY, "https://letsencrypt.org/docs/integration-guide/#when-to-renew")
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         leaf = due_for(bundle)
-        if leaf is None or explains_renewal(bundle):
+        if leaf is None or explains_renewal(configuration, bundle):
             return
-        left = leaf.not_after - bundle.configuration.at
-        yield from tell(
+        left = leaf.not_after - bundle.facts.at
+        yield from at_bundle(
             self,
+            configuration,
             bundle,
             f'the certificate for "{leaf.subject_name}" expires on {moment(leaf.not_after)}, in {days(left)}',
             label=f"{days(left)} of {days(leaf.lifetime)} left",
@@ -133,16 +135,17 @@ class CertificateNotYetValid(Rule):
     cwe = (298,)
     references = (VALIDITY,)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
-        now = bundle.configuration.at
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
+        now = bundle.facts.at
         for reason in faults(bundle, "certificate-not-yet-valid"):
             place = reason.certificate
             if place is None or bundle.bundle is None:
                 continue
             each = bundle.bundle.certificates[place]
             what = f'the certificate for "{each.subject_name}"' if place == 0 else f'the CA "{each.subject_name}"'
-            yield from tell(
+            yield from at_bundle(
                 self,
+                configuration,
                 bundle,
                 f"{what} is not valid before {each.not_before:%Y-%m-%d %H:%M} UTC, in {days(each.not_before - now)}",
                 label="not yet valid",
@@ -172,9 +175,9 @@ class WeakSignature(Rule):
     cwe = (328,)
     references = ("https://www.rfc-editor.org/rfc/rfc9155", "https://www.rfc-editor.org/rfc/rfc9325#section-4.5")
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         for reason in faults(bundle, "weak-signature"):
-            yield from tell(self, bundle, reason.message, help="have it issued anew, with SHA-256")
+            yield from at_bundle(self, configuration, bundle, reason.message, help="have it issued anew, with SHA-256")
 
 
 class WeakKey(Rule):
@@ -206,16 +209,28 @@ class WeakKey(Rule):
         "https://nvd.nist.gov/vuln/detail/CVE-2017-15361",
     )
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         from nginxtls.pki import is_roca
 
         for reason in faults(bundle, "weak-key"):
-            yield from tell(self, bundle, reason.message, help="make a new key: EC P-256, or RSA of 2048 bits or more")
+            yield from at_bundle(
+                self,
+                configuration,
+                bundle,
+                reason.message,
+                help="make a new key: EC P-256, or RSA of 2048 bits or more",
+            )
         chain = chain_of(bundle)
         for each in chain.path if chain is not None else ():
             if is_roca(each.public_key_der):
                 text = f'the key of "{each.subject_name}" can be computed from its public half (ROCA)'
-                yield from tell(self, bundle, text, help="make a new key with another library, and revoke the old one")
+                yield from at_bundle(
+                    self,
+                    configuration,
+                    bundle,
+                    text,
+                    help="make a new key with another library, and revoke the old one",
+                )
 
 
 class UncommonKeyType(Rule):
@@ -239,7 +254,7 @@ class UncommonKeyType(Rule):
     security_severity = 0.0
     references = (BASELINE,)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         leaf = issued_leaf(bundle)
         if leaf is None:
             return
@@ -247,8 +262,9 @@ class UncommonKeyType(Rule):
         common = key.kind in ("RSA", "unknown") or (key.kind == "EC" and key.curve in _BROWSERS_CURVES)
         if not common and not faults(bundle, "self-signed-certificate", "weak-key"):
             shown = key.curve or key.kind
-            yield from tell(
+            yield from at_bundle(
                 self,
+                configuration,
                 bundle,
                 f'browsers do not accept the key of "{leaf.subject_name}": {shown}',
                 help="take EC P-256 if browsers are to come",
@@ -279,14 +295,15 @@ class LifetimeTooLong(Rule):
     security_severity = 4.3
     references = (BASELINE,)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         from nginxtls.pki import exceeds_limit, lifetime_limit
 
         leaf = issued_leaf(bundle)
-        if leaf is None or not exceeds_limit(leaf) or leaf.not_after < bundle.configuration.at:
+        if leaf is None or not exceeds_limit(leaf) or leaf.not_after < bundle.facts.at:
             return
-        yield from tell(
+        yield from at_bundle(
             self,
+            configuration,
             bundle,
             f'the certificate for "{leaf.subject_name}" lives {days(leaf.lifetime)}; '
             f"{lifetime_limit(leaf)} are allowed for those of {moment(leaf.not_before)}",
@@ -319,11 +336,12 @@ class CaCertificateAsLeaf(Rule):
     cwe = (295,)
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.9",)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         leaf = issued_leaf(bundle)
         if leaf is not None and leaf.is_ca and not leaf.self_signed:
-            yield from tell(
+            yield from at_bundle(
                 self,
+                configuration,
                 bundle,
                 f'"{leaf.subject_name}" is a CA: its key could issue certificates',
                 help="issue a certificate for the server from it",
@@ -352,9 +370,15 @@ class NoServerAuth(Rule):
     cwe = (295,)
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12",)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         for reason in faults(bundle, "no-server-auth"):
-            yield from tell(self, bundle, reason.message, help="have it issued with the extended key usage serverAuth")
+            yield from at_bundle(
+                self,
+                configuration,
+                bundle,
+                reason.message,
+                help="have it issued with the extended key usage serverAuth",
+            )
 
 
 class MissingDigitalSignature(Rule):
@@ -380,13 +404,14 @@ class MissingDigitalSignature(Rule):
         "https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.3",
     )
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         leaf = issued_leaf(bundle)
         if leaf is None or leaf.key_usage is None or leaf.is_ca or "digitalSignature" in leaf.key_usage:
             return
         usage = listed(sorted(leaf.key_usage)) or "nothing"
-        yield from tell(
+        yield from at_bundle(
             self,
+            configuration,
             bundle,
             f'the key usage of "{leaf.subject_name}" allows {usage}, and not digitalSignature',
             help="have it issued with digitalSignature",
@@ -425,13 +450,13 @@ class TestCertificate(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for bundle in configuration.bundles:
-            if not is_test_certificate(bundle) or all(is_catch_all(e.server) for e in meant(bundle)):
+            if not is_test_certificate(bundle) or all(is_catch_all(e.server) for e in meant(configuration, bundle)):
                 continue
             shown = f' of "{bundle.leaf.subject_name}"' if bundle.leaf else ""
             confidence = Confidence.CERTAIN if bundle.leaf else Confidence.LIKELY
             text = f"the test certificate{shown} is served under a real name"
-            for finding in tell(self, bundle, text, help="take a certificate of a CA"):
-                yield finding.but(confidence=confidence)
+            for finding in at_bundle(self, configuration, bundle, text, help="take a certificate of a CA"):
+                yield finding.replace(confidence=confidence)
 
 
 class StagingCertificate(Rule):
@@ -456,11 +481,12 @@ class StagingCertificate(Rule):
     cwe = (295,)
     references = ("https://letsencrypt.org/docs/staging-environment/",)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         leaf = issued_leaf(bundle)
         if leaf is not None and is_staging(leaf):
-            yield from tell(
+            yield from at_bundle(
                 self,
+                configuration,
                 bundle,
                 f'the certificate for "{leaf.subject_name}" comes from the test CA "{leaf.issuer_name}"',
                 help="get one from the real directory",
@@ -491,7 +517,7 @@ class ReplacedCertificate(Rule):
     references = (f"{NGINX_SSL}#ssl_certificate",)
     needs = ("ssl_certificate",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         if len(server.setting("ssl_certificate").directives) < 2 or not server.speaks_tls:
             return
         last: dict[str, ServedBundle] = {}
@@ -540,12 +566,13 @@ class UnusableWildcard(Rule):
     security_severity = 4.3
     references = ("https://www.rfc-editor.org/rfc/rfc9525#section-6.3",)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         leaf = issued_leaf(bundle)
         bad = [name for name in leaf.dns_names if "*" in name and not _reaches(name)] if leaf else []
         if bad:
-            yield from tell(
+            yield from at_bundle(
                 self,
+                configuration,
                 bundle,
                 f"no client accepts the wildcard in {listed(bad)}",
                 help="a wildcard is the whole first label",

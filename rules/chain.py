@@ -6,7 +6,7 @@ import posixpath
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from nginxtls.rules.bundles import chain_of, days, faults, is_internal, meant, moment, served_on, tell
+from nginxtls.rules.common.bundles import at_bundle, chain_of, days, faults, is_internal, meant, moment, served_on
 from nginxtls.rules.renewal import is_leaf_file
 
 from nginxtls.finding import Severity
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.finding import Finding
-    from nginxtls.model import ServedBundle
+    from nginxtls.model import Configuration, ServedBundle
     from nginxtls.pki import Chain
 
 CHAINS = "https://nginx.org/en/docs/http/configuring_https_servers.html#chains"
@@ -30,9 +30,9 @@ class _ChainRule(Rule):
     kind: ClassVar[str]
     help: ClassVar[str] = ""
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         for reason in faults(bundle, self.kind):
-            yield from tell(self, bundle, reason.message, help=self.help)
+            yield from at_bundle(self, configuration, bundle, reason.message, help=self.help)
 
 
 class MissingIntermediate(Rule):
@@ -69,49 +69,51 @@ class MissingIntermediate(Rule):
     cwe = (295,)
     references = (CHAINS, SENT)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         for reason in faults(bundle, "missing-intermediate"):
             if is_leaf_file(bundle.path):
                 return
             notes = ["clients that have it cached do not notice, all others refuse the connection"]
-            if elsewhere := _in_trusted_certificate(bundle):
+            if elsewhere := _in_trusted_certificate(configuration, bundle):
                 notes.append(f"{elsewhere} has it, but nginx never sends what is in ssl_trusted_certificate")
-            beside = _complete_beside(bundle)
+            beside = _complete_beside(configuration, bundle)
             help = f"name {beside}, which has the whole chain" if beside else "append it to the file, after the leaf"
-            yield from tell(self, bundle, reason.message, label="the chain stops here", notes=notes, help=help)
+            yield from at_bundle(
+                self, configuration, bundle, reason.message, label="the chain stops here", notes=notes, help=help
+            )
 
 
-def _in_trusted_certificate(bundle: ServedBundle) -> str | None:
+def _in_trusted_certificate(configuration: Configuration, bundle: ServedBundle) -> str | None:
     """The ssl_trusted_certificate that has the certificate which should be sent."""
     chain = bundle.chain
     if chain is None or not chain.path:
         return None
     last = chain.path[-1]
-    for server in bundle.servers[:10]:
+    for server in configuration.servers_of(bundle)[:10]:
         origin = server.setting("ssl_trusted_certificate").origin
         if origin is None or not origin.args or not origin.known:
             continue
-        found, _ = bundle.configuration.read_bundle(origin.args[0], origin)
+        found, _ = bundle.store.read_bundle(origin.args[0], origin)
         if found and any(each.subject_dn.canonical == last.issuer_dn.canonical for each in found.certificates):
             return origin.args[0]
     return None
 
 
-def _complete_beside(bundle: ServedBundle) -> str | None:
+def _complete_beside(configuration: Configuration, bundle: ServedBundle) -> str | None:
     """A fullchain.pem in the same folder that begins with the same leaf."""
-    configuration, folder = bundle.configuration, posixpath.dirname(bundle.path)
-    if configuration.files is None:
+    folder = posixpath.dirname(bundle.path)
+    if configuration.store.files is None:
         return None
     from nginxtls.pki import analyse_chain, read_bundle
 
     for name in ("fullchain.pem", "fullchain.cer", "bundle.crt"):
         path = posixpath.join(folder, name)
-        content = configuration.files.read(path, configuration.base) if path != bundle.path else None
+        content = configuration.store.files.read(path, configuration.store.base) if path != bundle.path else None
         if not isinstance(content, bytes):
             continue
         found = read_bundle(content, path)
         if found.loads and found.leaf is bundle.leaf:
-            chain = analyse_chain(found, configuration.trust, configuration.at)
+            chain = analyse_chain(found, configuration.facts.trust, configuration.facts.at)
             if chain.reason("missing-intermediate") is None:
                 return path
     return None
@@ -149,15 +151,15 @@ class WrongOrder(Rule):
     security_severity = 3.1
     references = (CHAINS, "https://www.rfc-editor.org/rfc/rfc5246#section-7.4.2", SENT)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         chain = chain_of(bundle)
         if chain is None:
             return
         for reason in faults(bundle, "wrong-order"):
             if not chain.leaf_place:
-                yield from tell(self, bundle, reason.message, help=_order(chain))
+                yield from at_bundle(self, configuration, bundle, reason.message, help=_order(chain))
                 continue
-            endpoints = served_on(bundle.servers)
+            endpoints = served_on(configuration.servers_of(bundle))
             if endpoints:
                 yield self.at(
                     bundle.directive,
@@ -167,7 +169,7 @@ class WrongOrder(Rule):
                     help=_order(chain),
                     endpoints=endpoints,
                     also=bundle.also,
-                ).but(severity=Severity.ERROR, security_severity=5.9)
+                ).replace(severity=Severity.ERROR, security_severity=5.9)
 
 
 def _order(chain: Chain) -> str:
@@ -276,13 +278,13 @@ class UntrustedRoot(Rule):
     cwe = (295,)
     references = (PATH,)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
-        trust = bundle.configuration.trust
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
+        trust = bundle.facts.trust
         for reason in faults(bundle, "untrusted-root"):
             help = "give the CA's root with --trust if it is your own"
-            for finding in tell(self, bundle, reason.message, help=help):
+            for finding in at_bundle(self, configuration, bundle, reason.message, help=help):
                 lone = not trust.private and "expired" not in reason.message
-                yield finding.but(severity=Severity.NOTE, security_severity=0.0) if lone else finding
+                yield finding.replace(severity=Severity.NOTE, security_severity=0.0) if lone else finding
 
 
 class SelfSignedCertificate(Rule):
@@ -310,11 +312,13 @@ class SelfSignedCertificate(Rule):
     cwe = (295,)
     references = (SENT,)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         for reason in faults(bundle, "self-signed-certificate"):
-            inside = all(is_internal(endpoint.server) for endpoint in meant(bundle))
-            for finding in tell(self, bundle, f"the certificate {reason.message}", help="take one of a CA"):
-                yield finding.but(severity=Severity.NOTE) if inside else finding
+            inside = all(is_internal(endpoint.server) for endpoint in meant(configuration, bundle))
+            for finding in at_bundle(
+                self, configuration, bundle, f"the certificate {reason.message}", help="take one of a CA"
+            ):
+                yield finding.replace(severity=Severity.NOTE) if inside else finding
 
 
 class ExpiredIntermediate(_ChainRule):
@@ -366,20 +370,21 @@ class IntermediateExpiresSoon(Rule):
     cwe = (298,)
     references = (PATH,)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         from nginxtls.pki import renewal_threshold
 
-        chain, configuration = chain_of(bundle), bundle.configuration
+        chain = chain_of(bundle)
         if chain is None or chain.leaf_place:
             return
-        now = configuration.at
+        now = configuration.facts.at
         for each in chain.path[1:]:
             if each.self_signed or each not in chain.sent or each.not_after >= chain.leaf.not_after:
                 continue
             left = each.not_after - now
-            if timedelta() <= left < renewal_threshold(each, configuration.expiry_days):
-                yield from tell(
+            if timedelta() <= left < renewal_threshold(each, configuration.facts.expiry_days):
+                yield from at_bundle(
                     self,
+                    configuration,
                     bundle,
                     f'the intermediate "{each.subject_name}" expires on {moment(each.not_after)}, in {days(left)}',
                     label=f"the leaf is valid until {moment(chain.leaf.not_after)}",

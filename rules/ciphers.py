@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from nginxtls.rules.grouping import (
+from nginxtls.rules.common.grouping import (
     OPENSSL_102,
     WORD,
-    by_origin,
     cipher_text,
     default_is_sure,
     legacy_suites,
     listed,
-    live_kinds,
     sockets,
     suites_by_version,
     surely_absent,
@@ -22,8 +20,9 @@ from nginxtls.rules.grouping import (
     word_place,
 )
 
+from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence, Edit, Severity
-from nginxtls.lazy import pattern
+from nginxtls.model.decides import by_origin, live_groups
 from nginxtls.rule import NGINX_SSL, Fix, Rule, label, replace_argument
 from nginxtls.tls import CipherString, suite
 
@@ -71,7 +70,7 @@ class _WeakCipher(Rule):
                     help="remove it from the list",
                     endpoints=titles(touched),
                 )
-            elif not configuration.openssl_known and (asked := _asked(text, self.words, self.wrong)):
+            elif not configuration.facts.openssl_known and (asked := _asked(text, self.words, self.wrong)):
                 serving = [e for e in endpoints if e.tls.enabled - {"TLSv1.3"}]
                 if serving:
                     yield self.at(
@@ -182,7 +181,7 @@ class BarredCipher(Rule):
             legacy = [e for e in endpoints if e.tls.enabled - {"TLSv1.3"}]
             if not weak or not legacy or any(_unprotected(s) for e in legacy for s in legacy_suites(e)):
                 continue
-            if not configuration.openssl_known and _asked(text, frozenset(named), _unprotected):
+            if not configuration.facts.openssl_known and _asked(text, frozenset(named), _unprotected):
                 continue
             missing = [word for word, test in (("!aNULL", _anonymous), ("!eNULL", _null)) if any(map(test, weak))]
             append = ":".join((text, *missing))
@@ -322,7 +321,7 @@ class RemovedCipher(Rule):
     since = "OpenSSL 1.1.0"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if not configuration.openssl_known:
+        if not configuration.facts.openssl_known:
             return
         for directive, endpoints in cipher_lists(configuration):
             _, arg = cipher_text(directive)
@@ -330,7 +329,8 @@ class RemovedCipher(Rule):
             if gone:
                 yield self.at(
                     word_place(directive, arg, gone[0].start, gone[0].end),
-                    f"OpenSSL {configuration.openssl} skips what it does not have: {listed([u.word for u in gone])}",
+                    f"OpenSSL {configuration.facts.openssl} skips what it does not have: "
+                    f"{listed([u.word for u in gone])}",
                     help="remove it; no client notices",
                     endpoints=titles(endpoints),
                 )
@@ -497,7 +497,7 @@ class DeadDheCipher(Rule):
     since = "nginx 1.11.0"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if not configuration.assumed_nginx.at_least(1, 11, 0):
+        if not configuration.facts.assumed_nginx.at_least(1, 11, 0):
             return
         for directive, endpoints in cipher_lists(configuration):
             _, arg = cipher_text(directive)
@@ -729,8 +729,8 @@ class IanaCipherName(Rule):
     references = (CIPHERS_1, SSL_CIPHERS)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        known = configuration.openssl_known
-        if known and configuration.openssl.version >= (3, 2):
+        known = configuration.facts.openssl_known
+        if known and configuration.facts.openssl.version >= (3, 2):
             return
         for directive, _, endpoints in _all_lists(configuration):
             text, arg = cipher_text(directive)
@@ -739,7 +739,7 @@ class IanaCipherName(Rule):
                 if named is None or word["word"] != named.iana or named.protocol == "TLSv1.3":
                     continue
                 place = word_place(directive, arg, word.start("word"), word.end("word"))
-                who = f"OpenSSL {configuration.openssl}" if known else "OpenSSL before 3.2"
+                who = f"OpenSSL {configuration.facts.openssl}" if known else "OpenSSL before 3.2"
                 yield self.at(
                     place,
                     f"{who} skips IANA's name {word['word']} silently",
@@ -963,7 +963,7 @@ class DisabledSecurityLevel(Rule):
     since = "OpenSSL 1.1.0"
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        policy = configuration.policy
+        policy = configuration.facts.policy
         if policy and "TLSv1" in policy.items.get("protocols", {}).get("allowed", ()):
             return
         if place := _level_place(directive, 0):
@@ -995,7 +995,7 @@ class LoweredSecurityLevel(Rule):
     since = "OpenSSL 1.1.0"
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.openssl.default_security_level > 1 and (place := _level_place(directive, 1)):
+        if configuration.facts.openssl.default_security_level > 1 and (place := _level_place(directive, 1)):
             yield self.at(place, "@SECLEVEL=1 lowers OpenSSL's security level from 2", help="remove it")
 
 
@@ -1158,11 +1158,11 @@ class IgnoredCiphersuites(Rule):
     since = "nginx 1.19.4 to 1.29.1"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        nginx = configuration.nginx
+        nginx = configuration.facts.nginx
         if nginx is None or nginx.at_least(1, 29, 2):
             return
         groups: dict[Directive, list[Endpoint]] = {}
-        for endpoint in live_kinds(configuration):
+        for endpoint in live_groups(configuration):
             if endpoint.is_default or not default_is_sure(endpoint.socket, configuration):
                 continue
             mine = endpoint.server.conf_command("Ciphersuites")
@@ -1336,7 +1336,7 @@ class ConfCommandOverridesCiphers(Rule):
             if command is None or line is None or not setting.known or (command[1], line) in seen:
                 continue
             seen.add((command[1], line))
-            both = [CipherString(t).evaluate(configuration.openssl) for t in (command[0], setting.value)]
+            both = [CipherString(t).evaluate(configuration.facts.openssl) for t in (command[0], setting.value)]
             if not any(e.error for e in both) and both[0].suites != both[1].suites:
                 yield self.at(
                     command[1],
@@ -1364,7 +1364,7 @@ def _all_lists(configuration: Configuration) -> Iterator[tuple[Directive, Evalua
         # Brackets are BoringSSL's, PROFILE= is Red Hat's: where the library is not named, it may be theirs.
         if not text or len(directive.args) > arg + 1 or "$" in text:
             continue
-        if not configuration.openssl_known and ("[" in text or "PROFILE=" in text):
+        if not configuration.facts.openssl_known and ("[" in text or "PROFILE=" in text):
             continue
         yield directive, endpoints[0].tls.evaluation, endpoints
 

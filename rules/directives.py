@@ -5,18 +5,18 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.serving import titles
+from nginxtls.rules.common.serving import titles
 
 from nginxtls.finding import Severity
-from nginxtls.model.directive_table import by_kind_and_name, entries
+from nginxtls.model import refusals
+from nginxtls.model.directive_table import by_module_and_name, entries
 from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration, NginxVersion, VirtualServer
-    from nginxtls.model.refusals import Refusal
+    from nginxtls.model import Configuration, NginxVersion, Refusal, VirtualServer
     from nginxtls.syntax.tree import Directive
 
 CHANGES = "https://nginx.org/en/CHANGES"
@@ -27,7 +27,7 @@ SSL_GONE = (1, 25, 1)
 
 
 def _of_kind(configuration: Configuration, *kinds: str) -> Iterator[Refusal]:
-    return (refusal for refusal in configuration.refusals if refusal.kind in kinds)
+    return (refusal for refusal in refusals(configuration) if refusal.category in kinds)
 
 
 def _since(name: str) -> NginxVersion | None:
@@ -39,7 +39,7 @@ def _since(name: str) -> NginxVersion | None:
 def _too_new(directive: Directive, configuration: Configuration) -> NginxVersion | None:
     """The first version that knows the directive, if the given one does not."""
     since = _since(directive.name)
-    return since if since and configuration.nginx and configuration.nginx < since else None
+    return since if since and configuration.facts.nginx and configuration.facts.nginx < since else None
 
 
 class RemovedSslDirective(Rule):
@@ -64,7 +64,7 @@ class RemovedSslDirective(Rule):
     references = (CHANGES, LISTEN)
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        nginx = configuration.nginx
+        nginx = configuration.facts.nginx
         if nginx is not None and nginx.at_least(*SSL_GONE) and _is_ssl_switch(directive):
             yield self.at(
                 directive,
@@ -95,7 +95,7 @@ class DeprecatedSslDirective(Rule):
     references = (CHANGES, LISTEN)
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        nginx = configuration.nginx
+        nginx = configuration.facts.nginx
         if _is_ssl_switch(directive) and (
             nginx is None or (nginx.at_least(1, 15, 0) and not nginx.at_least(*SSL_GONE))
         ):
@@ -145,8 +145,8 @@ class SettingsWithoutTls(Rule):
     security_severity = 3.7
     references = (LISTEN, "https://nginx.org/en/docs/http/configuring_https_servers.html")
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        if server.configuration.kind != "full" or not server.scope.certain or server.fragment:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
+        if server.facts.completeness != "full" or not server.scope.certain or server.fragment:
             return
         if server.speaks_tls:
             return
@@ -229,7 +229,7 @@ class MisplacedDirective(Rule):
             directive = refusal.directive
             if _too_new(directive, configuration):
                 continue
-            entry = by_kind_and_name().get(("http", directive.name))
+            entry = by_module_and_name().get(("http", directive.name))
             yield self.at(
                 directive,
                 f"nginx does not start: {directive.name} is not allowed here",
@@ -289,7 +289,7 @@ class DirectiveNewerThanNginx(Rule):
             if since := _too_new(refusal.directive, configuration):
                 yield self.at(
                     refusal.directive,
-                    f"nginx {configuration.nginx} does not start: {refusal.directive.name} needs nginx {since}",
+                    f"nginx {configuration.facts.nginx} does not start: {refusal.directive.name} needs nginx {since}",
                 )
 
 
@@ -390,5 +390,5 @@ class IncludeMatchesNothing(Rule):
         last = pattern.rpartition("/")[2].lower()
         if not any(word in last for word in ("ssl", "tls")):
             return
-        if configuration.kind == "full" and configuration.tree.includes.get(directive) == ():
+        if configuration.completeness == "full" and configuration.tree.includes.get(directive) == ():
             yield self.at(directive, f"{pattern} matches no file, so its TLS settings are missing", arg=0)

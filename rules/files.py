@@ -7,11 +7,11 @@ import stat
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.bundles import served_on
+from nginxtls.rules.common.bundles import served_on
 
+from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.finding import Severity
-from nginxtls.lazy import NamedTuple, pattern
-from nginxtls.model.certificates import is_file
+from nginxtls.model.store import is_file
 from nginxtls.rule import NGINX_SSL, Rule, label
 from nginxtls.syntax.checkouts import checkout_of, is_tracked
 from nginxtls.syntax.files import Unreachable
@@ -54,7 +54,7 @@ def real_path(directive: Directive, configuration: Configuration) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _located(path: str, configuration: Configuration) -> str | None:
-    found = configuration.files.locate(path, configuration.base) if configuration.files else None
+    found = configuration.store.files.locate(path, configuration.store.base) if configuration.store.files else None
     return str(found) if found else None
 
 
@@ -75,16 +75,16 @@ class OnDisk(NamedTuple):
 
 def on_disk(directive: Directive, configuration: Configuration) -> OnDisk | None:
     """The file that a directive names, if it is one of a machine or an image; modes in a checkout mean nothing."""
-    path, files = path_of(directive), configuration.files
-    if path is None or files is None or not configuration.sees_machine:
+    path, files = path_of(directive), configuration.store.files
+    if path is None or files is None or not configuration.store.sees_machine:
         return None
     real = real_path(directive, configuration)
     if real is None or checkout_of(posixpath.dirname(real)) is not None:
         return None
-    state = files.stat(path, configuration.base)
+    state = files.stat(path, configuration.store.base)
     if isinstance(state, Unreachable) or not stat.S_ISREG(state.st_mode):
         return None
-    named = files.locate(posixpath.dirname(path) or ".", configuration.base)
+    named = files.locate(posixpath.dirname(path) or ".", configuration.store.base)
     real_folder = posixpath.dirname(real)
     others = _folders(str(named), configuration) if named and str(named) != real_folder else {}
     return OnDisk(path, state, _folders(real_folder, configuration), others)
@@ -93,7 +93,7 @@ def on_disk(directive: Directive, configuration: Configuration) -> OnDisk | None
 @lru_cache(maxsize=256)
 def _folders(folder: str, configuration: Configuration) -> dict[str, os.stat_result]:
     """A real folder and those above it, by their paths on the machine that the configuration is for."""
-    files, found = configuration.files, {}
+    files, found = configuration.store.files, {}
     assert files
     parts = [part for part in posixpath.relpath(folder, files.root or "/").split("/") if part != "."]
     # The top of an image is a folder of the machine that holds it.
@@ -252,7 +252,7 @@ class KeyOwnedByWorker(Rule):
 
 def _user_number(name: str, configuration: Configuration) -> int | None:
     """The number of a user of the machine that the configuration is for; None for root and who is not known."""
-    content = configuration.files.read("/etc/passwd") if configuration.files else None
+    content = configuration.store.files.read("/etc/passwd") if configuration.store.files else None
     for line in content.decode("utf-8", "replace").splitlines() if isinstance(content, bytes) else ():
         fields = line.split(":")
         if fields[0] == name and len(fields) > 2 and fields[2].isdecimal():
@@ -287,7 +287,7 @@ class KeyInRepository(Rule):
     directives = ("ssl_certificate_key", "proxy_ssl_certificate_key", "grpc_ssl_certificate_key")
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        path, files = path_of(directive), configuration.files
+        path, files = path_of(directive), configuration.store.files
         real = real_path(directive, configuration)
         if path is None or files is None or real is None or not is_tracked(real):
             return
@@ -295,7 +295,7 @@ class KeyInRepository(Rule):
         inside = posixpath.relpath(real, top)
         if any(TEST_FOLDER.search(part.lower()) for part in inside.split("/")[:-1]):
             return
-        content = files.read(path, configuration.base)
+        content = files.read(path, configuration.store.base)
         if not isinstance(content, bytes) or b"PRIVATE KEY-----" not in content:
             return
         finding = self.at(
@@ -305,7 +305,7 @@ class KeyInRepository(Rule):
             help="make a new key, and keep it out of the repository",
         )
         encrypted = b"ENCRYPTED" in content
-        yield finding.but(severity=Severity.WARNING, security_severity=5.0) if encrypted else finding
+        yield finding.replace(severity=Severity.WARNING, security_severity=5.0) if encrypted else finding
 
 
 class MissingCertificateFile(Rule):
@@ -332,19 +332,19 @@ class MissingCertificateFile(Rule):
     references = (f"{NGINX_SSL}#ssl_certificate", KEY)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.kind != "full":
+        if configuration.completeness != "full":
             return
         for bundle in configuration.bundles:
             for directive, path, also in (
                 (bundle.directive, bundle.path, bundle.also),
                 (bundle.key_directive, bundle.key_path, bundle.also_key),
             ):
-                if directive is not None and path and configuration.is_missing(path):
+                if directive is not None and path and configuration.store.is_missing(path):
                     yield self.at(
                         directive,
                         f"nginx does not start: {path} does not exist",
                         arg=0,
                         help="correct the path, or get the file",
-                        endpoints=served_on(bundle.servers),
+                        endpoints=served_on(configuration.servers_of(bundle)),
                         also=also,
                     )

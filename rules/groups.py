@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.grouping import (
-    by_origin,
+from nginxtls.rules.common.grouping import (
     default_is_sure,
     legacy_suites,
     listed,
-    live_kinds,
     sockets,
     suites_by_version,
     titles,
@@ -17,7 +15,8 @@ from nginxtls.rules.grouping import (
 )
 
 from nginxtls.finding import Edit, Severity
-from nginxtls.model.endpoints import groups_of, origin_of
+from nginxtls.model.decides import by_origin, live_groups
+from nginxtls.model.effective import groups_of, origin_of
 from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label, replace_argument
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class MissingPostQuantumGroup(Rule):
     since = "OpenSSL 3.5"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if not configuration.openssl_known or configuration.openssl.version < (3, 5):
+        if not configuration.facts.openssl_known or configuration.facts.openssl.version < (3, 5):
             return
         for directive, groups, endpoints in _group_lists(configuration):
             modern = [e for e in endpoints if "TLSv1.3" in suites_by_version(e)]
@@ -81,7 +80,7 @@ class MissingPostQuantumGroup(Rule):
             yield self.at(
                 directive,
                 "no post-quantum group is offered, although OpenSSL "
-                f"{configuration.openssl} has {POST_QUANTUM} in its default list",
+                f"{configuration.facts.openssl} has {POST_QUANTUM} in its default list",
                 arg=arg,
                 help=f"put {POST_QUANTUM} first",
                 fix=Fix(f"put {POST_QUANTUM} first", (replace_argument(directive, arg, better),)),
@@ -112,7 +111,7 @@ class UnsupportedPostQuantumGroup(Rule):
     references = ("https://openssl-library.org/news/openssl-3.5-notes/", GROUPS_LIST)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if not configuration.openssl_known or configuration.openssl.version >= (3, 5):
+        if not configuration.facts.openssl_known or configuration.facts.openssl.version >= (3, 5):
             return
         for directive, groups, endpoints in _group_lists(configuration):
             arg = len(directive.args) - 1
@@ -120,7 +119,8 @@ class UnsupportedPostQuantumGroup(Rule):
                 if groups.error and _is_post_quantum(unknown.word):
                     yield self.at(
                         word_place(directive, arg, unknown.start, unknown.end),
-                        f"nginx does not start: OpenSSL {configuration.openssl} has no {unknown.word.lstrip('?*')}",
+                        f"nginx does not start: OpenSSL {configuration.facts.openssl} has no "
+                        f"{unknown.word.lstrip('?*')}",
                         label="needs OpenSSL 3.5",
                         help="remove it, or update OpenSSL",
                         endpoints=titles(endpoints),
@@ -158,7 +158,7 @@ class UnknownGroup(Rule):
                     continue
                 meant = DRAFTS.get(unknown.word) or unknown.suggestion
                 place = word_place(directive, arg, unknown.start, unknown.end)
-                who = f"OpenSSL {configuration.openssl}" if configuration.openssl_known else "OpenSSL"
+                who = f"OpenSSL {configuration.facts.openssl}" if configuration.facts.openssl_known else "OpenSSL"
                 yield self.at(
                     place,
                     f'nginx does not start: {who} knows no group "{unknown.word}"',
@@ -197,7 +197,7 @@ class GroupSyntaxTooNew(Rule):
                 if _new_syntax(configuration, unknown.word) and not _is_post_quantum(unknown.word):
                     yield self.at(
                         word_place(directive, arg, unknown.start, unknown.end),
-                        f"nginx does not start: OpenSSL {configuration.openssl} cannot read {unknown.word}",
+                        f"nginx does not start: OpenSSL {configuration.facts.openssl} cannot read {unknown.word}",
                         label="syntax of OpenSSL 3.5",
                         help="write plain names with colons",
                         endpoints=titles(endpoints),
@@ -368,7 +368,7 @@ class IgnoredGroups(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         found: dict[Directive, list[Endpoint]] = {}
-        for endpoint in live_kinds(configuration):
+        for endpoint in live_groups(configuration):
             server, default = endpoint.server, endpoint.socket.default
             if server is default or not default_is_sure(endpoint.socket, configuration):
                 continue
@@ -436,8 +436,8 @@ class ConfCommandOverridesGroups(Rule):
             if command is None or line is None or not line.known or (command[1], line) in seen:
                 continue
             seen.add((command[1], line))
-            plain = evaluate_groups(server.setting("ssl_ecdh_curve").value, configuration.openssl)
-            if plain.groups != evaluate_groups(command[0], configuration.openssl).groups:
+            plain = evaluate_groups(server.setting("ssl_ecdh_curve").value, configuration.facts.openssl)
+            if plain.groups != evaluate_groups(command[0], configuration.facts.openssl).groups:
                 yield self.at(
                     command[1],
                     f"this {command[1].args[0]} overrides ssl_ecdh_curve",
@@ -496,7 +496,7 @@ class OversizedDhparam(Rule):
     Mend: remove `ssl_dhparam`, or use the 2048-bit group of RFC 7919.
 
     ```nginx bad, certificate: good-rsa.pem
-    ssl_dhparam oversized-dhparam/dh8192.pem;
+    ssl_dhparam certificates/dh8192.pem;
     ```
 
     ```nginx good, certificate: good-rsa.pem
@@ -541,7 +541,7 @@ class UnusedDhparam(Rule):
     references = (SSL_DHPARAM, "https://wiki.mozilla.org/Security/Server_Side_TLS")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.kind == "snippet":
+        if configuration.completeness == "snippet":
             return
         for directive, endpoints in by_origin(configuration, "ssl_dhparam").items():
             if directive is None or not directive.known:
@@ -566,7 +566,7 @@ class UnusedDhparam(Rule):
 def _group_lists(configuration: Configuration) -> Iterator[tuple[Directive, GroupList, list[Endpoint]]]:
     """The lists of groups that nginx loads and that can be judged, each with the endpoints of its servers."""
     found: dict[Directive, tuple[VirtualServer, list[Endpoint]]] = {}
-    for endpoint in live_kinds(configuration):
+    for endpoint in live_groups(configuration):
         for server in dict.fromkeys((endpoint.socket.default, endpoint.server)):
             directive = origin_of(server, "ssl_ecdh_curve")
             if directive is not None and directive.known and directive.args and "$" not in directive.args[-1]:
@@ -592,14 +592,14 @@ def _is_post_quantum(word: str) -> bool:
 
 
 def _new_syntax(configuration: Configuration, word: str) -> bool:
-    old = configuration.openssl_known and configuration.openssl.version < (3, 5)
+    old = configuration.facts.openssl_known and configuration.facts.openssl.version < (3, 5)
     return old and (word[:1] in ("?", "*", "-") or "/" in word or word.upper() == "DEFAULT")
 
 
 def _bits(directive: Directive, configuration: Configuration) -> int | None:
-    if not directive.args or not directive.known or not configuration.was_read(directive.args[0]):
+    if not directive.args or not directive.known or not configuration.store.was_read(directive.args[0]):
         return None
-    return configuration.dhparam_bits(directive.args[0], directive)
+    return configuration.store.dhparam_bits(directive.args[0], directive)
 
 
 def _has_dhe(endpoint: Endpoint) -> bool:

@@ -6,18 +6,22 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.grouping import listed, live
+from nginxtls.rules.common.grouping import (
+    listed,
+)
 
+from nginxtls.base.lazy import pattern
 from nginxtls.finding import Edit, Severity
-from nginxtls.lazy import pattern
 from nginxtls.model import headers
+from nginxtls.model.decides import live
+from nginxtls.model.locations import location_for
 from nginxtls.rule import Fix, Rule, label, locate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration, Endpoint, Location, Scope, Socket, VirtualServer
+    from nginxtls.model import Configuration, Endpoint, LocationBlock, Scope, Socket, VirtualServer
     from nginxtls.syntax.tree import Directive
 
 HSTS = "Strict-Transport-Security"
@@ -57,7 +61,7 @@ class MissingHsts(Rule):
     references = (f"{RFC_6797}#section-7.1", "https://www.rfc-editor.org/rfc/rfc9325#section-3.2", ADD_HEADER)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.kind != "full":
+        if configuration.completeness != "full":
             return
         for server, endpoints in _by_server(configuration).items():
             if headers.find(server.scope, HSTS):
@@ -115,8 +119,8 @@ class LostHsts(Rule):
     references = (ADD_HEADER, "https://nginx.org/en/CHANGES", f"{RFC_6797}#section-7.1")
     needs = ("add_header",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        if server.kind != "http" or not (server.speaks_tls or server.fragment) or server.rejects_handshake:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
+        if server.module != "http" or not (server.speaks_tls or server.fragment) or server.rejects_handshake:
             return
         for scope, _ in server.levels("add_header"):
             lost = headers.lost(scope, HSTS)
@@ -157,7 +161,11 @@ class HstsWithoutAlways(Rule):
     since = "nginx 1.7.5"
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        if _is_hsts(directive) and "always" not in directive.args[2:] and configuration.assumed_nginx.at_least(1, 7, 5):
+        if (
+            _is_hsts(directive)
+            and "always" not in directive.args[2:]
+            and configuration.facts.assumed_nginx.at_least(1, 7, 5)
+        ):
             text = " ".join(["add_header", *(directive.arg_text(i) for i in range(len(directive.args))), "always"])
             yield self.at(
                 directive,
@@ -289,7 +297,7 @@ class DuplicateHsts(Rule):
     references = (f"{RFC_6797}#section-8.1", ADD_HEADER)
     needs = ("add_header",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         seen: set[Directive] = set()
         for scope, _ in [(server.scope, None), *server.levels("add_header")]:
             if len(headers.headers(scope)) < 2:
@@ -428,11 +436,11 @@ class HstsOverHttp(Rule):
     needs = ("add_header",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.kind != "full":
+        if configuration.completeness != "full":
             return
         found: dict[Directive, list[VirtualServer]] = {}
         for server in configuration.servers:
-            if server.kind != "http" or server.speaks_tls or not server.sockets:
+            if server.module != "http" or server.speaks_tls or not server.sockets:
                 continue
             if not all(listen.directive is None or listen.directive.known for listen in server.listens):
                 continue  # template text in it may be "ssl"
@@ -498,11 +506,11 @@ class MissingRedirect(Rule):
     references = (f"{RFC_6797}#section-7.2", "https://nginx.org/en/docs/http/configuring_https_servers.html")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.kind != "full":
+        if configuration.completeness != "full":
             return
         with_tls = _hosts_with_tls(configuration)
         for server in configuration.servers:
-            if server.kind != "http" or not configuration.absence_is_certain(server):
+            if server.module != "http" or not configuration.absence_is_certain(server):
                 continue
             plain = [s for s in server.sockets if _is_plain(s, server)]
             names = [name for name in server.names if name.is_host and name.key in with_tls] if plain else []
@@ -655,7 +663,7 @@ class TemporaryRedirect(Rule):
     references = (f"{RFC_6797}#section-7.2", "https://www.rfc-editor.org/rfc/rfc9110#section-15.4")
     needs = ("return",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         line = server.first("return")
         if server.speaks_tls or line is None or not _target(line).startswith("https://"):
             return
@@ -695,7 +703,7 @@ class WrongForwardedProto(Rule):
         lines = configuration.directives("proxy_set_header")
         wrong = {line for line in lines if [arg.lower() for arg in line.args] == ["x-forwarded-proto", "http"]}
         for server in configuration.servers if wrong else ():
-            if server.kind != "http" or not server.sockets or not all(socket.tls for socket in server.sockets):
+            if server.module != "http" or not server.sockets or not all(socket.tls for socket in server.sockets):
                 continue
             for line in server.walk():
                 if line in wrong:
@@ -755,7 +763,7 @@ def _problem(value: str) -> str | None:
 def _by_server(configuration: Configuration) -> dict[VirtualServer, list[Endpoint]]:
     found: dict[VirtualServer, list[Endpoint]] = {}
     for endpoint in live(configuration):
-        if endpoint.socket.kind == "http" and not endpoint.server.fragment:
+        if endpoint.socket.module == "http" and not endpoint.server.fragment:
             found.setdefault(endpoint.server, []).append(endpoint)
     return found
 
@@ -851,7 +859,7 @@ def _leads_elsewhere(server: VirtualServer) -> bool:
             return True
         if line.name == "deny" and line.args[:1] == ("all",) and line.parent is server.directive:
             return True
-    root = server.location_for("/")[0]
+    root = location_for(server.locations, "/")[0]
     answer = root.scope.first("return") if root is not None else None
     return answer is not None and answer.args[0][:1] in ("3", "4", "5")
 
@@ -877,7 +885,7 @@ def _unconditional(server: VirtualServer) -> Directive | None:
     return None
 
 
-def _only_return(location: Location) -> Directive | None:
+def _only_return(location: LocationBlock) -> Directive | None:
     if location.pattern != "/" or location.modifier not in ("", "^~") or location.conditions or location.locations:
         return None
     return None if location.scope.all("rewrite") else location.scope.first("return")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from nginxtls.rules.grouping import listed, live
+from nginxtls.rules.common.grouping import (
+    listed,
+)
 
 from nginxtls.finding import Confidence, Edit, Severity
-from nginxtls.model import headers
+from nginxtls.model import headers, refusals
+from nginxtls.model.decides import live
 from nginxtls.rule import Fix, Rule, delete, label, locate
 
 if TYPE_CHECKING:
@@ -59,7 +62,7 @@ class DeprecatedHttp2Listen(Rule):
     since = "nginx 1.25.1"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if not configuration.assumed_nginx.at_least(1, 25, 1):
+        if not configuration.facts.assumed_nginx.at_least(1, 25, 1):
             return
         for server, listen in _listens_with(configuration, "http2"):
             assert listen.directive is not None
@@ -102,11 +105,11 @@ class ClearTextHttp2(Rule):
     since = "up to nginx 1.25.0"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        nginx = configuration.nginx
-        if nginx is None or nginx.at_least(1, 25, 1) or configuration.kind != "full":
+        nginx = configuration.facts.nginx
+        if nginx is None or nginx.at_least(1, 25, 1) or configuration.completeness != "full":
             return
         for socket in configuration.sockets:
-            if socket.kind != "http" or socket.tls or not socket.http2 or any(s.ssl_on for s in socket.servers):
+            if socket.module != "http" or socket.tls or not socket.http2 or any(s.ssl_on for s in socket.servers):
                 continue
             if any(line.name == "grpc_pass" for server in socket.servers for line in server.walk()):
                 continue
@@ -155,7 +158,7 @@ class ObsoleteHttp2Directive(Rule):
     directives = tuple(successors)
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.assumed_nginx.at_least(1, 19, 7):
+        if configuration.facts.assumed_nginx.at_least(1, 19, 7):
             yield self.at(
                 directive,
                 f"{directive.name} has no effect since nginx 1.19.7",
@@ -190,7 +193,7 @@ class RemovedHttp2Push(Rule):
     directives = ("http2_push", "http2_push_preload", "http2_max_concurrent_pushes")
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.assumed_nginx.at_least(1, 25, 1):
+        if configuration.facts.assumed_nginx.at_least(1, 25, 1):
             yield self.at(
                 directive,
                 f"{directive.name} has no effect since nginx 1.25.1: server push is gone",
@@ -247,7 +250,7 @@ class IgnoredHttp2Off(Rule):
     since = "nginx 1.25.1"
     needs = ("http2",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         line = server.first("http2")
         if line is None or line.args[:1] != ("off",):
             return
@@ -348,7 +351,7 @@ class QuicWithoutTls13(Rule):
     since = "nginx 1.25.0"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for refusal in configuration.refusals:
+        for refusal in refusals(configuration):
             if '"ssl_protocols" must enable TLSv1.3' in refusal.message:
                 yield self.at(
                     refusal.directive,
@@ -438,7 +441,11 @@ class MissingAltSvc(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for endpoint in live(configuration) if _has_quic(configuration) else ():
             server = endpoint.server
-            if not endpoint.socket.quic or configuration.kind != "full" or not configuration.absence_is_certain(server):
+            if (
+                not endpoint.socket.quic
+                or configuration.completeness != "full"
+                or not configuration.absence_is_certain(server)
+            ):
                 continue
             if not any(name.is_host for name in server.names) or _announces(server) or _http3_off(server):
                 continue
@@ -485,14 +492,14 @@ class DeadAltSvc(Rule):
     needs = ("add_header",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.kind != "full":
+        if configuration.completeness != "full":
             return
         found: dict[Directive, tuple[int, list[Endpoint]]] = {}
         lines = configuration.directives("add_header")
         announced = any(line.args[0].lower() == "alt-svc" for line in lines if line.args)
         for endpoint in live(configuration) if announced else ():
             server = endpoint.server
-            if endpoint.socket.kind != "http" or not configuration.absence_is_certain(server):
+            if endpoint.socket.module != "http" or not configuration.absence_is_certain(server):
                 continue
             for scope, _ in server.levels():
                 for header in headers.find(scope, "Alt-Svc"):
@@ -541,7 +548,7 @@ class QuicOnly(Rule):
     since = "nginx 1.25.0"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.kind != "full" or not _has_quic(configuration):
+        if configuration.completeness != "full" or not _has_quic(configuration):
             return
         over_tcp = {name.key for e in live(configuration) if not e.socket.quic for name in e.server.names}
         for server in configuration.servers:
@@ -604,7 +611,7 @@ class QuicWithoutReuseport(Rule):
     since = "nginx 1.25.0"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.kind != "full":
+        if configuration.completeness != "full":
             return
         workers = [line for line in configuration.directives("worker_processes") if line.args and line.known]
         bpf = any(line.args[:1] == ("on",) for line in configuration.directives("quic_bpf"))
@@ -649,7 +656,7 @@ class QuicWithoutHostKey(Rule):
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         if (
             directive.args[:1] == ("on",)
-            and configuration.kind == "full"
+            and configuration.completeness == "full"
             and not configuration.directives("quic_host_key")
         ):
             yield self.at(directive, "address tokens are void after each reload", help="set quic_host_key")
@@ -691,14 +698,15 @@ class QuicCompatibilityLayer(Rule):
     since = "nginx 1.25.0"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if not configuration.openssl_known or configuration.openssl.version >= (3, 5, 1):
+        if not configuration.facts.openssl_known or configuration.facts.openssl.version >= (3, 5, 1):
             return
         for socket in configuration.sockets:
             line = next((li for _, li in socket.listens if li.quic and li.directive), None)
             if socket.quic and line is not None and line.directive is not None:
                 yield self.at(
                     line.directive,
-                    f"HTTP/3 runs on nginx's compatibility layer: OpenSSL {configuration.openssl} is older than 3.5.1",
+                    f"HTTP/3 runs on nginx's compatibility layer: OpenSSL {configuration.facts.openssl} "
+                    "is older than 3.5.1",
                     arg=line.argument("quic"),
                     help="build with OpenSSL 3.5.1 or newer",
                 )
@@ -716,7 +724,7 @@ def _listens_with(configuration: Configuration, parameter: str) -> Iterator[tupl
     """The lines of http servers with a parameter."""
     if any(parameter in line.args for line in configuration.directives("listen")):
         for server in configuration.servers:
-            for listen in server.listens if server.kind == "http" else ():
+            for listen in server.listens if server.module == "http" else ():
                 if listen.has(parameter) and listen.directive is not None:
                     yield server, listen
 

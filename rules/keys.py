@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.bundles import chain_of, served_on, tell
-from nginxtls.rules.grouping import is_absent, listed
+from nginxtls.rules.common.bundles import at_bundle, chain_of, served_on
+from nginxtls.rules.common.grouping import is_absent, listed
 
 from nginxtls.finding import Severity
-from nginxtls.model.certificates import fill_slots
+from nginxtls.model import refusals
+from nginxtls.model.bundles import fill_slots
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
@@ -45,11 +46,13 @@ class KeyMismatch(Rule):
     security_severity = 5.9
     references = (KEY,)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         if not _differ(bundle) or bundle.leaf is None or bundle.key is None or bundle.key_directive is None:
             return
         same_type = bundle.leaf.key.kind == bundle.key.key.kind
-        if not same_type and all(fill_slots(server.bundles)[1] is not bundle for server in bundle.servers[:10]):
+        if not same_type and all(
+            fill_slots(server.bundles)[1] is not bundle for server in configuration.servers_of(bundle)[:10]
+        ):
             return
         yield self.at(
             bundle.key_directive,
@@ -57,8 +60,8 @@ class KeyMismatch(Rule):
             arg=0,
             label="another certificate's key",
             labels=[label(bundle.directive, "its public key is another", 0)],
-            help=_right_key(bundle),
-            endpoints=served_on(bundle.servers),
+            help=_right_key(configuration, bundle),
+            endpoints=served_on(configuration.servers_of(bundle)),
             also=bundle.also_key,
         )
 
@@ -69,10 +72,10 @@ def _differ(bundle: ServedBundle) -> bool:
     return chain is not None and not chain.leaf_place and bundle.key_matches is False
 
 
-def _right_key(bundle: ServedBundle) -> str:
+def _right_key(configuration: Configuration, bundle: ServedBundle) -> str:
     """Where the right key is, if another server has it."""
     wanted = bundle.leaf.public_key_sha256 if bundle.leaf else ""
-    for other in bundle.configuration.bundles:
+    for other in configuration.bundles:
         if other is not bundle and other.key is not None and other.key.public_key_sha256 == wanted:
             return f"{other.key_path} is its key"
     return "name the key that was made for this certificate"
@@ -100,14 +103,14 @@ class KeyTypeMismatch(Rule):
     security_severity = 3.7
     references = (KEY,)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         if not _differ(bundle) or bundle.leaf is None or bundle.key is None or bundle.key_directive is None:
             return
         kind, other = bundle.leaf.key.kind, bundle.key.key.kind
         if kind == other:
             return
         lost = []
-        for server in bundle.servers:
+        for server in configuration.servers_of(bundle):
             sent, refused = fill_slots(server.bundles)
             if bundle not in sent and refused is None:
                 lost.append(server)
@@ -118,7 +121,7 @@ class KeyTypeMismatch(Rule):
                 f"and this one is {other}",
                 arg=0,
                 labels=[label(bundle.directive, f"an {kind} certificate", 0)],
-                help=_right_key(bundle),
+                help=_right_key(configuration, bundle),
                 endpoints=served_on(lost),
                 also=bundle.also_key,
             )
@@ -149,7 +152,7 @@ class UnusableCertificateFile(Rule):
     severity = Severity.ERROR
     references = (CERTIFICATE, PEM)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         content = bundle.bundle
         if content is None or content.loads:
             return
@@ -162,7 +165,7 @@ class UnusableCertificateFile(Rule):
             f"nginx does not start: {bundle.path}: {what}{where}",
             arg=0,
             help="the certificate and its key are swapped" if swapped else "give a PEM file with the certificates",
-            endpoints=served_on(bundle.servers),
+            endpoints=served_on(configuration.servers_of(bundle)),
             also=bundle.also,
         )
 
@@ -184,7 +187,7 @@ class UnusableKey(Rule):
     severity = Severity.ERROR
     references = (KEY, PEM)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         why = _unread_key(bundle)
         if why and "encrypted" not in why and "not known here" not in why and bundle.key_directive:
             yield self.at(
@@ -192,7 +195,7 @@ class UnusableKey(Rule):
                 f"nginx does not start: {bundle.key_path}: {why}",
                 arg=0,
                 help="name the PEM file of the key",
-                endpoints=served_on(bundle.servers),
+                endpoints=served_on(configuration.servers_of(bundle)),
                 also=bundle.also_key,
             )
 
@@ -201,7 +204,7 @@ def _unread_key(bundle: ServedBundle) -> str | None:
     """Why a key file that is there holds no key that can be loaded; None if it does or cannot be read."""
     if bundle.bundle is None or not bundle.bundle.loads or bundle.key_directive is None or "$" in bundle.key_path:
         return None
-    if bundle.key is not None or not bundle.configuration.was_read(bundle.key_path):
+    if bundle.key is not None or not bundle.store.was_read(bundle.key_path):
         return None
     return bundle.key_unreadable
 
@@ -227,15 +230,15 @@ class EncryptedKeyWithoutPassword(Rule):
     severity = Severity.ERROR
     references = (f"{NGINX_SSL}#ssl_password_file",)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         why = _unread_key(bundle)
         if bundle.key is not None and bundle.key.encrypted:
-            yield from self._lacking(bundle)
+            yield from self._lacking(configuration, bundle)
         if not why or "encrypted" not in why or bundle.key_directive is None:
             return
-        for server in bundle.servers:
+        for server in configuration.servers_of(bundle):
             setting = server.setting("ssl_password_file")
-            readable = all(bundle.configuration.was_read(path) for path in setting.values)
+            readable = all(bundle.store.was_read(path) for path in setting.values)
             if not readable or (setting.is_default and not setting.certain):
                 return
         yield self.at(
@@ -244,20 +247,22 @@ class EncryptedKeyWithoutPassword(Rule):
             arg=0,
             label="encrypted",
             help="give its password in an ssl_password_file",
-            endpoints=served_on(bundle.servers),
+            endpoints=served_on(configuration.servers_of(bundle)),
             also=bundle.also_key,
         )
 
-    def _lacking(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def _lacking(self, configuration: Configuration, bundle: ServedBundle) -> Iterator[Finding]:
         """Each server needs the password, even if another one with the same key has it (measured)."""
-        lacking = [server for server in bundle.servers if is_absent(server.setting("ssl_password_file"))]
+        lacking = [
+            server for server in configuration.servers_of(bundle) if is_absent(server.setting("ssl_password_file"))
+        ]
         lines = [
             line
             for server in lacking
             for line in server.setting("ssl_certificate_key").directives
             if line.args[:1] == (bundle.key_path,)
         ]
-        if lines and len(lacking) < len(bundle.servers):
+        if lines and len(lacking) < len(configuration.servers_of(bundle)):
             yield self.at(
                 lines[0],
                 "the key cannot be loaded without a person at the terminal: only other servers have its password",
@@ -299,8 +304,8 @@ class CertificateWithoutKey(Rule):
     references = (KEY,)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for refusal in configuration.refusals:
-            if refusal.kind == "key" and refusal.message.startswith('no "ssl_certificate_key"'):
+        for refusal in refusals(configuration):
+            if refusal.category == "key" and refusal.message.startswith('no "ssl_certificate_key"'):
                 yield self.at(
                     refusal.directive,
                     "nginx does not start: this certificate has no ssl_certificate_key",
@@ -345,7 +350,7 @@ class CertificatePathWithVariables(Rule):
                     "a certificate with variables in its path is loaded at each handshake, and checked by nobody",
                     arg=0,
                     help="set ssl_certificate_cache, or name the files",
-                    endpoints=served_on(bundle.servers),
+                    endpoints=served_on(configuration.servers_of(bundle)),
                     also=bundle.also,
                 )
 
@@ -489,8 +494,9 @@ class SharedKey(Rule):
             names = set(other.leaf.dns_names) if other.leaf else set()
             if other is bundle or other.leaf is leaf or names & set(leaf.dns_names):
                 continue
-            yield from tell(
+            yield from at_bundle(
                 self,
+                configuration,
                 bundle,
                 f"the key of {listed(leaf.dns_names, 2)} is also that of {listed(sorted(names), 2)}",
                 notes=(f"the other certificate is {other.path}",),

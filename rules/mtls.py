@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.serving import Content, contents, derived, is_checked, titles, variables
+from nginxtls.rules.common.serving import Content, contents, derived, is_checked, titles, variables
 
+from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence, Label, Severity
-from nginxtls.lazy import pattern
+from nginxtls.model import refusals
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
@@ -56,12 +57,12 @@ def _by_file(servers: Iterable[VirtualServer], *names: str) -> dict[Directive, l
 
 def _cas(configuration: Configuration, directive: Directive) -> tuple[Certificate, ...]:
     """The certificates of a CA file, none if it cannot be read."""
-    bundle, _ = configuration.read_bundle(directive.args[0], directive)
+    bundle, _ = configuration.store.read_bundle(directive.args[0], directive)
     return bundle.certificates if bundle else ()
 
 
 def _crls(configuration: Configuration, directive: Directive) -> tuple[RevocationList, ...]:
-    found = configuration.read_crl(directive)
+    found = configuration.store.read_crl(directive)
     return found.lists if found else ()
 
 
@@ -101,8 +102,8 @@ class ClientVerificationWithoutCa(Rule):
     needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for refusal in configuration.refusals:
-            if refusal.kind == "client-ca" and refusal.message.startswith("no ssl_client_certificate"):
+        for refusal in refusals(configuration):
+            if refusal.category == "client-ca" and refusal.message.startswith("no ssl_client_certificate"):
                 old = "or ssl_trusted" not in refusal.message
                 yield self.at(
                     refusal.directive,
@@ -294,7 +295,7 @@ def _optional(
 
     A server of which something cannot be told is left out.
     """
-    asking = [s for s in _asking(configuration, "optional", "optional_no_ca") if s.kind != "mail" and not s.fragment]
+    asking = [s for s in _asking(configuration, "optional", "optional_no_ca") if s.module != "mail" and not s.fragment]
     names = derived(configuration, IDENTITY) if asking else frozenset[str]()
     for server in asking:
         origin = server.setting("ssl_verify_client").origin
@@ -407,11 +408,11 @@ class IneffectiveClientVerification(Rule):
     references = (VERIFY, "https://nginx.org/en/docs/http/server_names.html#virtual_server_selection")
     needs = ("ssl_verify_client",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         verify = server.setting("ssl_verify_client")
         if server.has_tls_context or not server.scope.certain or verify.value not in ASKS or verify.origin is None:
             return
-        if server.configuration.kind != "full":
+        if server.facts.completeness != "full":
             return
         for socket in server.sockets:
             default = socket.default
@@ -482,7 +483,7 @@ class OpenDefaultServer(Rule):
     needs = ("ssl_verify_client",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.kind != "full":
+        if configuration.completeness != "full":
             return
         for socket in configuration.sockets:
             default = socket.default
@@ -547,9 +548,9 @@ class ClientVerificationBypass(Rule):
     references = (VERIFY, "https://nginx.org/en/docs/http/configuring_https_servers.html#single_http_https_server")
     needs = ("ssl_verify_client",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         verify = server.setting("ssl_verify_client")
-        if server.kind != "http" or verify.value != "on" or not server.speaks_tls or server.ssl_on:
+        if server.module != "http" or verify.value != "on" or not server.speaks_tls or server.ssl_on:
             return
         plain = [s for s in server.sockets if not s.tls and not s.is_loopback and not s.address.startswith("unix:")]
         if not plain or server.first("return") or not any(True for _ in contents(server)):
@@ -826,7 +827,7 @@ class ExpiredClientCa(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, servers in _by_file(_asking(configuration, "on", "optional"), "ssl_client_certificate").items():
             certificates = _cas(configuration, directive)
-            dead = [c for c in certificates if not c.not_before <= configuration.at <= c.not_after]
+            dead = [c for c in certificates if not c.not_before <= configuration.facts.at <= c.not_after]
             if dead and len(dead) == len(certificates):
                 yield self.at(
                     directive,
@@ -861,7 +862,7 @@ class LeftoverClientCa(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, servers in _by_file(_asking(configuration, "on", "optional"), "ssl_client_certificate").items():
             certificates = _cas(configuration, directive)
-            good = {c.subject for c in certificates if c.not_before <= configuration.at <= c.not_after}
+            good = {c.subject for c in certificates if c.not_before <= configuration.facts.at <= c.not_after}
             dead = [c for c in certificates if c.subject not in good]
             if good and dead:
                 yield self.at(
@@ -875,7 +876,7 @@ class LeftoverClientCa(Rule):
 
 def _validity(certificate: Certificate, configuration: Configuration) -> str:
     who = f'the CA "{_short(certificate.subject)}"'
-    if certificate.not_after < configuration.at:
+    if certificate.not_after < configuration.facts.at:
         return f"{who} expired {certificate.not_after:%Y-%m-%d %H:%M} UTC"
     return f"{who} is valid only from {certificate.not_before:%Y-%m-%d %H:%M} UTC"
 
@@ -988,9 +989,9 @@ class StaleCrl(Rule):
         for directive, servers in _by_file(_asking(configuration, "on", "optional"), "ssl_crl").items():
             for crl in _crls(configuration, directive):
                 when = None
-                if crl.begins_later(configuration.at):
+                if crl.begins_later(configuration.facts.at):
                     when = f"begins {crl.this_update:%Y-%m-%d %H:%M} UTC"
-                elif crl.next_update is not None and crl.stale(configuration.at):
+                elif crl.next_update is not None and crl.stale(configuration.facts.at):
                     when = f"ended {crl.next_update:%Y-%m-%d %H:%M} UTC"
                 if when:
                     yield self.at(
@@ -1124,8 +1125,8 @@ class LostIdentityHeader(Rule):
     references = ("https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_set_header",)
     needs = ("ssl_verify_client",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        if server.kind != "http" or server.setting("ssl_verify_client").value not in ASKS:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
+        if server.module != "http" or server.setting("ssl_verify_client").value not in ASKS:
             return
         told: set[Directive] = set()
         for content in contents(server):
@@ -1195,7 +1196,10 @@ class ClientCertificateInHeader(Rule):
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         for index, argument in enumerate(directive.args[1:], 1):
             names = variables(argument)
-            if configuration.assumed_nginx.at_least(1, 13, 5) and names & {"ssl_client_cert", "ssl_client_raw_cert"}:
+            if configuration.facts.assumed_nginx.at_least(1, 13, 5) and names & {
+                "ssl_client_cert",
+                "ssl_client_raw_cert",
+            }:
                 which = "$ssl_client_cert" if "ssl_client_cert" in names else "$ssl_client_raw_cert"
                 yield self.at(
                     directive,
@@ -1297,7 +1301,7 @@ class OldDnFormat(Rule):
     references = (VARIABLES, "https://nginx.org/en/CHANGES")
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        if not configuration.assumed_nginx.at_least(1, 11, 6):
+        if not configuration.facts.assumed_nginx.at_least(1, 11, 6):
             return
         if directive.args[:1] not in (("$ssl_client_s_dn",), ("$ssl_client_i_dn",)):
             return

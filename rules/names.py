@@ -6,9 +6,9 @@ import ipaddress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.bundles import chain_of, closes, faults, is_staging, is_test_certificate, tell
-from nginxtls.rules.grouping import listed, titles
-from nginxtls.rules.samples import samples_of
+from nginxtls.rules.common.bundles import at_bundle, chain_of, closes, faults, is_staging, is_test_certificate
+from nginxtls.rules.common.grouping import listed, titles
+from nginxtls.rules.common.samples import samples_of
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.names import compiled, valid_host
@@ -31,7 +31,7 @@ def named_endpoints(configuration: Configuration) -> dict[VirtualServer, list[En
     found: dict[VirtualServer, list[Endpoint]] = {}
     for endpoint in configuration.endpoints:
         server, socket = endpoint.server, endpoint.socket
-        if server.kind == "mail" or server.rejects_handshake or socket.is_loopback:
+        if server.module == "mail" or server.rejects_handshake or socket.is_loopback:
             continue
         if endpoint.context.rejects_handshake or (server not in found and closes(server)):
             continue
@@ -72,7 +72,7 @@ def unfit(name: str, endpoints: list[Endpoint], *, by_default: bool = False) -> 
 def all_fit(server: VirtualServer, endpoints: list[Endpoint]) -> bool:
     """At a glance: every name of the server stands as it is in every certificate that may be sent."""
     bundles = {bundle for endpoint in endpoints for bundle in endpoint.bundles}
-    names = {name.key for name in server.names if name.kind == "exact" and not name.key[:1].isdigit()}
+    names = {name.key for name in server.names if name.form == "exact" and not name.key[:1].isdigit()}
     known = (leaf.host_names for bundle in bundles if (leaf := judged(bundle)) is not None)
     return len(names) == len(server.names) and all(map(names.issubset, known))
 
@@ -160,7 +160,7 @@ class NameMismatch(Rule):
                 continue
             wrong: list[tuple[ServerName, ServedBundle, str]] = []
             for name in server.names:
-                if name.kind == "regex":
+                if name.form == "regex":
                     yield from self._regex(name, server, endpoints)
                 elif (found := self._exact(name, server, endpoints)) is not None:
                     wrong.append((name, *found))
@@ -170,7 +170,7 @@ class NameMismatch(Rule):
     def _exact(
         self, name: ServerName, server: VirtualServer, endpoints: list[Endpoint]
     ) -> tuple[ServedBundle, str] | None:
-        if name.kind not in ("exact", "suffix") or name.directive is None:
+        if name.form not in ("exact", "suffix") or name.directive is None:
             return None
         if (address := address_of(name.key)) is not None:
             return unfit(address, [e for e in endpoints if not e.server.fragment], by_default=True)
@@ -217,7 +217,7 @@ class NameMismatch(Rule):
             help="have them added to the certificate",
             endpoints=titles(endpoints),
             confidence=Confidence.LIKELY,
-        ).but(severity=Severity.WARNING)
+        ).replace(severity=Severity.WARNING)
 
 
 def served_with(bundle: ServedBundle) -> list[Label]:
@@ -278,8 +278,8 @@ class ServerNameNeverAsked(Rule):
     security_severity = 2.0
     references = (SERVER_NAMES, "https://www.rfc-editor.org/rfc/rfc6066#section-3")
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        for name in server.names if server.kind != "mail" else ():
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
+        for name in server.names if server.module != "mail" else ():
             right = _as_asked(name)
             if right is None or name.directive is None or any(each.text.lower() == right for each in server.names):
                 continue
@@ -298,7 +298,7 @@ class ServerNameNeverAsked(Rule):
 
 def _as_asked(name: ServerName) -> str | None:
     """The form of a name that clients send, if it is written in another one."""
-    if name.kind not in ("exact", "suffix", "leading", "trailing") or (name.text.isascii() and name.key[-1:] != "."):
+    if name.form not in ("exact", "suffix", "leading", "trailing") or (name.text.isascii() and name.key[-1:] != "."):
         return None
     from nginxtls.pki.hostnames import ascii_host
 
@@ -407,10 +407,10 @@ class UncoveredWildcardName(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for server, endpoints in named_endpoints(configuration).items():
             for name in server.names:
-                if name.kind not in ("leading", "suffix", "trailing") or name.directive is None or "." not in name.key:
+                if name.form not in ("leading", "suffix", "trailing") or name.directive is None or "." not in name.key:
                     continue
                 bundle = _unreached(name, endpoints) if _as_asked(name) is None else None
-                if bundle is None or (name.kind == "suffix" and unfit(name.key, endpoints) is not None):
+                if bundle is None or (name.form == "suffix" and unfit(name.key, endpoints) is not None):
                     continue
                 yield self.at(
                     name.directive,
@@ -430,7 +430,7 @@ def _unreached(name: ServerName, endpoints: list[Endpoint]) -> ServedBundle | No
             if leaf is None:
                 continue
             names = [each.lower() for each in leaf.dns_names]
-            if name.kind == "trailing":
+            if name.form == "trailing":
                 taken = any(each.startswith((name.key + ".", "*.")) for each in names)
             else:
                 taken = any(each.endswith("." + name.key) for each in names)
@@ -460,6 +460,8 @@ class NoSubjectAltName(Rule):
     cwe = (297,)
     references = ("https://www.rfc-editor.org/rfc/rfc9525#section-2", NAMES)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         for reason in faults(bundle, "no-subject-alt-name"):
-            yield from tell(self, bundle, reason.message, help="have it issued with its names there")
+            yield from at_bundle(
+                self, configuration, bundle, reason.message, help="have it issued with its names there"
+            )

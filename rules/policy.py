@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from nginxtls.rules.grouping import legacy_suites, live, suites_by_version, titles, where_missing
+from nginxtls.rules.common.grouping import (
+    legacy_suites,
+    suites_by_version,
+    titles,
+    where_missing,
+)
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model import headers
-from nginxtls.model.endpoints import VERSIONS, origin_of
+from nginxtls.model.decides import live
+from nginxtls.model.effective import VERSIONS, origin_of
 from nginxtls.rule import NGINX_SSL, Rule
 
 if TYPE_CHECKING:
@@ -35,7 +41,7 @@ class _PolicyRule(Rule):
     advice: ClassVar[bool] = False
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        policy = configuration.policy
+        policy = configuration.facts.policy
         if policy is None:
             return
         legacy = _LEGACY & set(policy.items.get("protocols", {}).get("allowed", _LEGACY))
@@ -396,7 +402,7 @@ def effective(endpoint: Endpoint) -> Effective:
     versions = suites_by_version(endpoint)
     ciphers_known = tls.ciphers.known and _sure(tls.ciphers)
     legacy = legacy_suites(endpoint) if ciphers_known and _sure(tls.protocols) and tls.protocols.known else None
-    served = set(versions) if tls.configuration.openssl_known else set(tls.enabled)
+    served = set(versions) if tls.facts.openssl_known else set(tls.enabled)
     leaves = [bundle.leaf for bundle in tls.bundles if bundle.leaf is not None]
     dhe = any(suite.key_exchange == "DHE" for suite in legacy or ())
     return Effective(
@@ -423,7 +429,7 @@ def _sure(setting: Setting) -> bool:
 def _hsts_age(endpoint: Endpoint) -> int | None:
     """max-age of the server's header; 0 if surely none is sent; None where it is not known."""
     server = endpoint.server
-    if endpoint.socket.kind != "http":
+    if endpoint.socket.module != "http":
         return None
     found = headers.find(server.scope, HSTS)
     if found:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.grouping import (
-    by_origin,
+from nginxtls.rules.common.grouping import (
     cipher_text,
     default_is_sure,
     listed,
-    live_kinds,
     reaches_tls10,
     sockets,
     spoken,
@@ -20,7 +18,8 @@ from nginxtls.rules.grouping import (
 )
 
 from nginxtls.finding import Confidence, Edit, Severity
-from nginxtls.model.endpoints import VERSIONS, origin_of, protocol_names
+from nginxtls.model.decides import by_origin, live_groups
+from nginxtls.model.effective import VERSIONS, origin_of, protocol_names
 from nginxtls.rule import NGINX_SSL, Fix, Rule, label, locate
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ class LegacyProtocol(Rule):
                 help="leave TLSv1.2 TLSv1.3",
                 fix=_without(place, args),
                 endpoints=titles(touched),
-                confidence=Confidence.CERTAIN if configuration.openssl_known else Confidence.LIKELY,
+                confidence=Confidence.CERTAIN if configuration.facts.openssl_known else Confidence.LIKELY,
             )
 
 
@@ -184,7 +183,7 @@ class OldDefaultProtocols(Rule):
     since = "up to nginx 1.27.2"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.nginx is None or configuration.nginx.at_least(1, 27, 3):
+        if configuration.facts.nginx is None or configuration.facts.nginx.at_least(1, 27, 3):
             return
         bare = by_origin(configuration, "ssl_protocols").get(None, [])
         met = {e: _legacy_met(e) - _wanted(configuration) for e in surely_absent(bare, "ssl_protocols")}
@@ -195,11 +194,11 @@ class OldDefaultProtocols(Rule):
         versions = frozenset[str]().union(*met.values())
         yield self.at(
             place,
-            f"no ssl_protocols is set, and the default of nginx {configuration.nginx} accepts {spoken(versions)}",
+            f"no ssl_protocols is set, and the default of nginx {configuration.facts.nginx} accepts {spoken(versions)}",
             notes=_legacy_notes(configuration),
             help="write ssl_protocols TLSv1.2 TLSv1.3;",
             endpoints=titles(endpoints),
-            confidence=Confidence.CERTAIN if configuration.openssl_known else Confidence.LIKELY,
+            confidence=Confidence.CERTAIN if configuration.facts.openssl_known else Confidence.LIKELY,
         )
 
 
@@ -240,7 +239,7 @@ class MissingTls13(Rule):
     since = "nginx 1.13.0, OpenSSL 1.1.1"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.openssl.version < (1, 1, 1) or not configuration.assumed_nginx.at_least(1, 13, 0):
+        if configuration.facts.openssl.version < (1, 1, 1) or not configuration.facts.assumed_nginx.at_least(1, 13, 0):
             return
         for directive, endpoints in by_origin(configuration, "ssl_protocols").items():
             # A setting that is not wholly known may have it.
@@ -248,9 +247,9 @@ class MissingTls13(Rule):
                 e for e in endpoints if "TLSv1.3" not in e.tls.enabled and e.tls.protocols.known and e.tls.enabled
             ]
             if directive is None:
-                lacking = surely_absent(lacking, "ssl_protocols") if configuration.nginx else []
+                lacking = surely_absent(lacking, "ssl_protocols") if configuration.facts.nginx else []
                 place = where_missing(configuration, lacking) if lacking else None
-                message = f"TLS 1.3 is not offered: the default of nginx {configuration.nginx} lacks it"
+                message = f"TLS 1.3 is not offered: the default of nginx {configuration.facts.nginx} lacks it"
             else:
                 place, message = directive, f"TLS 1.3 is not offered, only {spoken(_enabled(lacking))}"
             if lacking and place is not None:
@@ -282,7 +281,7 @@ class OnlyTls13(Rule):
     references = ("https://wiki.mozilla.org/Security/Server_Side_TLS", SSL_PROTOCOLS)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.openssl.version < (1, 1, 1):
+        if configuration.facts.openssl.version < (1, 1, 1):
             return
         for directive, endpoints in by_origin(configuration, "ssl_protocols").items():
             only = [e for e in endpoints if e.tls.enabled == {"TLSv1.3"} and not e.socket.quic]
@@ -320,7 +319,7 @@ class UnreachableProtocol(Rule):
     since = "OpenSSL 1.1.1"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if not configuration.openssl_known:
+        if not configuration.facts.openssl_known:
             return
         for directive, endpoints in by_origin(configuration, "ssl_protocols").items():
             if directive is None or directive.name != "ssl_protocols":
@@ -337,7 +336,7 @@ class UnreachableProtocol(Rule):
             yield self.at(
                 directive,
                 f"{spoken(versions)} {'is' if len(versions) == 1 else 'are'} listed, but no client gets that from"
-                f" OpenSSL {configuration.openssl} at security level {level}",
+                f" OpenSSL {configuration.facts.openssl} at security level {level}",
                 arg=args[0],
                 help="remove it; no client notices",
                 fix=Fix(fix.title, fix.edits, safe=True) if fix else None,
@@ -367,13 +366,13 @@ class UnsupportedTls13(Rule):
     directives = ("ssl_protocols",)
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        if not configuration.openssl_known or configuration.openssl.version >= (1, 1, 1):
+        if not configuration.facts.openssl_known or configuration.facts.openssl.version >= (1, 1, 1):
             return
         for index, arg in enumerate(directive.args):
             if arg.lower() == "tlsv1.3":
                 yield self.at(
                     directive,
-                    f"TLS 1.3 is listed, but OpenSSL {configuration.openssl} cannot do it",
+                    f"TLS 1.3 is listed, but OpenSSL {configuration.facts.openssl} cannot do it",
                     arg=index,
                     help="TLS 1.3 needs OpenSSL 1.1.1",
                 )
@@ -594,7 +593,7 @@ class IgnoredProtocols(Rule):
     since = "up to nginx 1.29.1"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        nginx = configuration.nginx
+        nginx = configuration.facts.nginx
         if nginx is None or nginx.at_least(1, 29, 2):
             return
         for directive, default, endpoints in overruled(configuration, "ssl_protocols", _same_protocols):
@@ -668,7 +667,7 @@ class ProtocolsDifferOnSocket(Rule):
     references = (CHANGES,)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.nginx is not None:
+        if configuration.facts.nginx is not None:
             return
         for directive, default, endpoints in overruled(configuration, "ssl_protocols", _same_protocols):
             setting = default.setting("ssl_protocols")
@@ -735,7 +734,7 @@ class DeadDefaultServer(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         groups: dict[Directive, list[Endpoint]] = {}
         why: dict[Directive, str] = {}
-        for endpoint in configuration.kinds:
+        for endpoint in configuration.endpoint_groups:
             default = endpoint.socket.default
             setting = default.setting("ssl_protocols")
             dead = endpoint.tls.dead_default
@@ -743,7 +742,7 @@ class DeadDefaultServer(Rule):
                 continue
             if default.rejects_handshake and not default.has_certificate:
                 continue
-            if not configuration.openssl_known and _served_by_an_old_openssl(default):
+            if not configuration.facts.openssl_known and _served_by_an_old_openssl(default):
                 continue
             place = origin_of(default, "ssl_protocols") or origin_of(default, "ssl_ciphers") or default.directive
             if place is not None and not _cipher_error(default):
@@ -791,12 +790,12 @@ class ConfCommandOverridesProtocols(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         groups: dict[Directive, list[Endpoint]] = {}
-        for endpoint in live_kinds(configuration):
+        for endpoint in live_groups(configuration):
             setting = endpoint.tls.protocols
             if not setting.known or not setting.directives:
                 continue
             plain = protocol_names(setting.values) & set(VERSIONS)
-            if configuration.openssl.version < (1, 1, 1):
+            if configuration.facts.openssl.version < (1, 1, 1):
                 plain -= {"TLSv1.3"}
             if plain == endpoint.tls.enabled:
                 continue
@@ -866,7 +865,7 @@ class IgnoredProtocolLimit(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         groups: dict[Directive, list[Endpoint]] = {}
-        for endpoint in live_kinds(configuration):
+        for endpoint in live_groups(configuration):
             if endpoint.is_default or not default_is_sure(endpoint.socket, configuration):
                 continue
             for name in ("MinProtocol", "MaxProtocol"):
@@ -928,7 +927,7 @@ class DroppedConfCommand(Rule):
     since = "nginx 1.19.4"
     needs = ("ssl_conf_command",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         own = server.scope.all("ssl_conf_command")
         outer = server.scope.parent
         if not own or outer is None or not server.speaks_tls:
@@ -962,7 +961,7 @@ def overruled(
     that it inherits from or, where the default server alone has a line of its own, that one.
     """
     groups: dict[tuple[Directive, VirtualServer], list[Endpoint]] = {}
-    for endpoint in live_kinds(configuration):
+    for endpoint in live_groups(configuration):
         server, default = endpoint.server, endpoint.socket.default
         if server is default or not server.has_tls_context or not default_is_sure(endpoint.socket, configuration):
             continue
@@ -1000,7 +999,7 @@ def _legacy_met(endpoint: Endpoint) -> frozenset[str]:
     enabled = tls.enabled & LEGACY
     if not enabled or endpoint.socket.quic:
         return frozenset()
-    if tls.configuration.openssl_known:
+    if tls.facts.openssl_known:
         return enabled & suites_by_version(endpoint).keys()
     origin = origin_of(tls.context, "ssl_ciphers")
     text = cipher_text(origin)[0] if origin else tls.ciphers.value
@@ -1008,7 +1007,7 @@ def _legacy_met(endpoint: Endpoint) -> frozenset[str]:
 
 
 def _legacy_notes(configuration: Configuration) -> tuple[str, ...]:
-    if configuration.openssl_known:
+    if configuration.facts.openssl_known:
         return ()
     return (
         "OpenSSL 3.0 and later serve it at security level 0 only, 1.1.1 always; --openssl-version tells which it is",
@@ -1017,7 +1016,7 @@ def _legacy_notes(configuration: Configuration) -> tuple[str, ...]:
 
 def _wanted(configuration: Configuration) -> frozenset[str]:
     """What the chosen policy allows: whoever asks for an old policy wants its old versions."""
-    policy = configuration.policy
+    policy = configuration.facts.policy
     return frozenset(policy.items.get("protocols", {}).get("allowed", ())) if policy else frozenset()
 
 
@@ -1082,7 +1081,7 @@ def _served_by_an_old_openssl(server: VirtualServer) -> bool:
 
 def _cipher_error(server: VirtualServer) -> bool:
     """The cipher string itself is refused or not known: another rule's matter."""
-    from nginxtls.model.endpoints import cipher_string
+    from nginxtls.model.effective import cipher_string
 
     return not server.setting("ssl_ciphers").known or cipher_string(server).error is not None
 

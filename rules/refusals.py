@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
+from nginxtls.model import refusals
 from nginxtls.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration
-    from nginxtls.model.refusals import Refusal
+    from nginxtls.model import Configuration, Refusal
 
 COMMAND = "https://nginx.org/en/docs/switches.html"
 SSL = "https://nginx.org/en/docs/http/ngx_http_ssl_module.html"
@@ -41,12 +41,12 @@ _PROTOCOLS = frozenset({"ssl_protocols"})
 
 
 def _left(configuration: Configuration, level: str) -> Iterator[Refusal]:
-    for refusal in configuration.refusals:
-        if refusal.level != level or any(text in refusal.message for text in TOLD_ELSEWHERE.get(refusal.kind, ())):
+    for refusal in refusals(configuration):
+        if refusal.level != level or any(text in refusal.message for text in TOLD_ELSEWHERE.get(refusal.category, ())):
             continue
-        if refusal.kind == "value" and refusal.directive.name in _PROTOCOLS:
+        if refusal.category == "value" and refusal.directive.name in _PROTOCOLS:
             continue  # unknown-protocol, repeated-protocol
-        if refusal.kind == "value" and refusal.directive.name == "ssl_ciphers":
+        if refusal.category == "value" and refusal.directive.name == "ssl_ciphers":
             continue  # split-cipher-list
         yield refusal
 

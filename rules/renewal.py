@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.bundles import chain_of, days, moment, tell
+from nginxtls.rules.common.bundles import at_bundle, chain_of, days, moment
 
 from nginxtls.finding import Confidence, Edit, Severity
 from nginxtls.pki.lineage import (
@@ -44,27 +44,27 @@ def is_leaf_file(path: str) -> bool:
 
 def valid_leaf(bundle: ServedBundle) -> Certificate | None:
     """The leaf of a bundle that clients accept today as far as its dates go."""
-    chain, now = chain_of(bundle), bundle.configuration.at
+    chain, now = chain_of(bundle), bundle.facts.at
     if chain is None or chain.leaf_place or chain.leaf.is_ca:
         return None
     return chain.leaf if chain.leaf.not_before <= now <= chain.leaf.not_after else None
 
 
 def left(leaf: Certificate, bundle: ServedBundle) -> str:
-    return f"{days(leaf.not_after - bundle.configuration.at)} left"
+    return f"{days(leaf.not_after - bundle.facts.at)} left"
 
 
 def due_for(bundle: ServedBundle) -> Certificate | None:
     """The leaf, if it has not expired and should have been renewed by now."""
     leaf = valid_leaf(bundle)
-    return leaf if leaf is not None and leaf.not_after - bundle.configuration.at < threshold(bundle, leaf) else None
+    return leaf if leaf is not None and leaf.not_after - bundle.facts.at < threshold(bundle, leaf) else None
 
 
 def threshold(bundle: ServedBundle, leaf: Certificate) -> timedelta:
     """With less than this left it ends soon."""
     from nginxtls.pki import renewal_threshold
 
-    return renewal_threshold(leaf, bundle.configuration.expiry_days)
+    return renewal_threshold(leaf, bundle.facts.expiry_days)
 
 
 # -- what ACME clients have on the disk --------------------------------------------------------------------------------
@@ -73,14 +73,14 @@ def threshold(bundle: ServedBundle, leaf: Certificate) -> timedelta:
 @lru_cache(maxsize=4)
 def lineages(configuration: Configuration) -> dict[str, list[tuple[Lineage, str, Certificate]]]:
     """The certificates in the folders of ACME clients, with their lineage and path, by the names they are for."""
-    files = configuration.files
+    files = configuration.store.files
     if files is None:
         return {}
     homes = {client: dict.fromkeys(client.homes) for client in CLIENTS}
     for client, home in filter(None, (home_of(bundle.path) for bundle in configuration.bundles)):
         homes[client][home] = None
     patterns = [f"{home}/{pattern}" for client in CLIENTS for home in homes[client] for pattern in client.files]
-    listings = (files.expand(pattern, configuration.base) for pattern in patterns)
+    listings = (files.expand(pattern, configuration.store.base) for pattern in patterns)
     listing = [found.nginx_path for listed in listings if isinstance(listed, list) for found in listed]
     known: dict[str, list[tuple[Lineage, str, Certificate]]] = {}
     for lineage in find_lineages(listing):
@@ -94,7 +94,7 @@ def lineages(configuration: Configuration) -> dict[str, list[tuple[Lineage, str,
 
 
 def _leaf(path: str, configuration: Configuration) -> Certificate | None:
-    content = configuration.files.read(path, configuration.base) if configuration.files else None
+    content = configuration.store.files.read(path, configuration.store.base) if configuration.store.files else None
     if not isinstance(content, bytes):
         return None
     from nginxtls.pki import read_bundle
@@ -108,51 +108,53 @@ def _used(configuration: Configuration) -> frozenset[Certificate | None]:
     return frozenset(bundle.leaf for bundle in configuration.bundles)
 
 
-def newer_on_disk(bundle: ServedBundle) -> tuple[str, Certificate] | None:
+def newer_on_disk(configuration: Configuration, bundle: ServedBundle) -> tuple[str, Certificate] | None:
     """The newest certificate that an ACME client has got in place of the one in use, and that nginx does not use.
 
     While that one has time left, or its client has, it must be of the same lineage: another may be meant for another
     server.
     """
-    configuration, leaf = bundle.configuration, bundle.leaf
+    leaf = bundle.leaf
     if leaf is None or not leaf.dns_names:
         return None
     due = due_for(bundle)
-    fresh = valid_leaf(bundle) is not None and (due is None or _has_time(bundle, due))
-    if fresh and client_of(bundle.path) is None and not configuration.sees_machine:
+    fresh = valid_leaf(bundle) is not None and (due is None or _has_time(configuration, bundle, due))
+    if fresh and client_of(bundle.path) is None and not configuration.store.sees_machine:
         return None
-    latest = configuration.at - DAY if fresh else configuration.at
+    latest = configuration.facts.at - DAY if fresh else configuration.facts.at
     others = [
         (path, other)
         for lineage, path, other in lineages(configuration).get(leaf.dns_names[0].lower(), ())
-        if other is not leaf and other.not_before <= latest and not (fresh and not _is_of(bundle, lineage))
+        if other is not leaf
+        and other.not_before <= latest
+        and not (fresh and not _is_of(configuration, bundle, lineage))
     ]
     return newer(leaf, [(path, other) for path, other in others if other not in _used(configuration)])
 
 
-def _has_time(bundle: ServedBundle, leaf: Certificate) -> bool:
+def _has_time(configuration: Configuration, bundle: ServedBundle, leaf: Certificate) -> bool:
     """An ACME client renews the file itself, and is not late yet."""
-    return client_of(bundle.path) is not None and overdue(bundle, leaf) is None
+    return client_of(bundle.path) is not None and overdue(configuration, bundle, leaf) is None
 
 
-def _is_of(bundle: ServedBundle, lineage: Lineage) -> bool:
+def _is_of(configuration: Configuration, bundle: ServedBundle, lineage: Lineage) -> bool:
     """The file is one of a lineage, or a copy of one of its versions."""
     if bundle.path in (lineage.fullchain, lineage.leaf, *lineage.versions):
         return True
-    return any(_leaf(path, bundle.configuration) == bundle.leaf for path in lineage.versions)
+    return any(_leaf(path, configuration) == bundle.leaf for path in lineage.versions)
 
 
-def overdue(bundle: ServedBundle, leaf: Certificate) -> timedelta | None:
+def overdue(configuration: Configuration, bundle: ServedBundle, leaf: Certificate) -> timedelta | None:
     """How long ago its ACME client should have renewed it, by its own settings; None if it has time, or none does."""
     if client_of(bundle.path) is None:
         return None
-    configuration, settings = bundle.configuration, {}
+    settings = {}
     for lineage, _, _ in lineages(configuration).get(leaf.dns_names[0].lower(), ()) if leaf.dns_names else ():
-        if lineage.settings and bundle.path in (lineage.fullchain, lineage.leaf) and configuration.files:
-            content = configuration.files.read(lineage.settings, configuration.base)
+        if lineage.settings and bundle.path in (lineage.fullchain, lineage.leaf) and configuration.store.files:
+            content = configuration.store.files.read(lineage.settings, configuration.store.base)
             settings = read_settings(content.decode("utf-8", "replace")) if isinstance(content, bytes) else {}
     usual = threshold(bundle, leaf)
-    late = configuration.at - renewal_due(leaf, settings, usual)
+    late = configuration.facts.at - renewal_due(leaf, settings, usual)
     # Clients look twice a day or so, and try again after a failure.
     return late if late > min(2 * DAY, usual / 4) else None
 
@@ -174,7 +176,7 @@ class RenewalFailed(Rule):
     server {
         listen 443 ssl;
         server_name example.com;
-        ssl_certificate renewal-failed/letsencrypt/live/due.example/fullchain.pem;
+        ssl_certificate certificates/renewal-failed/letsencrypt/live/due.example/fullchain.pem;
         ssl_certificate_key certificates/good.key;
     }
     ```
@@ -189,23 +191,25 @@ class RenewalFailed(Rule):
     cwe = (298,)
     references = (CERTBOT, "https://letsencrypt.org/docs/integration-guide/#when-to-renew")
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         leaf = valid_leaf(bundle)
         if leaf is None or live_path(bundle.path):
             return
-        if newer := newer_on_disk(bundle):
+        if newer := newer_on_disk(configuration, bundle):
             path, other = newer
             live = live_path(path)
-            yield from tell(
+            yield from at_bundle(
                 self,
+                configuration,
                 bundle,
                 f'the certificate for "{leaf.subject_name}" was renewed into {path}, which nginx does not use',
                 label=f"{left(leaf, bundle)}; the other is valid until {moment(other.not_after)}",
                 help=f"let the link {live} lead to it, and so for its key" if live else f"name {path}",
             )
-        elif due_for(bundle) and (late := overdue(bundle, leaf)) and (client := client_of(bundle.path)):
-            yield from tell(
+        elif due_for(bundle) and (late := overdue(configuration, bundle, leaf)) and (client := client_of(bundle.path)):
+            yield from at_bundle(
                 self,
+                configuration,
                 bundle,
                 f'{client.name} should have renewed the certificate for "{leaf.subject_name}" {days(late)} ago',
                 label=f"{left(leaf, bundle)}, until {moment(leaf.not_after)}",
@@ -213,9 +217,13 @@ class RenewalFailed(Rule):
             )
 
 
-def explains_renewal(bundle: ServedBundle) -> bool:
+def explains_renewal(configuration: Configuration, bundle: ServedBundle) -> bool:
     """renewal-failed or archive-path speaks of this bundle's end."""
-    return client_of(bundle.path) is not None or bool(live_path(bundle.path)) or newer_on_disk(bundle) is not None
+    return (
+        client_of(bundle.path) is not None
+        or bool(live_path(bundle.path))
+        or newer_on_disk(configuration, bundle) is not None
+    )
 
 
 class CertPemInsteadOfFullchain(Rule):
@@ -267,7 +275,11 @@ class CertPemInsteadOfFullchain(Rule):
 
 
 def _is_complete(path: str, configuration: Configuration) -> bool:
-    content = configuration.files.read(path, configuration.base) if configuration.files and "$" not in path else None
+    content = (
+        configuration.store.files.read(path, configuration.store.base)
+        if configuration.store.files and "$" not in path
+        else None
+    )
     if not isinstance(content, bytes):
         return False
     from nginxtls.pki import read_bundle

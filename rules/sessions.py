@@ -6,12 +6,10 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.grouping import (
-    by_origin,
+from nginxtls.rules.common.grouping import (
     default_is_sure,
     everyone,
     is_absent,
-    live_kinds,
     sockets,
     suites_by_version,
     titles,
@@ -19,7 +17,8 @@ from nginxtls.rules.grouping import (
 )
 
 from nginxtls.finding import Confidence, Severity
-from nginxtls.model.loading import size
+from nginxtls.model.decides import by_origin, live_groups
+from nginxtls.model.nginx_test.refusal import size
 from nginxtls.model.settings import Setting
 from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label
 
@@ -77,7 +76,11 @@ class ReplayableEarlyData(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, endpoints in by_origin(configuration, "ssl_early_data", _with_early_data(configuration)).items():
-            exposed = {e: bare for e in endpoints if (bare := _unprotected(e.server)) and not _has_header(e.server)}
+            exposed = {
+                e: bare
+                for e in endpoints
+                if (bare := _unprotected(configuration, e.server)) and not _has_header(e.server)
+            }
             if directive is not None and exposed:
                 passes = list(dict.fromkeys(line for lines in exposed.values() for line in lines))
                 yield self.at(
@@ -130,7 +133,7 @@ class MissingEarlyDataHeader(Rule):
         found: dict[Directive, list[Endpoint]] = {}
         for endpoint in _with_early_data(configuration):
             if _has_header(endpoint.server):
-                for line in _unprotected(endpoint.server):
+                for line in _unprotected(configuration, endpoint.server):
                     found.setdefault(line, []).append(endpoint)
         for line, endpoints in found.items():
             origin = endpoints[0].tls.setting("ssl_early_data").origin
@@ -322,7 +325,7 @@ class UnrotatedTicketKey(Rule):
     since = "nginx 1.5.9 to 1.23.1"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        nginx = configuration.nginx
+        nginx = configuration.facts.nginx
         if nginx is None or nginx.at_least(1, 23, 2):
             return
         yield from _lasting_keys(
@@ -364,7 +367,7 @@ class LastingTicketKey(Rule):
     since = "nginx 1.23.2"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if not configuration.assumed_nginx.at_least(1, 23, 2):
+        if not configuration.facts.assumed_nginx.at_least(1, 23, 2):
             return
         yield from _lasting_keys(
             self, configuration, _without_shared_cache,
@@ -386,7 +389,7 @@ class StaticTicketKey(Rule):
     What it does not see: files that could not be read.
 
     ```nginx bad
-    ssl_session_ticket_key static-ticket-key/ticket.key;
+    ssl_session_ticket_key certificates/ticket.key;
     ```
 
     ```nginx good
@@ -406,20 +409,20 @@ class StaticTicketKey(Rule):
     since = "nginx 1.5.7"
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        if not directive.args or not directive.known or not configuration.was_read(directive.args[0]):
+        if not directive.args or not directive.known or not configuration.store.was_read(directive.args[0]):
             return
-        files = configuration.files
+        files = configuration.store.files
         assert files is not None
         if files.root is not None or "/" not in files.allowed:
             message = (
                 "this ticket key lies beside the configuration: it is not rotated, and all who can read it know it"
             )
         else:
-            status = files.stat(directive.args[0], configuration.base)
+            status = files.stat(directive.args[0], configuration.store.base)
             changed = getattr(status, "st_mtime", None)
             if changed is None:
                 return
-            age = configuration.at - datetime.fromtimestamp(changed, timezone.utc)
+            age = configuration.facts.at - datetime.fromtimestamp(changed, timezone.utc)
             if age <= timedelta(days=1):
                 return
             message = f"this ticket key was not changed for {age.days} days"
@@ -435,11 +438,11 @@ class TicketKeySize(Rule):
     Mend: `openssl rand 80 > ticket.key`
 
     ```nginx bad
-    ssl_session_ticket_key ticket-key-size/short.key;
+    ssl_session_ticket_key certificates/short.key;
     ```
 
     ```nginx good
-    ssl_session_ticket_key static-ticket-key/ticket.key;
+    ssl_session_ticket_key certificates/ticket.key;
     ```
     """
 
@@ -451,8 +454,8 @@ class TicketKeySize(Rule):
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         if not directive.args or not directive.known:
             return
-        content, _ = configuration.read(directive.args[0], directive)
-        sizes = (48, 80) if configuration.assumed_nginx.at_least(1, 11, 8) else (48,)
+        content, _ = configuration.store.read(directive.args[0], directive)
+        sizes = (48, 80) if configuration.facts.assumed_nginx.at_least(1, 11, 8) else (48,)
         if content is not None and len(content) not in sizes:
             yield self.at(
                 directive,
@@ -545,7 +548,7 @@ class TicketsDifferOnSocket(Rule):
     since = "nginx 1.5.9 to 1.29.1"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.nginx is not None and configuration.nginx.at_least(1, 29, 2):
+        if configuration.facts.nginx is not None and configuration.facts.nginx.at_least(1, 29, 2):
             return
         for directive, default, endpoints in _ignored(configuration, "ssl_session_tickets", lambda s: s.value != "off"):
             winner = default.setting("ssl_session_tickets").origin or default.directive
@@ -791,8 +794,8 @@ class SessionCacheConflict(Rule):
                     number = size(parts[2]) if len(parts) == 3 and parts[0] == "shared" else None
                     if number is None:
                         continue
-                    kind, other, where = first.setdefault(parts[1], (scope.kind, number, directive))
-                    if kind != scope.kind:
+                    kind, other, where = first.setdefault(parts[1], (scope.module, number, directive))
+                    if kind != scope.module:
                         message = f'nginx does not start: zone "{parts[1]}" belongs to {kind} already'
                     elif other != number:
                         message = (
@@ -884,8 +887,8 @@ PASSES = {
 def _with_early_data(configuration: Configuration) -> list[Endpoint]:
     return everyone(
         e
-        for e in live_kinds(configuration)
-        if e.socket.kind == "http"
+        for e in live_groups(configuration)
+        if e.socket.module == "http"
         and e.tls.setting("ssl_early_data").enabled
         and "TLSv1.3" in e.tls.enabled
         and e.tls.nginx.at_least(1, 15, 3)
@@ -900,9 +903,9 @@ def _places(server: VirtualServer) -> Iterator[tuple[Directive, Scope]]:
                 yield line, scope
 
 
-def _unprotected(server: VirtualServer) -> list[Directive]:
+def _unprotected(configuration: Configuration, server: VirtualServer) -> list[Directive]:
     """The lines that pass early data on without telling; none where the server deals with it some other way."""
-    if _deals_with_it(server):
+    if _deals_with_it(configuration, server):
         return []
     return [line for line, scope in _places(server) if not _tells(scope, line)]
 
@@ -916,14 +919,14 @@ def _tells(scope: Scope, line: Directive) -> bool:
     return any("$ssl_early_data" in arg or "${ssl_early_data}" in arg for header in lines for arg in header.args[1:])
 
 
-def _deals_with_it(server: VirtualServer) -> bool:
+def _deals_with_it(configuration: Configuration, server: VirtualServer) -> bool:
     headers = set(PASSES.values())
     for line in server.walk():
         if line.name.endswith(("_by_lua_block", "_by_lua_file", "_by_lua")) or line.name.startswith("js_"):
             return True
         if line.name not in headers and any("ssl_early_data" in arg for arg in line.args):
             return True
-    return any("ssl_early_data" in arg for line in server.configuration.directives("map") for arg in line.args[:1])
+    return any("ssl_early_data" in arg for line in configuration.directives("map") for arg in line.args[:1])
 
 
 def _sure_of_protocols(endpoint: Endpoint) -> bool:
@@ -966,7 +969,7 @@ def _ignored(
 ) -> Iterator[tuple[Directive, VirtualServer, list[Endpoint]]]:
     """A server's own lines that the default server of its socket overrules, with that server and the endpoints."""
     found: dict[tuple[Directive, VirtualServer], list[Endpoint]] = {}
-    for endpoint in live_kinds(configuration):
+    for endpoint in live_groups(configuration):
         server, default = endpoint.server, endpoint.socket.default
         mine, theirs = server.setting(name), default.setting(name)
         if server is default or mine.level != "server" or mine.origin is None:

@@ -6,18 +6,18 @@ import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from nginxtls.rules.bundles import chain_of, days, faults, meant, moment
-from nginxtls.rules.grouping import (
-    by_origin,
+from nginxtls.rules.common.bundles import chain_of, days, faults, meant, moment
+from nginxtls.rules.common.grouping import (
     everyone,
     is_absent,
     listed,
     titles,
 )
 
+from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence, Severity
-from nginxtls.lazy import pattern
-from nginxtls.model.loading import issuer_at_hand
+from nginxtls.model.decides import by_origin
+from nginxtls.model.nginx_test.loading import issuer_at_hand
 from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label
 
 if TYPE_CHECKING:
@@ -76,15 +76,15 @@ def subjects(bundles: Iterable[ServedBundle]) -> str:
     return listed(list(dict.fromkeys(b.leaf.subject_name if b.leaf else b.path for b in bundles)))
 
 
-def stapled_answer(bundle: ServedBundle, endpoint: Endpoint) -> tuple[Answer | None, str]:
+def stapled_answer(configuration: Configuration, bundle: ServedBundle, endpoint: Endpoint) -> tuple[Answer | None, str]:
     """What ssl_stapling_file says of a certificate, and why clients can make nothing of it; both empty if unknown."""
-    configuration, leaf = endpoint.server.configuration, bundle.leaf
+    leaf = bundle.leaf
     if not configuration.directives("ssl_stapling_file"):
         return None, ""
     setting = endpoint.tls.setting("ssl_stapling_file")
     if not endpoint.tls.setting("ssl_stapling").enabled or setting.origin is None or not setting.known or leaf is None:
         return None, ""
-    response, _ = configuration.read_ocsp(setting.value, setting.origin)
+    response, _ = configuration.store.read_ocsp(setting.value, setting.origin)
     if response is None or not response.decoded:
         return None, ""
     if response.error:
@@ -93,7 +93,7 @@ def stapled_answer(bundle: ServedBundle, endpoint: Endpoint) -> tuple[Answer | N
     answer = next((a for a in response.answers if a.is_for(leaf, path[1] if len(path) > 1 else None)), None)
     if answer is None:
         return None, f'it is not about the certificate for "{leaf.subject_name}"'
-    return answer, _worthless(answer, configuration.at)
+    return answer, _worthless(answer, configuration.facts.at)
 
 
 def _worthless(answer: Answer, at: datetime) -> str:
@@ -153,7 +153,7 @@ class StaplingWithoutResponder(Rule):
                 endpoints=titles(e for b in (dead or guessed) for e in bundles[b]),
                 confidence=Confidence.CERTAIN if dead else Confidence.LIKELY,
             )
-            yield finding if dead else finding.but(severity=Severity.NOTE)
+            yield finding if dead else finding.replace(severity=Severity.NOTE)
 
 
 def _removal(origin: Directive, endpoints: list[Endpoint], configuration: Configuration, *, safe: bool) -> Fix:
@@ -163,7 +163,7 @@ def _removal(origin: Directive, endpoints: list[Endpoint], configuration: Config
     for line, users in by_origin(configuration, "ssl_stapling_verify").items():
         if line is not None and not line.branch and dead.issuperset(everyone(users)):
             lines.append(line)
-    safe = safe and configuration.kind == "full" and not origin.branch
+    safe = safe and configuration.completeness == "full" and not origin.branch
     return Fix("remove it", tuple(delete(line) for line in lines), safe=safe)
 
 
@@ -315,7 +315,7 @@ def _lacks_root(endpoint: Endpoint) -> bool:
         return is_absent(trusted)
     if not trusted.known or not trusted.origin.args:
         return False
-    found, _ = endpoint.server.configuration.read_bundle(trusted.value, trusted.origin)
+    found, _ = endpoint.server.store.read_bundle(trusted.value, trusted.origin)
     return found is not None and found.loads and not any(each.self_signed for each in found.certificates)
 
 
@@ -356,7 +356,9 @@ class StaplingSettingWithoutStapling(Rule):
                     origin,
                     f"{name} does nothing: stapling is off",
                     help="remove it",
-                    fix=Fix("remove it", (delete(origin),), safe=configuration.kind == "full" and not origin.branch),
+                    fix=Fix(
+                        "remove it", (delete(origin),), safe=configuration.completeness == "full" and not origin.branch
+                    ),
                     endpoints=titles(endpoints),
                 )
 
@@ -408,7 +410,7 @@ class UselessOcspResponse(Rule):
             reasons: dict[str, list[Endpoint]] = {}
             for bundle, users in served(endpoints).items():
                 for endpoint in users:
-                    reason = stapled_answer(bundle, endpoint)[1]
+                    reason = stapled_answer(configuration, bundle, endpoint)[1]
                     if reason and bundle.leaf and not bundle.leaf.must_staple and chain_of(bundle):
                         reasons.setdefault(reason, []).append(endpoint)
             for reason, touched in reasons.items():
@@ -443,9 +445,9 @@ class RevokedCertificate(Rule):
     cwe = (299,)
     references = ("https://www.rfc-editor.org/rfc/rfc6960#section-2.2", f"{NGINX_SSL}#ssl_stapling_file")
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
-        for endpoint in meant(bundle) if chain_of(bundle) else ():
-            answer, _ = stapled_answer(bundle, endpoint)
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
+        for endpoint in meant(configuration, bundle) if chain_of(bundle) else ():
+            answer, _ = stapled_answer(configuration, bundle, endpoint)
             if answer is not None and answer.status == "revoked" and answer.revoked and bundle.leaf:
                 origin = endpoint.tls.setting("ssl_stapling_file").origin
                 yield self.at(
@@ -454,7 +456,7 @@ class RevokedCertificate(Rule):
                     arg=0,
                     labels=[label(origin, "its OCSP response says so", 0)] if origin else (),
                     help="take a new certificate, with a new key",
-                    endpoints=titles(meant(bundle)),
+                    endpoints=titles(meant(configuration, bundle)),
                     also=bundle.also,
                 )
                 return
@@ -482,15 +484,15 @@ class MustStapleWithoutStapling(Rule):
     security_severity = 5.9
     references = ("https://www.rfc-editor.org/rfc/rfc7633", STAPLING)
 
-    def check_bundle(self, bundle: ServedBundle) -> Iterator[Finding]:
+    def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         leaf = bundle.leaf
         if leaf is None or not leaf.must_staple or chain_of(bundle) is None:
             return
-        endpoints = meant(bundle)
+        endpoints = meant(configuration, bundle)
         off = [e for e in endpoints if _surely_off(e)]
         on = [e for e in endpoints if e.tls.setting("ssl_stapling").enabled]
         dead = [e for e in on if e.tls.setting("ssl_stapling_file").is_default and responder(bundle, e) == ""]
-        useless = {e: reason for e in on if (reason := stapled_answer(bundle, e)[1])}
+        useless = {e: reason for e in on if (reason := stapled_answer(configuration, bundle, e)[1])}
         if off or dead or useless:
             why = "it names no OCSP responder"
             if off:

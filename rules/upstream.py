@@ -7,13 +7,13 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.grouping import listed, spoken
-from nginxtls.rules.serving import PASSES, variables
+from nginxtls.rules.common.grouping import listed, spoken
+from nginxtls.rules.common.serving import PASSES, variables
 
+from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence, Severity
-from nginxtls.lazy import pattern
-from nginxtls.model import Upstream
-from nginxtls.model.endpoints import protocol_names
+from nginxtls.model import Upstream, refusals
+from nginxtls.model.effective import protocol_names
 from nginxtls.model.upstreams import is_local
 from nginxtls.rule import Rule, label
 from nginxtls.syntax.tree import UNKNOWN
@@ -38,10 +38,10 @@ _WEAK = pattern(r"(RC4|EXP(ORT)?\b|EXPORT\d+|3DES|DES-CBC|NULL|ADH|AECDH|\bLOW\b
 
 
 @lru_cache(maxsize=16384)
-def _passes(server: VirtualServer) -> list[Upstream]:
+def _passes(configuration: Configuration, server: VirtualServer) -> list[Upstream]:
     """Every place of an http server that passes requests on, whatever it speaks."""
     return [
-        Upstream(line, name.removesuffix("_pass"), scope, server, location)
+        Upstream(line, name.removesuffix("_pass"), scope, server, location, configuration.upstream_groups)
         for scope, location in server.levels(*PASSES)
         for name in PASSES
         for line in scope.all(name)
@@ -53,8 +53,8 @@ def _all_passes(configuration: Configuration, wanted: Callable[[str], bool]) -> 
     """The places of all http servers that pass requests on to a wanted target."""
     lines = {line for name in PASSES for line in configuration.directives(name) if line.args and wanted(line.args[0])}
     for server in configuration.servers if lines else ():
-        if server.kind == "http" and not server.mentions.isdisjoint(PASSES):
-            yield from (upstream for upstream in _passes(server) if upstream.directive in lines)
+        if server.module == "http" and not server.mentions.isdisjoint(PASSES):
+            yield from (upstream for upstream in _passes(configuration, server) if upstream.directive in lines)
 
 
 def _shown(upstream: Upstream) -> str:
@@ -197,8 +197,8 @@ class _Refused(Rule):
     fragment = ""
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for refusal in configuration.refusals:
-            if refusal.kind == "upstream" and self.fragment in refusal.message:
+        for refusal in refusals(configuration):
+            if refusal.category == "upstream" and self.fragment in refusal.message:
                 yield self.told(refusal.directive, refusal.message)
 
     def told(self, directive: Directive, message: str) -> Finding:
@@ -542,7 +542,7 @@ class TlsToPlainPort(Rule):
     severity = Severity.WARNING
     references = (f"{PROXY}#proxy_pass",)
 
-    def check_upstream(self, upstream: Upstream) -> Iterator[Finding]:
+    def check_upstream(self, upstream: Upstream, configuration: Configuration) -> Iterator[Finding]:
         if upstream.family in ("proxy", "grpc") and upstream.host.endswith(":80") and not upstream.is_variable:
             yield self.at(
                 upstream.directive, f"{_shown(upstream)} is asked over TLS on port 80, so requests fail with 502", arg=0
@@ -577,10 +577,10 @@ class PlainTextToPublicUpstream(Rule):
     references = (f"{PROXY}#proxy_pass",)
     needs = ("*_pass",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        if server.kind != "http" or not server.speaks_tls:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
+        if server.module != "http" or not server.speaks_tls:
             return
-        for upstream in _passes(server):
+        for upstream in _passes(configuration, server):
             if upstream.target.lower().startswith(TLS_SCHEMES) or upstream.is_variable:
                 continue
             public = [address for address in upstream.servers if _is_public(_bare(address))]
@@ -622,11 +622,11 @@ class ExpiredUpstreamClientCertificate(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, upstream in _client_certificates(configuration):
-            bundle, _ = configuration.read_bundle(directive.args[0], directive)
+            bundle, _ = configuration.store.read_bundle(directive.args[0], directive)
             for leaf in bundle.certificates[:1] if bundle else ():
-                if leaf.not_after < configuration.at:
+                if leaf.not_after < configuration.facts.at:
                     when = f"expired {leaf.not_after:%Y-%m-%d %H:%M} UTC"
-                elif leaf.not_before > configuration.at:
+                elif leaf.not_before > configuration.facts.at:
                     when = f"is valid only from {leaf.not_before:%Y-%m-%d %H:%M} UTC"
                 else:
                     continue
@@ -664,7 +664,7 @@ class UpstreamCertificateWithoutClientAuth(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, upstream in _client_certificates(configuration):
-            bundle, _ = configuration.read_bundle(directive.args[0], directive)
+            bundle, _ = configuration.store.read_bundle(directive.args[0], directive)
             for leaf in bundle.certificates[:1] if bundle else ():
                 usage = leaf.extended_key_usage
                 if usage is not None and not {"clientAuth", "anyExtendedKeyUsage"} & set(usage):
@@ -699,10 +699,10 @@ def _own_settings(scope: Scope) -> dict[str, Directive]:
     return found
 
 
-def _below(server: VirtualServer) -> Iterator[tuple[Scope, list[Upstream]]]:
+def _below(configuration: Configuration, server: VirtualServer) -> Iterator[tuple[Scope, list[Upstream]]]:
     """The levels of a server that have TLS settings for back ends of their own, with what they pass on."""
     own = [scope for scope, _ in server.levels() if scope.certain and _own_settings(scope)]
-    passes = _passes(server) if own else []
+    passes = _passes(configuration, server) if own else []
     for scope in own:
         yield scope, [upstream for upstream in passes if _within(upstream.scope, scope)]
 
@@ -746,10 +746,10 @@ class DeadUpstreamSettings(Rule):
     references = (f"{PROXY}#proxy_pass",)
     needs = ("proxy_ssl_*", "grpc_ssl_*", "uwsgi_ssl_*")
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        if server.kind != "http" or server.fragment:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
+        if server.module != "http" or server.fragment:
             return
-        for scope, passes in _below(server):
+        for scope, passes in _below(configuration, server):
             for family, directive in _own_settings(scope).items():
                 mine = [upstream for upstream in passes if upstream.family == family]
                 if mine and all(_is_plain(upstream) for upstream in mine):
@@ -800,10 +800,10 @@ class WrongUpstreamFamily(Rule):
     references = ("https://nginx.org/en/docs/http/ngx_http_grpc_module.html#grpc_ssl_verify", f"{PROXY}#proxy_pass")
     needs = ("proxy_ssl_*", "grpc_ssl_*", "uwsgi_ssl_*")
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        if server.kind != "http" or server.fragment:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
+        if server.module != "http" or server.fragment:
             return
-        for scope, passes in _below(server):
+        for scope, passes in _below(configuration, server):
             for family, directive in _own_settings(scope).items():
                 if passes and all(upstream.family != family for upstream in passes):
                     other = passes[0]
@@ -857,8 +857,8 @@ class StreamUpstreamInPlainText(Rule):
     references = (f"{STREAM}#proxy_ssl",)
     needs = ("proxy_ssl_*",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        if server.kind != "stream" or server.fragment:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
+        if server.module != "stream" or server.fragment:
             return
         switch = server.setting("proxy_ssl")
         own = _own_settings(server.scope).get("proxy")
@@ -908,8 +908,8 @@ class PrereadAfterTls(Rule):
     references = (f"{PREREAD}#ssl_preread",)
     needs = ("ssl_preread",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
-        preread = server.setting("ssl_preread") if server.kind == "stream" else None
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
+        preread = server.setting("ssl_preread") if server.module == "stream" else None
         if preread is None or not preread.enabled or preread.origin is None:
             return
         listen = next((li for li in server.listens if li.has("ssl") and li.directive), None)
@@ -1073,10 +1073,10 @@ class PlainTextMailLogin(Rule):
     references = (f"{MAIL}#starttls", RFC8314)
     needs = ("mail",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         starttls = server.setting("starttls")
         if (
-            server.kind != "mail"
+            server.module != "mail"
             or server.fragment
             or starttls.value not in ("", "off")
             or not starttls.certain
@@ -1141,9 +1141,9 @@ class OptionalStarttls(Rule):
     references = (f"{MAIL}#starttls", RFC8314)
     needs = ("starttls",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         starttls = server.setting("starttls")
-        if server.kind != "mail" or starttls.value != "on" or starttls.origin is None:
+        if server.module != "mail" or starttls.value != "on" or starttls.origin is None:
             return
         plain = [s for s in server.sockets if not s.tls and not s.is_loopback and s.port != 25]
         protocol = _protocol(server)

@@ -7,11 +7,11 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from nginxtls.rules.serving import titles
+from nginxtls.rules.common.serving import titles
 
-from nginxtls.data import read_data
+from nginxtls.base.data import read_data
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.finding import Confidence, Severity
-from nginxtls.lazy import NamedTuple
 from nginxtls.model import NginxVersion
 from nginxtls.rule import Rule, label
 from nginxtls.tls import OpenSSL
@@ -85,7 +85,7 @@ class _Conditions(NamedTuple):
 
     def _servers(self, node: dict[str, Any]) -> list[VirtualServer]:
         module = node.get("module", "any")
-        return [server for server in self.configuration.servers if module in ("any", server.kind)]
+        return [server for server in self.configuration.servers if module in ("any", server.module)]
 
     def _directive(self, node: dict[str, Any]) -> Directive | None:
         module = node.get("module", "any")
@@ -123,12 +123,12 @@ class _Conditions(NamedTuple):
         return _effective([server for server in self._servers(node) if server.speaks_tls], node)
 
     def _effective_value_in_default_server(self, node: dict[str, Any]) -> Directive | bool | None:
-        sockets = [socket for socket in self.configuration.sockets if socket.kind == node["module"]]
+        sockets = [socket for socket in self.configuration.sockets if socket.module == node["module"]]
         return _effective([socket.default for socket in sockets], node)
 
     def _directive_differs_between_servers_of_socket(self, node: dict[str, Any]) -> Directive | bool | None:
         for socket in self.configuration.sockets:
-            if socket.kind != node["module"] or not socket.tls:
+            if socket.module != node["module"] or not socket.tls:
                 continue
             settings = [server.setting(node["name"]) for server in socket.servers]
             if len({setting.values for setting in settings}) > 1:
@@ -140,7 +140,7 @@ class _Conditions(NamedTuple):
         return next((listen.directive for listen in lines if listen.has(node["param"])), None)
 
     def _shared_socket_servers(self, node: dict[str, Any]) -> bool:
-        sockets = (socket for socket in self.configuration.sockets if socket.kind == node["module"] and socket.tls)
+        sockets = (socket for socket in self.configuration.sockets if socket.module == node["module"] and socket.tls)
         return any(len(socket.servers) >= node["min"] for socket in sockets)
 
     def _server_blocks_with_tls(self, node: dict[str, Any]) -> Directive | bool | None:
@@ -151,9 +151,9 @@ class _Conditions(NamedTuple):
         return next(iter(self.configuration.directives(node["name"])), None)
 
     def _openssl_version(self, node: dict[str, Any]) -> bool:
-        if not self.configuration.openssl_known:
+        if not self.configuration.facts.openssl_known:
             return node.get("unknown_is") == "true"
-        mine, other = self.configuration.openssl.version, OpenSSL.parse(node["version"]).version
+        mine, other = self.configuration.facts.openssl.version, OpenSSL.parse(node["version"]).version
         return mine >= other if node["op"] == ">=" else mine <= other
 
 
@@ -200,7 +200,7 @@ class _Flaws(Rule):
         raise NotImplementedError
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        nginx = configuration.nginx
+        nginx = configuration.facts.nginx
         if nginx is None:
             return
         conditions = _Conditions(configuration)
@@ -344,17 +344,17 @@ class SessionReuseAcrossServers(Rule):
     references = (ADVISORIES, "https://www.cve.org/CVERecord?id=CVE-2025-23419")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        nginx = configuration.nginx
+        nginx = configuration.facts.nginx
         if nginx is None or not _affects(flaw := _flaws()[RESUMPTION], nginx):
             return
         for socket in configuration.sockets:
             default = socket.default
             verify = default.setting("ssl_verify_client")
-            if socket.kind != "http" or not socket.tls or len(socket.servers) < 2 or verify.value not in ASKS:
+            if socket.module != "http" or not socket.tls or len(socket.servers) < 2 or verify.value not in ASKS:
                 continue
             if "TLSv1.3" not in default.setting("ssl_protocols").values or verify.origin is None:
                 continue
-            if not _resumes(default) or configuration.openssl.version < (1, 1, 1):
+            if not _resumes(default) or configuration.facts.openssl.version < (1, 1, 1):
                 continue
             yield self.at(
                 verify.origin,
@@ -392,7 +392,7 @@ class ForgeableSessionTickets(Rule):
     references = (ADVISORIES, "https://nginx.org/en/CHANGES-1.30")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        nginx = configuration.nginx
+        nginx = configuration.facts.nginx
         if nginx is None or not _affects(flaw := _flaws()[FORGERY], nginx):
             return
         hit: dict[Directive, list[VirtualServer]] = {}
@@ -446,7 +446,7 @@ class NginxWithoutFixes(Rule):
     references = ("https://nginx.org/en/download.html",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        nginx = configuration.nginx
+        nginx = configuration.facts.nginx
         if nginx is None:
             return
         newest, place = _data("releases.json")["nginx_stable"], _place(configuration)
@@ -481,17 +481,17 @@ class OpensslWithoutFixes(Rule):
     references = ("https://openssl-library.org/policies/releasestrat/",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if not configuration.openssl_known:
+        if not configuration.facts.openssl_known:
             return
-        numbers = configuration.openssl.version
+        numbers = configuration.facts.openssl.version
         branches = _data("releases.json")["openssl"]
         text = ".".join(map(str, numbers[:3] if numbers < (3,) else numbers[:2]))
         end = date.fromisoformat(branches[text]) if text in branches else None
         place = _place(configuration)
-        if end is not None and end < configuration.at.date() and place is not None:
+        if end is not None and end < configuration.facts.at.date() and place is not None:
             yield self.at(
                 place,
-                f"OpenSSL {configuration.openssl} gets no more public fixes since {end}",
+                f"OpenSSL {configuration.facts.openssl} gets no more public fixes since {end}",
                 notes=("a distribution may still mend its package",),
             )
 
@@ -501,4 +501,4 @@ def _place(configuration: Configuration) -> Directive | None:
     first = next((server for server in configuration.servers if server.speaks_tls and server.directive), None)
     if first is None:
         return None
-    return next(iter(configuration.directives(first.kind)), None) or first.directive
+    return next(iter(configuration.directives(first.module)), None) or first.directive

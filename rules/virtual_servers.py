@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.grouping import default_is_sure, listed
-from nginxtls.rules.serving import titles
+from nginxtls.rules.common.grouping import default_is_sure, listed
+from nginxtls.rules.common.serving import titles
 
 from nginxtls.finding import Confidence, Edit, Severity
-from nginxtls.model.loading import address_text
+from nginxtls.model import refusals
+from nginxtls.model.nginx_test.sockets import address_text
 from nginxtls.rule import Fix, Rule, label, locate
 from nginxtls.syntax.tree import UNKNOWN
 
@@ -33,9 +34,9 @@ def _listen_on(server: VirtualServer, socket: Socket) -> Listen | None:
 
 def _by_name(socket: Socket) -> bool:
     """Servers of the socket are told apart by name (stream: since nginx 1.25.5)."""
-    if socket.kind == "http":
+    if socket.module == "http":
         return True
-    return socket.kind == "stream" and socket.servers[0].configuration.assumed_nginx.at_least(1, 25, 5)
+    return socket.module == "stream" and socket.servers[0].facts.assumed_nginx.at_least(1, 25, 5)
 
 
 def _add_ssl(listen: Listen) -> Fix:
@@ -81,8 +82,8 @@ class TlsListenerWithoutCertificate(Rule):
     references = (REJECT, f"{HTTPS}#single_http_https_server")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for refusal in configuration.refusals:
-            if refusal.kind == "certificate" and refusal.message.startswith('no "ssl_certificate" is defined'):
+        for refusal in refusals(configuration):
+            if refusal.category == "certificate" and refusal.message.startswith('no "ssl_certificate" is defined'):
                 server = next((s for s in configuration.servers if s.directive is refusal.directive), None)
                 name = server.title if server else "this server"
                 yield self.at(
@@ -138,8 +139,8 @@ class ConflictingServerName(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         sockets = {address_text(s.address, s.port): s for s in configuration.sockets if not s.datagram}
-        for refusal in configuration.refusals:
-            if refusal.kind != "name":
+        for refusal in refusals(configuration):
+            if refusal.category != "name":
                 continue
             name, _, rest = refusal.message.removeprefix('conflicting server name "').partition('"')
             socket = sockets.get(rest.removeprefix(" on ").removesuffix(", ignored"))
@@ -200,13 +201,13 @@ class PlainHttpOnTlsPort(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for socket in configuration.sockets:
-            if socket.kind != "http" or socket.port != 443 or socket.tls or socket.datagram:
+            if socket.module != "http" or socket.port != 443 or socket.tls or socket.datagram:
                 continue
             if socket.is_loopback or socket.proxy_protocol or not _all_seen(socket):
                 continue
             if any(server.setting("ssl").directives for server in socket.servers):
                 continue  # deprecated-ssl-directive or removed-ssl-directive tells it
-            whole = configuration.kind == "full"
+            whole = configuration.completeness == "full"
             if not whole and not any(server.first("ssl_certificate") for server in socket.servers):
                 continue
             server, listen = socket.listens[0]
@@ -224,7 +225,7 @@ class PlainHttpOnTlsPort(Rule):
 
 def _all_seen(socket: Socket) -> bool:
     """No listen line of a server on the socket may have escaped us."""
-    return all(server.scope.certain or server.configuration.kind != "full" for server in socket.servers) and all(
+    return all(server.scope.certain or server.facts.completeness != "full" for server in socket.servers) and all(
         listen.directive is None or (listen.directive.known and not server.scope.is_conditional(listen.directive))
         for server, listen in socket.listens
     )
@@ -433,12 +434,12 @@ class OtherDefaultOnIpv6(Rule):
 
 def _pairs(configuration: Configuration) -> Iterator[tuple[Socket, Socket]]:
     """The TLS sockets of IPv4 and IPv6 with the same port."""
-    if configuration.kind != "full":
+    if configuration.completeness != "full":
         return
     level = configuration.blocks.get("http")
     if level is None or not level.certain:
         return
-    wild = [s for s in configuration.sockets if s.kind == "http" and s.tls and not s.datagram]
+    wild = [s for s in configuration.sockets if s.module == "http" and s.tls and not s.datagram]
     six = {socket.port: socket for socket in wild if socket.address == "::" and socket.ipv6only}
     for socket in wild:
         if socket.address == "0.0.0.0" and socket.port in six:  # noqa: S104 - nginx's name of the wildcard
@@ -493,15 +494,15 @@ class HiddenByAddress(Rule):
     references = (REQUESTS, LISTEN)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.kind != "full":
+        if configuration.completeness != "full":
             return
         wild = {
-            (s.kind, s.port, ":" in s.address): s
+            (s.module, s.port, ":" in s.address): s
             for s in configuration.sockets
             if s.tls and not s.datagram and s.address in ("0.0.0.0", "::")  # noqa: S104 - nginx's names
         }
         for socket in configuration.sockets:
-            other = wild.get((socket.kind, socket.port, ":" in socket.address))
+            other = wild.get((socket.module, socket.port, ":" in socket.address))
             if other is None or other is socket or not socket.tls or socket.datagram or socket.is_loopback:
                 continue
             if socket.address.startswith("unix:"):
@@ -570,9 +571,9 @@ class UnreachableServer(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for server in configuration.servers:
-            if server.fragment or not server.scope.certain or server.directive is None or server.kind == "mail":
+            if server.fragment or not server.scope.certain or server.directive is None or server.module == "mail":
                 continue
-            if not all(name.kind in ("empty", "invalid") or name.text == "_" for name in server.names):
+            if not all(name.form in ("empty", "invalid") or name.text == "_" for name in server.names):
                 continue
             sockets = [s for s in server.sockets if s.tls]
             dead = [s for s in sockets if s.default is not server and _by_name(s) and default_is_sure(s, configuration)]
@@ -625,9 +626,9 @@ class ImpossibleServerName(Rule):
     severity = Severity.WARNING
     references = (f"{NAMES}#wildcard_names",)
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         for name in server.names:
-            if name.kind == "invalid" and name.directive is not None and UNKNOWN not in name.text:
+            if name.form == "invalid" and name.directive is not None and UNKNOWN not in name.text:
                 yield self.at(
                     name.directive,
                     f'no client is led here by "{name.text}": nginx knows "*" only as a whole first or last label',
@@ -683,7 +684,7 @@ class ImplicitDefaultServer(Rule):
         for socket in configuration.sockets:
             if not socket.tls or socket.explicit_default or len(socket.servers) < 2 or not _by_name(socket):
                 continue
-            if configuration.kind != "full" or not default_is_sure(socket, configuration):
+            if configuration.completeness != "full" or not default_is_sure(socket, configuration):
                 continue
             _, listen = socket.listens[0]
             if listen.directive is not None:
@@ -741,7 +742,7 @@ class RealSiteForUnknownNames(Rule):
     references = (REJECT,)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.kind != "full" or not configuration.assumed_nginx.at_least(1, 19, 4):
+        if configuration.completeness != "full" or not configuration.facts.assumed_nginx.at_least(1, 19, 4):
             return
         for socket in configuration.sockets:
             default = socket.default
@@ -803,10 +804,10 @@ class DeadSettingsWithoutCertificate(Rule):
     needs = ("ssl_*",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.kind != "full":
+        if configuration.completeness != "full":
             return
         for server in configuration.servers:
-            if server.has_tls_context or not server.scope.certain or server.kind == "mail":
+            if server.has_tls_context or not server.scope.certain or server.module == "mail":
                 continue
             socket = next((s for s in server.sockets if s.tls and s.default is not server and _by_name(s)), None)
             own = [name for name in server.scope.own if name.startswith("ssl_") and name not in _NOT_TLS]
@@ -850,7 +851,7 @@ class TlsOnHttpPort(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for socket in configuration.sockets:
-            if socket.kind != "http" or socket.port != 80 or not socket.tls or socket.datagram:
+            if socket.module != "http" or socket.port != 80 or not socket.tls or socket.datagram:
                 continue
             listen = next((li for _, li in socket.listens if li.has("ssl") and li.directive), None)
             if listen is not None and listen.directive is not None:

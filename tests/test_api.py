@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import nginxtls
+from nginxtls.model import handshake
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,17 +28,17 @@ def test_the_public_names_are_there() -> None:
 
 def test_a_configuration_is_loaded_with_its_handshakes(showcase: Path) -> None:
     configuration = nginxtls.load(showcase / "nginx.conf", nginx_version="1.26.3", openssl_version="3.5.1")
-    told = configuration.handshake("192.0.2.1", 443, "shop.example.com").to_dict()
+    told = handshake(configuration, "192.0.2.1", 443, "shop.example.com").to_dict()
     assert told["server"]["names"] == ["shop.example.com", "www.shop.example.com"]
-    assert str(configuration.nginx) == "1.26.3"
+    assert str(configuration.facts.nginx) == "1.26.3"
 
 
 def test_what_cannot_be_loaded_raises(tmp_path: Path) -> None:
-    with pytest.raises(nginxtls.Trouble, match="no nginx configuration"):
+    with pytest.raises(nginxtls.UsageError, match="no nginx configuration"):
         nginxtls.load(tmp_path)
-    with pytest.raises(nginxtls.Trouble, match="no such file"):
+    with pytest.raises(nginxtls.UsageError, match="no such file"):
         nginxtls.load(tmp_path / "nginx.conf")
-    with pytest.raises(nginxtls.Trouble, match="version"):
+    with pytest.raises(nginxtls.UsageError, match="version"):
         nginxtls.load(tmp_path, nginx_version="new")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import nginxtls
-from nginxtls.settings import Settings
+from nginxtls.linting.settings import Settings
 
 HEAD = "server { listen 443 ssl; ssl_protocols TLSv1.1; }\n"
 

@@ -68,7 +68,7 @@ def rule_pages(folder: Path) -> dict[str, str]:
 
 
 def settings_table() -> str:
-    from nginxtls.settings import schema
+    from nginxtls.linting.settings import schema
 
     rows = []
     for key, entry in schema()["properties"].items():

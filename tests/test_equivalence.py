@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nginxtls import visiting
 from nginxtls.finding import Finding
-from nginxtls.linter import Subject, lint
-from nginxtls.model import Configuration, Kind, NginxVersion
-from nginxtls.registry import installed_rules
-from nginxtls.settings import Settings
+from nginxtls.linting import hooks
+from nginxtls.linting.registry import installed_rules
+from nginxtls.linting.run import Subject, lint
+from nginxtls.linting.settings import Settings
+from nginxtls.model import Configuration, EndpointGroup, Facts, NginxVersion, Store
 from nginxtls.syntax import Files, read_tree
 from nginxtls.tls import OpenSSL
 
@@ -66,20 +66,20 @@ def block(server: Server) -> str:
 
 @contextmanager
 def one_by_one() -> Iterator[None]:
-    """Each endpoint is a kind of its own, and every rule is asked about everything."""
+    """Each endpoint is a group of its own, and every rule is asked about everything."""
 
-    def kinds(configuration: Configuration) -> list[Kind]:
+    def endpoint_groups(configuration: Configuration) -> list[EndpointGroup]:
         configuration.bundles  # noqa: B018 - loaded in the order of the text
         found = []
         for endpoint in configuration.endpoints:
-            kind = Kind(endpoint)
-            kind.endpoints.append(endpoint)
-            found.append(kind)
+            group = EndpointGroup(endpoint)
+            group.endpoints.append(endpoint)
+            found.append(group)
         return found
 
     with (
-        patch.object(Configuration, "kinds", property(kinds)),
-        patch.object(visiting, "_speaks", lambda rule, mentions: True),
+        patch.object(Configuration, "endpoint_groups", property(endpoint_groups)),
+        patch.object(hooks, "_applies", lambda rule, mentions: True),
     ):
         yield
 
@@ -108,14 +108,12 @@ def test_endpoints_by_kind_are_told_as_one_by_one(
     def told() -> list[tuple[object, ...]]:
         files = Files([folder, FIXTURES])
         tree = read_tree(folder / "nginx.conf", files)
-        configuration = Configuration(
-            tree,
-            files=files,
-            base=str(folder),
+        facts = Facts(
             nginx=NginxVersion.parse(nginx) if nginx else None,
             openssl=OpenSSL.parse(openssl) if openssl else None,
             at=datetime(2026, 6, 1, tzinfo=timezone.utc),
         )
+        configuration = Configuration(tree, facts, Store(files, str(folder)))
         report = lint([Subject(configuration, set(tree.files))], installed_rules(), Settings(pedantic=True))
         assert not report.failures or all(failure.location for failure in report.failures)
         return [

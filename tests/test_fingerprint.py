@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nginxtls.baseline import read_baseline, write_baseline
-from nginxtls.errors import Trouble
+from nginxtls.base.errors import UsageError
 from nginxtls.finding import Finding, Location, Severity
-from nginxtls.fingerprint import fingerprinted
+from nginxtls.linting.baseline import read_baseline, write_baseline
+from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.syntax import parse_text
 
 SITE = """\
@@ -92,12 +92,12 @@ def test_a_baseline_knows_what_was_written_into_it(tmp_path: Path) -> None:
 def test_what_is_no_baseline_is_told(tmp_path: Path, text: str) -> None:
     path = tmp_path / "baseline.json"
     path.write_text(text)
-    with pytest.raises(Trouble, match="baseline"):
+    with pytest.raises(UsageError, match="baseline"):
         read_baseline(path)
 
 
 def test_a_missing_baseline_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match="No such file"):
+    with pytest.raises(UsageError, match="No such file"):
         read_baseline(tmp_path / "none.json")
-    with pytest.raises(Trouble, match="cannot be written"):
+    with pytest.raises(UsageError, match="cannot be written"):
         write_baseline(tmp_path / "no" / "folder.json", [])

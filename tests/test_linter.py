@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 import nginxtls
-from nginxtls.errors import Trouble
-from nginxtls.finding import Finding, Report, Severity
-from nginxtls.linter import Subject, lint
+from nginxtls.base.errors import UsageError
+from nginxtls.finding import Finding, Severity
+from nginxtls.linting.registry import choose, installed_rules
+from nginxtls.linting.report import Report
+from nginxtls.linting.run import Subject, lint
+from nginxtls.linting.settings import Settings
 from nginxtls.model import Configuration
-from nginxtls.registry import choose, installed_rules
 from nginxtls.rule import Rule
-from nginxtls.settings import Settings
 from nginxtls.syntax import Tree, parse_text
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class PlainServer(Rule):
 
     severity = Severity.NOTE
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         assert server.directive
         yield self.at(server.directive, "a server", endpoints=[server.names[0].text])
 
@@ -60,7 +61,7 @@ class PlainServer(Rule):
 class Broken(Rule):
     """A rule with a fault."""
 
-    def check_server(self, server: VirtualServer) -> Iterator[Finding]:
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         raise KeyError("-----BEGIN PRIVATE KEY-----")
         yield
 
@@ -139,7 +140,7 @@ def test_rules_are_chosen_by_name_topic_or_pattern(
 
 
 def test_an_unknown_rule_is_told_with_the_nearest() -> None:
-    with pytest.raises(Trouble) as trouble:
+    with pytest.raises(UsageError) as trouble:
         run(SITE, settings=Settings(select=("plain-lisen",)))
     assert trouble.value.help == 'did you mean "plain-listen"?'
 

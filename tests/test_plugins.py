@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nginxtls.errors import Trouble
-from nginxtls.registry import rules_of
+from nginxtls.base.errors import UsageError
+from nginxtls.linting.registry import rules_of
 
 PLUGIN = '''\
 """Our rules."""
@@ -101,7 +101,7 @@ def test_a_broken_package_is_told_and_the_run_ends_with_2(tmp_path: Path, text: 
 def test_two_rules_of_one_name_are_told() -> None:
     points = [EntryPoint("a", "nginxtls.rules.suppression", "nginxtls.rules")]
     assert set(rules_of(points)) == set(rules_of(points * 2)) == {"unknown-suppression", "unused-suppression"}
-    with pytest.raises(Trouble, match="must name a module"):
+    with pytest.raises(UsageError, match="must name a module"):
         rules_of([EntryPoint("a", "nginxtls.rule:Rule", "nginxtls.rules")])
 
 

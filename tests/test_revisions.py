@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nginxtls import revisions
-from nginxtls.errors import Trouble
+from nginxtls.base.errors import UsageError
+from nginxtls.diff import checkout as revisions
 
 COMMAND = Path(sys.executable).with_name("nginxtls")
 SITE = "server { listen 443 ssl; ssl_protocols TLSv1.1; }\n"
@@ -152,7 +152,7 @@ def test_a_huge_file_is_not_read(repository: Path) -> None:
     listing = f"100644 blob {name}\thuge.conf\n100644 blob {site}\tnginx.conf\n"
     made = subprocess.run(["git", "mktree"], input=listing, cwd=repository, text=True, capture_output=True, check=True)
     commit(repository, made.stdout.strip())
-    code = "import sys; from pathlib import Path; from nginxtls.revisions import check_out\n"
+    code = "import sys; from pathlib import Path; from nginxtls.diff.checkout import check_out\n"
     code += "check_out('HEAD', Path('.'), Path(sys.argv[1]))\n"
     code += "import resource; print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
     code += "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
@@ -168,10 +168,10 @@ def test_a_huge_file_is_not_read(repository: Path) -> None:
 
 def test_limits_and_time_are_one_message(repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(revisions, "MOST_BYTES", 10)
-    with pytest.raises(Trouble, match="MB of files"):
+    with pytest.raises(UsageError, match="MB of files"):
         revisions.check_out("HEAD", repository, tmp_path / "a")
     monkeypatch.setattr(revisions, "MOST_FILES", 0)
-    with pytest.raises(Trouble, match="more than 0 files"):
+    with pytest.raises(UsageError, match="more than 0 files"):
         revisions.check_out("HEAD", repository, tmp_path / "b")
     slow = tmp_path / "bin"
     slow.mkdir()
@@ -179,7 +179,7 @@ def test_limits_and_time_are_one_message(repository: Path, monkeypatch: pytest.M
     (slow / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(revisions, "SECONDS", 0.2)
-    with pytest.raises(Trouble, match="within"):
+    with pytest.raises(UsageError, match="within"):
         revisions.check_out("HEAD", repository, tmp_path / "c")
 
 

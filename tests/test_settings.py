@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
-from nginxtls.errors import Trouble
-from nginxtls.settings import KEYS, Settings, find_settings, read_settings, schema
+from nginxtls.base.errors import UsageError
+from nginxtls.linting.settings import KEYS, Settings, find_settings, read_settings, schema
 
 FULL = """\
 select: [protocols, "missing-*"]
@@ -88,7 +88,7 @@ def test_an_empty_file_changes_nothing(folder: Path) -> None:
 )
 def test_a_mistake_is_told_with_what_to_do(folder: Path, text: str, reason: str, help: str) -> None:
     path = write(folder, text)
-    with pytest.raises(Trouble) as trouble:
+    with pytest.raises(UsageError) as trouble:
         read_settings(path)
     assert trouble.value.subject == str(path)
     assert reason in trouble.value.reason
@@ -100,7 +100,7 @@ def test_a_mistake_is_told_with_what_to_do(folder: Path, text: str, reason: str,
 def test_no_path_leads_out_of_the_tree_unless_the_user_named_the_file(folder: Path, key: str, path: str) -> None:
     (folder / "link").symlink_to("/etc")
     file = write(folder, key % path)
-    with pytest.raises(Trouble, match="outside"):
+    with pytest.raises(UsageError, match="outside"):
         read_settings(file)
     read_settings(file, trusted=True)
 
@@ -132,12 +132,12 @@ def test_a_pyproject_that_says_nothing_of_us_is_passed_over(folder: Path) -> Non
 
 def test_a_link_out_of_the_tree_is_refused_and_its_text_is_not_shown(folder: Path) -> None:
     (folder / ".nginxtls.yaml").symlink_to("/etc/passwd")
-    with pytest.raises(Trouble, match="symbolic link"):
+    with pytest.raises(UsageError, match="symbolic link"):
         find_settings(folder)
 
 
 def test_a_mistake_shows_no_text_of_the_file(folder: Path) -> None:
-    with pytest.raises(Trouble) as trouble:
+    with pytest.raises(UsageError) as trouble:
         read_settings(write(folder, "a: [secret\nsecret: {"))
     assert "secret" not in str(trouble.value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nginxtls.finding import Finding, Label, Location, Severity
-from nginxtls.suppression import Suppressions, suppressions
+from nginxtls.linting.suppression import Suppressions, suppressions
 from nginxtls.syntax import SourceFile, parse_text
 
 SITE = """\

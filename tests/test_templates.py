@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 import nginxtls
-from nginxtls.settings import Settings
+from nginxtls.linting.settings import Settings
 
 Found = Callable[..., list[str]]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from nginxtls.base.errors import UsageError, nearest, printable
 from nginxtls.cli.plain import PlainCommand, plain
-from nginxtls.errors import Trouble, nearest, printable
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -33,7 +33,7 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             if cmd_name.startswith("-"):
                 return None
-            raise Trouble(
+            raise UsageError(
                 f'"{cmd_name}"',
                 "there is no such command",
                 nearest(cmd_name, COMMANDS) or f"commands: {', '.join(COMMANDS)}; to lint: nginxtls check {cmd_name}",
@@ -94,16 +94,16 @@ def run() -> NoReturn:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         typer.main.get_command(app).main(prog_name="nginxtls")
-    except Trouble as trouble:
+    except UsageError as trouble:
         tell(trouble)
     except RecursionError:
-        tell(Trouble("nginxtls", "the input is nested too deeply"))
+        tell(UsageError("nginxtls", "the input is nested too deeply"))
     except Exception as error:
         tell(_unforeseen(error))
     sys.exit(2)
 
 
-def tell(trouble: Trouble) -> None:
+def tell(trouble: UsageError) -> None:
     """Write what went wrong to standard error."""
     lines = [f"error: {printable(trouble.subject)}: {printable(trouble.reason)}"]
     if trouble.help:
@@ -111,10 +111,10 @@ def tell(trouble: Trouble) -> None:
     print("\n".join(lines), file=sys.stderr)
 
 
-def _unforeseen(error: Exception) -> Trouble:
+def _unforeseen(error: Exception) -> UsageError:
     """Our own fault. The text of the error is not shown: it might quote a key."""
     if isinstance(error, OSError) and error.strerror:
-        return Trouble(str(error.filename or "nginxtls"), error.strerror)
+        return UsageError(str(error.filename or "nginxtls"), error.strerror)
     place = ""
     trace = error.__traceback__
     while trace is not None:
@@ -122,4 +122,4 @@ def _unforeseen(error: Exception) -> Trouble:
         if module.startswith("nginxtls"):
             place = f" in {module}, line {trace.tb_lineno}"
         trace = trace.tb_next
-    return Trouble("nginxtls", f"stopped with {type(error).__name__}{place}", "this is our fault: please report it")
+    return UsageError("nginxtls", f"stopped with {type(error).__name__}{place}", "this is our fault: please report it")

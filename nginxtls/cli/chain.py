@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from nginxtls.base.errors import UsageError, printable
 from nginxtls.cli import options
-from nginxtls.errors import Trouble, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ def chain(
     from nginxtls.pki import analyse_chain
 
     if form not in ("text", "json"):
-        raise Trouble(f"--format {form}", "is not known", "choose text or json")
+        raise UsageError(f"--format {form}", "is not known", "choose text or json")
     moment = options.moment(at) or datetime.now(timezone.utc)
     bundle = _bundle(file)
     stores = [_store(each) for each in trust or ["mozilla"]]
@@ -68,7 +68,7 @@ def _bundle(file: str) -> Bundle:
     bundle = read_bundle(_read(file, TOO_BIG), file)
     if not bundle.loads or not bundle.certificates:
         fault = bundle.problems[-1]
-        raise Trouble(f"{file}:{fault.line}", fault.message, "nginx would not load it either")
+        raise UsageError(f"{file}:{fault.line}", fault.message, "nginx would not load it either")
     return bundle
 
 
@@ -76,13 +76,15 @@ def _read(file: str, limit: int) -> bytes:
     try:
         # A device or pipe might never end.
         if not os.path.isfile(file):
-            raise Trouble(file, "is a folder" if os.path.isdir(file) else "there is no such file")
+            raise UsageError(file, "is a folder" if os.path.isdir(file) else "there is no such file")
         if (size := os.path.getsize(file)) > limit:
-            raise Trouble(file, f"{size / 1e6:.0f} MB, and no file of certificates is read beyond {limit / 1e6:.0f} MB")
+            raise UsageError(
+                file, f"{size / 1e6:.0f} MB, and no file of certificates is read beyond {limit / 1e6:.0f} MB"
+            )
         with open(file, "rb") as stream:
             return stream.read(limit + 1)
     except (OSError, ValueError) as error:
-        raise Trouble(file, getattr(error, "strerror", None) or "cannot be read") from error
+        raise UsageError(file, getattr(error, "strerror", None) or "cannot be read") from error
 
 
 def _store(text: str) -> TrustStore:
@@ -92,7 +94,7 @@ def _store(text: str) -> TrustStore:
         return TrustStore.named(text)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise Trouble(f"--trust {text}", reason, "name a PEM file, mozilla, system or none") from error
+        raise UsageError(f"--trust {text}", reason, "name a PEM file, mozilla, system or none") from error
 
 
 def _json(verdict: Chain) -> dict[str, Any]:

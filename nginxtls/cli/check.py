@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from nginxtls.base.errors import UsageError
 from nginxtls.cli import options
 from nginxtls.cli.output import outputs, revision, use_color, width, write
-from nginxtls.errors import Trouble
 from nginxtls.finding import Severity
 from nginxtls.report import Options
 
 if TYPE_CHECKING:
-    from nginxtls.finding import Report
-    from nginxtls.settings import Settings
+    from nginxtls.linting.report import Report
+    from nginxtls.linting.settings import Settings
 
 
 class Level(str, Enum):
@@ -120,7 +120,7 @@ def check(
         nginx_version=nginx_version,
         openssl_version=openssl_version,
     )
-    settings = settings.but(
+    settings = settings.replace(
         select=options.words(select) or None,
         pedantic=pedantic or None,
         policy=policy or None,
@@ -139,7 +139,7 @@ def check(
         _list(asked, settings, root or None, text)
         return
     if write_baseline and not settings.baseline:
-        raise Trouble("--write-baseline", "needs the name of the file", "give it with --baseline FILE")
+        raise UsageError("--write-baseline", "needs the name of the file", "give it with --baseline FILE")
     progress = _progress if sys.stderr.isatty() and not quiet else _silence
     report = api.report(
         asked,
@@ -190,11 +190,11 @@ def _status(report: "Report", fail_on: Severity, exit_zero: bool) -> int:
 
 
 def _write_baseline(report: "Report", settings: "Settings") -> None:
-    from nginxtls.baseline import write_baseline
     from nginxtls.cli import tell
+    from nginxtls.linting.baseline import write_baseline
 
     for failure in report.failures:
-        tell(Trouble(failure.subject, failure.reason, failure.help))
+        tell(UsageError(failure.subject, failure.reason, failure.help))
     assert settings.baseline
     count = write_baseline(Path(settings.baseline), report.findings)
     print(f"{settings.baseline}: {count} finding{'' if count == 1 else 's'}")
@@ -202,7 +202,7 @@ def _write_baseline(report: "Report", settings: "Settings") -> None:
 
 def _list(paths: list[str], settings: "Settings", root: str | None, text: str | None) -> None:
     from nginxtls import api
-    from nginxtls.errors import printable
+    from nginxtls.base.errors import printable
 
     reading = api.read(paths, settings, root=root, stdin_text=text)
     for name in reading.taken:

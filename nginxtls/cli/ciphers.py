@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from nginxtls.base.errors import UsageError, printable
 from nginxtls.cli import options
-from nginxtls.errors import Trouble, printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -75,13 +75,13 @@ def ciphers(
     from nginxtls.tls import OpenSSL
 
     if form not in ("text", "json"):
-        raise Trouble(f"--format {form}", "is not known", "choose text or json")
+        raise UsageError(f"--format {form}", "is not known", "choose text or json")
     if not string and not nginx:
-        raise Trouble("STRING", "is missing", "give a cipher string, or a configuration with --nginx")
+        raise UsageError("STRING", "is missing", "give a cipher string, or a configuration with --nginx")
     try:
         openssl = OpenSSL.parse(openssl_version) if openssl_version else OpenSSL.newest()
     except ValueError as error:
-        raise Trouble("--openssl-version", str(error)) from error
+        raise UsageError("--openssl-version", str(error)) from error
     chosen = _policy(policy)
     keys = [_key(text) for text in key or ()]
     if nginx:
@@ -111,10 +111,10 @@ def _policy(text: str) -> Policy | None:
     try:
         return policy(text) if text in policies() else load_policy(text)
     except PolicyError as error:
-        raise Trouble("--policy", str(error)) from error
+        raise UsageError("--policy", str(error)) from error
     except OSError as error:
         known = f"a policy is one of {', '.join(policies())} or a file"
-        raise Trouble(f"--policy {text}", f"cannot be read: {error.strerror}", known) from error
+        raise UsageError(f"--policy {text}", f"cannot be read: {error.strerror}", known) from error
 
 
 def _key(text: str) -> ServerKey:
@@ -129,7 +129,7 @@ def _key(text: str) -> ServerKey:
             return ServerKey("EC", int(digits), curve.name)
     if kind in ("ed25519", "ed448") and not detail:
         return ServerKey(kind.capitalize(), None)
-    raise Trouble(f"--key {text}", "is no key", "write rsa, rsa:3072, ec, ec:P-384, ed25519 or ed448")
+    raise UsageError(f"--key {text}", "is no key", "write rsa, rsa:3072, ec, ec:P-384, ed25519 or ed448")
 
 
 def _given(string: str, openssl: OpenSSL, keys: Collection[ServerKey], dhparam: int | None) -> _Subject:
@@ -182,7 +182,7 @@ def _configured(config: str, string: str, openssl_version: str) -> list[_Subject
         found.setdefault(same, []).append(endpoint.title)
         subjects[same] = _Subject("", evaluation, level, served)
     if not subjects:
-        raise Trouble(config, "has no server that speaks TLS")
+        raise UsageError(config, "has no server that speaks TLS")
     return [
         _Subject(", ".join(dict.fromkeys(titles)), s.evaluation, s.level, s.served)
         for s, titles in ((subjects[same], titles) for same, titles in found.items())

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nginxtls.base.errors import UsageError, printable
 from nginxtls.cli import options
-from nginxtls.errors import Trouble, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.api import Reading
-    from nginxtls.comparison import Comparison
-    from nginxtls.finding import Finding, Report
-    from nginxtls.settings import Settings
+    from nginxtls.diff.compare import Comparison
+    from nginxtls.finding import Finding
+    from nginxtls.linting.report import Report
+    from nginxtls.linting.settings import Settings
 
 FORMATS = ("text", "json", "markdown")
 
@@ -38,10 +39,10 @@ def diff(
     no_config: options.NoConfig = False,
 ) -> None:
     """Say what a TLS client would see change, endpoint by endpoint, and which findings come and go."""
-    from nginxtls.comparison import compare
+    from nginxtls.diff.compare import compare
 
     if form not in FORMATS:
-        raise Trouble(f"--format {form}", "is not known", f"choose one of {', '.join(FORMATS)}")
+        raise UsageError(f"--format {form}", "is not known", f"choose one of {', '.join(FORMATS)}")
     moment = options.moment(at) or datetime.now(timezone.utc)
     settings = options.settings(
         ["."], config, no_config, maps=maps, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
@@ -60,18 +61,18 @@ def diff(
 def _state(text: str, stack: ExitStack, settings: Settings, at: datetime) -> tuple[Reading, Report]:
     """Read and lint one side. What is a path is taken as one; else git is asked."""
     from nginxtls.api import lint_reading, read
-    from nginxtls.revisions import check_out, is_revision
+    from nginxtls.diff.checkout import check_out, is_revision
 
     path = Path(text)
     if not path.exists():
         if not is_revision(text, Path.cwd()):
-            raise Trouble(text, "is neither a file or folder nor a git revision of this repository")
+            raise UsageError(text, "is neither a file or folder nor a git revision of this repository")
         path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nginxtls-")))
         check_out(text, Path.cwd(), path)
     reading = read([str(path)], settings, at=at)
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
-        raise Trouble(text, failure.reason if failure else "there is no nginx configuration")
+        raise UsageError(text, failure.reason if failure else "there is no nginx configuration")
     return reading, lint_reading(reading, settings)
 
 

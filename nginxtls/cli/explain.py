@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nginxtls.errors import Trouble
+from nginxtls.base.errors import UsageError
 
 if TYPE_CHECKING:
     from nginxtls.tls import Policy
@@ -23,14 +23,14 @@ def explain(
 ) -> None:
     """Explain a rule: what is wrong, why it matters, how to mend it; or a policy: what it asks for, item by item."""
     if bool(rule) == bool(policy):
-        raise Trouble("nginxtls explain", "wants a rule or a policy", "nginxtls rules lists the rules")
+        raise UsageError("nginxtls explain", "wants a rule or a policy", "nginxtls rules lists the rules")
     if policy:
         from nginxtls.api import named_policy
 
         text = _table(named_policy(policy))
     else:
-        from nginxtls.registry import find_rule, installed_rules
-        from nginxtls.rulebook import page
+        from nginxtls.linting.pages import page
+        from nginxtls.linting.registry import find_rule, installed_rules
 
         text = page(find_rule(installed_rules(), rule))
     if sys.stdout.isatty():

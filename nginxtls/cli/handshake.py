@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nginxtls.base.errors import UsageError, printable
 from nginxtls.cli import options
-from nginxtls.errors import Trouble, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def handshake(
     from nginxtls.api import read, root_for
 
     if form not in ("text", "json"):
-        raise Trouble(f"--format {form}", "is not known", "choose text or json")
+        raise UsageError(f"--format {form}", "is not known", "choose text or json")
     settings = options.settings(
         [config], "", True, maps=maps, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
     )
@@ -54,13 +54,15 @@ def handshake(
     )
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
-        raise Trouble(config, failure.reason if failure else "there is no nginx configuration")
+        raise UsageError(config, failure.reason if failure else "there is no nginx configuration")
     configuration = reading.subjects[0].configuration
+    from nginxtls.model import handshake as answer_to
+
     if every:
         answers = list(_all(configuration, path))
     else:
         host, port = _address(connect)
-        answers = [configuration.handshake(host, port, servername or None, path)]
+        answers = [answer_to(configuration, host, port, servername or None, path)]
     if form == "json":
         import json
 
@@ -79,7 +81,9 @@ def _address(text: str) -> tuple[str, int]:
         return text, 0
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or not 0 < int(port) < 65536:
-        raise Trouble(f"--connect {text}", "is no address", "write HOST:PORT, for example 127.0.0.1:443 or [::1]:443")
+        raise UsageError(
+            f"--connect {text}", "is no address", "write HOST:PORT, for example 127.0.0.1:443 or [::1]:443"
+        )
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
@@ -91,7 +95,7 @@ def _all(configuration: Configuration, path: str) -> Iterator[Handshake]:
         if not socket.tls:
             continue
         names = {
-            name.key: None for server in socket.servers for name in server.names if name.kind in ("exact", "suffix")
+            name.key: None for server in socket.servers for name in server.names if name.form in ("exact", "suffix")
         }
         for name in (None, *names):
             if name != "_":

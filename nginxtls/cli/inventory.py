@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nginxtls.base.errors import UsageError, printable
 from nginxtls.cli import options
-from nginxtls.errors import Trouble, printable
 
 if TYPE_CHECKING:
     from nginxtls.model import Configuration, Endpoint, ServedBundle
@@ -60,16 +60,16 @@ def inventory(
     from nginxtls.cli import tell
 
     if form not in FORMS:
-        raise Trouble(f"--format {form}", "is not known", f"choose {', '.join(FORMS)}")
+        raise UsageError(f"--format {form}", "is not known", f"choose {', '.join(FORMS)}")
     if sort not in SORTS:
-        raise Trouble(f"--sort {sort}", "is not known", f"choose {', '.join(SORTS)}")
+        raise UsageError(f"--sort {sort}", "is not known", f"choose {', '.join(SORTS)}")
     asked = options.default_paths(paths)
     settings = options.settings(asked, config, no_config, maps=maps, trust=trust, nginx_version=nginx_version)
     moment = options.moment(at) or datetime.now(timezone.utc)
     reading = read(asked, settings, root=root_for(asked[0], root), at=moment, stdin_text=options.stdin_text(asked))
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
-        raise Trouble(asked[0], failure.reason if failure else "there is no nginx configuration")
+        raise UsageError(asked[0], failure.reason if failure else "there is no nginx configuration")
     rows = [row for subject in reading.subjects for row in _rows(subject.configuration, moment)]
     rows.sort(key=lambda row: _order(row, sort))
     if form == "json":
@@ -82,7 +82,7 @@ def inventory(
         for line in _text(rows):
             typer.echo(printable(line))
     for failure in reading.failures:
-        tell(Trouble(failure.subject, failure.reason, failure.help))
+        tell(UsageError(failure.subject, failure.reason, failure.help))
     if reading.failures:
         raise typer.Exit(2)
 
@@ -95,12 +95,16 @@ def _rows(configuration: Configuration, at: datetime) -> Iterable[Row]:
     for bundle in configuration.bundles:
         endpoints = served.get(bundle, [])
         places = tuple(dict.fromkeys(endpoint.socket.label for endpoint in endpoints))
-        servers = tuple(dict.fromkeys(name.text for server in bundle.servers for name in server.names if name.text))
+        servers = tuple(
+            dict.fromkeys(
+                name.text for server in configuration.servers_of(bundle) for name in server.names if name.text
+            )
+        )
         directive = bundle.directive
         used_by = tuple(
             dict.fromkeys(
                 f"{each.file.name}:{each.line}"
-                for each in (directive, *(server.directive for server in bundle.servers))
+                for each in (directive, *(server.directive for server in configuration.servers_of(bundle)))
                 if each is not None
             )
         )

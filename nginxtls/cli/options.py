@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from nginxtls.errors import Trouble
-from nginxtls.settings import Settings
+from nginxtls.base.errors import UsageError
+from nginxtls.linting.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,17 +86,17 @@ def settings(
     """The settings file that holds, and what the options change of it.
 
     Raises:
-        Trouble: the file or an option cannot be used.
+        UsageError: the file or an option cannot be used.
     """
     from nginxtls.api import settings_for, settings_of
 
     if config and no_config:
-        raise Trouble("--config", "cannot be given together with --no-config", "leave one of them out")
+        raise UsageError("--config", "cannot be given together with --no-config", "leave one of them out")
     if no_config:
         base = Settings()
     else:
         base = settings_of(Path(config).absolute(), trusted=True) if config else settings_for(paths)
-    return base.but(nginx_version=nginx_version or None, openssl_version=openssl_version or None)._replace(
+    return base.replace(nginx_version=nginx_version or None, openssl_version=openssl_version or None)._replace(
         map=(*base.map, *map(_pair, maps or ())),
         trust=(*base.trust, *(trust or ())),
     )
@@ -115,7 +115,7 @@ def moment(text: str) -> datetime | None:
         when = datetime.fromisoformat(text.replace("Z", "+00:00").replace("z", "+00:00"))
         return when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
     except (ValueError, OverflowError) as error:
-        raise Trouble(f"--at {text}", "is no date", "write 2026-06-15 or 2026-06-15T12:00:00Z") from error
+        raise UsageError(f"--at {text}", "is no date", "write 2026-06-15 or 2026-06-15T12:00:00Z") from error
 
 
 def stdin_text(paths: Sequence[str]) -> str | None:
@@ -126,7 +126,9 @@ def stdin_text(paths: Sequence[str]) -> str | None:
 
     data = sys.stdin.buffer.read(DUMP_LIMIT + 1)
     if len(data) > DUMP_LIMIT:
-        raise Trouble("standard input", f"is larger than {DUMP_LIMIT // 10**6} MB", "give each host's dump by itself")
+        raise UsageError(
+            "standard input", f"is larger than {DUMP_LIMIT // 10**6} MB", "give each host's dump by itself"
+        )
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -136,5 +138,5 @@ def stdin_text(paths: Sequence[str]) -> str | None:
 def _pair(text: str) -> tuple[str, str]:
     there, equals, here = text.partition("=")
     if not (there and equals and here):
-        raise Trouble(f"--map {text}", "must have the form THERE=HERE", "for example --map /etc/nginx=deploy/nginx")
+        raise UsageError(f"--map {text}", "must have the form THERE=HERE", "for example --map /etc/nginx=deploy/nginx")
     return there, os.path.abspath(here)

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nginxtls.errors import Trouble, nearest
+from nginxtls.base.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nginxtls.finding import Report
+    from nginxtls.linting.report import Report
     from nginxtls.report import Options, Revision
 
 
@@ -21,7 +21,7 @@ def outputs(form: str, files: Sequence[str]) -> list[tuple[str, str | None]]:
     """The formats to write and where to: ``None`` is standard output.
 
     Raises:
-        Trouble: a format does not exist, or a file's folder is not there.
+        UsageError: a format does not exist, or a file's folder is not there.
     """
     from nginxtls.report import BUILT_IN, formats
 
@@ -29,7 +29,7 @@ def outputs(form: str, files: Sequence[str]) -> list[tuple[str, str | None]]:
     known = BUILT_IN if set(asked) <= set(BUILT_IN) else formats()
     if form not in known:
         help = nearest(form, known) or f"choose one of {', '.join(known)}"
-        raise Trouble(f"--format {form}", "there is no such format", help)
+        raise UsageError(f"--format {form}", "there is no such format", help)
     wanted: list[tuple[str, str | None]] = [(form, None)]
     for text in files:
         name, colon, file = text.partition(":")
@@ -37,9 +37,9 @@ def outputs(form: str, files: Sequence[str]) -> list[tuple[str, str | None]]:
             name, file = form, text
         elif name not in known:
             help = nearest(name, known) or f"write FORMAT:FILE with one of {', '.join(known)}"
-            raise Trouble(f"--output {text}", f'there is no format "{name}"', help)
+            raise UsageError(f"--output {text}", f'there is no format "{name}"', help)
         if not file or os.path.isdir(file) or not os.path.isdir(os.path.dirname(os.path.abspath(file))):
-            raise Trouble(f"--output {text}", "cannot be written there", "name a file in a folder that exists")
+            raise UsageError(f"--output {text}", "cannot be written there", "name a file in a folder that exists")
         wanted.append((name, file))
     return wanted
 
@@ -48,7 +48,7 @@ def write(report: Report, name: str, file: str | None, options: Options) -> None
     """Render a report and write it.
 
     Raises:
-        Trouble: the format's package is broken, or the file cannot be written.
+        UsageError: the format's package is broken, or the file cannot be written.
     """
     from nginxtls.report import renderer
 
@@ -60,7 +60,7 @@ def write(report: Report, name: str, file: str | None, options: Options) -> None
     try:
         Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise Trouble(f"--output {name}:{file}", f"cannot be written: {error.strerror}") from error
+        raise UsageError(f"--output {name}:{file}", f"cannot be written: {error.strerror}") from error
 
 
 def revision() -> Revision | None:

@@ -38,11 +38,11 @@ def rules(
     ] = False,
 ) -> None:
     """List the rules."""
-    from nginxtls.registry import choose, installed_rules
-    from nginxtls.rulebook import index
+    from nginxtls.linting.pages import index
+    from nginxtls.linting.registry import choose, installed_rules
 
     if settings_schema:
-        from nginxtls.settings import schema
+        from nginxtls.linting.settings import schema
 
         print(json.dumps(schema(), indent=2))
         return
@@ -77,7 +77,7 @@ def _row(rule: Rule) -> dict[str, object]:
 
 
 def _write(folder: Path, chosen: list[Rule]) -> None:
-    from nginxtls.rulebook import index, page
+    from nginxtls.linting.pages import index, page
 
     folder.mkdir(parents=True, exist_ok=True)
     texts = {f"{rule.name}.md": page(rule) for rule in chosen} | {"index.md": index(chosen)}

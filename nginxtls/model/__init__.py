@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import lazily
-from nginxtls.model.certificates import ServedBundle
+from nginxtls.base.lazy import lazily
+from nginxtls.model.bundles import ServedBundle
 from nginxtls.model.configuration import Configuration
-from nginxtls.model.endpoints import EffectiveTLS, Endpoint, Kind
-from nginxtls.model.headers import Header
+from nginxtls.model.effective import EffectiveTLS
+from nginxtls.model.endpoints import Endpoint, EndpointGroup
+from nginxtls.model.facts import Facts
+from nginxtls.model.listens import Listen
+from nginxtls.model.locations import LocationBlock
 from nginxtls.model.names import ServerName
-from nginxtls.model.servers import Location, VirtualServer
-from nginxtls.model.settings import Scope, Setting
-from nginxtls.model.sockets import Listen, Socket
+from nginxtls.model.servers import Socket, VirtualServer
+from nginxtls.model.settings import Header, Scope, Setting
+from nginxtls.model.store import Store
 from nginxtls.model.upstreams import Upstream
 from nginxtls.model.variants import variants
 from nginxtls.model.versions import NginxVersion
 
 if TYPE_CHECKING:
-    from nginxtls.model.handshake import Handshake
-    from nginxtls.model.refusals import Refusal
+    from nginxtls.model.handshake import Handshake, handshake
+    from nginxtls.model.nginx_test import Refusal, refusals
 
 __all__ = [
     "Configuration",
     "EffectiveTLS",
     "Endpoint",
+    "EndpointGroup",
+    "Facts",
     "Handshake",
     "Header",
-    "Kind",
     "Listen",
-    "Location",
+    "LocationBlock",
     "NginxVersion",
     "Refusal",
     "Scope",
@@ -37,9 +41,12 @@ __all__ = [
     "ServerName",
     "Setting",
     "Socket",
+    "Store",
     "Upstream",
     "VirtualServer",
+    "handshake",
+    "refusals",
     "variants",
 ]
 
-__getattr__ = lazily(__name__, handshake="Handshake", refusals="Refusal")
+__getattr__ = lazily(__name__, handshake="Handshake handshake", nginx_test="Refusal refusals")

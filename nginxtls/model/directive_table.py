@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from nginxtls.data import read_data
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.data import read_data
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.versions import NginxVersion
 
 
@@ -20,8 +20,8 @@ class Entry(NamedTuple):
     syntax: str
 
     @property
-    def kind(self) -> str:
-        """``http``, ``stream``, ``mail`` or ``acme``: the module's family."""
+    def family(self) -> str:
+        """``http``, ``stream``, ``mail`` or ``acme``."""
         return self.module.partition("_")[0]
 
 
@@ -47,8 +47,8 @@ def _entry(row: list[str]) -> Entry:
 
 
 @cache
-def by_kind_and_name() -> dict[tuple[str, str], Entry]:
-    return {(entry.kind, entry.directive): entry for entry in entries()}
+def by_module_and_name() -> dict[tuple[str, str], Entry]:
+    return {(entry.family, entry.directive): entry for entry in entries()}
 
 
 @cache
@@ -74,7 +74,7 @@ def tls_names() -> frozenset[str]:
     return frozenset(names | {"starttls", "resolver"}) - {"ssl_certificate", "ssl_certificate_key"}
 
 
-def default_of(kind: str, name: str) -> str | None:
+def default_of(module: str, name: str) -> str | None:
     """The documented default of a directive, or None if it has none."""
-    entry = by_kind_and_name().get((kind, name))
+    entry = by_module_and_name().get((module, name))
     return entry.default if entry else None

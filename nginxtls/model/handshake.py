@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.model import headers
-from nginxtls.model.endpoints import origin_of
+from nginxtls.model.effective import effective, origin_of
+from nginxtls.model.locations import location_for
 from nginxtls.model.names import valid_host
+from nginxtls.model.nginx_test import loading_refusals
+from nginxtls.model.sockets import connected
 
 if TYPE_CHECKING:
-    from nginxtls.model.certificates import ServedBundle
+    from nginxtls.model.bundles import ServedBundle
     from nginxtls.model.configuration import Configuration
-    from nginxtls.model.endpoints import EffectiveTLS
-    from nginxtls.model.servers import VirtualServer
-    from nginxtls.model.sockets import Socket
+    from nginxtls.model.effective import EffectiveTLS
+    from nginxtls.model.servers import Socket, VirtualServer
     from nginxtls.syntax.tree import Directive
     from nginxtls.tls import Group, ServerKey
 
@@ -70,14 +72,14 @@ class Handshake:
         if self.socket is None:
             return
         self._server = self._select()
-        self._tls = self.configuration.effective(self.socket, self._server)
+        self._tls = effective(self.socket, self._server)
 
     def _select(self) -> VirtualServer:
         assert self.socket is not None
         default = self.socket.default
         if self.servername is None or len(self.socket.servers) == 1:
             return default
-        if self.socket.kind == "stream" and not self.configuration.assumed_nginx.at_least(1, 25, 5):
+        if self.socket.module == "stream" and not self.configuration.facts.assumed_nginx.at_least(1, 25, 5):
             return default
         host = valid_host(self.servername)
         if host is None:
@@ -110,7 +112,7 @@ class Handshake:
             return "the socket speaks no TLS"
         assert self._tls is not None
         for server in dict.fromkeys((self._tls.default, self._tls.server)):
-            for refusal in server.loading_refusals:
+            for refusal in loading_refusals(server, self.configuration):
                 if refusal.level == "emerg":
                     return f"nginx does not start: {refusal.message}"
         return self._tls.refusal
@@ -122,11 +124,11 @@ class Handshake:
     @property
     def hsts(self) -> str | None:
         """The Strict-Transport-Security value of a 200 answer for the path, or None."""
-        if self._server is None or not self.tls or self._server.kind != "http":
+        if self._server is None or not self.tls or self._server.module != "http":
             return None
         scope = self._server.scope
         if not scope.first("return"):
-            location, sure = self._server.location_for(self.path)
+            location, sure = location_for(self._server.locations, self.path)
             if not sure:
                 self.unknown.append("hsts: a location's pattern is not understood")
             if location is not None:
@@ -191,6 +193,17 @@ class Handshake:
             text = " ".join(directive.args) if directive else " ".join(server.setting(setting).values)
             found[part] = Origin(setting, directive, server, text)
         return found
+
+
+def handshake(
+    configuration: Configuration, address: str, port: int, servername: str | None = None, path: str = "/"
+) -> Handshake:
+    """What a client gets that connects to an address and port, sends ``servername`` and requests ``path``."""
+    socket = connected(configuration.sockets, address, port)
+    if socket is None or not socket.tls:
+        quic = connected(configuration.sockets, address, port, datagram=True)
+        socket = socket if quic is None or not quic.quic else quic
+    return Handshake(configuration, socket, servername, path)
 
 
 def _server(server: VirtualServer) -> dict[str, Any]:

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.model.settings import Header
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
     from nginxtls.model.settings import Scope
     from nginxtls.syntax.tree import Directive
-
-
-class Header(NamedTuple):
-    """A header that an add_header line sends. ``always``: with every status."""
-
-    name: str
-    value: str
-    always: bool
-    directive: Directive
-
-    @property
-    def known(self) -> bool:
-        return "$" not in self.value and self.directive.known
 
 
 def headers(scope: Scope) -> tuple[Header, ...]:

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from nginxtls.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nginxtls.model.servers import VirtualServer
     from nginxtls.syntax.tree import Directive
 
 
 class ServerName(NamedTuple):
     """One word of a server_name directive.
 
-    ``kind``: ``exact``, ``leading`` (``*.x``), ``suffix`` (``.x``: x and all below), ``trailing`` (``x.*``), ``regex``,
+    ``form``: ``exact``, ``leading`` (``*.x``), ``suffix`` (``.x``: x and all below), ``trailing`` (``x.*``), ``regex``,
     ``empty`` (``""``, or no server_name at all), ``invalid`` (nginx never matches it) or ``unknown`` (a template's
     text, ``$hostname``).
     ``text`` is as written, ``key`` lower-case without the wildcard's mark.
     """
 
     text: str
-    kind: str
+    form: str
     key: str
     directive: Directive | None = None
     arg: int = 0
@@ -34,7 +33,7 @@ class ServerName(NamedTuple):
     @property
     def is_host(self) -> bool:
         """A client could ask for exactly this name (``_`` and names without a dot are no hosts)."""
-        return self.kind in ("exact", "suffix") and "." in self.key and self.key != "_"
+        return self.form in ("exact", "suffix") and "." in self.key and self.key != "_"
 
 
 _EXACT = pattern(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
@@ -87,24 +86,34 @@ def valid_host(host: str) -> str | None:
     return name or None
 
 
-class NameTable:
+class HasNames(Protocol):
+    """What has server names."""
+
+    @property
+    def names(self) -> tuple[ServerName, ...]: ...
+
+
+Server = TypeVar("Server", bound=HasNames)
+
+
+class NameTable(Generic[Server]):
     """The names of one address:port, and the server that each leads to. The first of two equal names wins."""
 
     __slots__ = ("exact", "leading", "regexes", "trailing", "unknown")
 
-    def __init__(self, servers: Iterable[VirtualServer]) -> None:
-        self.exact: dict[str, VirtualServer | None] = {}
-        self.leading: dict[str, VirtualServer] = {}
-        self.trailing: dict[str, VirtualServer] = {}
-        self.regexes: list[tuple[ServerName, VirtualServer]] = []
+    def __init__(self, servers: Iterable[Server]) -> None:
+        self.exact: dict[str, Server | None] = {}
+        self.leading: dict[str, Server] = {}
+        self.trailing: dict[str, Server] = {}
+        self.regexes: list[tuple[ServerName, Server]] = []
         self.unknown = False
         """A name on this socket is not known, so that a look-up which finds nothing is not sure."""
         for server in servers:
             for name in server.names:
                 self._add(name, server)
 
-    def _add(self, name: ServerName, server: VirtualServer) -> None:
-        match name.kind:
+    def _add(self, name: ServerName, server: Server) -> None:
+        match name.form:
             case "exact" | "empty":
                 self.exact.setdefault(name.key, server)
             case "suffix":
@@ -122,7 +131,7 @@ class NameTable:
             case "unknown":
                 self.unknown = True
 
-    def find(self, host: str) -> VirtualServer | None:
+    def find(self, host: str) -> Server | None:
         """The server for a name that has passed ``valid_host``, or None: then the default server answers."""
         if found := self.exact.get(host):
             return found

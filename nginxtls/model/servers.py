@@ -1,87 +1,25 @@
-"""Virtual servers and their locations, with the settings in force in each."""
+"""Virtual servers and the sockets that they listen on: each knows the other."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import once
-from nginxtls.model.certificates import fill_slots
+from nginxtls.base.lazy import once
+from nginxtls.model.bundles import fill_slots
 from nginxtls.model.directive_table import tls_names
-from nginxtls.model.names import ServerName, compiled, read_name
+from nginxtls.model.listens import WILDCARD4, Listen, is_loopback, read_listen
+from nginxtls.model.locations import LocationBlock
+from nginxtls.model.names import NameTable, ServerName, read_name
 from nginxtls.model.settings import Scope, Setting
-from nginxtls.model.sockets import Listen, Socket, read_listen
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from nginxtls.model.certificates import ServedBundle, Slots
-    from nginxtls.model.configuration import Configuration
-    from nginxtls.model.refusals import Refusal
-    from nginxtls.syntax.tree import Directive
+    from nginxtls.model.bundles import Bundles, ServedBundle, Slots
+    from nginxtls.model.facts import Facts
+    from nginxtls.syntax.tree import Directive, Tree
     from nginxtls.tls import ServerKey
-
-
-class Location:
-    """A location (or an ``if`` or ``limit_except`` in one): a scope, and the locations inside it."""
-
-    __slots__ = ("_inner", "directive", "parent", "scope", "server")
-
-    def __init__(self, directive: Directive, server: VirtualServer, parent: Location | None) -> None:
-        self.directive = directive
-        self.server = server
-        self.parent = parent
-        configuration = server.configuration
-        self.scope: Scope = Scope(
-            configuration.tree,
-            directive.block or [],
-            kind=server.kind,
-            level=directive.name,
-            nginx=configuration.assumed_nginx,
-            parent=parent.scope if parent else server.scope,
-        )
-        self._inner: list[Location] | None = None
-
-    @property
-    def modifier(self) -> str:
-        """``=``, ``~``, ``~*``, ``^~``, ``@`` (named) or the empty string (prefix)."""
-        args = self.directive.args
-        if len(args) > 1:
-            return args[0]
-        for mark in ("~*", "^~", "=", "~"):
-            if args and args[0].startswith(mark):
-                return mark
-        return "@" if args and args[0].startswith("@") else ""
-
-    @property
-    def pattern(self) -> str:
-        args = self.directive.args
-        if len(args) > 1:
-            return args[1]
-        text = args[0] if args else ""
-        return text if self.modifier in ("", "@") else text[len(self.modifier) :]
-
-    @property
-    def locations(self) -> list[Location]:
-        """The locations directly inside."""
-        if self._inner is None:
-            own = self.scope.all("location")
-            self._inner = [self.server.location(d, self) for d in own if d.block is not None]
-        return self._inner
-
-    def setting(self, name: str) -> Setting:
-        return self.scope.setting(name)
-
-    @property
-    def conditions(self) -> list[Location]:
-        """The ``if`` and ``limit_except`` blocks directly inside, as scopes."""
-        return [
-            self.server.location(d, self)
-            for name in ("if", "limit_except")
-            for d in self.scope.all(name)
-            if d.block is not None
-        ]
 
 
 class VirtualServer:
@@ -92,20 +30,25 @@ class VirtualServer:
 
     def __init__(
         self,
-        configuration: Configuration,
-        kind: str,
+        module: str,
         directive: Directive | None,
         scope: Scope,
+        tree: Tree,
+        facts: Facts,
+        bundles: Bundles,
         *,
         fragment: bool = False,
     ) -> None:
-        self.configuration = configuration
-        self.kind = kind
+        self.module = module
         self.directive = directive
         self.scope = scope
+        self.tree = tree
+        self.facts = facts
+        self.store = bundles.store
         self.fragment = fragment
         self.sockets: list[Socket] = []
-        self._located: dict[tuple[Directive, Location | None], Location] | None = None
+        self._all_bundles = bundles
+        self._located: dict[Directive, LocationBlock] = {}
 
     def __repr__(self) -> str:
         return f"<server {self.title} at {self.place}>"
@@ -134,34 +77,34 @@ class VirtualServer:
 
     @once
     def mentions(self) -> frozenset[str]:
-        """The names of all directives in the server, at any depth, and at the levels around it; and its ``kind``."""
-        key = (self.kind, self.scope.parent, self.below, *self.scope.own)
-        found = self.configuration.shared_mentions.get(key)
-        if found is None:
-            names = {self.kind, *self.below}
-            level: Scope | None = self.scope
-            while level is not None:
-                names.update(level.own)
-                level = level.parent
-            found = self.configuration.shared_mentions[key] = frozenset(names)
-        return found
+        """The names of all directives in the server, at any depth, and at the levels around it; and its ``module``."""
+        key = ("mentions", self.module, self.scope.parent, self.below, *self.scope.own)
+        return self.store.memo(key, self._mentions)
+
+    def _mentions(self) -> frozenset[str]:
+        names = {self.module, *self.below}
+        level: Scope | None = self.scope
+        while level is not None:
+            names.update(level.own)
+            level = level.parent
+        return frozenset(names)
 
     @once
     def below(self) -> frozenset[str]:
         """The names of all directives in the blocks of the server, at any depth."""
         names: set[str] = set()
         pending = [line.block for lines in self.scope.own.values() for line in lines if line.block]
-        tree = self.configuration.tree
         while pending:
             for directive in pending.pop():
                 names.add(directive.name)
                 if directive.block:
                     pending.append(directive.block)
                 elif directive.name == "include":
-                    for file in tree.includes.get(directive, ()):
+                    for file in self.tree.includes.get(directive, ()):
                         if file is not directive.file:
-                            names |= self.configuration.names_in(file)
-        return self.configuration.shared(names)
+                            names |= self.tree.names_in(file)
+        found = frozenset(names)
+        return self.store.memo(("names", found), lambda: found)
 
     @property
     def place(self) -> str:
@@ -181,9 +124,9 @@ class VirtualServer:
 
     @once
     def listens(self) -> tuple[Listen, ...]:
-        port = 80 if self.kind == "http" else None
+        port = 80 if self.module == "http" else None
         found = tuple(read_listen(directive, port) for directive in self.scope.all("listen"))
-        if not found and self.kind == "http" and not self.fragment and not self.scope.may_have("listen"):
+        if not found and self.module == "http" and not self.fragment and not self.scope.may_have("listen"):
             return (Listen(None, "0.0.0.0", (80,), ()),)  # noqa: S104 - nginx's default for a server without listen
         return found
 
@@ -203,15 +146,15 @@ class VirtualServer:
     @property
     def ssl_on(self) -> bool:
         """The old ``ssl on;`` is in force (gone since 1.25.1)."""
-        return not self.configuration.assumed_nginx.at_least(1, 25, 1) and self.setting("ssl").enabled
+        return not self.facts.assumed_nginx.at_least(1, 25, 1) and self.setting("ssl").enabled
 
     @property
     def starttls(self) -> bool:
-        return self.kind == "mail" and self.setting("starttls").value in ("on", "only")
+        return self.module == "mail" and self.setting("starttls").value in ("on", "only")
 
     @once
     def rejects_handshake(self) -> bool:
-        return self.kind != "mail" and self.setting("ssl_reject_handshake").enabled
+        return self.module != "mail" and self.setting("ssl_reject_handshake").enabled
 
     @once
     def has_certificate(self) -> bool:
@@ -226,27 +169,21 @@ class VirtualServer:
     @once
     def bundles(self) -> tuple[ServedBundle, ...]:
         """The certificates in force, in order, each with its key."""
-        return self.configuration.load_bundles(self)
+        certificates = self.setting("ssl_certificate").directives
+        if not certificates:
+            return ()
+        keys, passwords = self.setting("ssl_certificate_key"), self.setting("ssl_password_file")
+        return self._all_bundles.load(certificates, keys.directives, passwords.directives)
 
     @once
     def slots(self) -> Slots:
         """The bundles that can be sent, at most one for each type of key, and the first whose key is refused."""
-        shared = self.configuration.shared_slots
-        if self.bundles not in shared:
-            shared[self.bundles] = fill_slots(self.bundles)
-        return shared[self.bundles]
+        return self.store.memo(("slots", self.bundles), lambda: fill_slots(self.bundles))
 
     @once
     def key_types(self) -> tuple[ServerKey | None, ...]:
         """The types of the keys that may sign, one for each bundle that can be sent; None if it could not be read."""
         return tuple(bundle.leaf.key if bundle.leaf else None for bundle in self.slots[0])
-
-    @once
-    def loading_refusals(self) -> tuple[Refusal, ...]:
-        """Why nginx would not load this server's TLS context, and what it would warn of."""
-        from nginxtls.model.loading import of_server
-
-        return tuple(of_server(self))
 
     @once
     def conf_commands(self) -> tuple[tuple[str, str, Directive], ...]:
@@ -268,44 +205,41 @@ class VirtualServer:
         return None
 
     @once
-    def locations(self) -> tuple[Location, ...]:
+    def locations(self) -> tuple[LocationBlock, ...]:
         """The locations directly in the server."""
-        return tuple(self.location(d, None) for d in self.scope.all("location") if d.block is not None)
+        return tuple(self.location(d) for d in self.scope.all("location") if d.block is not None)
 
     @once
-    def conditions(self) -> tuple[Location, ...]:
+    def conditions(self) -> tuple[LocationBlock, ...]:
         """The ``if`` blocks directly in the server."""
-        return tuple(self.location(d, None) for d in self.scope.all("if") if d.block is not None)
+        return tuple(self.location(d) for d in self.scope.all("if") if d.block is not None)
 
-    def location(self, directive: Directive, parent: Location | None) -> Location:
-        """The location of a block, made once."""
-        if self._located is None:
-            self._located = {}
-        found = self._located.get((directive, parent))
+    def location(self, directive: Directive) -> LocationBlock:
+        """The location (or ``if``) of a block directly in the server, made once."""
+        found = self._located.get(directive)
         if found is None:
-            found = self._located[directive, parent] = Location(directive, self, parent)
+            found = self._located[directive] = LocationBlock(directive, self.tree, self.scope, None)
         return found
 
-    def levels(self, *names: str) -> list[tuple[Scope, Location | None]]:
+    def levels(self, *names: str) -> list[tuple[Scope, LocationBlock | None]]:
         """The server's own level and those of the locations, ``if`` and ``limit_except`` in it: all, or those in which
         a directive of these names stands. Locations without one are not even made."""
         if not names:
             return [(self.scope, None), *((location.scope, location) for location in self.all_locations())]
         wanted = frozenset(names)
-        found: list[tuple[Scope, Location | None]] = []
+        found: list[tuple[Scope, LocationBlock | None]] = []
         if not wanted.isdisjoint(self.scope.own):
             found.append((self.scope, None))
         for chain in self._blocks_with(wanted) if not wanted.isdisjoint(self.below) else ():
-            location = None
-            for block in chain:
-                location = self.location(block, location)
-            assert location is not None
+            location = self.location(chain[0])
+            for block in chain[1:]:
+                location = location.inside(block)
             found.append((location.scope, location))
         return found
 
     def _blocks_with(self, wanted: frozenset[str]) -> Iterator[tuple[Directive, ...]]:
         """The blocks in whose very level one of the wanted directives stands, each with those around it."""
-        expand = self.configuration.tree.expand
+        expand = self.tree.expand
         stack: list[tuple[Directive, ...]] = [(block,) for block in _blocks(self.scope.own, ("location", "if"))]
         while stack:
             chain = stack.pop()
@@ -316,16 +250,16 @@ class VirtualServer:
                 yield chain
             stack += [(*chain, block) for block in _blocks(own, ("location", "limit_except", "if"))]
 
-    def all_locations(self) -> tuple[Location, ...]:
+    def all_locations(self) -> tuple[LocationBlock, ...]:
         """Every location, nested ones and ``if`` blocks included, in order of the text."""
         return self._all_locations
 
     @once
-    def _all_locations(self) -> tuple[Location, ...]:
+    def _all_locations(self) -> tuple[LocationBlock, ...]:
         return tuple(self._walk_locations())
 
-    def _walk_locations(self) -> Iterator[Location]:
-        stack: list[Location] = [*reversed(self.conditions), *reversed(self.locations)]
+    def _walk_locations(self) -> Iterator[LocationBlock]:
+        stack: list[LocationBlock] = [*reversed(self.conditions), *reversed(self.locations)]
         while stack:
             location = stack.pop()
             yield location
@@ -334,58 +268,83 @@ class VirtualServer:
 
     def walk(self) -> Iterator[Directive]:
         """Every directive inside the server, includes expanded."""
-        tree = self.configuration.tree
         stack = [directive for lines in self.scope.own.values() for directive in lines]
         while stack:
             directive = stack.pop()
             yield directive
             if directive.block:
-                stack.extend(tree.expand(directive.block))
-
-    def location_for(self, path: str) -> tuple[Location | None, bool]:
-        """The location that nginx chooses for a path, and whether that is sure (a pattern may not be readable).
-
-        ``=`` first, then the longest prefix, then (unless ``^~``) the first regular expression that matches;
-        inside the chosen prefix location again (ngx_http_core_find_location).
-        """
-        chosen: Location | None = None
-        level: list[Location] = list(self.locations)
-        regexes: list[list[Location]] = []
-        while level:
-            best: Location | None = None
-            for location in level:
-                pattern = location.pattern
-                if location.modifier == "=" and path == pattern:
-                    return location, True
-                if (
-                    location.modifier in ("", "^~")
-                    and path.startswith(pattern)
-                    and (best is None or len(pattern) > len(best.pattern))
-                ):
-                    best = location
-            if best is None or best.modifier != "^~":
-                regexes.append([location for location in level if location.modifier in ("~", "~*")])
-            if best is None:
-                break
-            chosen, level = best, best.locations
-        sure = True
-        for candidates in reversed(regexes):
-            for location in candidates:
-                pattern_of = compiled(location.pattern) if location.modifier == "~*" else _cased(location.pattern)
-                if pattern_of is None:
-                    sure = False
-                elif pattern_of.search(path):
-                    return location, sure
-        return chosen, sure
+                stack.extend(self.tree.expand(directive.block))
 
 
-def _blocks(own: Mapping[str, Sequence[Directive]], kinds: Iterable[str]) -> Iterator[Directive]:
-    """The blocks of these kinds in a level, the last first."""
-    return (block for kind in kinds for block in reversed(own.get(kind, ())) if block.block is not None)
+def _blocks(own: Mapping[str, Sequence[Directive]], names: Iterable[str]) -> Iterator[Directive]:
+    """The blocks of these names in a level, the last first."""
+    return (block for name in names for block in reversed(own.get(name, ())) if block.block is not None)
 
 
-def _cased(pattern: str) -> re.Pattern[str] | None:
-    try:
-        return re.compile(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern))
-    except (re.error, OverflowError, RecursionError):
-        return None
+class Socket:
+    """An address:port with the servers that listen there, in configuration order."""
+
+    def __init__(self, module: str, address: str, port: int, datagram: bool = False) -> None:
+        self.module = module
+        self.address = address
+        self.port = port
+        self.datagram = datagram
+        self.servers: list[VirtualServer] = []
+        self.listens: list[tuple[VirtualServer, Listen]] = []
+        self.explicit_default: VirtualServer | None = None
+        self.tls = False
+        self.http2 = False
+        self.proxy_protocol = False
+        self.ipv6only = True
+        self.known = True
+        """No template text stands in its listen lines."""
+        self._joined: set[tuple[str, ...]] = set()
+
+    @property
+    def quic(self) -> bool:
+        return self.module == "http" and self.datagram
+
+    @property
+    def default(self) -> VirtualServer:
+        """The server that answers where no name fits: ``default_server``, else the first."""
+        return self.explicit_default or self.servers[0]
+
+    @once
+    def speaks_tls(self) -> bool:
+        """By ``ssl`` or ``quic`` on a line, or by the default server's ``ssl on`` (measured on 1.22.1) or starttls."""
+        return self.tls or self.default.ssl_on or self.default.starttls
+
+    @once
+    def names(self) -> NameTable[VirtualServer]:
+        return NameTable(self.servers)
+
+    @property
+    def label(self) -> str:
+        """``*:443``, ``127.0.0.1:443``, ``[::]:443``, ``unix:/run/x``; ``*:443/udp`` for QUIC."""
+        if self.address.startswith("unix:"):
+            return self.address
+        if UNKNOWN in self.address:
+            return self.address.replace(UNKNOWN, "…")
+        host = "*" if self.address == WILDCARD4 else f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.port}{'/udp' if self.datagram else ''}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Only this very machine can connect."""
+        return is_loopback(self.address)
+
+    def add(self, server: VirtualServer, listen: Listen) -> None:
+        """Join a listen line to this socket: options of one address and port are OR-ed over all lines (measured)."""
+        if not self.servers or self.servers[-1] is not server:  # servers come one after the other
+            self.servers.append(server)
+        self.listens.append((server, listen))
+        if listen.parameters in self._joined:
+            return
+        self._joined.add(listen.parameters)
+        self.known = self.known and not any(UNKNOWN in parameter for parameter in listen.parameters)
+        if listen.is_default and self.explicit_default is None:
+            self.explicit_default = server
+        self.tls = self.tls or listen.has("ssl") or listen.quic
+        self.http2 = self.http2 or listen.has("http2")
+        self.proxy_protocol = self.proxy_protocol or listen.has("proxy_protocol")
+        self.ipv6only = self.ipv6only and listen.ipv6only

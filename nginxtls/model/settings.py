@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.directive_table import default_of
 from nginxtls.model.versions import default_protocols
 from nginxtls.syntax.tree import UNKNOWN
@@ -12,7 +12,6 @@ from nginxtls.syntax.tree import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nginxtls.model.headers import Header
     from nginxtls.model.versions import NginxVersion
     from nginxtls.syntax.tree import Directive, Tree
 
@@ -82,6 +81,19 @@ class Setting(NamedTuple):
         return not any(UNKNOWN in value or "$" in value for value in self.values)
 
 
+class Header(NamedTuple):
+    """A header that an add_header line sends. ``always``: with every status."""
+
+    name: str
+    value: str
+    always: bool
+    directive: Directive
+
+    @property
+    def known(self) -> bool:
+        return "$" not in self.value and self.directive.known
+
+
 class Scope:
     """A block as a level of inheritance: its own directives by name, and the level around it."""
 
@@ -90,9 +102,9 @@ class Scope:
         "_settings",
         "certain",
         "headers",
-        "kind",
         "left_out",
         "level",
+        "module",
         "nginx",
         "own",
         "parent",
@@ -103,13 +115,13 @@ class Scope:
         tree: Tree,
         directives: Sequence[Directive],
         *,
-        kind: str,
+        module: str,
         level: str,
         nginx: NginxVersion,
         parent: Scope | None = None,
         certain: bool = True,
     ) -> None:
-        self.kind = kind
+        self.module = module
         self.level = level
         self.nginx = nginx
         self.parent = parent
@@ -175,7 +187,7 @@ class Scope:
     def _default(self, name: str) -> tuple[str, ...]:
         if name in ADDS_UP:
             return default_protocols(self.nginx)
-        default = default_of(self.kind, name)
+        default = default_of(self.module, name)
         return () if default is None else (default,)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from nginxtls.model.configuration import Configuration
-    from nginxtls.model.servers import Location, VirtualServer
+    from nginxtls.model.locations import LocationBlock
+    from nginxtls.model.servers import VirtualServer
     from nginxtls.model.settings import Scope, Setting
     from nginxtls.syntax.tree import Directive
 
@@ -34,7 +34,9 @@ class Upstream(NamedTuple):
     family: str
     scope: Scope
     server: VirtualServer
-    location: Location | None
+    location: LocationBlock | None
+    groups: Mapping[tuple[str, str], Directive]
+    """The ``upstream`` blocks, by module and name."""
 
     def setting(self, suffix: str) -> Setting:
         """``setting("verify")`` is proxy_ssl_verify, grpc_ssl_verify …, as the family has it."""
@@ -70,7 +72,7 @@ class Upstream(NamedTuple):
     @property
     def group(self) -> Directive | None:
         """The ``upstream`` block that the target names, if there is one."""
-        return self.server.configuration.upstream_groups.get((self.server.kind, self.host_name))
+        return self.groups.get((self.server.module, self.host_name))
 
     @property
     def servers(self) -> tuple[str, ...]:
@@ -78,8 +80,7 @@ class Upstream(NamedTuple):
         group = self.group
         if group is None:
             return (self.host,)
-        tree = self.server.configuration.tree
-        return tuple(d.args[0] for d in tree.expand(group.block or []) if d.name == "server" and d.args)
+        return tuple(d.args[0] for d in self.server.tree.expand(group.block or []) if d.name == "server" and d.args)
 
     @property
     def is_local(self) -> bool:
@@ -108,23 +109,20 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def find_upstreams(configuration: Configuration) -> Iterator[Upstream]:
-    """Every place with TLS towards an upstream."""
+def find_upstreams(
+    servers: Sequence[VirtualServer], groups: Mapping[tuple[str, str], Directive], passes: Sequence[Directive]
+) -> Iterator[Upstream]:
+    """Every place with TLS towards an upstream. ``passes`` are the pass directives of the configuration."""
     schemes = tuple(scheme for _, scheme in FAMILIES.values())
-    passes = (line for name in FAMILIES for line in configuration.directives(name))
     passing = any(line.args and line.args[0].lower().startswith(schemes) for line in passes)
-    for server in configuration.servers:
-        if server.kind == "stream":
+    for server in servers:
+        if server.module == "stream":
             directive = server.first("proxy_pass")
             if directive is not None and server.setting("proxy_ssl").enabled:
-                yield Upstream(directive, "stream", server.scope, server, None)
-        elif server.kind == "http":
+                yield Upstream(directive, "stream", server.scope, server, None, groups)
+        elif server.module == "http":
             for scope, location in server.levels(*FAMILIES) if passing else ():
-                yield from _of_scope(scope, server, location)
-
-
-def _of_scope(scope: Scope, server: VirtualServer, location: Location | None) -> Iterator[Upstream]:
-    for name, (family, scheme) in FAMILIES.items():
-        for directive in scope.all(name):
-            if directive.args and directive.args[0].lower().startswith(scheme):
-                yield Upstream(directive, family, scope, server, location)
+                for name, (family, scheme) in FAMILIES.items():
+                    for directive in scope.all(name):
+                        if directive.args and directive.args[0].lower().startswith(scheme):
+                            yield Upstream(directive, family, scope, server, location, groups)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple
 
 
 class NginxVersion(NamedTuple):

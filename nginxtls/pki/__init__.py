@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import lazily
+from nginxtls.base.lazy import lazily
 
 if TYPE_CHECKING:
     from nginxtls.pki.certificate import Certificate, SubjectAltName

@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nginxtls.lazy import NamedTuple, once
+from nginxtls.base.lazy import NamedTuple, once
 from nginxtls.pki import der, extensions
 from nginxtls.pki.names import Name, parse_name
 from nginxtls.pki.oids import known, name_of
@@ -143,7 +143,7 @@ class Certificate:
     @once
     def host_names(self) -> frozenset[str]:
         """The names that are whole host names, in lower case: a client that asks for one of these is content."""
-        from nginxtls.pki.hostnames import valid_host
+        from nginxtls.pki.names import valid_host
 
         return frozenset(name.lower() for name in self.dns_names if valid_host(name))
 
@@ -207,7 +207,7 @@ class Certificate:
     @once
     def key(self) -> ServerKey:
         """Kind, size and curve of the key; kind ``unknown`` for one that is not known here."""
-        from nginxtls.pki.keys import describe_public_key
+        from nginxtls.pki.algorithms import describe_public_key
 
         return describe_public_key(self.public_key_der)
 
@@ -233,7 +233,7 @@ class Certificate:
     def signature_hash(self) -> str | None:
         """md5, sha1, sha256 …; None where the algorithm has no hash of its own (EdDSA, ML-DSA) or is not known."""
         if self.signature_algorithm == "rsassaPss":
-            from nginxtls.pki.signatures import pss_hash
+            from nginxtls.pki.algorithms import pss_hash
 
             return pss_hash(self.signature_parameters)
         found = known("signature", self.signature_algorithm_oid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.pki import der
 from nginxtls.pki.names import Name, parse_name, printable
 from nginxtls.pki.oids import name_of

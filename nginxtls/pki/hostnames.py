@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from unicodedata import normalize
 
 from nginxtls.pki.certificate import Certificate, SubjectAltName
-from nginxtls.pki.names import printable
+from nginxtls.pki.names import printable, valid_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,6 @@ def _ascii_label(label: str) -> str:
     # Without them it must be a label all the same.
     whole = _KEPT.sub("s", lower).encode("idna").decode("ascii")
     return f"xn--{lower.encode('punycode').decode('ascii')}" if _KEPT.search(lower) else whole
-
-
-_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
-
-
-def valid_host(host: str) -> bool:
-    return len(host) <= 253 and _HOST.fullmatch(host) is not None
 
 
 def _address(name: str) -> str | None:

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from nginxtls.pki import der
-from nginxtls.pki.oids import known, name_of
+from nginxtls.pki.algorithms import DSA, EC, EDWARDS, RSA, RSA_PSS, describe_public_key, rsa_numbers
 from nginxtls.pki.pem import Block, is_key, is_pkcs12, read_blocks
 
 if TYPE_CHECKING:
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
     from nginxtls.tls import ServerKey
 
-_RSA, _RSA_PSS, _EC = "1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10", "1.2.840.10045.2.1"
-_DSA = {"1.2.840.10040.4.1", "1.2.840.10040.4.3"}
-_READ_HERE = frozenset({"", _RSA, _RSA_PSS, _EC, *_DSA, "1.3.101.112", "1.3.101.113"})
-_EDWARDS = {"1.3.101.112": ("Ed25519", 256), "1.3.101.113": ("Ed448", 456)}
+_READ_HERE = frozenset({"", RSA, RSA_PSS, EC, *DSA, *EDWARDS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,49 +53,6 @@ class DHParameters:
 
     bits: int
     known_group: str | None = None
-
-
-@lru_cache(20000)
-def describe_public_key(info: bytes) -> ServerKey:
-    """Kind, size and curve of a SubjectPublicKeyInfo in DER; kind ``unknown`` or an algorithm's name otherwise."""
-    from nginxtls.tls import ServerKey
-
-    try:
-        (_, algorithm), (_, bits) = tuple(der.elements(der.contents(info, der.SEQUENCE)))[:2]
-        parts = list(der.elements(algorithm))
-        oid = der.oid(parts[0][1])
-        if oid in {_RSA, _RSA_PSS}:
-            modulus, _ = _rsa_numbers(bits)
-            return ServerKey("RSA" if oid == _RSA else "RSA-PSS", modulus.bit_length())
-        if oid == _EC:
-            curve = der.oid(parts[1][1]) if parts[1][0] == der.OID else ""
-            found = known("curve", curve)
-            return ServerKey("EC", int(found[1]) if found else None, found[0] if found else curve or "explicit")
-        if oid in _EDWARDS:
-            return ServerKey(*_EDWARDS[oid])
-        if oid in _DSA:
-            prime = next(der.elements(parts[1][1]), None) if len(parts) > 1 else None
-            return ServerKey("DSA", der.integer(prime[1]).bit_length() if prime else None)
-        if known("signature", oid):
-            return ServerKey(name_of("signature", oid), None)
-    except (ValueError, IndexError):
-        pass
-    return ServerKey("unknown", None)
-
-
-def _rsa_numbers(bits: bytes) -> tuple[int, int]:
-    numbers = [der.integer(value) for _, value in der.elements(der.contents(bits[1:], der.SEQUENCE))]
-    return numbers[0], numbers[1]
-
-
-def rsa_numbers(info: bytes) -> tuple[int, int] | None:
-    """Modulus and exponent of an RSA SubjectPublicKeyInfo, or None for another key."""
-    try:
-        (_, algorithm), (_, bits) = tuple(der.elements(der.contents(info, der.SEQUENCE)))[:2]
-        _, start, end = der.element(algorithm)
-        return _rsa_numbers(bits) if der.oid(algorithm[start:end]) in {_RSA, _RSA_PSS} else None
-    except (ValueError, IndexError):
-        return None
 
 
 @lru_cache(4096)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
-from nginxtls.data import read_data
+from nginxtls.base.data import read_data
 from nginxtls.pki.certificate import Certificate
 
 #: Policies that the CA/Browser Forum reserves for public CAs: EV, DV, OV, IV (Baseline Requirements 7.1.6.1).

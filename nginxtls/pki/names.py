@@ -1,11 +1,12 @@
-"""Distinguished names: as text after RFC 4514, as a short name for messages, and as OpenSSL compares them."""
+"""Names in certificates: distinguished ones as text, for messages and as OpenSSL compares them; host names."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nginxtls.lazy import once
+from nginxtls.base.lazy import once
 from nginxtls.pki import der
 from nginxtls.pki.oids import name_of
 
@@ -114,3 +115,11 @@ def _folded(tag: int, value: bytes) -> object:
 
 # OpenSSL folds the case of ASCII letters only, and runs of white space into one blank.
 _LOWER = bytes(byte + 32 if 65 <= byte <= 90 else 32 if byte in b"\t\n\v\f\r" else byte for byte in range(256))
+
+
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
+
+
+def valid_host(host: str) -> bool:
+    """Whether a text is a whole host name: labels of 1 to 63 characters, 253 in all."""
+    return len(host) <= 253 and _HOST.fullmatch(host) is not None

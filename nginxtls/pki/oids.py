@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from nginxtls.data import read_data
+from nginxtls.base.data import read_data
 
 
 @lru_cache(1)

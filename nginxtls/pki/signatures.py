@@ -6,17 +6,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.pki import der
+from nginxtls.pki.algorithms import pss_hash
 from nginxtls.pki.oids import known
 
 if TYPE_CHECKING:
     from nginxtls.pki.certificate import Certificate
-
-_HASHES = {
-    "1.3.14.3.2.26": "sha1",
-    "2.16.840.1.101.3.4.2.1": "sha256",
-    "2.16.840.1.101.3.4.2.2": "sha384",
-    "2.16.840.1.101.3.4.2.3": "sha512",
-}
 
 
 @lru_cache(50000)
@@ -81,19 +75,6 @@ def _hash(name: str) -> Any:
     from cryptography.hazmat.primitives import hashes
 
     return getattr(hashes, name.upper())()
-
-
-def pss_hash(parameters: bytes) -> str | None:
-    """The hash of RSASSA-PSS parameters (RFC 4055 section 3.1); None if it is not known."""
-    try:
-        for tag, value in der.elements(der.contents(parameters, der.SEQUENCE)):
-            if tag == 0xA0:
-                _, start, end = der.element(value)
-                _, start, end = der.element(value, start)
-                return _HASHES.get(der.oid(value[start:end]))
-    except der.DerError:
-        return None
-    return "sha1"
 
 
 def _pss(parameters: bytes) -> tuple[Any, ...] | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from nginxtls.lazy import once
+from nginxtls.base.lazy import once
 from nginxtls.pki.certificate import Certificate, certificate
 from nginxtls.pki.der import DerError
 from nginxtls.pki.pem import read_blocks

@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from nginxtls.errors import Trouble, nearest
+from nginxtls.base.errors import UsageError, nearest
 from nginxtls.report.options import Options, Revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nginxtls.finding import Report
+    from nginxtls.linting.report import Report
 
 __all__ = ["GROUP", "Options", "Revision", "formats", "renderer"]
 
@@ -32,7 +32,7 @@ def renderer(name: str) -> Callable[[Report, Options], str]:
     """The function that renders a report in a format; only that format is imported.
 
     Raises:
-        Trouble: there is no such format, or its package is broken.
+        UsageError: there is no such format, or its package is broken.
     """
     if name in BUILT_IN:
         return cast("Callable[[Report, Options], str]", import_module(f"nginxtls.report.{name}").render)
@@ -43,6 +43,8 @@ def renderer(name: str) -> Callable[[Report, Options], str]:
             return cast("Callable[[Report, Options], str]", point.load().render)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
-            raise Trouble(f'format "{name}"', reason, "mend or uninstall its package") from error
+            raise UsageError(f'format "{name}"', reason, "mend or uninstall its package") from error
     known = formats()
-    raise Trouble(f'format "{name}"', "there is no such format", nearest(name, known) or f"choose {', '.join(known)}")
+    raise UsageError(
+        f'format "{name}"', "there is no such format", nearest(name, known) or f"choose {', '.join(known)}"
+    )

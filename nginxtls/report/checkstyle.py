@@ -9,7 +9,8 @@ from nginxtls.report.places import Place, Places
 from nginxtls.report.words import encodable, markup, told
 
 if TYPE_CHECKING:
-    from nginxtls.finding import Finding, Report
+    from nginxtls.finding import Finding
+    from nginxtls.linting.report import Report
     from nginxtls.report.options import Options
 
 _SEVERITIES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "info"}

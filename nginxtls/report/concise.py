@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from nginxtls.report.words import told, visible
 
 if TYPE_CHECKING:
-    from nginxtls.finding import Finding, Report
+    from nginxtls.finding import Finding
+    from nginxtls.linting.report import Report
     from nginxtls.report.options import Options
 
 

@@ -11,7 +11,8 @@ from nginxtls.report.places import Places
 from nginxtls.report.words import encodable, told, visible
 
 if TYPE_CHECKING:
-    from nginxtls.finding import Finding, Report
+    from nginxtls.finding import Finding
+    from nginxtls.linting.report import Report
     from nginxtls.report.options import Options
 
 _SEVERITIES = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.NOTE: "info"}

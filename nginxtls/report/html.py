@@ -10,7 +10,8 @@ from nginxtls.report.words import checked, count, duration, encodable, help_line
 from nginxtls.report.words import verdict as verdict_of
 
 if TYPE_CHECKING:
-    from nginxtls.finding import Endpoint, Finding, Report
+    from nginxtls.finding import Finding
+    from nginxtls.linting.report import EndpointRow, Report
     from nginxtls.report.options import Options
 
 MOST_ENDPOINTS, OPEN = 20_000, 20
@@ -101,7 +102,7 @@ def _endpoints(report: Report) -> str:
     )
 
 
-def _endpoint(row: Endpoint, report: Report) -> str:
+def _endpoint(row: EndpointRow, report: Report) -> str:
     days = ""
     kind = ""
     if row.not_after is not None and report.at is not None:

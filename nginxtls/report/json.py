@@ -13,9 +13,11 @@ from nginxtls.report.words import encodable, told
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nginxtls.finding import Endpoint, Failure, Finding, Location, NotChecked, Report
+    from nginxtls.finding import Finding, Location
+    from nginxtls.linting.report import EndpointRow, Report
     from nginxtls.report.options import Options
     from nginxtls.rule import Rule
+    from nginxtls.syntax.places import Failure, NotChecked
 
 VERSION = 1
 """Raised when a reader of the last version would be misled: a member is gone or means something else."""
@@ -109,7 +111,7 @@ class _Writer:
             "location": self.location(failure.location),
         }
 
-    def endpoint(self, endpoint: Endpoint) -> dict[str, Any]:
+    def endpoint(self, endpoint: EndpointRow) -> dict[str, Any]:
         days = (endpoint.not_after - self.at).days if endpoint.not_after and self.at else None
         return {
             "socket": endpoint.socket,

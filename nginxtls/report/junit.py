@@ -8,7 +8,8 @@ from nginxtls.report.places import Places
 from nginxtls.report.words import checked, encodable, help_line, markup, notes, told, visible
 
 if TYPE_CHECKING:
-    from nginxtls.finding import Finding, Report
+    from nginxtls.finding import Finding
+    from nginxtls.linting.report import Report
     from nginxtls.report.options import Options
 
 

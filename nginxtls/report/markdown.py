@@ -9,7 +9,8 @@ from nginxtls.report.places import Places
 from nginxtls.report.words import checked, encodable, help_line, not_checked, notes, told, verdict, visible
 
 if TYPE_CHECKING:
-    from nginxtls.finding import Finding, Report
+    from nginxtls.finding import Finding
+    from nginxtls.linting.report import Report
     from nginxtls.report.options import Options
 
 LIMIT = 60_000

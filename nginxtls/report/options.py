@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple
 
 
 class Revision(NamedTuple):

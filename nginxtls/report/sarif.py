@@ -7,14 +7,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.finding import Confidence, Severity
+from nginxtls.linting.pages import page
 from nginxtls.report.places import Place, Places, uri
 from nginxtls.report.words import affected, help_line, told, visible
-from nginxtls.rulebook import page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from nginxtls.finding import Finding, Label, Location, Report
+    from nginxtls.finding import Finding, Label, Location
+    from nginxtls.linting.report import Report
     from nginxtls.report.options import Options, Revision
     from nginxtls.rule import Rule
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.report.words import visible
 
 if TYPE_CHECKING:

@@ -11,8 +11,10 @@ from nginxtls.report.words import checked, count, duration, help_line, not_check
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nginxtls.finding import Failure, Finding, Location, Report
+    from nginxtls.finding import Finding, Location
+    from nginxtls.linting.report import Report
     from nginxtls.report.options import Options
+    from nginxtls.syntax.places import Failure
     from nginxtls.syntax.tree import SourceFile
 
 RED, YELLOW, GREEN, BLUE, BOLD, DIM = "1;31", "1;33", "1;32", "1;34", "1", "2"

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from nginxtls.errors import printable
+from nginxtls.base.errors import printable
 from nginxtls.finding import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nginxtls.finding import Finding, NotChecked, Report
+    from nginxtls.finding import Finding
+    from nginxtls.linting.report import Report
+    from nginxtls.syntax.places import NotChecked
 
 SHOWN = 3
 """So many names are told before "and 4 more"."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sys import maxsize
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple
 
 if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive

@@ -6,12 +6,12 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.finding import Failure, NotChecked
-from nginxtls.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.dumps import is_dump, split_dump
 from nginxtls.syntax.files import Unreachable, display_name
 from nginxtls.syntax.fragments import classify, is_nginx, is_whole, may_be_nginx
+from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, find_cycles, follow_in_dump, source
 from nginxtls.syntax.tree import Directive, SourceFile, Tree
 from nginxtls.syntax.walking import Candidate, walk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nginxtls.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple, pattern
 
 MARK = pattern(r"^# configuration file ((?:/|[A-Za-z]:[\\/])[^\n]*?):\r?(?:\n|\Z)", re.MULTILINE)
 

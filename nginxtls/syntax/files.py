@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.syntax.dumps import is_dump
 from nginxtls.syntax.words import UNKNOWN
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import pattern
+from nginxtls.base.lazy import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import pattern
+from nginxtls.base.lazy import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

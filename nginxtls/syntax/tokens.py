@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from nginxtls.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple, pattern
 
 TOKEN = pattern(
     r"""[ \t\r\n]*(?:

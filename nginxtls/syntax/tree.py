@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.syntax.secrets import hide
 from nginxtls.syntax.tokens import read_statement
 from nginxtls.syntax.words import UNKNOWN, word_places
@@ -289,6 +289,7 @@ class Tree:
         """What each include directive brings in, in nginx's order. One that is not here could not be followed."""
         self.unresolved: dict[Directive, str] = {}
         """Includes that could not be followed, and why (``"no such file"``, ``"outside of what may be read"`` …)."""
+        self._names_in: dict[SourceFile, frozenset[str]] = {}
         self.holds: frozenset[tuple[int, int]] | None = None
         """Of a template, the branches that are there (see ``Directive.branch``); None: all of them."""
 
@@ -297,6 +298,18 @@ class Tree:
         tree = Tree(self.roots, self.files)
         tree.includes, tree.unresolved, tree.holds = self.includes, self.unresolved, holds
         return tree
+
+    def names_in(self, file: SourceFile) -> frozenset[str]:
+        """The names of all directives in a file and in what it includes."""
+        found = self._names_in.get(file)
+        if found is None:
+            self._names_in[file] = _NOTHING  # an include that leads back adds nothing
+            names = {directive.name for directive in file.walk()}
+            for include in file.includes:
+                for other in self.includes.get(include, ()):
+                    names |= self.names_in(other)
+            found = self._names_in[file] = frozenset(names)
+        return found
 
     def shows(self, directive: Directive) -> bool:
         """Whether all conditions of a directive hold."""

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.syntax.files import display_name, read_plain
 
 if TYPE_CHECKING:

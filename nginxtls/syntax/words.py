@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import pattern
+from nginxtls.base.lazy import pattern
 from nginxtls.syntax.tokens import Word, end_of_lua_block, read_statement, word_text
 
 if TYPE_CHECKING:

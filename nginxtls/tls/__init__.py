@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import lazily
+from nginxtls.base.lazy import lazily
 
 from .ciphers import CipherString, Evaluation, UnknownWord, Word
 from .ciphersuites import Ciphersuites, evaluate_ciphersuites

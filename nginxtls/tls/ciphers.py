@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from itertools import count
 
-from nginxtls.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple, pattern
 
 from .levels import suite_allowed
 from .openssl import GENERATIONS, OpenSSL

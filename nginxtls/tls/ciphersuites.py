@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple
 
 from .ciphers import UnknownWord, nearest
 from .openssl import OpenSSL

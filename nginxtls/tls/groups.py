@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 
-from nginxtls.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple, pattern
 
 from .ciphers import UnknownWord, nearest
 from .openssl import GENERATIONS, OpenSSL

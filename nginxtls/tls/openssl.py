@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nginxtls.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple, pattern
 
 #: The generations that differ in suites, words, levels or groups, oldest first.
 GENERATIONS = ("1.0.2", "1.1.1", "3.0", "3.2", "3.5", "3.6")

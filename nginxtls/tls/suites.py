@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from nginxtls.data import read_data
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.data import read_data
+from nginxtls.base.lazy import NamedTuple
 
 #: The protocol versions, oldest first, in nginx's and OpenSSL's spelling.
 PROTOCOLS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nginxtls.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple, pattern
 
 from .ciphers import CipherString
 from .openssl import OpenSSL

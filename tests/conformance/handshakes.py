@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nginxtls.model import handshake, refusals
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from generations import Generation, installed
@@ -351,7 +353,7 @@ def differences(case: Case, bench: Bench, *, quick: bool = False) -> list[tuple[
     )
     told = bench.test(main)
     emerg = [line for line in told if "[emerg]" in line]
-    refused = [r.message for r in configuration.refusals if r.level == "emerg"]
+    refused = [r.message for r in refusals(configuration) if r.level == "emerg"]
     if bool(emerg) != bool(refused):
         return [("starts", emerg or "starts", refused or "starts")]
     if emerg:
@@ -363,7 +365,7 @@ def differences(case: Case, bench: Bench, *, quick: bool = False) -> list[tuple[
     )
     # nginx repeats what it says of stapling for each server; the model tells it once.
     warned = sorted({line for line in warned if "stapling" in line}) + [w for w in warned if "stapling" not in w]
-    expected = sorted(r.message for r in configuration.refusals if r.level == "warn")
+    expected = sorted(r.message for r in refusals(configuration) if r.level == "warn")
     found: list[tuple[str, Any, Any]] = []
     if sorted(warned) != expected:
         found.append(("warnings", warned, expected))
@@ -377,8 +379,8 @@ def _served(case: Case, configuration: Any, quick: bool) -> list[tuple[str, Any,
     measured: set[tuple[int, int | None]] = set()
     for port in case.ports:
         for name in ASKED:
-            handshake = configuration.handshake("127.0.0.1", port, name)
-            predicted = handshake.to_dict()
+            answer = handshake(configuration, "127.0.0.1", port, name)
+            predicted = answer.to_dict()
             if predicted["listener"] is None:
                 continue
             place = f"{port} {name}"
@@ -391,7 +393,7 @@ def _served(case: Case, configuration: Any, quick: bool) -> list[tuple[str, Any,
             if (port, line) not in measured:
                 measured.add((port, line))
                 seen = observe(port, name, case.kind, predicted)
-                order = handshake.effective.server_order if handshake.effective else False
+                order = answer.effective.server_order if answer.effective else False
                 found += [(f"{place} {what}", a, b) for what, a, b in compare(seen, predicted, order)]
             if case.kind == "http" and predicted["accepts"]:
                 found += _requests(configuration, port, name, place, predicted)
@@ -405,15 +407,15 @@ def _requests(
     if name is None or name.endswith("."):
         return found
     for path in PATHS:
-        answer = get("127.0.0.1", port, name, path)
-        if answer is None:
+        response = get("127.0.0.1", port, name, path)
+        if response is None:
             continue
-        status, headers, body = answer
+        status, headers, body = response
         required = predicted["client_certificate"] == "required"
         if status == 400:
             if (
                 not required
-                and configuration.handshake("127.0.0.1", port, name).server.setting("ssl_verify_client").value != "on"
+                and handshake(configuration, "127.0.0.1", port, name).server.setting("ssl_verify_client").value != "on"
             ):
                 found.append((f"{place} {path} status", 400, predicted["client_certificate"]))
             return found
@@ -421,13 +423,13 @@ def _requests(
             found.append((f"{place} {path} status", status, "required"))
         if status != 200:
             continue
-        handshake = configuration.handshake("127.0.0.1", port, name, path)
-        server = handshake.server
+        answer = handshake(configuration, "127.0.0.1", port, name, path)
+        server = answer.server
         block = "".join(d.args[1] for d in [server.first("return") or server.locations[0].scope.first("return")] if d)
         if body != block:
             found.append((f"{place} {path} server", body, block))
-        if headers.get("strict-transport-security") != handshake.to_dict()["hsts"]:
-            found.append((f"{place} {path} hsts", headers.get("strict-transport-security"), handshake.hsts))
+        if headers.get("strict-transport-security") != answer.to_dict()["hsts"]:
+            found.append((f"{place} {path} hsts", headers.get("strict-transport-security"), answer.hsts))
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from nginxtls import check, load
+from nginxtls.model import refusals
 from nginxtls.pki import PrivateKey, Response, read_bundle, read_key, read_ocsp
 
 CERTIFICATES = Path(__file__).parents[2] / "fixtures" / "certificates"
@@ -170,7 +171,7 @@ def test_a_revocation_list_loads_as_in_nginx(name: str, generation: dict[str, An
     more = "ssl_verify_client on; ssl_client_certificate ca.pem; ssl_crl crl.pem;"
     loaded, error = starts(generation, tmp_path, GOOD, KEY, more)
     configuration = load(tmp_path / "nginx.conf", nginx_version=generation["nginx_version"], root="/")
-    refused = [each.message for each in configuration.refusals if each.kind == "crl"]
+    refused = [each.message for each in refusals(configuration) if each.category == "crl"]
     assert loaded == (not refused), (error, refused)
 
 
@@ -180,7 +181,7 @@ def test_a_file_of_cas_loads_as_in_nginx(name: str, generation: dict[str, Any], 
     more = "ssl_verify_client on; ssl_client_certificate ca.pem;"
     loaded, error = starts(generation, tmp_path, GOOD, KEY, more)
     configuration = load(tmp_path / "nginx.conf", nginx_version=generation["nginx_version"], root="/")
-    refused = [each.message for each in configuration.refusals if each.kind == "client-ca"]
+    refused = [each.message for each in refusals(configuration) if each.category == "client-ca"]
     assert loaded == (not refused), (error, refused)
 
 
@@ -198,7 +199,7 @@ def test_what_is_shown_to_upstreams_loads_as_in_nginx(
     more = f"location / {{ proxy_pass https://127.0.0.1; {pair} }}"
     loaded, error = starts(generation, tmp_path, GOOD, KEY, more)
     configuration = load(tmp_path / "nginx.conf", nginx_version=generation["nginx_version"], root="/")
-    refused = [each.message for each in configuration.refusals if each.kind == "upstream-file"]
+    refused = [each.message for each in refusals(configuration) if each.category == "upstream-file"]
     assert loaded == (not refused), (error, refused)
 
 

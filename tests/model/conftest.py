@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nginxtls.model import Configuration, NginxVersion
+from nginxtls.model import Configuration, Facts, NginxVersion, Store
 from nginxtls.syntax import Files, read_tree
 from nginxtls.tls import OpenSSL
 
@@ -27,12 +27,10 @@ def configure(tmp_path: Path) -> Configure:
         main = tmp_path / "nginx.conf"
         main.write_text(http if "events" in http else f"events {{}}\nhttp {{\n{http}\n}}\n")
         door = Files([tmp_path, CERTIFICATES])
-        return Configuration(
-            read_tree(str(main), door),
-            files=door,
-            base=str(tmp_path),
+        facts = Facts(
             nginx=NginxVersion.parse(nginx) if nginx else None,
             openssl=OpenSSL.parse(openssl) if openssl else None,
         )
+        return Configuration(read_tree(str(main), door), facts, Store(door, str(tmp_path)))
 
     return make

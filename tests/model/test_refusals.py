@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from nginxtls.model import Configuration
+from nginxtls.model import Configuration, refusals
 
 Configure = Callable[..., Configuration]
 EC = "ssl_certificate certificates/good.pem; ssl_certificate_key certificates/good.key;"
 
 
 def told(configuration: Configuration) -> list[tuple[str, str]]:
-    return [(r.level, r.message) for r in configuration.refusals]
+    return [(r.level, r.message) for r in refusals(configuration)]
 
 
 @pytest.mark.parametrize(

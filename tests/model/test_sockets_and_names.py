@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nginxtls.model import Configuration
+from nginxtls.model import Configuration, handshake, refusals
 from nginxtls.model.names import read_name, valid_host
 
 Configure = Callable[..., Configuration]
@@ -14,7 +14,7 @@ EC = "ssl_certificate certificates/good.pem; ssl_certificate_key certificates/go
 
 
 def answering(configuration: Configuration, name: str | None, address: str = "127.0.0.1", port: int = 443) -> str:
-    server = configuration.handshake(address, port, name).server
+    server = handshake(configuration, address, port, name).server
     return "nobody" if server is None else server.first("root").args[0]
 
 
@@ -75,7 +75,7 @@ def test_flags_of_one_socket_are_joined(configure: Configure) -> None:
         f"server {{ listen 443; server_name a.test; root a; {EC} }}"
         f"server {{ listen 443 ssl; server_name b.test; root b; {EC} }}"
     )
-    assert configuration.handshake("127.0.0.1", 443, "a.test").tls
+    assert handshake(configuration, "127.0.0.1", 443, "a.test").tls
 
 
 @pytest.mark.parametrize(("first", "second", "tls"), [("ssl on;", "", True), ("", "ssl on;", False)])
@@ -88,24 +88,24 @@ def test_the_old_ssl_on_of_the_default_server_holds_for_its_socket(
         nginx="1.22.1",
         openssl="3.0.20",
     )
-    assert configuration.handshake("127.0.0.1", 443, "a.test").tls is tls
-    assert configuration.handshake("127.0.0.1", 443, "b.test").tls is tls
+    assert handshake(configuration, "127.0.0.1", 443, "a.test").tls is tls
+    assert handshake(configuration, "127.0.0.1", 443, "b.test").tls is tls
 
 
 def test_stream_has_no_names_before_1_25_5(configure: Configure) -> None:
     text = f"events {{}} stream {{ server {{ listen 443 ssl; server_name b.test; return x; {EC} }} }}"
     old = configure(text, nginx="1.22.1")
-    assert [r.message for r in old.refusals if r.level == "emerg"] == ['"server_name" directive is not allowed here']
-    assert not [r for r in configure(text).refusals if r.level == "emerg"]
+    assert [r.message for r in refusals(old) if r.level == "emerg"] == ['"server_name" directive is not allowed here']
+    assert not [r for r in refusals(configure(text)) if r.level == "emerg"]
 
 
 @pytest.mark.parametrize(
-    ("text", "kind"),
+    ("text", "form"),
     [("a.b", "exact"), (".a.b", "suffix"), ("*.a", "leading"), ("a.*", "trailing"), ("~x", "regex"), ("", "empty"),
      ("a.*.b", "invalid"), ("*a.b", "invalid"), ("$hostname", "unknown")],
 )  # fmt: skip
-def test_kinds_of_names(text: str, kind: str) -> None:
-    assert read_name(text).kind == kind
+def test_forms_of_names(text: str, form: str) -> None:
+    assert read_name(text).form == form
 
 
 @pytest.mark.parametrize(("host", "name"), [("A.b", "a.b"), ("a.b:443", "a.b"), ("a.b.", "a.b"), ("[::1]:1", "[::1]")])

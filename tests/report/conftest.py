@@ -10,20 +10,11 @@ from typing import Any
 
 import pytest
 
-from nginxtls.finding import (
-    Edit,
-    Endpoint,
-    Failure,
-    Finding,
-    Fix,
-    Label,
-    Location,
-    NotChecked,
-    Report,
-    Severity,
-)
+from nginxtls.finding import Edit, Finding, Fix, Label, Location, Severity
+from nginxtls.linting.report import EndpointRow, Report
 from nginxtls.rule import Rule, delete
 from nginxtls.syntax import parse_text
+from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.tree import SourceFile
 
 DATA = Path(__file__).with_name("data")
@@ -106,16 +97,16 @@ def _ordinary() -> Report:
         finding,
         repeated,
         suppressed=(
-            finding.but(suppressed="baseline", fingerprint="1"),
-            finding.but(suppressed="ignored: old phones [sic]", fingerprint="2"),
+            finding.replace(suppressed="baseline", fingerprint="1"),
+            finding.replace(suppressed="ignored: old phones [sic]", fingerprint="2"),
         ),
         not_checked=tuple(
             NotChecked(name, "no permission", at(certificate, f"ssl_certificate_key {name}"))
             for name in ("a.key", "b.key")
         ),
         endpoints=(
-            Endpoint("*:443", "shop.example.com", ("TLSv1", "TLSv1.2"), "CN=shop", AT + timedelta(11), place),
-            Endpoint("*:443", "_", ("TLSv1.2",), "", None, place),
+            EndpointRow("*:443", "shop.example.com", ("TLSv1", "TLSv1.2"), "CN=shop", AT + timedelta(11), place),
+            EndpointRow("*:443", "_", ("TLSv1.2",), "", None, place),
         ),
         files=4,
         servers=3,
@@ -136,11 +127,11 @@ def _hostile() -> Report:
     )  # fmt: skip
     return report(
         finding,
-        finding.but(fingerprint="cd" * 16, location=Location(file, file.span(0, len(file.text)))),
-        suppressed=(finding.but(suppressed=f"ignored: {NASTY}"),),
+        finding.replace(fingerprint="cd" * 16, location=Location(file, file.span(0, len(file.text)))),
+        suppressed=(finding.replace(suppressed=f"ignored: {NASTY}"),),
         not_checked=(NotChecked(NASTY, NASTY, place), NotChecked(NASTY, NASTY)),
         failures=(Failure(NASTY, NASTY, place, NASTY), Failure(NASTY, NASTY)),
-        endpoints=(Endpoint(NASTY, NASTY, (NASTY,), NASTY, AT, place),),
+        endpoints=(EndpointRow(NASTY, NASTY, (NASTY,), NASTY, AT, place),),
         gone=(NASTY,),
         hints=(NASTY,),
     )
@@ -169,7 +160,7 @@ def _many() -> Report:
                 fingerprint=f"{number:032x}",
             )
         )
-    rows_of = tuple(Endpoint("*:443", f"site{n}.example.com", ("TLSv1.2",), "CN=x", AT, place) for n in range(5000))
+    rows_of = tuple(EndpointRow("*:443", f"site{n}.example.com", ("TLSv1.2",), "CN=x", AT, place) for n in range(5000))
     return report(*findings, endpoints=rows_of, files=1)
 
 

@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from lxml import etree
 
-from nginxtls.finding import Report
+from nginxtls.linting.report import Report
 from nginxtls.report import BUILT_IN, Options, renderer
 
 DATA = Path(__file__).with_name("data")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from nginxtls.finding import Report
+from nginxtls.linting.report import Report
 from nginxtls.report import BUILT_IN, Options, renderer
 
 ROOT = Path(__file__).parents[2]

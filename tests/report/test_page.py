@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nginxtls.finding import Report
+from nginxtls.linting.report import Report
 from nginxtls.report import Options, renderer
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")

@@ -12,8 +12,9 @@ import pytest
 from jsonschema import Draft4Validator
 
 import nginxtls
-from nginxtls.finding import Finding, Location, Report, Severity
+from nginxtls.finding import Finding, Location, Severity
 from nginxtls.fix import apply
+from nginxtls.linting.report import Report
 from nginxtls.report import Options, Revision, renderer, sarif
 from nginxtls.syntax.tree import SourceFile
 

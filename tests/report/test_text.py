@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nginxtls.finding import Failure, Finding, Label, Location, Report, Severity
+from nginxtls.finding import Finding, Label, Location, Severity
+from nginxtls.linting.report import Report
 from nginxtls.report import Options, formats, renderer
 from nginxtls.report.source import cells
+from nginxtls.syntax.places import Failure
 from nginxtls.syntax.tree import SourceFile
 
 render = renderer("text")

@@ -1,7 +1,8 @@
 """The harness of the rules: it lints fixtures and examples as the commands do and hands each of them to the tests.
 
-A test that has an argument ``fixture``, ``example`` or ``rule`` is run for each fixture of ``fixtures/<rule>/``, each
-example of a rule's documentation, each rule. ``lint`` lints a text as a file of the folder ``fixtures/``.
+A test that has an argument ``fixture``, ``example`` or ``rule`` is run for each fixture of
+``fixtures/rules/<topic>/<rule>/``, each example of a rule's documentation, each rule. ``lint`` lints a text as a file
+of the folder ``fixtures/``.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ import nginxtls.rules
 import pytest
 
 from nginxtls import api
-from nginxtls.finding import Report
-from nginxtls.linter import Subject
-from nginxtls.linter import lint as run_linter
-from nginxtls.model import Configuration
-from nginxtls.registry import GROUP, rules_of
+from nginxtls.linting.registry import GROUP, rules_of
+from nginxtls.linting.report import Report
+from nginxtls.linting.run import Subject
+from nginxtls.linting.run import lint as run_linter
+from nginxtls.linting.settings import Settings
+from nginxtls.model import Configuration, Facts, Store
 from nginxtls.rule import Example, Rule
-from nginxtls.settings import Settings
 from nginxtls.syntax.files import Files
 from nginxtls.syntax.fragments import classify
 from nginxtls.syntax.reading import Reader, source
@@ -155,7 +156,7 @@ def options_of(line: str) -> Options:
 @cache
 def all_rules() -> dict[str, Rule]:
     """The rules of all modules of rules/, whether or not an entry point leads there yet."""
-    modules = [module.name for module in pkgutil.iter_modules(nginxtls.rules.__path__)]
+    modules = [module.name for module in pkgutil.iter_modules(nginxtls.rules.__path__) if module.name != "common"]
     rules = rules_of(EntryPoint(name, f"nginxtls.rules.{name}", GROUP) for name in modules)
     return {name: rule for name, rule in rules.items() if not type(rule).__subclasses__()}
 
@@ -180,18 +181,15 @@ def configure(name: str, text: str, options: Options) -> Subject:
         from nginxtls.tls import policy as policy_named
 
         policy = policy_named(options.policy)
-    configuration = Configuration(
-        tree,
-        files=_files(),
-        kind=options.kind or kind,
-        context=context,
-        base=str(FIXTURES),
+    facts = Facts(
+        completeness=options.kind or kind,
         nginx=api._nginx(options.nginx),
         openssl=api._openssl(options.openssl),
         at=options.at,
         trust=_trust(options.trust),
         policy=policy,
     )
+    configuration = Configuration(tree, facts, Store(_files(), str(FIXTURES)), context=context)
     return Subject(configuration, set(tree.files))
 
 
@@ -216,8 +214,7 @@ def rules() -> dict[str, Rule]:
 def fixtures() -> list[Fixture]:
     return [
         Fixture(folder.name, path)
-        for folder in sorted(FIXTURES.iterdir())
-        if folder.is_dir() and folder.name not in ("certificates", "showcase")
+        for folder in sorted(FIXTURES.glob("rules/*/*"))
         for path in sorted([*folder.glob("bad*.conf"), *folder.glob("good*.conf")])
     ]
 

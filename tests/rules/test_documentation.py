@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from nginxtls.registry import GROUP
+from nginxtls.linting.registry import GROUP
 
 NAMED_BY_THE_CHAIN = {"no-server-auth", "no-subject-alt-name"}
 """What `nginxtls.pki` calls these faults; rules have the same names."""

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from nginxtls import check
-from nginxtls.linter import Subject
-from nginxtls.linter import lint as run_linter
-from nginxtls.model import Configuration
+from nginxtls.linting.run import Subject
+from nginxtls.linting.run import lint as run_linter
+from nginxtls.linting.settings import Settings
+from nginxtls.model import Configuration, Facts, Store
 from nginxtls.pki import TrustStore
-from nginxtls.settings import Settings
 from nginxtls.syntax.files import Files
 from nginxtls.syntax.reading import Reader, source
 
@@ -24,7 +24,7 @@ SERVER = "server {{ listen 443 ssl; server_name example.com; ssl_certificate {0}
 def found(rules, rule: str, name: str, files: Files, base: Path, main: str = "") -> list[str]:
     file = source("nginx.conf", f"{main} events {{}} http {{ {SERVER.format(name)} }}")
     tree = Reader(files).tree([file], str(base))
-    configuration = Configuration(tree, files=files, base=str(base))
+    configuration = Configuration(tree, store=Store(files, str(base)))
     report = run_linter([Subject(configuration, set(tree.files))], rules, Settings(select=(rule,)))
     assert not report.failures
     return [f"{finding.severity}: {finding.message}" for finding in report.findings]
@@ -199,7 +199,7 @@ def test_other_files_that_are_missing(rules, tmp_path, line, missing):
     server = SERVER.format("shop").removesuffix("}") + line + " }"
     file = source("nginx.conf", f"events {{}} http {{ {server} }}")
     files = Files(["/"])
-    configuration = Configuration(Reader(files).tree([file], str(tmp_path)), files=files, base=str(tmp_path))
+    configuration = Configuration(Reader(files).tree([file], str(tmp_path)), store=Store(files, str(tmp_path)))
     report = run_linter([Subject(configuration, {file})], rules, Settings(select=("nginx-refuses",)))
     assert len(report.findings) == missing
     assert all("no such file" in finding.message for finding in report.findings)
@@ -217,7 +217,7 @@ def test_a_fault_of_a_shared_file_is_told_in_the_file_that_was_asked_for(rules, 
     files = Files([tmp_path])
     tree = Reader(files).tree([source("nginx.conf", "events {} http { include [ab].conf; }")], str(tmp_path))
     trust = TrustStore.from_pem((CERTIFICATES / "root.pem").read_bytes())
-    configuration = Configuration(tree, files=files, base=str(tmp_path), trust=trust)
+    configuration = Configuration(tree, Facts(trust=trust), Store(files, str(tmp_path)))
     by_name = {os.path.basename(file.name): file for file in tree.files}
 
     def told(*names: str) -> list[tuple[str, str]]:

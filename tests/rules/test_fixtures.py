@@ -51,6 +51,6 @@ def test_fixture(fixture, lint, rules):
 def test_every_rule_has_fixtures_of_both_kinds(rule):
     if rule.name in LINTER_ONLY | TRIED_ON_FILES:
         pytest.skip("its cases are elsewhere")
-    folder = FIXTURES / rule.name
-    assert list(folder.glob("bad*.conf")), f"fixtures/{rule.name}/bad.conf is missing"
-    assert list(folder.glob("good*.conf")), f"fixtures/{rule.name}/good.conf is missing"
+    folder = FIXTURES / "rules" / rule.topic / rule.name
+    assert list(folder.glob("bad*.conf")), f"fixtures/rules/{rule.topic}/{rule.name}/bad.conf is missing"
+    assert list(folder.glob("good*.conf")), f"fixtures/rules/{rule.topic}/{rule.name}/good.conf is missing"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from nginxtls.model import refusals
+
 GENERAL = {"nginx-refuses", "nginx-warns"}
 
 
 def test_each_refusal_is_told_and_told_once(fixture, lint, configured):
-    refusals = configured(fixture).configuration.refusals
+    found = refusals(configured(fixture).configuration)
     report = lint(fixture.path.name, fixture.text, fixture.options)
-    for refusal in refusals:
+    for refusal in found:
         line = refusal.location.span.line
         here = {finding.rule for finding in report.errors if finding.location.span.line == line}
         if here & GENERAL:
-            assert here <= GENERAL, f"{here} tell of {refusal.kind}: {refusal.message}"
+            assert here <= GENERAL, f"{here} tell of {refusal.category}: {refusal.message}"
         # Lists written for another library are no fault of the configuration; what is read of them is OpenSSL's.
-        if refusal.level == "emerg" and refusal.kind != "ciphers" and not fixture.good:
-            assert report.findings, f"nobody tells of {refusal.kind}: {refusal.message}"
+        if refusal.level == "emerg" and refusal.category != "ciphers" and not fixture.good:
+            assert report.findings, f"nobody tells of {refusal.category}: {refusal.message}"

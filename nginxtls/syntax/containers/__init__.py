@@ -12,7 +12,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.syntax.containers import compose, dockerfiles, manifests
 from nginxtls.syntax.files import MAGIC
 from nginxtls.syntax.fragments import is_nginx, may_be_nginx

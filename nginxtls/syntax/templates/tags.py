@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from nginxtls.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple
 
 Kind = Literal["value", "nothing", "if", "case", "when", "elif", "else", "loop", "end", "hide", "shown", "code"]
 

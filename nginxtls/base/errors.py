@@ -1,0 +1,33 @@
+"""What is raised when something that was asked for cannot be done: one message, and the run ends with status 2."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class UsageError(Exception):
+    """Where (an option, a file, a plugin), what is wrong with it, and what to do about it."""
+
+    def __init__(self, subject: str, reason: str, help: str = "") -> None:
+        super().__init__(f"{subject}: {reason}")
+        self.subject = subject
+        self.reason = reason
+        self.help = help
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``did you mean "x"?`` with the known word that is nearest, or an empty text."""
+    import difflib
+
+    found = difflib.get_close_matches(word, list(known), n=1)
+    return f'did you mean "{found[0]}"?' if found else ""
+
+
+def printable(text: str) -> str:
+    """The text with everything that could steer a terminal written as an escape: names of files may be hostile."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

@@ -1,0 +1,25 @@
+"""What is worked out once and shared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+class Memo:
+    """Results by key, each worked out once; it lives as long as the configuration that it belongs to."""
+
+    __slots__ = ("_results",)
+
+    def __init__(self) -> None:
+        self._results: dict[object, Any] = {}
+
+    def __call__(self, key: object, work: Callable[[], T]) -> T:
+        """The result of ``work``, which is called once for each key."""
+        if key not in self._results:
+            self._results[key] = work()
+        return cast("T", self._results[key])

@@ -1,0 +1,1 @@
+"""Two states of a configuration compared: what a TLS client would see change."""

@@ -1,0 +1,1 @@
+"""Linting: rules chosen and run over a configuration, findings marked, sorted and collected in a report."""

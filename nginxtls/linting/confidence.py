@@ -1,0 +1,89 @@
+"""Findings in templates, told no surer than they are: a default is likely, template text is never edited."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nginxtls.base.lazy import pattern
+from nginxtls.finding import Confidence
+from nginxtls.linting.fingerprint import directive_at, offset_of
+from nginxtls.syntax.words import FILL
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from nginxtls.finding import Edit, Finding, Fix, Location
+    from nginxtls.syntax.tree import Tree
+
+_VERSION = pattern("version|support", re.IGNORECASE)
+DEFAULT = "the template's own default is taken for the value"
+
+
+def tempered(finding: Finding) -> Finding:
+    """The finding as sure as a template lets it be, with no edit that would need what the template becomes."""
+    places = (finding.location, *(label.location for label in finding.labels))
+    if any(place.file.defaults and _rests_on_default(place) for place in places):
+        finding = finding.replace(confidence=Confidence.LIKELY, notes=(*finding.notes, DEFAULT))
+    if finding.fix is not None and any(map(_has_secret, finding.fix.edits)):
+        finding = finding.replace(fix=None)
+    if finding.fix is not None and any(edit.location.file.engines for edit in finding.fix.edits):
+        finding = finding.replace(fix=_of_template(finding.fix))
+    return finding
+
+
+def asks_for_version(finding: Finding) -> bool:
+    """Whether it stands under a condition of a template that is about the version of nginx, or what that supports."""
+    conditions = finding.location.file.conditions
+    line = directive_at(finding.location) if conditions else None
+    return line is not None and any(_VERSION.search(conditions[key].text) for key, _ in line.branch)
+
+
+def agreed(variants: Sequence[tuple[Tree, list[Finding]]], needless: Collection[str]) -> Iterator[Finding]:
+    """The findings of all variants of a template, but of these rules only what is so in each that has the line."""
+    seen = [{_key(finding) for finding in found if finding.rule in needless} for _, found in variants]
+    for _, found in variants:
+        for finding in found:
+            line = directive_at(finding.location) if finding.rule in needless else None
+            if line is None or all(
+                _key(finding) in there for (tree, _), there in zip(variants, seen, strict=True) if tree.shows(line)
+            ):
+                yield finding
+
+
+def _key(finding: Finding) -> object:
+    return finding.rule, finding.location
+
+
+def _rests_on_default(place: Location) -> bool:
+    """Whether a default of the template stands in the place, or the place in it."""
+    start, end = _offsets(place)
+    masked = place.file.masked
+    return any(
+        start <= default < end or (default < start and not masked[default + 1 : start + 1].strip(FILL))
+        for default in place.file.defaults
+    )
+
+
+def _of_template(fix: Fix) -> Fix | None:
+    """The fix, or None if it writes where template text stands; never a safe one, as other branches may differ."""
+    return None if any(edit.replacement and _is_masked(edit) for edit in fix.edits) else fix._replace(safe=False)
+
+
+def _is_masked(edit: Edit) -> bool:
+    start, end = _offsets(edit.location)
+    return edit.location.file.masked[start:end] != edit.location.file.text[start:end]
+
+
+def _has_secret(edit: Edit) -> bool:
+    """Whether the edit would replace key material, which a rule does not see."""
+    file = edit.location.file
+    if file.raw is file.text:
+        return False
+    start, end = _offsets(edit.location)
+    return file.raw[start:end] != file.text[start:end]
+
+
+def _offsets(place: Location) -> tuple[int, int]:
+    file, span = place.file, place.span
+    return offset_of(file, span.line, span.column), offset_of(file, span.end_line, span.end_column)

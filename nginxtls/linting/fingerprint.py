@@ -1,0 +1,85 @@
+"""What stays the same of a finding while lines move and files are renamed: rule, directive and what surrounds it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nginxtls.finding import Finding, Location
+    from nginxtls.syntax.tree import Directive, SourceFile
+
+
+def fingerprinted(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings with their fingerprints set: 32 hexadecimal digits, each once.
+
+    They hash the rule, the words of the directive and those of the blocks around it (a server by its names), and
+    which of several equal ones it is; neither file nor line.
+    """
+    contexts: dict[Directive, str] = {}
+    seen: dict[str, int] = {}
+    marked = []
+    for finding in findings:
+        from hashlib import sha256  # takes longer than all else where there is nothing to tell
+
+        key = f"{finding.rule}\n{_place(finding.location, contexts)}"
+        ordinal = seen[key] = seen.get(key, -1) + 1
+        marked.append(finding.replace(fingerprint=sha256(f"{key}\n{ordinal}".encode()).hexdigest()[:32]))
+    return marked
+
+
+def directive_at(location: Location) -> Directive | None:
+    """The innermost directive in whose text a location begins."""
+    offset = offset_of(location.file, location.span.line, location.span.column)
+    level: Sequence[Directive] = location.file.directives
+    found = None
+    while level:
+        index = bisect_right(level, offset, key=lambda directive: directive.start) - 1
+        if index < 0 or offset >= max(level[index].end, level[index].start + 1):
+            break
+        found = level[index]
+        level = found.block or ()
+    return found
+
+
+def _place(location: Location, contexts: dict[Directive, str]) -> str:
+    file, span = location.file, location.span
+    directive = directive_at(location)
+    if directive is None:
+        return file.line_text(span.line).strip()
+    start = offset_of(file, span.line, span.column)
+    part = file.text[start : offset_of(file, span.end_line, span.end_column)] if start != directive.start else ""
+    around = _context(directive.parent, contexts) if directive.parent else ""
+    return f"{around}\n{_title(directive)}\n{part}"
+
+
+def _context(block: Directive, contexts: dict[Directive, str]) -> str:
+    """The titles of a block and of those around it."""
+    chain = []
+    current: Directive | None = block
+    while current is not None and current not in contexts:
+        chain.append(current)
+        current = current.parent
+    context = contexts[current] if current is not None else ""
+    for directive in reversed(chain):
+        context = contexts[directive] = f"{context} > {_title(directive)}"
+    return context
+
+
+def _title(directive: Directive) -> str:
+    """Its words; for a server its names, which tell it from the others."""
+    words = [directive.name, *directive.args]
+    if directive.name == "server" and directive.block:
+        words += (arg for child in directive.block if child.name == "server_name" for arg in child.args)
+    return " ".join(words)
+
+
+def offset_of(file: SourceFile, line: int, column: int) -> int:
+    """The offset of a place, as ``SourceFile.position`` tells it the other way round."""
+    index = line - file.first_line
+    if not 0 <= index < len(file.line_starts):
+        return 0
+    mark = 1 if index == 0 and file.text.startswith("\ufeff") else 0
+    return file.line_starts[index] + column - 1 + mark

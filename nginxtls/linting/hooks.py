@@ -1,0 +1,92 @@
+"""The hooks: which of a configuration's objects each rule is called with."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from nginxtls.model.decides import by_origin
+from nginxtls.rule import Rule
+from nginxtls.syntax.places import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from nginxtls.finding import Finding
+    from nginxtls.model import Configuration
+
+_OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
+    ("check_server", lambda configuration: configuration.servers),
+    ("check_endpoint", lambda configuration: configuration.endpoints),
+    ("check_bundle", lambda configuration: [b for b in configuration.bundles if b.bundle is not None]),
+    ("check_upstream", lambda configuration: configuration.upstreams),
+)
+
+
+def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
+    """Call each hook that a rule overrides with each object of its sort.
+
+    A rule that raises is reported once in ``failures``; the other rules go on.
+    """
+    found: list[Finding] = []
+
+    def call(rule: Rule, hook: Callable[..., Iterable[Finding]], *arguments: object) -> None:
+        try:
+            found.extend(hook(*arguments, configuration))
+        except Exception as error:
+            failures.setdefault(rule.name, _broken(rule, error))
+
+    for rule in _applicable(rules, "check_configuration", configuration.mentions):
+        call(rule, rule.check_configuration)
+    for hook, objects in _OBJECTS:
+        overriding = [rule for rule in rules if _overrides(rule, hook)]
+        fitting: dict[frozenset[str], list[Rule]] = {}
+        for thing in objects(configuration) if overriding else ():
+            mentions = thing.mentions if hook == "check_server" else configuration.mentions
+            if mentions not in fitting:
+                fitting[mentions] = [rule for rule in overriding if _applies(rule, mentions)]
+            for rule in fitting[mentions]:
+                call(rule, getattr(rule, hook), thing)
+    for rule in _applicable(rules, "check_setting", configuration.mentions):
+        for name in rule.decides:
+            for directive, endpoints in by_origin(configuration, name).items():
+                if directive is not None:
+                    call(rule, rule.check_setting, directive, endpoints)
+    for rule in rules:
+        for name in rule.directives:
+            for directive in configuration.directives(name):
+                call(rule, rule.check_directive, directive)
+    return found
+
+
+def _applicable(rules: Iterable[Rule], hook: str, mentions: frozenset[str]) -> list[Rule]:
+    return [rule for rule in rules if _overrides(rule, hook) and _applies(rule, mentions)]
+
+
+def _overrides(rule: Rule, hook: str) -> bool:
+    return getattr(type(rule), hook) is not getattr(Rule, hook)
+
+
+def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
+    """Whether a rule can find anything where just these directives are."""
+    if not rule.needs or not mentions.isdisjoint(rule.needs):
+        return True
+    affixes = [need.partition("*")[::2] for need in rule.needs if "*" in need]
+    return any(name.startswith(start) and name.endswith(end) for start, end in affixes for name in mentions)
+
+
+def stopped(error: Exception) -> str:
+    """What was raised and where. Its message is not shown: who knows what is in it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" in {os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}" if trace else ""
+    return f"stopped with {type(error).__name__}{place}"
+
+
+def _broken(rule: Rule, error: Exception) -> Failure:
+    return Failure(
+        f"rule {rule.name}",
+        stopped(error),
+        help=f"this is a fault of the rule: please report it; until then --ignore {rule.name}",
+    )

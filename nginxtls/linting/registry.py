@@ -1,0 +1,178 @@
+"""The rules there are: the classes that the entry points of the group ``nginxtls.rules`` lead to."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from nginxtls.base.errors import UsageError, nearest
+from nginxtls.base.lazy import NamedTuple
+from nginxtls.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from importlib.metadata import EntryPoint
+    from typing import TypeGuard
+
+GROUP = "nginxtls.rules"
+
+
+@cache
+def installed_rules() -> Mapping[str, Rule]:
+    """All rules of the installed packages by name, sorted. Nothing is ever loaded from the tree that is linted.
+
+    Raises:
+        UsageError: a package's entry point cannot be loaded, or two packages have a rule of one name.
+    """
+    return rules_of(_own_points() or _all_points())
+
+
+class Point(NamedTuple):
+    """An entry point of our own."""
+
+    name: str
+    value: str
+    dist: None = None
+
+    def load(self) -> ModuleType:
+        return import_module(self.value)
+
+
+def _own_points() -> list[Point]:
+    """Our own entry points, if no other package has any of the group; none if that cannot be told.
+
+    A quick look into the folders of sys.path: importlib.metadata takes longer than to load all rules.
+    """
+    ours: list[Point] = []
+    for folder in sys.path:
+        try:
+            with os.scandir(folder or ".") as scan:
+                infos = [entry.path for entry in scan if entry.name.endswith((".dist-info", ".egg-info"))]
+        except NotADirectoryError:
+            return []  # an archive, which may hold packages
+        except OSError:
+            continue
+        for info in infos:
+            try:
+                with open(f"{info}/entry_points.txt", "rb", buffering=0) as file:
+                    text = file.read().decode()
+            except (OSError, UnicodeDecodeError):
+                continue
+            if GROUP in text:
+                if ours or not os.path.basename(info).startswith("nginxtls-"):
+                    return []
+                section = text.partition(f"[{GROUP}]\n")[2].partition("[")[0]
+                pairs = (line.partition(" = ") for line in section.splitlines() if line)
+                ours = [Point(name, module) for name, _, module in pairs]
+    return ours
+
+
+def _all_points() -> Iterable[EntryPoint]:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)
+
+
+def rules_of(points: Iterable[EntryPoint | Point]) -> dict[str, Rule]:
+    """The rules that the modules named by these entry points define, by name."""
+    rules: dict[str, Rule] = {}
+    for point in sorted(points, key=lambda point: (point.name, point.value)):
+        for kind in _classes(point):
+            rule = kind()
+            other = rules.setdefault(rule.name, rule)
+            if type(other) is not kind:
+                raise UsageError(
+                    _title(point),
+                    f'the rule "{rule.name}" is already there, from {type(other).__module__}',
+                    "rename one of the two classes or uninstall one of the packages",
+                )
+    return dict(sorted(rules.items()))
+
+
+def choose(rules: Mapping[str, Rule], select: Iterable[str], ignore: Iterable[str], pedantic: bool) -> list[Rule]:
+    """The rules to run. Each word of ``select`` and ``ignore`` is a rule's name, a topic, or a pattern with ``*``.
+
+    Hardening advice (``pedantic`` rules) runs if asked for, or where a rule is selected by its very name.
+
+    Raises:
+        UsageError: a word fits no rule.
+    """
+    selected, ignored = list(select), list(ignore)
+    wanted = _fitting(rules, selected) if selected else set(rules)
+    unwanted = _fitting(rules, ignored)
+    return [
+        rule
+        for name, rule in rules.items()
+        if name in wanted and name not in unwanted and (pedantic or not rule.pedantic or name in selected)
+    ]
+
+
+def find_rule(rules: Mapping[str, Rule], name: str) -> Rule:
+    """The rule of that name; its nearest neighbour is told if there is none."""
+    if name in rules:
+        return rules[name]
+    raise UsageError(f'"{name}"', "there is no such rule", nearest(name, rules) or "`nginxtls rules` lists them all")
+
+
+def fits(rule: Rule, word: str) -> bool:
+    """Whether a word of the settings or of a suppression means this rule: its name, its topic, or a pattern."""
+    if word in (rule.name, rule.topic):
+        return True
+    if "*" not in word:
+        return False
+    from fnmatch import fnmatchcase
+
+    return fnmatchcase(rule.name, word)
+
+
+def _fitting(rules: Mapping[str, Rule], words: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for word in words:
+        names = {name for name, rule in rules.items() if fits(rule, word)}
+        if not names:
+            known = [*rules, *{rule.topic for rule in rules.values()}]
+            raise UsageError(
+                f'"{word}"',
+                "no rule and no topic has that name",
+                nearest(word, known) or "`nginxtls rules` lists them all",
+            )
+        found |= names
+    return found
+
+
+def _classes(point: EntryPoint | Point) -> list[type[Rule]]:
+    try:
+        module = point.load()
+    except (Exception, SystemExit) as error:
+        raise UsageError(
+            _title(point), f"{type(error).__name__}: {error}", f"mend or uninstall the package that has {point.value}"
+        ) from error
+    if not isinstance(module, ModuleType):
+        raise UsageError(
+            _title(point), "an entry point of this group must name a module", "remove the part after the colon"
+        )
+    parts = [each for each in vars(module).values() if _is_part(each, module)]
+    return [
+        member
+        for part in (module, *parts)
+        for member in vars(part).values()
+        if inspect.isclass(member)
+        and issubclass(member, Rule)
+        and member.__module__ == part.__name__
+        and not member.__name__.startswith("_")
+    ]
+
+
+def _is_part(thing: object, package: ModuleType) -> TypeGuard[ModuleType]:
+    """Whether it is a module of the package: a large topic is a package that imports its modules."""
+    return isinstance(thing, ModuleType) and thing.__name__.startswith(f"{package.__name__}.")
+
+
+def _title(point: EntryPoint | Point) -> str:
+    package = f" of {point.dist.name}" if point.dist else ""
+    return f'rules "{point.name}"{package}'

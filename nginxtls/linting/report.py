@@ -1,0 +1,63 @@
+"""The report of a run: its findings, what was not checked, what failed, and the endpoints that were looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.base.lazy import NamedTuple
+from nginxtls.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from nginxtls.finding import Finding
+    from nginxtls.rule import Rule
+    from nginxtls.syntax.places import Failure, Location, NotChecked
+
+
+class EndpointRow(NamedTuple):
+    """A row of the endpoints table of a report: what a client gets for a name on a socket."""
+
+    socket: str
+    name: str
+    protocols: tuple[str, ...]
+    certificate: str
+    not_after: datetime | None
+    location: Location
+
+
+class Report(NamedTuple):
+    """All that one run has to tell; the only thing that a format sees."""
+
+    findings: tuple[Finding, ...]
+    """Sorted by file, line, column; suppressed and baselined ones are in ``suppressed``."""
+    rules: Mapping[str, Rule]
+    """The rules that ran, by name."""
+    not_checked: tuple[NotChecked, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    suppressed: tuple[Finding, ...] = ()
+    endpoints: Sequence[EndpointRow] = ()
+    files: int = 0
+    servers: int = 0
+    certificates: int = 0
+    seconds: float = 0.0
+    at: datetime | None = None
+    """The moment for which validity was judged (UTC)."""
+    root: str = ""
+    """Absolute path that the files' names are relative to: the repository's root, else the working directory."""
+    gone: tuple[str, ...] = ()
+    """Baseline entries that match no finding any more, as text."""
+    hints: tuple[str, ...] = ()
+    """Remarks for the summary, e.g. which path mapping was found."""
+
+    def count(self, severity: Severity) -> int:
+        return sum(1 for finding in self.findings if finding.severity is severity)
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.severity is Severity.WARNING)

@@ -1,0 +1,290 @@
+"""Settings: ``.nginxtls.yaml`` or ``[tool.nginxtls]`` in pyproject.toml, checked key by key, with their JSON schema."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nginxtls.base.errors import UsageError, nearest
+from nginxtls.base.lazy import NamedTuple
+from nginxtls.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE = ".nginxtls.yaml"
+LIMIT = 1 << 20
+"""No settings file is read beyond this many bytes."""
+
+STORES = ("system", "mozilla", "none")
+"""Trust anchors that are no file."""
+
+_T = TypeVar("_T")
+
+
+class Settings(NamedTuple):
+    """What a run is told to do. Paths are absolute; ``file`` is where it was read from (``None``: nowhere)."""
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    per_path_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    severity: tuple[tuple[str, str], ...] = ()
+    min_severity: str = "note"
+    fail_on: str = "warning"
+    pedantic: bool = False
+    nginx_version: str | None = None
+    openssl_version: str | None = None
+    policy: str | None = None
+    map: tuple[tuple[str, str], ...] = ()
+    trust: tuple[str, ...] = ()
+    expiry_days: int | None = None
+    baseline: str | None = None
+    file: Path | None = None
+
+    def replace(self, **changes: object) -> Settings:
+        """A copy with some keys changed; ``None`` leaves a key as it is."""
+        return self._replace(**{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]
+
+
+KEYS = {
+    "select": ("words", "Run only these rules: names, topics or patterns with *."),
+    "ignore": ("words", "Do not run these rules: names, topics or patterns with *."),
+    "per-path-ignores": (
+        "words by pattern",
+        "Rules that are not told for files that fit a pattern (as in .gitignore).",
+    ),
+    "severity": ("severity by name", "Another severity for a rule: error, warning or note."),
+    "min-severity": ("severity", "Tell only findings at least as severe as this."),
+    "fail-on": ("severity", "End with status 1 if a finding is at least as severe as this."),
+    "pedantic": ("switch", "Run the rules that give hardening advice, too."),
+    "nginx-version": ("text", "The nginx that the configuration is for, e.g. 1.26.3."),
+    "openssl-version": ("text", "The OpenSSL that this nginx uses, e.g. 3.5.1."),
+    "policy": ("name or path", "Judge every endpoint by this policy, too: a name or a file."),
+    "map": ("path by path", "Where a path of the server is in this repository: /etc/nginx: deploy/nginx."),
+    "trust": ("paths", "PEM files with further trust anchors; system; none for nothing but those."),
+    "expiry-days": (
+        "days",
+        "Tell of certificates with fewer days left than this (but a third of their life is always enough); by default "
+        "it is 30, or a third of a life of up to 100.",
+    ),
+    "baseline": ("path", "The file of findings that are known and not told."),
+}
+"""The keys of the settings file: the kind of each (see ``_KINDS``), and what it does."""
+
+
+def find_settings(start: Path) -> Path | None:
+    """The nearest settings file from a folder up to its repository's root; without a repository, only in the folder."""
+    folder = start if start.is_dir() else start.parent
+    folders = [folder, *folder.parents]
+    for above, candidate in enumerate(folders):
+        if (candidate / ".git").exists():
+            return next(filter(None, map(_settings_in, folders[: above + 1])), None)
+    return _settings_in(folder)
+
+
+def read_settings(path: Path, *, trusted: bool = False) -> Settings:
+    """Read and check a settings file. Unless ``trusted`` (named by the user), its paths must stay in its folder.
+
+    Raises:
+        UsageError: it cannot be read, has an unknown key, a value of the wrong kind or a path out of its folder.
+    """
+    table = _read(path)
+    changes: dict[str, object] = {"file": path}
+    for key, value in table.items():
+        if key not in KEYS:
+            raise UsageError(
+                f"{path}", f'unknown key "{key}"', nearest(str(key), KEYS) or f"known keys: {', '.join(KEYS)}"
+            )
+        reader = _Reader(path, str(key), trusted)
+        changes[key.replace("-", "_")] = reader.read(KEYS[key][0], value)
+    return Settings(**changes)  # type: ignore[arg-type]
+
+
+def is_path(policy: str) -> bool:
+    """Whether a policy is given by its file and not by its name."""
+    return "/" in policy or policy.endswith((".json", ".yaml", ".yml"))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of ``.nginxtls.yaml``, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of nginxtls",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {key: {**_KINDS[kind], "description": description} for key, (kind, description) in KEYS.items()},
+    }
+
+
+_WORDS = {"type": ["array", "string"], "items": {"type": "string"}}
+_SEVERITY = {"enum": [str(severity) for severity in reversed(Severity)]}
+_KINDS: Mapping[str, dict[str, Any]] = {
+    "words": _WORDS,
+    "paths": _WORDS,
+    "words by pattern": {"type": "object", "additionalProperties": _WORDS},
+    "severity by name": {"type": "object", "additionalProperties": _SEVERITY},
+    "path by path": {"type": "object", "additionalProperties": {"type": "string"}},
+    "severity": _SEVERITY,
+    "switch": {"type": "boolean"},
+    "text": {"type": ["string", "number"]},
+    "days": {"type": "integer", "minimum": 0},
+    "path": {"type": "string"},
+    "name or path": {"type": "string"},
+}
+
+
+class _Reader:
+    """Turns the value of one key into what ``Settings`` holds, or says what is wrong with it."""
+
+    def __init__(self, file: Path, key: str, trusted: bool) -> None:
+        self.file, self.key, self.trusted = file, key, trusted
+
+    def read(self, kind: str, value: object) -> object:
+        match kind:
+            case "words":
+                return self.words(value)
+            case "paths":
+                return tuple(word if word in STORES else self.path(word) for word in self.words(value))
+            case "words by pattern":
+                return tuple((pattern, self.words(words)) for pattern, words in self.table(value))
+            case "severity by name":
+                return tuple((name, self.severity(word)) for name, word in self.table(value))
+            case "path by path":
+                return tuple((there, self.path(self.text(here))) for there, here in self.table(value))
+            case "severity":
+                return self.severity(value)
+            case "switch":
+                return self.expect(value, bool, "true or false")
+            case "days":
+                return self.days(value)
+            case "path":
+                return self.path(self.text(value))
+            case "name or path":
+                name = self.text(value)
+                return self.path(name) if is_path(name) else name
+            case _:
+                return self.text(value)
+
+    def expect(self, value: object, kind: type[_T], told: str) -> _T:
+        if not isinstance(value, kind):
+            raise UsageError(f"{self.file}", f'"{self.key}" must be {told}', "see `nginxtls rules --settings-schema`")
+        return value
+
+    def text(self, value: object) -> str:
+        return self.expect(value, str, "a text")
+
+    def words(self, value: object) -> tuple[str, ...]:
+        if isinstance(value, str):
+            return (value,)
+        return tuple(self.text(word) for word in self.expect(value, list, "a list of texts"))
+
+    def table(self, value: object) -> list[tuple[str, object]]:
+        return [(self.text(key), entry) for key, entry in self.expect(value, dict, "a table").items()]
+
+    def severity(self, value: object) -> str:
+        if value not in _SEVERITY["enum"]:
+            raise UsageError(f"{self.file}", f'"{self.key}": "{value}" is no severity', "write error, warning or note")
+        return str(value)
+
+    def days(self, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10_000:
+            raise UsageError(
+                f"{self.file}", f'"{self.key}" must be a number of days', "write a whole number such as 21"
+            )
+        return value
+
+    def path(self, text: str) -> str:
+        folder = os.path.realpath(self.file.parent)
+        path = os.path.realpath(os.path.join(folder, text))
+        if not self.trusted and os.path.commonpath((folder, path)) != folder:
+            raise UsageError(
+                f"{self.file}",
+                f'"{self.key}": {text} is outside of the folder of this file',
+                "give it on the command line, or name this file with --config",
+            )
+        return path
+
+
+def _settings_in(folder: Path) -> Path | None:
+    if _is_file(file := folder / FILE):
+        return file
+    if _is_file(file := folder / "pyproject.toml") and b"[tool.nginxtls" in _bytes(file):
+        return file
+    return None
+
+
+def _is_file(file: Path) -> bool:
+    if file.is_symlink() and file.resolve().parent != file.parent.resolve():
+        raise UsageError(f"{file}", "is a symbolic link that leads elsewhere", "name the file with --config")
+    return file.is_file()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    data = _bytes(path)
+    try:
+        text = data.decode()
+        table = _toml(text) if path.suffix == ".toml" else _yaml(text)
+    except Exception as error:
+        raise UsageError(
+            f"{path}", f"cannot be read: {_one_line(error)}", "mend it or leave it out with --no-config"
+        ) from error
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}", "must be a table of keys and values", "see `nginxtls rules --settings-schema`")
+    return table
+
+
+def _toml(text: str) -> object:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    table: object = tomllib.loads(text)
+    for key in ("tool", "nginxtls"):
+        table = table.get(key, {}) if isinstance(table, dict) else {}
+    return table
+
+
+def _yaml(text: str) -> object:
+    import yaml
+
+    if "&" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+        raise ValueError("aliases are not allowed")  # a few of them can unfold to gigabytes
+    return yaml.load(text, Loader=_loader()) or {}
+
+
+def _loader() -> Any:
+    """YAML's safe loader, but 1.20 is a text: versions need no quotes."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":float")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    return Loader
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(LIMIT + 1)
+    except OSError as error:
+        raise UsageError(
+            f"{path}", f"cannot be read: {error.strerror}", "mend it or leave it out with --no-config"
+        ) from error
+    if len(data) > LIMIT:
+        raise UsageError(f"{path}", "is larger than 1 MiB", "no settings are that long")
+    return data
+
+
+def _one_line(error: Exception) -> str:
+    """What is wrong and on which line, without the text of the file that YAML's own message shows."""
+    if mark := getattr(error, "problem_mark", None):
+        return f"line {mark.line + 1}: {getattr(error, 'problem', None) or type(error).__name__}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return " ".join(str(error).split())[:200]

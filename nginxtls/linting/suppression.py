@@ -1,0 +1,144 @@
+"""Comments that silence findings: ``# nginxtls: ignore[rule, rule] reason`` and ``# nginxtls: ignore-file[rule]``."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.finding import Location
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nginxtls.finding import Finding
+    from nginxtls.syntax.tree import Comment, Directive, SourceFile, Span
+
+_COMMENT = pattern(r"#\s*nginxtls\s*:\s*(?P<kind>ignore(?:-file)?)\b\s*(?:\[(?P<names>[^\]]*)\])?\s*(?P<reason>.*)")
+_NAME = pattern(r"[^\s,]+")
+
+
+class Suppression(NamedTuple):
+    """One such comment: the rules it names, and the lines (first, last) in which it holds; ``None``: nowhere.
+
+    ``used`` collects the names of the rules that it silenced.
+    """
+
+    file: SourceFile
+    names: dict[str, Location]
+    reason: str
+    location: Location
+    lines: tuple[int, int] | None
+    used: set[str]
+
+    @property
+    def told(self) -> str:
+        """How a finding that it silences says so."""
+        return f"ignored: {self.reason}" if self.reason else "ignored"
+
+    def holds(self, span: Span) -> bool:
+        """Whether a span of its file is within its reach."""
+        if self.lines is None:
+            return False
+        first, last = self.lines
+        return span.line <= last and span.end_line >= first
+
+
+def suppressions(file: SourceFile) -> list[Suppression]:
+    """All suppressions written into a file, in order."""
+    if "nginxtls" not in file.text:
+        return []
+    found = [(comment, match) for comment in file.comments if (match := _COMMENT.match(comment.text))]
+    layout = _Layout(file)
+    return [_suppression(layout, comment, match) for comment, match in found]
+
+
+class Suppressions:
+    """The suppressions of many files, found by file and rule."""
+
+    def __init__(self, files: Iterable[SourceFile]) -> None:
+        self.all = [suppression for file in files for suppression in suppressions(file)]
+        self._by_place: dict[tuple[SourceFile, str], list[Suppression]] = {}
+        for suppression in self.all:
+            for name in suppression.names:
+                self._by_place.setdefault((suppression.file, name), []).append(suppression)
+
+    def apply(self, finding: Finding) -> Finding:
+        """The finding, marked if a comment silences it at any place that it shows."""
+        if not self._by_place:
+            return finding
+        marked = finding
+        for place in (finding.location, *(label.location for label in finding.labels)):
+            for suppression in self._by_place.get((place.file, finding.rule), ()):
+                if suppression.holds(place.span):
+                    suppression.used.add(finding.rule)
+                    if marked.suppressed is None:
+                        marked = marked.replace(suppressed=suppression.told)
+        return marked
+
+
+class _Layout:
+    """Which directives begin on which lines of a file, and what follows or surrounds a place."""
+
+    def __init__(self, file: SourceFile) -> None:
+        self.file = file
+        self.directives = sorted(file.walk(), key=lambda directive: directive.start)
+        self.starts = [directive.start for directive in self.directives]
+        self.heads: dict[int, list[Directive]] = {}
+        for directive in self.directives:
+            for line in range(directive.line, _head_end(directive) + 1):
+                self.heads.setdefault(line, []).append(directive)
+
+    def lines(self, comment: Comment) -> tuple[int, int] | None:
+        """The lines of the directives that the comment stands behind or, if alone, above; blocks count whole."""
+        line = self.file.position(comment.start)[0]
+        line_start = self.file.line_starts[line - self.file.first_line]
+        if self.file.text[line_start : comment.start].strip("\ufeff \t"):
+            return _reach(self.heads.get(line, [])) or (line, line)
+        index = bisect_right(self.starts, comment.start)
+        if index == len(self.directives) or self.directives[index].parent is not self._around(index, comment.start):
+            return None
+        return _reach(self.heads[self.directives[index].line])
+
+    def file_lines(self, comment: Comment) -> tuple[int, int] | None:
+        """All lines, if the comment stands above the first directive."""
+        if self.starts and self.starts[0] < comment.start:
+            return None
+        return self.file.first_line, self.file.first_line + len(self.file.line_starts)
+
+    def _around(self, index: int, offset: int) -> Directive | None:
+        """The block that an offset stands in, given the index of the directive that follows it."""
+        directive = self.directives[index - 1] if index else None
+        while directive is not None and not (directive.block is not None and offset < directive.end):
+            directive = directive.parent
+        return directive
+
+
+def _suppression(layout: _Layout, comment: Comment, match: re.Match[str]) -> Suppression:
+    file = layout.file
+    names: dict[str, Location] = {}
+    if match["names"] is not None:
+        base = comment.start + match.start("names")
+        for word in _NAME.finditer(match["names"]):
+            names.setdefault(word[0], Location(file, file.span(base + word.start(), base + word.end())))
+    lines = layout.file_lines(comment) if match["kind"] == "ignore-file" else layout.lines(comment)
+    location = Location(file, file.span(comment.start, comment.start + len(comment.text.rstrip())))
+    return Suppression(file, names, match["reason"].strip(), location, lines, set())
+
+
+def _reach(directives: Sequence[Directive]) -> tuple[int, int] | None:
+    if not directives:
+        return None
+    last = max(d.file.position(max(d.end - 1, d.start))[0] for d in directives)
+    return min(d.line for d in directives), last
+
+
+def _head_end(directive: Directive) -> int:
+    """The line on which a directive's own words end: that of its ``;`` or of the block's opening brace."""
+    file = directive.file
+    end = directive.words[-1][1]
+    if directive.block is None:
+        return file.position(max(directive.end, end) - 1)[0]
+    brace = file.text.find("{", end, directive.end)
+    return file.position(brace if brace >= 0 else end)[0]

@@ -1,0 +1,173 @@
+"""The certificates that servers load: each file read once, each with its key and with who serves it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.base.lazy import once
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from nginxtls.model.facts import Facts
+    from nginxtls.model.store import Store
+    from nginxtls.pki import Bundle, Certificate, Chain, PrivateKey
+    from nginxtls.syntax.tree import Directive
+
+
+class ServedBundle:
+    """An ssl_certificate with its ssl_certificate_key, as loaded by one or more servers.
+
+    ``bundle`` is what the file holds, or None where it could not be read; ``unreadable`` then says why.
+    """
+
+    def __init__(self, facts: Facts, store: Store, directive: Directive, key_directive: Directive | None) -> None:
+        self.facts = facts
+        self.store = store
+        self.directive = directive
+        self.key_directive = key_directive
+        #: Other lines that name the same pair of files.
+        self.also: list[Directive] = []
+        self.also_key: list[Directive] = []
+        self._password_files: dict[Directive, None] = {}
+
+    def add(
+        self, directive: Directive, key_directive: Directive | None, password_files: Iterable[Directive] = ()
+    ) -> None:
+        """A server loads it by these lines, and with the passwords of these files."""
+        for line, first, others in (
+            (directive, self.directive, self.also),
+            (key_directive, self.key_directive, self.also_key),
+        ):
+            if line is not None and line is not first and line not in others[-1:]:
+                others.append(line)
+        self._password_files.update(dict.fromkeys(password_files))
+
+    def __repr__(self) -> str:
+        return f"<bundle {self.path}>"
+
+    @property
+    def path(self) -> str:
+        """The path as the configuration has it."""
+        return self.directive.args[0] if self.directive.args else ""
+
+    @property
+    def key_path(self) -> str:
+        return self.key_directive.args[0] if self.key_directive and self.key_directive.args else ""
+
+    @once
+    def _loaded(self) -> tuple[Bundle | None, str]:
+        return self.store.read_bundle(self.path, self.directive)
+
+    @once
+    def bundle(self) -> Bundle | None:
+        return self._loaded[0]
+
+    @property
+    def unreadable(self) -> str:
+        return self._loaded[1]
+
+    @once
+    def leaf(self) -> Certificate | None:
+        """The first certificate of the file, which nginx takes for the leaf."""
+        return self.bundle.certificates[0] if self.bundle and self.bundle.certificates else None
+
+    @once
+    def chain(self) -> Chain | None:
+        """The chain as sent and the path that a fresh client builds from it, or None if nothing could be read."""
+        if self.bundle is None or not self.bundle.certificates:
+            return None
+        from nginxtls.pki import analyse_chain
+
+        chain = analyse_chain(self.bundle, self.facts.trust, self.facts.at)
+        if chain.verdict == "unknown":
+            self.store.unchecked(self.path, "a signature of a kind that is not known here", self.directive)
+        return chain
+
+    @once
+    def _key(self) -> tuple[PrivateKey | None, str]:
+        if self.key_directive is None:
+            return None, "no ssl_certificate_key"
+        return self.store.read_key(self.key_path, self.key_directive, tuple(self._password_files))
+
+    @property
+    def key(self) -> PrivateKey | None:
+        """The private key, or None where it could not be read."""
+        return self._key[0]
+
+    @property
+    def key_unreadable(self) -> str:
+        return self._key[1]
+
+    @property
+    def key_matches(self) -> bool | None:
+        """Whether the key belongs to the leaf; None if one of them is not known."""
+        if self.leaf is None or self.key is None or self.key.public_key_sha256 is None:
+            return None
+        return self.leaf.public_key_sha256 == self.key.public_key_sha256
+
+
+Slots = tuple[tuple[ServedBundle, ...], ServedBundle | None]
+
+
+def fill_slots(bundles: Iterable[ServedBundle]) -> Slots:
+    """Load bundles as OpenSSL does: one slot for each key type, a later certificate replaces an earlier one.
+
+    A key goes into the slot of its own type, whatever certificate it was meant for: one that does not fit the
+    certificate there is refused, and a certificate whose slot gets no key is never sent (ssl_set_pkey() in
+    ssl_rsa.c; measured). A file that could not be read is taken as fitting.
+
+    Returns:
+        the bundles that can be sent, in order, and the first whose key is refused.
+    """
+    certificates: dict[str, ServedBundle] = {}
+    keys: dict[str, str | None] = {}
+    unread = []
+    for bundle in bundles:
+        leaf, key = bundle.leaf, bundle.key
+        if leaf is None:
+            unread.append(bundle)
+            continue
+        kind = leaf.key.kind
+        certificates[kind] = bundle
+        if keys.get(kind) not in (None, leaf.public_key_sha256):
+            keys[kind] = None
+        if key is None:
+            keys[kind] = leaf.public_key_sha256
+            continue
+        slot = certificates.get(key.key.kind)
+        if slot is not None and slot.leaf is not None and slot.leaf.public_key_sha256 != key.public_key_sha256:
+            return (), bundle
+        keys[key.key.kind] = key.public_key_sha256
+    sent = [bundle for kind, bundle in certificates.items() if keys.get(kind)]
+    return (*sent, *unread), None
+
+
+class Bundles:
+    """The distinct certificate and key pairs that servers load, each once."""
+
+    def __init__(self, facts: Facts, store: Store) -> None:
+        self.facts = facts
+        self.store = store
+        self._by_paths: dict[tuple[str, str], ServedBundle] = {}
+
+    def __iter__(self) -> Iterator[ServedBundle]:
+        """In the order in which servers loaded them."""
+        return iter(self._by_paths.values())
+
+    def load(
+        self, certificates: Sequence[Directive], keys: Sequence[Directive], password_files: Sequence[Directive]
+    ) -> tuple[ServedBundle, ...]:
+        """The bundles of a server: its certificates, each with the key at the same place of the list."""
+        found: dict[ServedBundle, None] = {}
+        for index, directive in enumerate(certificates):
+            if not directive.args:
+                continue
+            key_directive = keys[index] if index < len(keys) and keys[index].args else None
+            pair = (directive.args[0], key_directive.args[0] if key_directive else "")
+            bundle = self._by_paths.get(pair)
+            if bundle is None:
+                bundle = self._by_paths[pair] = ServedBundle(self.facts, self.store, directive, key_directive)
+            bundle.add(directive, key_directive, password_files)
+            found[bundle] = None
+        return tuple(found)

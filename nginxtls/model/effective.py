@@ -1,0 +1,465 @@
+"""The TLS settings that a client of a server's names meets on a socket.
+
+D is the default server of the socket, B the server that SNI selects. Which of the two decides differs by setting and
+by nginx version; the table here is measured (nginx 1.18.0, 1.22.1, 1.26.3, 1.30.6, 1.31.5), the proof is in
+tests/conformance.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from nginxtls.base.lazy import once
+from nginxtls.tls import (
+    CipherString,
+    Evaluation,
+    Group,
+    GroupList,
+    OpenSSL,
+    ServerKey,
+    Suite,
+    evaluate_ciphersuites,
+    evaluate_groups,
+    negotiable,
+    security_bits,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nginxtls.model.bundles import ServedBundle
+    from nginxtls.model.servers import Socket, VirtualServer
+    from nginxtls.model.settings import Setting
+    from nginxtls.syntax.tree import Directive
+
+VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_CANONICAL = {name.lower(): name for name in ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")} | {
+    "tlsv1.0": "TLSv1"
+}
+
+DEFAULT_SERVER = "D"
+ASSUMED_KEYS = (ServerKey("RSA", 2048, None), ServerKey("EC", 256, "prime256v1"))
+"""What a certificate that could not be read may have."""
+SINCE_CLIENT_HELLO = (1, 29, 2)
+"""From this version on nginx reads SNI in OpenSSL's ClientHello callback, before the version is chosen."""
+
+DECIDES = {
+    # setting: (before 1.29.2, since 1.29.2)
+    "ssl_protocols": ("D", "B"),
+    "ssl_ciphers": ("B", "B"),
+    "ciphersuites": ("D", "B"),
+    "ssl_prefer_server_ciphers": ("B", "B"),
+    "ssl_ecdh_curve": ("D", "D"),
+    "ssl_session_tickets": ("B", "B"),
+    "ssl_session_cache": ("D", "D"),
+    "ssl_session_timeout": ("D", "D"),
+    "ssl_session_ticket_key": ("D", "D"),
+    "ssl_early_data": ("D", "D"),
+    "ssl_certificate": ("B", "B"),
+    "ssl_dhparam": ("B", "B"),
+    "ssl_verify_client": ("B", "B"),
+    "ssl_client_certificate": ("B", "B"),
+    "ssl_trusted_certificate": ("B", "B"),
+    "ssl_stapling": ("B", "B"),
+    "ssl_reject_handshake": ("B", "B"),
+    "ssl_alpn": ("B", "B"),
+}
+
+
+_OF_DEFAULT = tuple(
+    frozenset(name for name, who in DECIDES.items() if who[since] == DEFAULT_SERVER) for since in (0, 1)
+)
+
+
+def protocol_names(values: Iterable[str]) -> frozenset[str]:
+    """The versions that words of ssl_protocols name; nginx compares without case. Unknown words name none."""
+    return frozenset(_CANONICAL[value.lower()] for value in values if value.lower() in _CANONICAL)
+
+
+class EffectiveTLS:
+    """The TLS settings that a client meets that connects to ``socket`` and is led to ``server`` by SNI."""
+
+    def __init__(self, socket: Socket, server: VirtualServer) -> None:
+        self.socket = socket
+        self.server = server
+        self.default = socket.default
+        self.facts = server.facts
+        self.store = server.store
+        self.nginx = server.facts.assumed_nginx
+        self.openssl = server.facts.openssl
+        self.context = server if server.has_tls_context else self.default
+        """The server whose TLS context serves the connection after SNI: a server without a certificate has none."""
+        self.by_client_hello = self.nginx.at_least(*SINCE_CLIENT_HELLO)
+        self._of_default = _OF_DEFAULT[self.by_client_hello]
+
+    def decided_by(self, name: str) -> VirtualServer:
+        """The server whose directive of this name counts. Settings not in the table are the selected server's."""
+        return self.default if name in self._of_default else self.context
+
+    def setting(self, name: str) -> Setting:
+        """The setting as the deciding server has it."""
+        return self.decided_by(name).setting(name)
+
+    # -- protocols ---------------------------------------------------------------------------------------------------
+
+    @property
+    def protocols(self) -> Setting:
+        return self.setting("ssl_protocols")
+
+    @once
+    def enabled(self) -> frozenset[str]:
+        """The versions that configuration switches on, whether or not a handshake of that version can succeed."""
+        return self._within_limits(_switched_on(self.decided_by("ssl_protocols")))
+
+    def _within_limits(self, versions: frozenset[str]) -> frozenset[str]:
+        """MinProtocol and MaxProtocol, which are the default server's on all versions."""
+        low, high = self.default.conf_command("MinProtocol"), self.default.conf_command("MaxProtocol")
+        floor = _index(low[0], 0) if low else 0
+        ceiling = _index(high[0], len(VERSIONS) - 1) if high else len(VERSIONS) - 1
+        return versions & frozenset(VERSIONS[floor : ceiling + 1])
+
+    @once
+    def versions(self) -> tuple[str, ...]:
+        """The versions in which a client that offers everything gets a handshake, oldest first."""
+        return tuple(version for version in VERSIONS if self.suites.get(version))
+
+    # -- suites ------------------------------------------------------------------------------------------------------
+
+    @property
+    def ciphers(self) -> Setting:
+        return self.setting("ssl_ciphers")
+
+    @once
+    def evaluation(self) -> Evaluation:
+        """What the cipher string in force expands to on this OpenSSL."""
+        return cipher_string(self.context)
+
+    @once
+    def level(self) -> int:
+        """OpenSSL's security level in force for the selected server."""
+        return security_level(self.context)
+
+    @property
+    def server_order(self) -> bool:
+        """The server's order of suites decides (TLS 1.2 and older)."""
+        return self.setting("ssl_prefer_server_ciphers").enabled
+
+    @once
+    def suites(self) -> dict[str, tuple[Suite, ...]]:
+        """The suites that a client can get, by version, in the server's order; versions without any are left out."""
+        servers = (self.default, self.context, self.server)
+        lines = (server.tls_lines for server in servers)
+        key = ("suites", *lines, self.context is self.default, self.keys, self.socket.quic)
+        return self.store.memo(key, self._suites)
+
+    def _suites(self) -> dict[str, tuple[Suite, ...]]:
+        if self.refusal_at_hello:
+            return {}
+        versions = self.enabled
+        if self.socket.quic:
+            versions &= {"TLSv1.3"}
+        if self._level_of_default_counts and security_level(self.default) > 0:
+            versions -= {"TLSv1", "TLSv1.1"}
+        found = _negotiable(
+            self.keys,
+            cipher_text(self.context),
+            self._ciphersuites_text,
+            versions,
+            self.level,
+            self.dhparam_bits,
+            self.openssl,
+            groups_text(self.default),
+        )
+        return {v: found[v] for v in VERSIONS if found.get(v) and not self._chooses_in_vain(v, found[v])}
+
+    def _chooses_in_vain(self, version: str, suites: tuple[Suite, ...]) -> bool:
+        """OpenSSL 1.1.1 in TLS 1.0 and 1.1, with an RSA and an EC key, picks an ECDSA suite that it then may not sign.
+
+        Its level forbids SHA-1. Whoever offers ECDSA suites, as everybody does, gets no handshake (measured on 1.1.1w).
+        """
+        if self.openssl.version >= (3, 0) or version not in ("TLSv1", "TLSv1.1"):
+            return False
+        if not any(key.kind == "EC" for key in self.keys) or any(s.authentication == "ECDSA" for s in suites):
+            return False
+        first = next((s for s in self.evaluation.usable(self.level) if version in s.protocols), None)
+        return first is not None and first.authentication == "ECDSA"
+
+    @property
+    def _level_of_default_counts(self) -> bool:
+        """OpenSSL 3.5 and later check the version against the level before nginx changes the context (measured)."""
+        return not self.by_client_hello and self.openssl.version >= (3, 5)
+
+    @once
+    def ciphersuites(self) -> tuple[Suite, ...]:
+        """The TLS 1.3 suites of the deciding server, in its order."""
+        return evaluate_ciphersuites(self._ciphersuites_text, self.openssl).suites
+
+    @property
+    def _ciphersuites_text(self) -> str | None:
+        command = self.decided_by("ciphersuites").conf_command("Ciphersuites")
+        return command[0] if command else self.facts.system.ciphersuites
+
+    @once
+    def dhparam_bits(self) -> int | None:
+        """The size of ssl_dhparam, or None without one: then no DHE suite is ever chosen (since 1.11.0)."""
+        if command := self.context.conf_command("DHParameters"):
+            return self.store.dhparam_bits(command[0], command[1])
+        setting = self.setting("ssl_dhparam")
+        return self.store.dhparam_bits(setting.value, setting.origin) if setting.origin else None
+
+    # -- groups ------------------------------------------------------------------------------------------------------
+
+    @once
+    def group_list(self) -> GroupList:
+        """The groups in force: the default server's, on all versions."""
+        return groups_of(self.default)
+
+    @once
+    def groups(self) -> tuple[Group, ...]:
+        """The groups that a client can get in one of the versions served, in the server's order."""
+        modern = "TLSv1.3" in self.versions
+        legacy = any(
+            suite.key_exchange == "ECDHE"
+            for version, suites in self.suites.items()
+            if version != "TLSv1.3"
+            for suite in suites
+        )
+        enough = security_bits(self.level)
+        # OpenSSL 3.5 chooses the group of TLS 1.3 while it reads the extensions, before SNI takes effect (measured).
+        enough13 = security_bits(security_level(self.default)) if self._level_of_default_counts else enough
+        return tuple(
+            g
+            for g in self.group_list.groups
+            if (modern and g.tls13 and g.bits >= enough13) or (legacy and g.tls12 and g.bits >= enough)
+        )
+
+    # -- certificates ------------------------------------------------------------------------------------------------
+
+    @once
+    def bundles(self) -> tuple[ServedBundle, ...]:
+        """The bundles that may be sent, at most one for each type of key."""
+        return self.context.slots[0]
+
+    @once
+    def keys(self) -> tuple[ServerKey, ...]:
+        """The keys that can sign; for a certificate that could not be read, an RSA and an EC key are assumed."""
+        known: dict[ServerKey, None] = {}
+        for key in self.context.key_types:
+            known.update(dict.fromkeys((key,) if key else ASSUMED_KEYS))
+        return tuple(known)
+
+    @property
+    def certificates_known(self) -> bool:
+        return all(bundle.leaf is not None for bundle in self.bundles)
+
+    # -- the rest ----------------------------------------------------------------------------------------------------
+
+    @property
+    def verify_client(self) -> Setting:
+        return self.setting("ssl_verify_client")
+
+    @property
+    def client_certificate(self) -> str:
+        """``none``, ``requested`` or ``required`` (a request without one gets 400, a stream is closed)."""
+        if self.verify_client.value not in ("on", "optional", "optional_no_ca"):
+            return "none"
+        return "required" if self.server.setting("ssl_verify_client").value == "on" else "requested"
+
+    @property
+    def tickets(self) -> bool:
+        """Session tickets that work: before 1.29.2 only where both servers have them on (measured).
+
+        From security level 3 on OpenSSL issues none (SSL_SECOP_TICKET).
+        """
+        deciding = (self.context,) if self.by_client_hello else (self.default, self.context)
+        return all(_tickets(server) and security_level(server) < 3 for server in deciding)
+
+    @property
+    def early_data(self) -> bool:
+        """0-RTT is offered: the default server's setting, where TLS 1.3 is served (nginx 1.15.3)."""
+        return (
+            self.socket.module == "http"
+            and self.setting("ssl_early_data").enabled
+            and "TLSv1.3" in self.versions
+            and self.nginx.at_least(1, 15, 3)
+        )
+
+    @property
+    def alpn(self) -> tuple[str, ...]:
+        """The protocols that ALPN can choose. For http also http/1.0 and http/0.9 since 1.21.4, which nobody offers."""
+        if self.socket.module == "stream":
+            return self.setting("ssl_alpn").directives[0].args if self.setting("ssl_alpn").directives else ()
+        if self.socket.module == "mail":
+            return ()
+        if self.socket.quic:
+            return ("h3",)
+        wanted = self.nginx.at_least(1, 25, 1) and self.server.setting("http2").enabled
+        return ("h2", "http/1.1") if self.socket.http2 or wanted else ("http/1.1",)
+
+    # -- refusals ----------------------------------------------------------------------------------------------------
+
+    @once
+    def refusal_at_hello(self) -> str | None:
+        """Why no client whatsoever gets a handshake here, before keys and suites come into it; or None."""
+        if self.server.rejects_handshake or (self.context is self.default and self.default.rejects_handshake):
+            return "ssl_reject_handshake: every handshake for this name is refused (unrecognized_name)"
+        return self.dead_default
+
+    @once
+    def dead_default(self) -> str | None:
+        """The default server's suites fit no version of its own: that kills every name on its socket, or None.
+
+        Before SNI is read, OpenSSL wants a suite for the highest version of the lowest contiguous range of versions
+        (tls_setup_handshake in statem_lib.c; measured on all generations).
+        """
+        default = self.default
+        versions = self._within_limits(_switched_on(default))
+        level = security_level(default)
+        if self.openssl.version >= (3, 5):
+            dead = frozenset({"TLSv1", "TLSv1.1"}) if level > 0 else frozenset()
+        else:
+            dead = frozenset(v for v, limit in (("TLSv1", 3), ("TLSv1.1", 4)) if level >= limit)
+        highest = _top_of_lowest_range(versions - dead)
+        if highest is None:
+            return f"{default.title} (the default server) has no protocol version switched on"
+        if highest == "TLSv1.3":
+            return None
+        if any(highest in suite.protocols for suite in cipher_string(default).suites):
+            return None
+        return f"{default.title} (the default server) has no suite for {highest}: no handshake on this socket succeeds"
+
+    @once
+    def refusal(self) -> str | None:
+        """Why no handshake can succeed for this server, in words; None if one can."""
+        if self.refusal_at_hello:
+            return self.refusal_at_hello
+        if not self.context.has_tls_context:
+            return "no certificate is in force"
+        if not self.bundles:
+            return "none of its certificates can be sent: the keys do not fit"
+        if not self.versions:
+            return "no protocol version has a cipher suite that fits the certificate"
+        return None
+
+    @property
+    def accepts(self) -> bool:
+        return self.refusal is None
+
+
+def effective(socket: Socket, server: VirtualServer) -> EffectiveTLS:
+    """The TLS settings that a client of a server meets on a socket; made once."""
+    return server.store.memo(("effective", socket, server), lambda: EffectiveTLS(socket, server))
+
+
+@lru_cache(maxsize=4096)
+def _negotiable(
+    keys: tuple[ServerKey, ...],
+    ciphers: str,
+    ciphersuites: str | None,
+    protocols: frozenset[str],
+    level: int,
+    dhparam_bits: int | None,
+    openssl: OpenSSL,
+    groups: str | None,
+) -> dict[str, tuple[Suite, ...]]:
+    """``negotiable`` by what is written: servers mostly share it."""
+    return negotiable(
+        keys=keys,
+        evaluation=CipherString(ciphers).evaluate(openssl),
+        ciphersuites=evaluate_ciphersuites(ciphersuites, openssl).suites,
+        protocols=protocols,
+        level=level,
+        dhparam_bits=dhparam_bits,
+        openssl=openssl,
+        groups=evaluate_groups(groups, openssl),
+    )
+
+
+def cipher_text(server: VirtualServer) -> str:
+    """The cipher string of a server: CipherString of ssl_conf_command wins over ssl_ciphers (measured)."""
+    command = server.conf_command("CipherString")
+    return command[0] if command else server.setting("ssl_ciphers").value
+
+
+def cipher_string(server: VirtualServer) -> Evaluation:
+    """What the cipher string of a server expands to."""
+    return CipherString(cipher_text(server)).evaluate(server.facts.openssl)
+
+
+def security_level(server: VirtualServer) -> int:
+    """@SECLEVEL of CipherString, else of ssl_ciphers, else of openssl.cnf, else the build's."""
+    openssl = server.facts.openssl
+    for text in (c[0] if (c := server.conf_command("CipherString")) else "", server.setting("ssl_ciphers").value):
+        level = CipherString(text).evaluate(openssl).security_level if "@SECLEVEL" in text else None
+        if level is not None:
+            return level
+    return server.facts.system.level(openssl)
+
+
+def groups_of(server: VirtualServer) -> GroupList:
+    """The groups of a server: Groups or Curves of ssl_conf_command win over ssl_ecdh_curve; ``auto``: the library's."""
+    return evaluate_groups(groups_text(server), server.facts.openssl)
+
+
+def groups_text(server: VirtualServer) -> str | None:
+    """The list of groups of a server as written; None for the library's own."""
+    command = server.conf_command("Groups", "Curves")
+    text = command[0] if command else server.setting("ssl_ecdh_curve").value
+    return server.facts.system.groups if text in ("auto", "") else text
+
+
+def _switched_on(server: VirtualServer) -> frozenset[str]:
+    """ssl_protocols of a server, changed by its ssl_conf_command Protocol (``-ALL,TLSv1.3``)."""
+    versions = set(protocol_names(server.setting("ssl_protocols").values)) & set(VERSIONS)
+    for name, value, _ in server.conf_commands:
+        if name.lower() != "protocol":
+            continue
+        for word in value.split(","):
+            sign, bare = (word[0], word[1:]) if word[:1] in "+-" else ("+", word)
+            named = set(VERSIONS) if bare.upper() == "ALL" else set(protocol_names([bare]))
+            versions = versions | named if sign == "+" else versions - named
+    if server.facts.openssl.version < (1, 1, 1):
+        versions.discard("TLSv1.3")
+    return frozenset(versions)
+
+
+def _index(version: str, default: int) -> int:
+    name = _CANONICAL.get(version.lower(), "")
+    return VERSIONS.index(name) if name in VERSIONS else default
+
+
+def _top_of_lowest_range(versions: frozenset[str]) -> str | None:
+    top = None
+    for version in VERSIONS:
+        if version in versions:
+            top = version
+        elif top:
+            break
+    return top
+
+
+def _tickets(server: VirtualServer) -> bool:
+    on = server.setting("ssl_session_tickets").value != "off"
+    for name, value, _ in server.conf_commands:
+        if name.lower() == "options":
+            for word in value.split(","):
+                if word.lstrip("+-").lower() == "sessionticket":
+                    on = not word.startswith("-")
+    return on
+
+
+def origin_of(server: VirtualServer, name: str) -> Directive | None:
+    """The directive that decides a setting in a server, ssl_conf_command included for what it overrides."""
+    if server.conf_commands and (names := OVERRIDES.get(name)) and (command := server.conf_command(*names)):
+        return command[1]
+    return server.setting(name).origin
+
+
+OVERRIDES = {
+    "ssl_ciphers": ("CipherString",),
+    "ssl_ecdh_curve": ("Groups", "Curves"),
+    "ciphersuites": ("Ciphersuites",),
+    "ssl_protocols": ("Protocol",),
+}
+"""The ssl_conf_command names that win over a directive."""

@@ -1,0 +1,112 @@
+"""Location, ``if`` and ``limit_except`` blocks: scopes inside a server, and which of them nginx chooses for a path."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nginxtls.model.names import compiled
+from nginxtls.model.settings import Scope, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nginxtls.syntax.tree import Directive, Tree
+
+
+class LocationBlock:
+    """A location (or an ``if`` or ``limit_except`` in one): a scope, and the locations inside it."""
+
+    __slots__ = ("_inside", "_tree", "directive", "parent", "scope")
+
+    def __init__(self, directive: Directive, tree: Tree, around: Scope, parent: LocationBlock | None) -> None:
+        self.directive = directive
+        self.parent = parent
+        self.scope: Scope = Scope(
+            tree, directive.block or [], module=around.module, level=directive.name, nginx=around.nginx, parent=around
+        )
+        self._tree = tree
+        self._inside: dict[Directive, LocationBlock] = {}
+
+    @property
+    def modifier(self) -> str:
+        """``=``, ``~``, ``~*``, ``^~``, ``@`` (named) or the empty string (prefix)."""
+        args = self.directive.args
+        if len(args) > 1:
+            return args[0]
+        for mark in ("~*", "^~", "=", "~"):
+            if args and args[0].startswith(mark):
+                return mark
+        return "@" if args and args[0].startswith("@") else ""
+
+    @property
+    def pattern(self) -> str:
+        args = self.directive.args
+        if len(args) > 1:
+            return args[1]
+        text = args[0] if args else ""
+        return text if self.modifier in ("", "@") else text[len(self.modifier) :]
+
+    def inside(self, directive: Directive) -> LocationBlock:
+        """The block of a directive inside, made once."""
+        found = self._inside.get(directive)
+        if found is None:
+            found = self._inside[directive] = LocationBlock(directive, self._tree, self.scope, self)
+        return found
+
+    @property
+    def locations(self) -> list[LocationBlock]:
+        """The locations directly inside."""
+        return [self.inside(d) for d in self.scope.all("location") if d.block is not None]
+
+    def setting(self, name: str) -> Setting:
+        return self.scope.setting(name)
+
+    @property
+    def conditions(self) -> list[LocationBlock]:
+        """The ``if`` and ``limit_except`` blocks directly inside, as scopes."""
+        return [self.inside(d) for name in ("if", "limit_except") for d in self.scope.all(name) if d.block is not None]
+
+
+def location_for(locations: Sequence[LocationBlock], path: str) -> tuple[LocationBlock | None, bool]:
+    """The location that nginx chooses for a path, and whether that is sure (a pattern may not be readable).
+
+    ``=`` first, then the longest prefix, then (unless ``^~``) the first regular expression that matches;
+    inside the chosen prefix location again (ngx_http_core_find_location).
+    """
+    chosen: LocationBlock | None = None
+    level: list[LocationBlock] = list(locations)
+    regexes: list[list[LocationBlock]] = []
+    while level:
+        best: LocationBlock | None = None
+        for location in level:
+            pattern = location.pattern
+            if location.modifier == "=" and path == pattern:
+                return location, True
+            if (
+                location.modifier in ("", "^~")
+                and path.startswith(pattern)
+                and (best is None or len(pattern) > len(best.pattern))
+            ):
+                best = location
+        if best is None or best.modifier != "^~":
+            regexes.append([location for location in level if location.modifier in ("~", "~*")])
+        if best is None:
+            break
+        chosen, level = best, best.locations
+    sure = True
+    for candidates in reversed(regexes):
+        for location in candidates:
+            pattern_of = compiled(location.pattern) if location.modifier == "~*" else _cased(location.pattern)
+            if pattern_of is None:
+                sure = False
+            elif pattern_of.search(path):
+                return location, sure
+    return chosen, sure
+
+
+def _cased(pattern: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern))
+    except (re.error, OverflowError, RecursionError):
+        return None

@@ -1,0 +1,36 @@
+"""What ``nginx -t`` stops at (emerg) or warns of (warn), in TLS matters and in what TLS hangs on.
+
+Messages are nginx's own, without the place; the cases are measured (see docs/nginx-semantics.md, section ``nginx -t``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.model.nginx_test.lines import duplicates, tree_refusals
+from nginxtls.model.nginx_test.loading import all_loading_refusals, loading_refusals
+from nginxtls.model.nginx_test.refusal import Refusal
+from nginxtls.model.nginx_test.sockets import listen_refusals, socket_refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.model.configuration import Configuration
+
+__all__ = ["Refusal", "loading_refusals", "refusals"]
+
+
+def refusals(configuration: Configuration) -> list[Refusal]:
+    """All refusals and warnings, the lines' first, then those that show when nginx puts it all together."""
+    return configuration.memo("refusals", lambda: list(_all(configuration)))
+
+
+def _all(configuration: Configuration) -> Iterator[Refusal]:
+    yield from tree_refusals(configuration)
+    for scope in (*configuration.blocks.values(), *(server.scope for server in configuration.servers)):
+        yield from duplicates(scope)
+    yield from listen_refusals(configuration.servers)
+    if configuration.completeness == "full":
+        for socket in configuration.sockets:
+            yield from socket_refusals(socket, configuration)
+    yield from all_loading_refusals(configuration)

@@ -1,0 +1,423 @@
+"""Why nginx would not load a server's TLS context: certificates, keys, lists of suites and groups, CAs, DH parameters.
+
+The cases and texts are measured on nginx 1.18.0 (OpenSSL 1.1.1w), 1.22.1 (3.0.20), 1.26.3 (3.5.9) and 1.30.6 (3.6.5).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.model.bundles import ServedBundle
+from nginxtls.model.effective import protocol_names
+from nginxtls.model.nginx_test import variables
+from nginxtls.model.nginx_test.refusal import refuse
+from nginxtls.model.store import is_file
+from nginxtls.tls import CipherString, ServerKey, evaluate_ciphersuites, evaluate_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nginxtls.model.configuration import Configuration
+    from nginxtls.model.nginx_test.refusal import Refusal
+    from nginxtls.model.servers import Socket, VirtualServer
+    from nginxtls.syntax.tree import Directive
+
+WEAK_DIGEST_REFUSED_BEFORE = (3, 5)
+"""OpenSSL 1.1.1 and 3.0 refuse a SHA-1 or MD5 signed chain at level ≥ 1; 3.5 and 3.6 load it (measured)."""
+
+
+def all_loading_refusals(configuration: Configuration) -> Iterator[Refusal]:
+    """Refusals and warnings of all TLS contexts, each once however many servers share the directive."""
+    seen: set[tuple[str, int]] = set()
+    for refusal in _all(configuration):
+        key = (refusal.message, id(refusal.directive))
+        if key not in seen:
+            seen.add(key)
+            yield refusal
+
+
+def _all(configuration: Configuration) -> Iterator[Refusal]:
+    for server in configuration.servers:
+        if not server.fragment and server.has_tls_context:
+            yield from loading_refusals(server, configuration)
+    for name in ("ssl_password_file", "ssl_session_ticket_key"):
+        for directive in configuration.directives(name):
+            # Read when the line is, whoever uses it.
+            if directive.args and configuration.store.is_missing(directive.args[0]):
+                yield refuse(directive, "file", f'open() "{directive.args[0]}" failed (no such file)', arg=0)
+    if configuration.completeness == "full":
+        for socket in configuration.sockets:
+            yield from _missing_certificate(socket, configuration)
+        for server in configuration.servers:
+            if server.module == "mail":
+                yield from _mail(server)
+    for upstream in configuration.upstreams:
+        verify, trusted = upstream.setting("verify"), upstream.setting("trusted_certificate")
+        if verify.enabled and trusted.is_default and trusted.certain and verify.origin:
+            prefix = upstream.directive_name("trusted_certificate")
+            yield refuse(verify.origin, "upstream", f"no {prefix} for {upstream.directive_name('verify')}")
+        certificate, key = upstream.setting("certificate"), upstream.setting("certificate_key")
+        if certificate.origin and certificate.value and key.is_default and key.certain:
+            text = f'no "{upstream.directive_name("certificate_key")}" is defined for certificate "{certificate.value}"'
+            yield refuse(certificate.origin, "upstream", text)
+        elif certificate.origin and key.origin and certificate.known and key.known:
+            yield from _client_pair(
+                ServedBundle(configuration.facts, configuration.store, certificate.origin, key.origin)
+            )
+
+
+def loading_refusals(server: VirtualServer, configuration: Configuration) -> tuple[Refusal, ...]:
+    """Why nginx would not load a server's TLS context, and what it would warn of."""
+    return configuration.memo(("loading", server), lambda: tuple(_of_server(server, configuration)))
+
+
+def _of_server(server: VirtualServer, configuration: Configuration) -> Iterator[Refusal]:
+    """ngx_http_ssl_merge_srv_conf() and its twins of stream and mail, in their order."""
+    if not server.has_tls_context or not _loads(server):
+        return
+    certificates = server.setting("ssl_certificate").directives
+    keys = server.setting("ssl_certificate_key")
+    if certificates and len(keys.directives) < len(certificates) and (keys.certain or keys.directives):
+        last = certificates[-1]
+        text = f'no "ssl_certificate_key" is defined for certificate "{last.args[0] if last.args else ""}"'
+        yield refuse(last, "key", text)
+        return
+    yield from _shared(server, lambda server: _of_context(server, configuration), "context", server.bundles)
+
+
+def _shared(
+    server: VirtualServer,
+    work: Callable[[VirtualServer], Iterator[Refusal]],
+    name: str,
+    bundles: tuple[ServedBundle, ...] = (),
+) -> tuple[Refusal, ...]:
+    """What some work finds in a server, which hangs on its lines and these bundles: once for all servers with them."""
+    key = ("refusals", name, server.module, server.tls_lines, bundles)
+    return server.store.memo(key, lambda: tuple(work(server)))
+
+
+def _of_context(server: VirtualServer, configuration: Configuration) -> Iterator[Refusal]:
+    yield from _shared(server, _ciphers, "ciphers")
+    for bundle in server.bundles:
+        yield from _bundle(server, bundle, configuration)
+    refused = server.slots[1]
+    if refused is not None and refused.key_directive is not None:
+        text = f'SSL_CTX_use_PrivateKey("{refused.key_path}") failed: key values mismatch'
+        yield refuse(refused.key_directive, "key", text, arg=0)
+    yield from _shared(server, _beside_certificates, "beside certificates")
+    if server.module == "http" or server.facts.assumed_nginx.at_least(1, 27, 2):
+        yield from _stapling(server)
+
+
+def _beside_certificates(server: VirtualServer) -> Iterator[Refusal]:
+    yield from _clients(server)
+    yield from _groups(server)
+    yield from _dhparam(server)
+    yield from _conf_commands(server)
+
+
+def _loads(server: VirtualServer) -> bool:
+    """Whether nginx makes the TLS context of a server that may not listen with TLS."""
+    if server.module == "http":
+        return True
+    if server.module == "stream":
+        return server.facts.assumed_nginx.at_least(1, 25, 5) or any(s.tls for s in server.sockets)
+    return any(s.tls for s in server.sockets) or server.starttls
+
+
+def _ciphers(server: VirtualServer) -> Iterator[Refusal]:
+    setting = server.setting("ssl_ciphers")
+    if setting.origin is None or not setting.known or len(setting.origin.args) != 1:
+        return
+    if not server.facts.openssl_known and ("PROFILE=" in setting.value or "[" in setting.value):
+        return  # Red Hat's OpenSSL takes the former, BoringSSL the latter
+    evaluation = CipherString(setting.value).evaluate(server.facts.openssl)
+    if evaluation.error:
+        text = f'SSL_CTX_set_cipher_list("{setting.value}") failed: {evaluation.error}'
+        yield refuse(setting.origin, "ciphers", text, arg=0)
+
+
+def _loading_level(server: VirtualServer) -> int:
+    """The security level while certificates are loaded: @SECLEVEL of ssl_ciphers counts from 1.21.2 on."""
+    if server.facts.assumed_nginx.at_least(1, 21, 2):
+        text = server.setting("ssl_ciphers").value
+        level = CipherString(text).evaluate(server.facts.openssl).security_level if "@SECLEVEL" in text else None
+        if level is not None:
+            return level
+    return server.facts.system.level(server.facts.openssl)
+
+
+def _bundle(server: VirtualServer, served: ServedBundle, configuration: Configuration) -> Iterator[Refusal]:
+    if server.module == "http":
+        for directive in (served.directive, served.key_directive):
+            name = variables.unknown(configuration, directive) if directive is not None else None
+            if directive is not None and name is not None:
+                yield refuse(directive, "certificate", f'unknown "{name}" variable', arg=0)
+    if not is_file(served.path) or "$" in served.key_path:
+        return
+    unloaded = [*_certificate(served, "certificate")]
+    yield from unloaded
+    if unloaded or served.bundle is None:
+        return
+    yield from _strength(server, served, _loading_level(server))
+    yield from _key(served, "key")
+    password = server.setting("ssl_password_file")
+    if served.key and served.key.encrypted and served.key_directive and password.is_default and password.certain:
+        # Another server has the password; each needs it (measured).
+        text = f'cannot load certificate key "{served.key_path}": it is encrypted, and there is no password for it'
+        yield refuse(served.key_directive, "key", text, arg=0)
+
+
+def _certificate(served: ServedBundle, category: str) -> Iterator[Refusal]:
+    if served.store.is_missing(served.path):
+        yield refuse(served.directive, category, f'cannot load certificate "{served.path}": no such file', arg=0)
+    elif served.bundle is not None and not served.bundle.loads:
+        problem = served.bundle.problems[-1].message
+        yield refuse(served.directive, category, f'cannot load certificate "{served.path}": {problem}', arg=0)
+
+
+def _key(served: ServedBundle, category: str) -> Iterator[Refusal]:
+    key = served.key_directive
+    if key is None or not is_file(served.key_path):
+        return
+    if served.store.is_missing(served.key_path):
+        yield refuse(key, category, f'cannot load certificate key "{served.key_path}": no such file', arg=0)
+    elif served.key is None and served.store.was_read(served.key_path) and "not known" not in served.key_unreadable:
+        text = f'cannot load certificate key "{served.key_path}": {served.key_unreadable}'
+        yield refuse(key, category, text, arg=0)
+
+
+def _client_pair(shown: ServedBundle) -> Iterator[Refusal]:
+    """The certificate and key that nginx shows to an upstream, loaded as for a server (measured)."""
+    if not is_file(shown.path) or "$" in shown.path + shown.key_path:
+        return
+    unloaded = [*_certificate(shown, "upstream-file")]
+    yield from unloaded
+    if unloaded or "encrypted" in shown.key_unreadable:
+        return
+    yield from _key(shown, "upstream-file")
+    leaf, key = shown.leaf, shown.key
+    if leaf and key and shown.key_directive and leaf.key.kind == key.key.kind and not shown.key_matches:
+        text = f'SSL_CTX_use_PrivateKey("{shown.key_path}") failed: key values mismatch'
+        yield refuse(shown.key_directive, "upstream-file", text, arg=0)
+
+
+def _strength(server: VirtualServer, served: ServedBundle, level: int) -> Iterator[Refusal]:
+    openssl = server.facts.openssl
+    assert served.bundle is not None
+    for index, certificate in enumerate(served.bundle.certificates):
+        call = "SSL_CTX_use_certificate" if index == 0 else "SSL_CTX_set0_chain"
+        who = "ee" if index == 0 else "ca"
+        if not certificate.key.allowed(level):
+            text = f'{call}("{served.path}") failed: {who} key too small'
+            yield refuse(served.directive, "certificate", text, arg=0)
+            return
+        weak = certificate.signature_hash in ("sha1", "md5") and not certificate.self_signed
+        if weak and level >= 1 and openssl.version < WEAK_DIGEST_REFUSED_BEFORE:
+            text = f'{call}("{served.path}") failed: ca md too weak'
+            yield refuse(served.directive, "certificate", text, arg=0)
+            return
+
+
+def _clients(server: VirtualServer) -> Iterator[Refusal]:
+    verify = server.setting("ssl_verify_client")
+    client = server.setting("ssl_client_certificate")
+    trusted = server.setting("ssl_trusted_certificate")
+    if verify.origin and verify.value in ("on", "optional") and client.is_default and client.certain:
+        if server.facts.nginx is not None and not server.facts.nginx.at_least(1, 27, 2):
+            yield refuse(verify.origin, "client-ca", "no ssl_client_certificate for ssl_verify_client")
+        elif trusted.is_default:
+            text = "no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client"
+            yield refuse(verify.origin, "client-ca", text)
+    if verify.value in ("on", "optional", "optional_no_ca"):
+        yield from _certificates_file(server, client.origin)
+    yield from _certificates_file(server, trusted.origin)
+    crl = server.setting("ssl_crl").origin
+    if crl and crl.args:
+        yield from _revocation_lists(server, crl)
+    ocsp = server.setting("ssl_ocsp")
+    if ocsp.origin and ocsp.value in ("on", "leaf") and verify.value == "optional_no_ca":
+        yield refuse(ocsp.origin, "client-ca", '"ssl_ocsp" is incompatible with "ssl_verify_client optional_no_ca"')
+
+
+def _revocation_lists(server: VirtualServer, directive: Directive) -> Iterator[Refusal]:
+    path = directive.args[0]
+    if server.store.is_missing(path):
+        yield refuse(directive, "crl", f'cannot load CRL "{path}": no such file', arg=0)
+        return
+    found = server.store.read_crl(directive)
+    # A file with certificates and no list is taken up to 1.26.3, and not by 1.30.6 (measured).
+    strict = server.facts.nginx is not None and server.facts.nginx.at_least(1, 27, 2)
+    if found is not None and found.problems and (strict or not found.only_certificates):
+        text = f'cannot load CRL "{path}": {found.problems[0].message}'
+        yield refuse(directive, "crl", text, arg=0)
+
+
+def _certificates_file(server: VirtualServer, directive: Directive | None) -> Iterator[Refusal]:
+    if directive is None or not directive.args or not is_file(directive.args[0]):
+        return
+    path = directive.args[0]
+    if server.store.is_missing(path):
+        yield refuse(directive, "client-ca", f'cannot load certificates "{path}": no such file', arg=0)
+        return
+    bundle, _ = server.store.read_bundle(path, directive)
+    if bundle is not None and not bundle.loads:
+        text = f'cannot load certificates "{path}": {bundle.problems[-1].message}'
+        yield refuse(directive, "client-ca", text, arg=0)
+
+
+def _groups(server: VirtualServer) -> Iterator[Refusal]:
+    setting = server.setting("ssl_ecdh_curve")
+    if setting.origin is None or not setting.known or setting.value == "auto":
+        return
+    error = evaluate_groups(setting.value, server.facts.openssl).error
+    if error:
+        text = f'SSL_CTX_set1_curves_list("{setting.value}") failed: {error}'
+        yield refuse(setting.origin, "groups", text, arg=0)
+
+
+def _dhparam(server: VirtualServer) -> Iterator[Refusal]:
+    origin = server.setting("ssl_dhparam").origin
+    if origin is None or not origin.args or not origin.known:
+        return
+    path = origin.args[0]
+    if server.store.is_missing(path):
+        yield refuse(origin, "dhparam", f'BIO_new_file("{path}") failed: no such file', arg=0)
+        return
+    bits = server.store.dhparam_bits(path, origin)
+    if bits is None:
+        yield refuse(origin, "dhparam", f'PEM_read_bio_DHparams("{path}") failed: no start line', arg=0)
+        return
+    strength = ServerKey("RSA", bits)  # of finite fields the levels count the same bits
+    if server.facts.openssl.version >= (3, 0) and (bits < 1024 or not strength.allowed(_loading_level(server))):
+        yield refuse(origin, "dhparam", f'SSL_CTX_set_tmp_dh("{path}") failed: dh key too small', arg=0)
+
+
+_COMMANDS = frozenset(
+    "ciphersuites cipherstring curves groups minprotocol maxprotocol protocol options certificate privatekey "
+    "dhparameters signaturealgorithms clientsignaturealgorithms ecdhparameters verifycafile chaincafile chaincapath "
+    "verifycapath requestcafile clientcafile requestcapath clientcapath recordpadding numtickets serverinfofile "
+    "verifymode chaincastore verifycastore requestcastore clientcastore rxcertcompression txcertcompression".split()
+)
+
+
+def _conf_commands(server: VirtualServer) -> Iterator[Refusal]:
+    openssl = server.facts.openssl
+    for name, value, directive in server.conf_commands:
+        if not directive.known or "$" in value:
+            continue
+        lower = name.lower()
+        problem = None
+        if lower not in _COMMANDS:
+            yield refuse(
+                directive, "conf-command", f'SSL_CONF_cmd("{name}", "{value}") failed: unknown cmd name', arg=0
+            )
+            continue
+        if lower == "ciphersuites":
+            problem = evaluate_ciphersuites(value, openssl).error
+        elif lower in ("groups", "curves"):
+            problem = evaluate_groups(value, openssl).error
+        elif lower == "cipherstring":
+            problem = CipherString(value).evaluate(openssl).error
+        elif lower in ("minprotocol", "maxprotocol"):
+            known = protocol_names([value]) - {"SSLv2"} or value.lower() == "none"
+            problem = None if known else "bad value"
+        elif lower == "options":
+            words = {word.lstrip("+-").strip().lower() for word in value.split(",")}
+            problem = None if words <= _OPTIONS else "bad value"
+        if problem:
+            yield refuse(directive, "conf-command", f'SSL_CONF_cmd("{name}", "{value}") failed: {problem}', arg=1)
+
+
+_OPTIONS = frozenset(
+    "sessionticket emptyfragments bugs compression serverpreference noresumptiononrenegotiation dhsingle ecdhsingle "
+    "unsafelegacyrenegotiation unsafelegacyserverconnect clientrenegotiation encryptthenmac norenegotiation "
+    "allownodhekex prioritizechacha middleboxcompat antireplay extendedmastersecret canames ktls "
+    "ktlstxzerocopysendfile strictcertcheck ignoreunexpectedeof rxcertificatecompression "
+    "txcertificatecompression prefernodhekex".split()
+)
+
+
+def _stapling(server: VirtualServer) -> Iterator[Refusal]:
+    """The warnings that make stapling do nothing (ngx_ssl_stapling_certificate)."""
+    stapling = server.setting("ssl_stapling")
+    if stapling.origin is None or not stapling.enabled:
+        return
+    response = server.setting("ssl_stapling_file")
+    if response.directives:
+        if response.origin and response.known:
+            yield from _ocsp_response(server, response.origin, response.value)
+        return
+    responder = server.setting("ssl_stapling_responder")
+    ignored = '"ssl_stapling" ignored, '
+    for bundle in server.bundles:
+        if bundle.leaf is None or bundle.chain is None or not is_file(bundle.path):
+            continue
+        issuer = issuer_at_hand(server, bundle)
+        if issuer is False:
+            text = f'{ignored}issuer certificate not found for certificate "{bundle.path}"'
+            yield refuse(stapling.origin, "stapling", text, level="warn")
+            continue
+        if not responder.directives and not bundle.leaf.ocsp_responders:
+            text = f'{ignored}no OCSP responder URL in the certificate "{bundle.path}"'
+            yield refuse(stapling.origin, "stapling", text, level="warn")
+            continue
+        url = responder.value if responder.directives else bundle.leaf.ocsp_responders[0]
+        if not url.lower().startswith("http://"):
+            text = f'{ignored}invalid URL prefix in OCSP responder "{url}" in the certificate "{bundle.path}"'
+            yield refuse(stapling.origin, "stapling", text, level="warn")
+
+
+def _ocsp_response(server: VirtualServer, directive: Directive, path: str) -> Iterator[Refusal]:
+    if server.store.is_missing(path):
+        yield refuse(directive, "file", f'BIO_new_file("{path}") failed: no such file', arg=0)
+        return
+    response, reason = server.store.read_ocsp(path, directive)
+    if response is None and server.store.was_read(path):
+        yield refuse(directive, "file", f'd2i_OCSP_RESPONSE_bio("{path}") failed: {reason}', arg=0)
+
+
+def issuer_at_hand(server: VirtualServer, bundle: ServedBundle) -> bool | None:
+    """Whether the leaf's issuer is in the file or in ssl_trusted_certificate; None if that file is not known."""
+    assert bundle.bundle is not None
+    leaf, *rest = bundle.bundle.certificates
+    trusted = server.setting("ssl_trusted_certificate").origin
+    if trusted is not None and trusted.args:
+        more, _ = server.store.read_bundle(trusted.args[0], trusted)
+        if more is None:
+            return None
+        rest = [*rest, *more.certificates]
+    return any(certificate.subject == leaf.issuer for certificate in rest)
+
+
+def _missing_certificate(socket: Socket, configuration: Configuration) -> Iterator[Refusal]:
+    """``listen ... ssl`` whose default server has no certificate (ngx_http_ssl_init, ngx_stream_ssl_init)."""
+    if not socket.tls or socket.module == "mail":
+        return
+    default = socket.default
+    text = 'no "ssl_certificate" is defined for the "listen ... ssl" directive'
+    for server in [default, *(socket.servers if default.rejects_handshake and not default.has_certificate else ())]:
+        if server.has_tls_context or not server.scope.certain or server.directive is None:
+            continue
+        yield refuse(server.directive, "certificate", text)
+    nginx = configuration.facts.nginx
+    protocols = default.setting("ssl_protocols")
+    if not socket.quic or not default.has_certificate or not protocols.known:
+        return
+    if "TLSv1.3" in protocol_names(protocols.values):
+        return
+    origin = protocols.origin or default.directive
+    if origin is not None and (nginx is None or nginx.at_least(1, 25, 0)):
+        yield refuse(origin, "value", '"ssl_protocols" must enable TLSv1.3 for the "listen ... quic" directive')
+
+
+def _mail(server: VirtualServer) -> Iterator[Refusal]:
+    if server.has_certificate or not server.scope.certain or server.directive is None:
+        return
+    if any(socket.tls for socket in server.sockets):
+        text = 'no "ssl_certificate" is defined for the "listen ... ssl" directive'
+    elif server.starttls:
+        text = 'no "ssl_certificate" is defined for the "starttls" directive'
+    else:
+        return
+    yield refuse(server.directive, "certificate", text)

@@ -1,0 +1,151 @@
+"""The files that a configuration names: read through one door, each once, and noted where they cannot be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.base.memo import Memo
+from nginxtls.syntax.places import Location, NotChecked
+from nginxtls.syntax.tree import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nginxtls.pki import Bundle, CRLs, PrivateKey, Response
+    from nginxtls.syntax.files import Files
+    from nginxtls.syntax.tree import Directive
+
+SCHEMES = ("data:", "engine:", "store:")
+
+
+def is_file(path: str) -> bool:
+    """A path that names a file, not a variable, inline data or another store."""
+    return "$" not in path and not path.startswith(SCHEMES)
+
+
+class Store:
+    """Reads what directives name through ``files``, and nothing before it is asked for.
+
+    ``base`` is the folder that relative paths start from. ``memo`` keeps what several servers share.
+    """
+
+    def __init__(self, files: Files | None = None, base: str | None = None) -> None:
+        self.files = files
+        self.base = base
+        self.memo = Memo()
+        self._unchecked: dict[tuple[str, str], NotChecked] = {}
+
+    @property
+    def not_checked(self) -> list[NotChecked]:
+        """What could not be read so far, each once."""
+        return list(self._unchecked.values())
+
+    def unchecked(self, subject: str, reason: str, directive: Directive | None = None) -> None:
+        """Note something that could not be looked at."""
+        place = Location(directive.file, directive.span) if directive else None
+        self._unchecked.setdefault((subject, reason), NotChecked(subject, reason, place))
+
+    def read(self, path: str, directive: Directive) -> tuple[bytes | None, str]:
+        """The content of a file that the configuration names, or None and why not."""
+        if UNKNOWN in path:
+            reason = "its path stands in a template"
+        elif "$" in path:
+            reason = "its path has variables, which nginx fills in at each handshake"
+        elif not is_file(path):
+            reason = f"it is no file but {path.partition(':')[0]}:"
+        elif self.files is None:
+            reason = "files are not read"
+        else:
+            content = self.files.read(path, self.base)
+            if isinstance(content, bytes):
+                return content, ""
+            reason = content.reason
+        shown = "an inline certificate or key" if path.startswith("data:") else path.replace(UNKNOWN, "…")
+        self.unchecked(shown, reason, directive)
+        return None, reason
+
+    def is_missing(self, path: str) -> bool:
+        """The file is known not to exist, as the whole machine (or its image) may be looked at; else False."""
+        if self.files is None or not self.sees_machine or UNKNOWN in path or "$" in path or not is_file(path):
+            return False
+        found = self.files.read(path, self.base)
+        return not isinstance(found, bytes) and not found.exists
+
+    @property
+    def sees_machine(self) -> bool:
+        """All of the machine that the configuration is for, or its image, may be looked at."""
+        return self.files is not None and (self.files.root is not None or "/" in self.files.allowed)
+
+    def was_read(self, path: str) -> bool:
+        """The file could be read."""
+        return self.files is not None and isinstance(self.files.read(path, self.base), bytes)
+
+    def read_bundle(self, path: str, directive: Directive) -> tuple[Bundle | None, str]:
+        """The certificates in a file, or None and why it could not be read."""
+        content, reason = self.read(path, directive)
+        if content is None:
+            return None, reason
+        from nginxtls.pki import read_bundle
+
+        return read_bundle(content, path), ""
+
+    def read_key(
+        self, path: str, directive: Directive, password_files: Sequence[Directive] = ()
+    ) -> tuple[PrivateKey | None, str]:
+        """A private key, decrypted by the first password file that can be read, or None and why not."""
+        content, reason = self.read(path, directive)
+        if content is None:
+            return None, reason
+        from nginxtls.pki import KeyProblem, read_key
+
+        found = read_key(content, self._passwords(password_files))
+        if isinstance(found, KeyProblem):
+            if found.kind == "unknown-key":
+                self.unchecked(path, found.message, directive)
+            return None, found.message
+        return found, ""
+
+    def _passwords(self, password_files: Sequence[Directive]) -> tuple[bytes, ...]:
+        for directive in password_files:
+            content, _ = self.read(directive.args[0], directive) if directive.args else (None, "")
+            if content is not None:
+                return tuple(line.rstrip(b"\r") for line in content.split(b"\n") if line)
+        return ()
+
+    def read_crl(self, directive: Directive) -> CRLs | None:
+        """The revocation lists in the file of an ssl_crl, or None if it could not be read."""
+        content, _ = self.read(directive.args[0], directive)
+        if content is None:
+            return None
+        from nginxtls.pki import read_crl
+
+        return read_crl(content)
+
+    def read_ocsp(self, path: str, directive: Directive) -> tuple[Response | None, str]:
+        """The OCSP response in a file for ssl_stapling_file, or None and why there is none."""
+        content, reason = self.read(path, directive)
+        if content is None:
+            return None, reason
+        from nginxtls.pki import Response, read_ocsp
+
+        found = read_ocsp(content)
+        if not isinstance(found, Response):
+            return None, found.message
+        if not found.decoded:
+            self.unchecked(path, "an OCSP response of a kind that is not known here", directive)
+        return found, ""
+
+    def dhparam_bits(self, path: str, directive: Directive | None) -> int | None:
+        """The size of a DH parameter file in bits; 2048 is assumed where it could not be read."""
+        return self.memo(("dhparam", path), lambda: self._read_dhparam(path, directive))
+
+    def _read_dhparam(self, path: str, directive: Directive | None) -> int | None:
+        if directive is None:
+            return None
+        content, _ = self.read(path, directive)
+        if content is None:
+            return 2048
+        from nginxtls.pki import DHParameters, read_dhparam
+
+        found = read_dhparam(content)
+        return found.bits if isinstance(found, DHParameters) else None

@@ -1,0 +1,157 @@
+"""What rules about certificates share: who is meant to get a bundle, and which of its faults is told by which rule."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from nginxtls.rules.common.grouping import titles
+
+from nginxtls.base.lazy import pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from nginxtls.finding import Finding
+    from nginxtls.model import Configuration, Endpoint, ServedBundle, VirtualServer
+    from nginxtls.pki import Certificate, Chain, Reason
+    from nginxtls.rule import Rule
+
+LOCAL = pattern(r"(^|\.)(localhost|local|localdomain|internal|intranet|lan|home|test|example|invalid|home\.arpa)$")
+"""Names that no public CA certifies: RFC 2606, RFC 6761, RFC 6762, RFC 8375 and what networks use inside."""
+SNAKEOIL_PATH = pattern(r"ssl-cert-snakeoil|snake-?oil|make-dummy-cert|(^|/)dummy[-_.][^/]*$")
+SNAKEOIL_ISSUER = pattern(
+    r"mkcert development CA|minica root ca|Snake Oil|Kubernetes Ingress Controller Fake|TRAEFIK DEFAULT CERT|"
+    r"O=Acme Co\b",
+    re.IGNORECASE,
+)
+STAGING = pattern(r"\(STAGING\)|\bFake LE\b|happy hacker fake CA")
+ISSUED_ELSEWHERE = frozenset({"missing-intermediate", "untrusted-root", "self-signed-certificate"})
+"""Faults of a certificate that comes from a CA which no client is meant to trust."""
+
+
+def at_bundle(
+    rule: Rule,
+    configuration: Configuration,
+    bundle: ServedBundle,
+    message: str,
+    *,
+    label: str = "",
+    notes: Iterable[str] = (),
+    help: str = "",
+) -> Iterator[Finding]:
+    """A finding at the bundle's `ssl_certificate`, with the endpoints that serve it; none if nobody should meet it."""
+    endpoints = titles(meant(configuration, bundle))
+    if endpoints:
+        yield rule.at(
+            bundle.directive,
+            message,
+            arg=0,
+            label=label,
+            notes=notes,
+            help=help,
+            endpoints=endpoints,
+            also=bundle.also,
+        )
+
+
+def meant(configuration: Configuration, bundle: ServedBundle) -> list[Endpoint]:
+    """The endpoints that serve a bundle to clients: not those that refuse or close every connection."""
+    return [e for e in configuration.endpoints_of(bundle) if not e.server.rejects_handshake and not closes(e.server)]
+
+
+def served_on(servers: Iterable[VirtualServer]) -> tuple[str, ...]:
+    """The TLS endpoints of servers as findings name them, whatever may keep nginx from serving there."""
+    found = (
+        f"{server.title} on {socket.label}" for server in servers for socket in server.sockets if socket.speaks_tls
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def closes(server: VirtualServer) -> bool:
+    """It answers nothing at all: `return 444` for every request."""
+    own = server.first("return")
+    if own is None and "return" in server.below and len(server.locations) == 1 and server.locations[0].pattern == "/":
+        own = server.locations[0].scope.first("return")
+    return own is not None and own.args[:1] == ("444",)
+
+
+def is_catch_all(server: VirtualServer) -> bool:
+    """It has no name that a client could look for: only `_`, the empty one, or names that nginx never matches."""
+    return all(name.form in ("empty", "invalid") or name.key == "_" for name in server.names)
+
+
+def is_internal(server: VirtualServer) -> bool:
+    """Its names are none that the public can look up, or it has none."""
+    return is_catch_all(server) or all(
+        (name.form == "exact" and ("." not in name.key or LOCAL.search(name.key))) or name.form == "empty"
+        for name in server.names
+    )
+
+
+def is_test_certificate(bundle: ServedBundle) -> bool:
+    """A certificate that a distribution or a tool made for trying things out."""
+    leaf = bundle.leaf
+    if SNAKEOIL_PATH.search(bundle.path):
+        return leaf is None or leaf.self_issued
+    return leaf is not None and bool(SNAKEOIL_ISSUER.search(f"{leaf.issuer}\n{leaf.subject}"))
+
+
+def is_staging(leaf: Certificate) -> bool:
+    """It comes from a CA of ACME's test environments."""
+    return bool(STAGING.search(leaf.issuer))
+
+
+def chain_of(bundle: ServedBundle) -> Chain | None:
+    """The chain of a bundle that nginx would load."""
+    return bundle.chain if bundle.bundle is not None and bundle.bundle.loads else None
+
+
+def faults(bundle: ServedBundle, *kinds: str) -> list[Reason]:
+    """What is wrong with a chain of these kinds, without what another fault explains: one cause is told once."""
+    chain = chain_of(bundle)
+    if chain is None:
+        return []
+    found = [reason for reason in chain.reasons if reason.kind in kinds]
+    return [reason for reason in found if not _explained(reason, bundle, chain)] if found else []
+
+
+def _explained(reason: Reason, bundle: ServedBundle, chain: Chain) -> bool:
+    """Another rule speaks of the cause of this fault."""
+    kind, leaf = reason.kind, chain.leaf
+    if chain.leaf_place:
+        return kind != "wrong-order"
+    if kind == "broken-chain":
+        return not reason.fatal
+    if kind in ISSUED_ELSEWHERE and (is_test_certificate(bundle) or is_staging(leaf)):
+        return True
+    if chain.reason("self-signed-certificate"):
+        return kind in {"no-server-auth", "no-subject-alt-name", "missing-intermediate", "untrusted-root"}
+    if kind == "no-server-auth" and reason.certificate == 0:
+        # An issued CA as leaf, or a key usage without digitalSignature, has a rule of its own.
+        purposes = leaf.extended_key_usage
+        return leaf.is_ca or purposes is None or bool({"serverAuth", "msSGC", "nsSGC"}.intersection(purposes))
+    if kind == "unrelated-certificate":
+        # A wrong intermediate stands in the place of the right one.
+        return chain.reason("broken-chain") is not None or chain.reason("missing-intermediate") is not None
+    return False
+
+
+# -- time --------------------------------------------------------------------------------------------------------------
+
+
+def days(span: timedelta) -> str:
+    """``106 days``, ``1 day``, ``5 hours``: a length of time in words, rounded down."""
+    if span >= timedelta(days=1):
+        return f"{span.days} day{'s' if span.days != 1 else ''}"
+    hours = int(span.total_seconds()) // 3600
+    if hours:
+        return f"{hours} hour{'s' if hours != 1 else ''}"
+    minutes = int(span.total_seconds()) // 60
+    return f"{minutes} minute{'s' if minutes != 1 else ''}"
+
+
+def moment(when: datetime) -> str:
+    """``2026-03-01``; with the time of day where it is not midnight, always in UTC."""
+    return f"{when:%Y-%m-%d}" if (when.hour, when.minute) == (0, 0) else f"{when:%Y-%m-%d %H:%M} UTC"
