@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,8 @@ CLAIM = re.compile(r"^# nginx -t: (ok|warn|emerg)$", re.MULTILINE)
 VERSION = re.compile(r"^# lint: .*--nginx-version (\d+\.\d+)", re.MULTILINE)
 
 
-def claims():
-    texts = {path: path.read_text(encoding="utf-8") for path in sorted(FIXTURES.glob("*/*.conf"))}
+def claims() -> list[Any]:
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(FIXTURES.glob("rules/*/*/*.conf"))}
     return [
         pytest.param(path, found[1], id=f"{path.parent.name}/{path.stem}")
         for path, text in texts.items()
@@ -27,7 +28,7 @@ def claims():
 
 
 @pytest.mark.parametrize(("path", "claim"), claims())
-def test_nginx_agrees(path, claim, generations, tmp_path):
+def test_nginx_agrees(path: Path, claim: str, generations: list[dict[str, Any]], tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     wanted = VERSION.search(text)
     fitting = [g for g in generations if not wanted or g["nginx_version"].startswith(f"{wanted[1]}.")]

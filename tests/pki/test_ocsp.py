@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from nginxtls.pki import Response, read_bundle, read_ocsp
 
 
 @pytest.fixture
-def response(certificates: Path):
+def response(certificates: Path) -> Callable[[str], Response]:
     def read(kind: str) -> Response:
         found = read_ocsp((certificates / f"ocsp-{kind}.der").read_bytes())
         assert isinstance(found, Response)
@@ -24,7 +25,9 @@ def response(certificates: Path):
     ("kind", "status", "ours"),
     [("good", "good", True), ("revoked", "revoked", True), ("unknown", "unknown", True), ("other", "good", False)],
 )
-def test_what_it_says_and_of_which_certificate(kind, status, ours, response, certificates: Path) -> None:
+def test_what_it_says_and_of_which_certificate(
+    kind: str, status: str, ours: bool, response: Callable[[str], Response], certificates: Path
+) -> None:
     leaf, issuer = read_bundle((certificates / "with-ocsp.pem").read_bytes(), "").certificates
     (answer,) = response(kind).answers
     assert answer.status == status
@@ -34,7 +37,7 @@ def test_what_it_says_and_of_which_certificate(kind, status, ours, response, cer
     assert not answer.is_for(leaf, imposter)
 
 
-def test_a_responder_that_has_no_answer(response) -> None:
+def test_a_responder_that_has_no_answer(response: Callable[[str], Response]) -> None:
     assert response("error") == Response((), "try later")
 
 
@@ -53,7 +56,7 @@ def test_bytes_behind_it_do_not_matter(certificates: Path) -> None:
         (lambda good: b"hello", "not-ocsp"),
     ],
 )
-def test_what_nginx_does_not_start_with(change, kind, certificates: Path) -> None:
+def test_what_nginx_does_not_start_with(change: Callable[[bytes], bytes], kind: str, certificates: Path) -> None:
     found = read_ocsp(change((certificates / "ocsp-good.der").read_bytes()))
     assert not isinstance(found, Response)
     assert found.kind == kind

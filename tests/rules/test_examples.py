@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from nginxtls.linting.report import Report
+from nginxtls.rule import Rule
+from tests.rules.conftest import Sample
 
-def test_example(sample, lint):
+
+def test_example(sample: Sample, lint: Callable[..., Report]) -> None:
     if sample.rule.topic == "files":
         pytest.skip("its examples speak of files that are not there; test_files.py has their cases")
     report = lint("example.conf", sample.text, sample.options)
@@ -16,5 +22,5 @@ def test_example(sample, lint):
         assert fired, [f"{f.rule}: {f.message}" for f in report.findings]
 
 
-def test_every_rule_has_examples_of_both_kinds(rule):
+def test_every_rule_has_examples_of_both_kinds(rule: Rule) -> None:
     assert {example.good for example in rule.examples} == {True, False}

@@ -14,6 +14,7 @@ from nginxtls.linting.run import lint as run_linter
 from nginxtls.linting.settings import Settings
 from nginxtls.model import Configuration, Facts, Store
 from nginxtls.pki import TrustStore
+from nginxtls.rule import Rule
 from nginxtls.syntax.files import Files
 from nginxtls.syntax.reading import Reader, source
 
@@ -21,7 +22,7 @@ CERTIFICATES = Path(__file__).parents[2] / "fixtures" / "certificates"
 SERVER = "server {{ listen 443 ssl; server_name example.com; ssl_certificate {0}.pem; ssl_certificate_key {0}.key; }}"
 
 
-def found(rules, rule: str, name: str, files: Files, base: Path, main: str = "") -> list[str]:
+def found(rules: dict[str, Rule], rule: str, name: str, files: Files, base: Path, main: str = "") -> list[str]:
     file = source("nginx.conf", f"{main} events {{}} http {{ {SERVER.format(name)} }}")
     tree = Reader(files).tree([file], str(base))
     configuration = Configuration(tree, store=Store(files, str(base)))
@@ -43,7 +44,7 @@ def put(folder: Path, name: str, mode: int = 0o600, key: str = "good.key") -> Pa
     ("mode", "expected"),
     [(0o600, None), (0o640, None), (0o400, None), (0o644, "read"), (0o604, "read"), (0o602, "changed")],
 )
-def test_a_key_that_others_may_read(rules, tmp_path, mode, expected):
+def test_a_key_that_others_may_read(rules: dict[str, Rule], tmp_path: Path, mode: int, expected: str | None) -> None:
     put(tmp_path, "shop", mode)
     messages = found(rules, "key-readable-by-others", "/shop", Files([], root=tmp_path), tmp_path)
     if expected is None:
@@ -53,7 +54,7 @@ def test_a_key_that_others_may_read(rules, tmp_path, mode, expected):
         assert f"can be {expected} by every user: its mode is {mode:04o}" in messages[0]
 
 
-def test_a_key_that_others_cannot_reach(rules, tmp_path):
+def test_a_key_that_others_cannot_reach(rules: dict[str, Rule], tmp_path: Path) -> None:
     """certbot's archive is open to root alone; the modes in it do not matter."""
     put(tmp_path / "archive", "shop", 0o644)
     (tmp_path / "archive").chmod(0o700)
@@ -83,7 +84,9 @@ def image(folder: Path) -> Path:
     ],
 )
 @pytest.mark.parametrize("links", [False, True])
-def test_a_folder_in_which_everybody_can_put_another_key(rules, tmp_path, place, mode, told, links):
+def test_a_folder_in_which_everybody_can_put_another_key(
+    rules: dict[str, Rule], tmp_path: Path, place: str, mode: int, told: str | bool | None, links: bool
+) -> None:
     (image(tmp_path) / place).chmod(mode)
     name = "/etc/links/shop" if links else "/etc/tls/shop"
     messages = found(rules, "key-in-writable-folder", name, Files([], root=tmp_path), tmp_path)
@@ -93,7 +96,7 @@ def test_a_folder_in_which_everybody_can_put_another_key(rules, tmp_path, place,
         assert messages == []
 
 
-def test_a_writable_folder_that_nobody_reaches(rules, tmp_path):
+def test_a_writable_folder_that_nobody_reaches(rules: dict[str, Rule], tmp_path: Path) -> None:
     (image(tmp_path) / "etc" / "tls").chmod(0o777)
     (tmp_path / "etc").chmod(0o700)
     assert found(rules, "key-in-writable-folder", "/etc/tls/shop", Files([], root=tmp_path), tmp_path) == []
@@ -111,7 +114,9 @@ def test_a_writable_folder_that_nobody_reaches(rules, tmp_path):
         ("etc/tls/shop.key", "user root;", None),
     ],
 )
-def test_a_key_that_belongs_to_the_workers(rules, tmp_path, owned, main, told):
+def test_a_key_that_belongs_to_the_workers(
+    rules: dict[str, Rule], tmp_path: Path, owned: str, main: str, told: str | bool | None
+) -> None:
     (image(tmp_path) / "etc" / "passwd").write_text("root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/false\n")
     os.chown(tmp_path / owned, 33, 33)
     messages = found(rules, "key-owned-by-worker", "/etc/tls/shop", Files([], root=tmp_path), tmp_path, main)
@@ -119,7 +124,7 @@ def test_a_key_that_belongs_to_the_workers(rules, tmp_path, owned, main, told):
     assert messages == ([expected] if told else [])
 
 
-def test_modes_in_a_checkout_or_a_copy_mean_nothing(rules, tmp_path):
+def test_modes_in_a_checkout_or_a_copy_mean_nothing(rules: dict[str, Rule], tmp_path: Path) -> None:
     put(tmp_path / "copy", "shop", 0o644)
     copy = tmp_path / "copy"
     assert found(rules, "key-readable-by-others", "shop", Files([copy]), copy) == []
@@ -128,7 +133,7 @@ def test_modes_in_a_checkout_or_a_copy_mean_nothing(rules, tmp_path):
 
 
 @pytest.fixture
-def repository(tmp_path):
+def repository(tmp_path: Path) -> Path:
     top = tmp_path / "repository"
     put(top / "tls", "shop")
     put(top / "tls", "locked", key="encrypted.key")
@@ -143,7 +148,7 @@ def repository(tmp_path):
     return top
 
 
-def test_a_key_that_git_has(rules, repository):
+def test_a_key_that_git_has(rules: dict[str, Rule], repository: Path) -> None:
     def told(name: str) -> list[str]:
         return found(rules, "key-in-repository", name, Files([repository]), repository)
 
@@ -153,7 +158,7 @@ def test_a_key_that_git_has(rules, repository):
     assert told("tests/tls/shop") == []
 
 
-def test_a_file_that_is_missing(rules, tmp_path):
+def test_a_file_that_is_missing(rules: dict[str, Rule], tmp_path: Path) -> None:
     put(tmp_path, "shop").unlink()
     machine = Files(["/"])
     messages = found(rules, "missing-certificate-file", f"{tmp_path}/shop", machine, tmp_path)
@@ -161,7 +166,7 @@ def test_a_file_that_is_missing(rules, tmp_path):
     assert found(rules, "missing-certificate-file", f"{tmp_path}/shop", Files([tmp_path]), tmp_path) == []
 
 
-def test_a_file_that_is_missing_from_a_snippet_that_nothing_includes(tmp_path):
+def test_a_file_that_is_missing_from_a_snippet_that_nothing_includes(tmp_path: Path) -> None:
     """Debian's nginx comes with such a snippet, and starts."""
     snippet = "ssl_certificate /no/such/snakeoil.pem;\nssl_certificate_key /no/such/snakeoil.key;\n"
     (tmp_path / "snippets").mkdir()
@@ -193,7 +198,7 @@ def test_a_file_that_is_missing_from_a_snippet_that_nothing_includes(tmp_path):
         ("ssl_stapling_file gone; ssl_stapling on;", True),
     ],
 )
-def test_other_files_that_are_missing(rules, tmp_path, line, missing):
+def test_other_files_that_are_missing(rules: dict[str, Rule], tmp_path: Path, line: str, missing: int) -> None:
     """What nginx opens at its start (measured on 1.18.0 and 1.30.6)."""
     put(tmp_path, "shop")
     server = SERVER.format("shop").removesuffix("}") + line + " }"
@@ -209,7 +214,9 @@ def test_other_files_that_are_missing(rules, tmp_path, line, missing):
     ("fault", "certificate", "key"),
     [("missing-intermediate", "leaf-only.pem", "good.key"), ("key-mismatch", "good.pem", "other.key")],
 )
-def test_a_fault_of_a_shared_file_is_told_in_the_file_that_was_asked_for(rules, tmp_path, fault, certificate, key):
+def test_a_fault_of_a_shared_file_is_told_in_the_file_that_was_asked_for(
+    rules: dict[str, Rule], tmp_path: Path, fault: str, certificate: str, key: str
+) -> None:
     put(tmp_path, "shop", key=key)
     (tmp_path / "shop.pem").write_bytes((CERTIFICATES / certificate).read_bytes())
     for number, name in enumerate("ab"):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from nginxtls.linting.report import Report
+from nginxtls.rule import Rule
+from tests.rules.conftest import Fixture
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 LINTER_ONLY = {"unknown-suppression", "unused-suppression"}
@@ -17,7 +22,7 @@ TRIED_ON_FILES = {
 """Rules about modes, repositories and missing files, which a fixture cannot have; test_files.py has their cases."""
 
 
-def test_fixture(fixture, lint, rules):
+def test_fixture(fixture: Fixture, lint: Callable[..., Report], rules: dict[str, Rule]) -> None:
     rule = rules.get(fixture.rule)
     assert rule, f"there is no rule {fixture.rule}"
     options = fixture.options
@@ -48,7 +53,7 @@ def test_fixture(fixture, lint, rules):
     ]
 
 
-def test_every_rule_has_fixtures_of_both_kinds(rule):
+def test_every_rule_has_fixtures_of_both_kinds(rule: Rule) -> None:
     if rule.name in LINTER_ONLY | TRIED_ON_FILES:
         pytest.skip("its cases are elsewhere")
     folder = FIXTURES / "rules" / rule.topic / rule.name

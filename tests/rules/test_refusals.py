@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from nginxtls.linting.report import Report
+from nginxtls.linting.run import Subject
 from nginxtls.model import refusals
+from tests.rules.conftest import Fixture
 
 GENERAL = {"nginx-refuses", "nginx-warns"}
 
 
-def test_each_refusal_is_told_and_told_once(fixture, lint, configured):
+def test_each_refusal_is_told_and_told_once(
+    fixture: Fixture, lint: Callable[..., Report], configured: Callable[[Fixture], Subject]
+) -> None:
     found = refusals(configured(fixture).configuration)
     report = lint(fixture.path.name, fixture.text, fixture.options)
     for refusal in found:

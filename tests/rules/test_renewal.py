@@ -70,18 +70,18 @@ def certbot(*ages: int, live: int) -> dict[str, bytes | str]:
     return {**versions, f"{LIVE}/fullchain.pem": f"->../../archive/example.com/fullchain{live}.pem"}
 
 
-def test_a_lineage_in_good_order(told):
+def test_a_lineage_in_good_order(told: Callable[..., list[str]]) -> None:
     assert told(f"/{LIVE}/fullchain.pem", certbot(80, 20, live=2)) == []
 
 
-def test_one_that_was_not_renewed_is_told_when_its_client_has_had_time(told):
+def test_one_that_was_not_renewed_is_told_when_its_client_has_had_time(told: Callable[..., list[str]]) -> None:
     files = certbot(61, live=1)
     assert told(f"/{LIVE}/fullchain.pem", files) == []
     late = told(f"/{LIVE}/fullchain.pem", {}, AT + timedelta(days=4))
     assert late == ['renewal-failed: certbot should have renewed the certificate for "example.com" 5 days ago']
 
 
-def test_settings_of_the_lineage_say_when_it_is_due(told):
+def test_settings_of_the_lineage_say_when_it_is_due(told: Callable[..., list[str]]) -> None:
     settings = "renew_before_expiry = 10 days\n[renewalparams]\n"
     files = {**certbot(75, live=1), "etc/letsencrypt/renewal/example.com.conf": settings}
     assert told(f"/{LIVE}/fullchain.pem", files) == []
@@ -89,32 +89,34 @@ def test_settings_of_the_lineage_say_when_it_is_due(told):
     assert "3 days ago" in late
 
 
-def test_a_renewal_to_which_the_link_does_not_lead(told):
+def test_a_renewal_to_which_the_link_does_not_lead(told: Callable[..., list[str]]) -> None:
     (found,) = told(f"/{LIVE}/fullchain.pem", certbot(40, 5, live=1))
     assert f"renewed into /{ARCHIVE}/fullchain2.pem, which nginx does not use" in found
     assert told(f"/{LIVE}/fullchain.pem", {}, AT - timedelta(days=4, hours=12)) == []
 
 
-def test_a_copy_of_an_older_version(told):
+def test_a_copy_of_an_older_version(told: Callable[..., list[str]]) -> None:
     files = {**certbot(40, 5, live=2), "etc/ssl/shop.pem": chain(40)}
     (found,) = told("/etc/ssl/shop.pem", files)
     assert f"renewed into /{LIVE}/fullchain.pem, which nginx does not use" in found
 
 
-def test_another_certificate_for_the_same_name_is_no_renewal_as_long_as_this_one_lives(told):
+def test_another_certificate_for_the_same_name_is_no_renewal_as_long_as_this_one_lives(
+    told: Callable[..., list[str]],
+) -> None:
     files = {**certbot(20, 5, live=2), "etc/ssl/shop.pem": chain(40)}
     assert told("/etc/ssl/shop.pem", files) == []
     (found,) = told("/etc/ssl/shop.pem", {}, AT + timedelta(days=25))
     assert found.startswith("renewal-failed")
 
 
-def test_a_second_lineage_for_the_same_name(told):
+def test_a_second_lineage_for_the_same_name(told: Callable[..., list[str]]) -> None:
     again = {"etc/letsencrypt/live/example.com-0001/fullchain.pem": chain(10, "example.com", "www.example.com")}
     (found,) = told(f"/{LIVE}/fullchain.pem", {**certbot(70, live=1), **again})
     assert "renewed into /etc/letsencrypt/live/example.com-0001/fullchain.pem" in found
 
 
-def test_a_second_lineage_while_the_first_has_time(told):
+def test_a_second_lineage_while_the_first_has_time(told: Callable[..., list[str]]) -> None:
     again = {"etc/letsencrypt/live/mail/fullchain.pem": chain(10)}
     assert told(f"/{LIVE}/fullchain.pem", {**certbot(61, live=1), **again}) == []
 
@@ -127,18 +129,18 @@ def test_a_second_lineage_while_the_first_has_time(told):
         "var/lib/dehydrated/certs/example.com/fullchain.pem",
     ],
 )
-def test_a_renewal_by_another_client(told, newer):
+def test_a_renewal_by_another_client(told: Callable[..., list[str]], newer: str) -> None:
     (found,) = told("/etc/ssl/shop.pem", {"etc/ssl/shop.pem": chain(70), newer: chain(5)})
     assert f"renewed into /{newer}, which nginx does not use" in found
 
 
-def test_one_for_fewer_names_is_no_renewal(told):
+def test_one_for_fewer_names_is_no_renewal(told: Callable[..., list[str]]) -> None:
     old = chain(70, "example.com", "www.example.com")
     found = told("/etc/ssl/shop.pem", {"etc/ssl/shop.pem": old, "etc/lego/certificates/example.com.crt": chain(5)})
     assert [each.partition(":")[0] for each in found] == ["certificate-expires-soon"]
 
 
-def test_the_time_that_acme_sh_has_noted(told):
+def test_the_time_that_acme_sh_has_noted(told: Callable[..., list[str]]) -> None:
     home = "root/.acme.sh/example.com"
     soon = f"Le_NextRenewTime='{(AT + timedelta(days=3)).timestamp():.0f}'\n"
     files = {f"{home}/fullchain.cer": chain(75), f"{home}/example.com.cer": b"", f"{home}/example.com.conf": soon}
@@ -147,7 +149,7 @@ def test_the_time_that_acme_sh_has_noted(told):
     assert 'acme.sh should have renewed the certificate for "example.com" 3 days ago' in late
 
 
-def test_an_expired_certificate_and_the_new_one(told, tmp_path):
+def test_an_expired_certificate_and_the_new_one(told: Callable[..., list[str]], tmp_path: Path) -> None:
     files = {"etc/ssl/shop.pem": chain(100), "etc/lego/certificates/example.com.crt": chain(30)}
     assert [each.partition(":")[0] for each in told("/etc/ssl/shop.pem", files)] == ["expired-certificate"]
 
@@ -160,7 +162,7 @@ def test_an_expired_certificate_and_the_new_one(told, tmp_path):
         *((90, 29, 14, False), (6, 3, 30, False), (6, 1, 30, True)),
     ],
 )
-def test_how_soon_is_soon(tmp_path, life, left, days, expected):
+def test_how_soon_is_soon(tmp_path: Path, life: int, left: int, days: int | None, expected: bool) -> None:
     (tmp_path / "shop.pem").write_bytes(chain(life - left, life=life))
     (tmp_path / "shop.key").write_bytes(_key())
     (tmp_path / "nginx.conf").write_text(
