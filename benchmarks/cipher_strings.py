@@ -44,7 +44,6 @@ def main() -> None:
     for string in STRINGS:
         print(f"{timed(lambda string=string: _evaluate.__wrapped__(string, openssl)):8.3f}  {string[:80]}")  # type: ignore[misc]
     print(f"{timed(lambda: CipherString(STRINGS[0]).evaluate(openssl)):8.3f}  the same once more")
-    common = {"ciphersuites": evaluate_ciphersuites(None, openssl).suites, "groups": evaluate_groups(None, openssl)}
     evaluation = CipherString(STRINGS[0]).evaluate(openssl)
     served = timed(
         lambda: negotiable(
@@ -54,7 +53,8 @@ def main() -> None:
             level=2,
             dhparam_bits=None,
             openssl=openssl,
-            **common,
+            ciphersuites=evaluate_ciphersuites(None, openssl).suites,
+            groups=evaluate_groups(None, openssl),
         )
     )
     print(f"{served:8.3f}  what a server with an RSA key can negotiate of {STRINGS[0]}")

@@ -53,7 +53,18 @@ def test_a_run_is_compared_and_the_aims_are_told(first: Path) -> None:
 
 
 def test_a_slower_row_ends_with_status_1(first: Path) -> None:
-    command = [sys.executable, BENCHMARKS / "run.py", "--sites", "10", "--runs", "1", "--nginx", "", "--compare", first]
+    command: list[str | Path] = [
+        sys.executable,
+        BENCHMARKS / "run.py",
+        "--sites",
+        "10",
+        "--runs",
+        "1",
+        "--nginx",
+        "",
+        "--compare",
+        first,
+    ]
     done = subprocess.run([*command, "--factor", "0.001"], capture_output=True, check=False)
     assert done.returncode == 1
 

@@ -75,7 +75,7 @@ class Advice(Rule):
         yield self.at(configuration.directives("http")[0], "advice")
 
 
-RULES = {rule.name: rule for rule in (Advice(), PlainListen(), PlainServer())}
+RULES: dict[str, Rule] = {rule.name: rule for rule in (Advice(), PlainListen(), PlainServer())}
 
 
 def run(

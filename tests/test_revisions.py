@@ -24,7 +24,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def diff(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [COMMAND, "diff", "@", "nginx.conf", "--no-config"]
+    command: list[str | Path] = [COMMAND, "diff", "@", "nginx.conf", "--no-config"]
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=100, check=False, env={**os.environ, **environment}
     )

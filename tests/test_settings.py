@@ -146,7 +146,8 @@ def test_the_schema_accepts_what_is_accepted_and_refuses_the_rest() -> None:
     validator = jsonschema.Draft202012Validator(schema())
     validator.check_schema(schema())
     validator.validate(json.loads(json.dumps(yaml.load(FULL, yaml.BaseLoader) | {"pedantic": True, "expiry-days": 21})))
-    for wrong in ({"sleect": []}, {"pedantic": "x"}, {"severity": {"a": "b"}}):
+    faults: list[dict[str, object]] = [{"sleect": []}, {"pedantic": "x"}, {"severity": {"a": "b"}}]
+    for wrong in faults:
         assert not validator.is_valid(wrong)
 
 

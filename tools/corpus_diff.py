@@ -19,7 +19,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("nginxtls", "rules", "pyproject.toml", "README.md", "LICENSE")
@@ -73,7 +73,17 @@ def install(commit: str | None, folder: Path) -> Path:
     else:
         archive = subprocess.run(["git", "-C", ROOT, "archive", commit, *PARTS], capture_output=True, check=True)
         subprocess.run(["tar", "-x", "-C", source], input=archive.stdout, check=True)
-    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder / "installed", source]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--target",
+        folder / "installed",
+        source,
+    ]
     subprocess.run(command, check=True)
     return folder / "installed"
 
@@ -97,7 +107,7 @@ def findings(package: Path, folder: Path, at: str) -> Findings:
     return found
 
 
-def check(package: Path, folder: Path, at: str) -> Iterator[dict[str, str]]:
+def check(package: Path, folder: Path, at: str) -> Iterator[dict[str, Any]]:
     command = [
         sys.executable,
         "-m",

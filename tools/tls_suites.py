@@ -179,6 +179,14 @@ def ask(folder: Path, generation: str, string: str, *options: str) -> str:
     return subprocess.run(command, check=False, capture_output=True, text=True).stdout
 
 
+def matched(line: str) -> tuple[str, ...]:
+    """The columns of a line of ``openssl ciphers -V``."""
+    found = LINE.match(line)
+    if found is None:
+        raise SystemExit(f"openssl prints a line of another form: {line}")
+    return tuple(found.groups())
+
+
 def compiled(folder: Path) -> list[dict[str, str]]:
     """The suites that some installed OpenSSL has, one row for each set of attributes that a suite ever had."""
     rows: dict[tuple[str, ...], list[str]] = {}
@@ -191,14 +199,14 @@ def compiled(folder: Path) -> list[dict[str, str]]:
         for name in TLS13:
             lines += ask(folder, generation, "AES128-SHA", "-V", "-stdname", "-ciphersuites", name).splitlines()[:1]
         for line in dict.fromkeys(lines):
-            high, low, iana, name, protocol, kx, auth, enc, bits, mac = LINE.match(line).groups()
+            high, low, iana, name, protocol, kx, auth, enc, bits, mac = matched(line)
             kx = SPELLING.get(kx, kx)
             strength = bits or "0"
             if enc == "AESCCM8" and generation in ("3.5", "3.6"):
                 strength = "64"  # OpenSSL CHANGES 3.2: the short tag counts
             told = [] if protocol == "TLSv1.3" else flags.get(name, [])
             attributes = (kx, auth, enc, bits or "0", strength, mac, ",".join(sorted(told)) or "-")
-            row = (high + low, name, iana, protocol, *attributes)
+            row: tuple[str, ...] = (high + low, name, iana, protocol, *attributes)
             rows.setdefault(row, []).append(generation)
     out = []
     for row, builds in rows.items():

@@ -89,7 +89,7 @@ def test_versions_of_the_nginx_at_hand(tmp_path: Path) -> None:
     nginx = tmp_path / "bin/nginx"
     nginx.write_text('#!/bin/sh\necho "nginx version: nginx/1.18.0" >&2; echo "built with OpenSSL 1.1.1w  x" >&2\n')
     nginx.chmod(0o755)
-    command = [COMMAND, "handshake", "nginx.conf", "--nginx-version", "auto", "--format", "json"]
+    command: list[str | Path] = [COMMAND, "handshake", "nginx.conf", "--nginx-version", "auto", "--format", "json"]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, check=True, env={**os.environ, "PATH": str(nginx.parent)}
     )

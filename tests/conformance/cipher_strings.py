@@ -13,8 +13,20 @@ from nginxtls.tls.suites import read_table
 WORDS = tuple(dict.fromkeys(row[0] for row in read_table("words.tsv")))
 NAMES = tuple(s.name for s in suites())
 IANA = tuple(s.iana for s in suites())
-COMMON = ("HIGH", "ALL", "DEFAULT", "ECDHE", "EECDH", "EDH", "DHE", "AES", "AESGCM", "kRSA", "aRSA", "aECDSA", "SHA1")
-COMMON += (
+COMMON = (
+    "HIGH",
+    "ALL",
+    "DEFAULT",
+    "ECDHE",
+    "EECDH",
+    "EDH",
+    "DHE",
+    "AES",
+    "AESGCM",
+    "kRSA",
+    "aRSA",
+    "aECDSA",
+    "SHA1",
     "CHACHA20",
     "CAMELLIA",
     "TLSv1.2",

@@ -126,8 +126,13 @@ def _unpack(name: str, root: Path, mirror: str) -> None:
         "Acquire::Retries": "3",
         "Acquire::Check-Valid-Until": "false",
     }
-    hooks = ("APT::Update::Pre-Invoke", "APT::Update::Post-Invoke", "APT::Update::Post-Invoke-Success")
-    hooks += ("DPkg::Pre-Install-Pkgs", "DPkg::Post-Invoke")
+    hooks = (
+        "APT::Update::Pre-Invoke",
+        "APT::Update::Post-Invoke",
+        "APT::Update::Post-Invoke-Success",
+        "DPkg::Pre-Install-Pkgs",
+        "DPkg::Post-Invoke",
+    )
     lines = [*(f'{key} "{value}";' for key, value in options.items()), *(f"#clear {hook};" for hook in hooks)]
     (apt / "apt.conf").write_text("\n".join(lines) + "\n")
     # Read with -c, after the machine's own settings, so that its proxy holds here too.

@@ -413,10 +413,8 @@ def _requests(
         status, headers, body = response
         required = predicted["client_certificate"] == "required"
         if status == 400:
-            if (
-                not required
-                and handshake(configuration, "127.0.0.1", port, name).server.setting("ssl_verify_client").value != "on"
-            ):
+            server = handshake(configuration, "127.0.0.1", port, name).server
+            if not required and server is not None and server.setting("ssl_verify_client").value != "on":
                 found.append((f"{place} {path} status", 400, predicted["client_certificate"]))
             return found
         if required:
@@ -425,6 +423,7 @@ def _requests(
             continue
         answer = handshake(configuration, "127.0.0.1", port, name, path)
         server = answer.server
+        assert server is not None
         block = "".join(d.args[1] for d in [server.first("return") or server.locations[0].scope.first("return")] if d)
         if body != block:
             found.append((f"{place} {path} server", body, block))

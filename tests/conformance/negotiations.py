@@ -61,14 +61,20 @@ CURVES = (
     "secp521r1:X448",
     "brainpoolP256r1",
     "prime192v1",
+    "secp384r1:prime256v1",
+    "ffdhe2048",
+    "X25519MLKEM768",
+    "X25519MLKEM768:X25519",
+    "secp256r1",
+    "?nosuch:P-256",
 )
-CURVES += ("secp384r1:prime256v1", "ffdhe2048", "X25519MLKEM768", "X25519MLKEM768:X25519", "secp256r1", "?nosuch:P-256")
 CIPHERSUITES = (
     "TLS_AES_128_GCM_SHA256",
     "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384",
     "TLS_AES_128_CCM_8_SHA256",
+    "TLS_AES_128_CCM_SHA256:TLS_AES_128_GCM_SHA256:NOSUCH",
+    "TLS_SHA256_SHA256",
 )
-CIPHERSUITES += ("TLS_AES_128_CCM_SHA256:TLS_AES_128_GCM_SHA256:NOSUCH", "TLS_SHA256_SHA256")
 PLAIN = (
     "HIGH:!aNULL:!MD5",
     "ALL:COMPLEMENTOFALL",
@@ -76,8 +82,13 @@ PLAIN = (
     "ECDHE+AESGCM:DHE+AESGCM:kRSA",
     "AES128-SHA",
     "EECDH+CHACHA20",
+    "ALL",
+    "ECDHE-ECDSA-AES128-GCM-SHA256:AES256-SHA:DHE-RSA-AES128-SHA",
+    "TLSv1.2",
+    "kRSA",
+    "DHE",
+    "SHA1",
 )
-PLAIN += ("ALL", "ECDHE-ECDSA-AES128-GCM-SHA256:AES256-SHA:DHE-RSA-AES128-SHA", "TLSv1.2", "kRSA", "DHE", "SHA1")
 SYSTEM = (
     "CipherString = DEFAULT:@SECLEVEL=0",
     "CipherString = AES128-SHA:@SECLEVEL=1",
@@ -164,7 +175,12 @@ def predicted(setting: Setting, generation: Generation) -> dict[str, list[str]] 
         return "key too small"
     if setting.dhparam and openssl.version >= (3,) and not _dh_fits(setting.dhparam, level):
         return "dh key too small"
-    common = {"evaluation": evaluation, "protocols": setting.protocols, "level": level, "openssl": openssl}
+    common: dict[str, Any] = {
+        "evaluation": evaluation,
+        "protocols": setting.protocols,
+        "level": level,
+        "openssl": openssl,
+    }
     if without_ciphers(ciphersuites=modern.suites, **common):
         return {}
     found = negotiable(keys=keys, ciphersuites=modern.suites, dhparam_bits=setting.dhparam, groups=groups, **common)

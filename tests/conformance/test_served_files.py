@@ -79,7 +79,8 @@ def test_names_of_cas_that_fit_and_that_do_not(
     most: int, version: str, generation: dict[str, Any], tmp_path: Path
 ) -> None:
     """A list a little shorter than 65,535 bytes is sent, a longer one ends every handshake."""
-    key, pems, size = ec.derive_private_key(5, ec.SECP256R1()), [], 0
+    pems: list[bytes] = []
+    key, size = ec.derive_private_key(5, ec.SECP256R1()), 0
     wanted = 65_535 + most
     while size < wanted:
         length = min(20_000, wanted - size - 16)

@@ -15,7 +15,8 @@ EC = "ssl_certificate certificates/good.pem; ssl_certificate_key certificates/go
 
 def answering(configuration: Configuration, name: str | None, address: str = "127.0.0.1", port: int = 443) -> str:
     server = handshake(configuration, address, port, name).server
-    return "nobody" if server is None else server.first("root").args[0]
+    root = server.first("root") if server is not None else None
+    return root.args[0] if root is not None else "nobody"
 
 
 def servers(*names: str) -> str:

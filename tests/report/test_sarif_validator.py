@@ -25,7 +25,7 @@ def test_the_validator_has_nothing_to_say(rules: str, tmp_path: Path) -> None:
     program = os.environ.get("NGINXTLS_SARIF_MULTITOOL") or shutil.which("sarif-multitool")
     if program is None:
         pytest.skip("no sarif-multitool: npm install -g @microsoft/sarif-multitool")
-    command = [COMMAND, "check", "fixtures/showcase", "--pedantic", "--exit-zero", "--quiet"]
+    command: list[str | Path] = [COMMAND, "check", "fixtures/showcase", "--pedantic", "--exit-zero", "--quiet"]
     subprocess.run([*command, "--output", f"sarif:{tmp_path}/log.sarif"], cwd=ROOT, check=True, capture_output=True)
     subprocess.run(
         [program, "validate", tmp_path / "log.sarif", "--rule-kind", rules, "--output", tmp_path / "told.sarif"],

@@ -27,6 +27,7 @@ from nginxtls.linting.run import Subject
 from nginxtls.linting.run import lint as run_linter
 from nginxtls.linting.settings import Settings
 from nginxtls.model import Configuration, Facts, Store
+from nginxtls.pki import TrustStore
 from nginxtls.rule import Example, Rule
 from nginxtls.syntax.files import Files
 from nginxtls.syntax.fragments import classify
@@ -167,7 +168,7 @@ def _files() -> Files:
 
 
 @cache
-def _trust(paths: tuple[str, ...]) -> object:
+def _trust(paths: tuple[str, ...]) -> TrustStore | None:
     return api._trust(tuple(path if path == "none" else str(FIXTURES / path) for path in paths))
 
 

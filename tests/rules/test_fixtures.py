@@ -33,8 +33,7 @@ def test_fixture(fixture: Fixture, lint: Callable[..., Report], rules: dict[str,
     report = lint(fixture.path.name, fixture.text, options)
     expected = fixture.expected
     if fixture.good:
-        found = [f"line {f.location.span.line}: {f.message}" for f in report.findings if f.rule == fixture.rule]
-        assert not found
+        assert not [f"line {f.location.span.line}: {f.message}" for f in report.findings if f.rule == fixture.rule]
         return
     assert fixture.rule in {name for _, name, _ in expected}, "a bad fixture expects its own rule"
     asked = {name for _, name, _ in expected}

@@ -51,6 +51,7 @@ def test_several_directives_on_a_line_with_tabs() -> None:
     assert (listen.column, protocols.column) == (17, 33)
     assert span(protocols, 0) == (1, 47, 1, 54)
     assert protocols.parent is server
+    assert server is not None
     assert server.end == len("http {\tserver {\tlisten 443 ssl;\tssl_protocols TLSv1.2; }")
 
 
