@@ -5,17 +5,16 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from nginxtls.pki import der
 from nginxtls.pki.algorithms import DSA, EC, EDWARDS, RSA, RSA_PSS, describe_public_key, rsa_numbers
+from nginxtls.pki.library import MAX_ROUNDS, LibraryRefusal, derivation_cost, guarded
 from nginxtls.pki.pem import Block, is_key, is_pkcs12, read_blocks
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-
     from nginxtls.tls import ServerKey
 
 _READ_HERE = frozenset({"", RSA, RSA_PSS, EC, *DSA, *EDWARDS})
@@ -97,16 +96,19 @@ def read_key(data: bytes, passwords: tuple[bytes, ...] = ()) -> PrivateKey | Key
 
 def _load(block: Block, passwords: tuple[bytes, ...]) -> PrivateKey | KeyProblem:
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     encrypted = block.label == "ENCRYPTED PRIVATE KEY" or b"ENCRYPTED" in block.headers
     if encrypted and not passwords:
         return KeyProblem("encrypted", "it is encrypted, and there is no password for it", block.line)
+    if block.label == "ENCRYPTED PRIVATE KEY":
+        cost = derivation_cost(block.data)
+        if cost is None or cost * len(passwords) > MAX_ROUNDS:
+            return KeyProblem("unknown-key", "deriving the key from its password takes too long", block.line)
     pem = _pem(block)
     for password in passwords if encrypted else (None,):
         try:
-            return _described(load_pem_private_key(pem, password), encrypted, block.line)
-        except UnsupportedAlgorithm:
+            return guarded(partial(_read, pem, password, encrypted, block.line))
+        except (UnsupportedAlgorithm, LibraryRefusal):
             return KeyProblem("unknown-key", "a kind of key that is not known here", block.line)
         except (ValueError, TypeError):
             continue
@@ -136,9 +138,11 @@ def _pem(block: Block) -> bytes:
     return b"-----BEGIN %b-----\n%b%b\n-----END %b-----\n" % (label, headers, body, label)
 
 
-def _described(key: PrivateKeyTypes, encrypted: bool, line: int) -> PrivateKey:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+def _read(pem: bytes, password: bytes | None, encrypted: bool, line: int) -> PrivateKey:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+    # Neither nginx nor OpenSSL looks for the primes of an RSA key when it loads one, which can take half a minute.
+    key = load_pem_private_key(pem, password, unsafe_skip_rsa_key_validation=True)
     info = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return PrivateKey(describe_public_key(info), sha256(info).hexdigest(), encrypted, line)
 

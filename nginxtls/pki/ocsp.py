@@ -9,6 +9,7 @@ from hashlib import new as new_hash
 from typing import TYPE_CHECKING
 
 from nginxtls.pki import der
+from nginxtls.pki.library import LibraryRefusal, guarded
 from nginxtls.pki.pem import Problem
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def _answers(data: bytes) -> tuple[Answer, ...] | None:
     from cryptography.x509.ocsp import OCSPCertStatus, load_der_ocsp_response
 
     names = {OCSPCertStatus.GOOD: "good", OCSPCertStatus.REVOKED: "revoked", OCSPCertStatus.UNKNOWN: "unknown"}
-    try:
+
+    def read() -> tuple[Answer, ...]:
         return tuple(
             Answer(
                 names[each.certificate_status],
@@ -92,5 +94,8 @@ def _answers(data: bytes) -> tuple[Answer, ...] | None:
             )
             for each in load_der_ocsp_response(data).responses
         )
-    except (ValueError, UnsupportedAlgorithm):
+
+    try:
+        return guarded(read)
+    except (ValueError, TypeError, UnsupportedAlgorithm, LibraryRefusal):
         return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nginxtls.pki import der
 from nginxtls.pki.algorithms import pss_hash
+from nginxtls.pki.library import LibraryRefusal, guarded
 from nginxtls.pki.oids import known
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ def verify(certificate: Certificate, public_key: bytes) -> bool | None:
 
 def verify_signature(oid: str, parameters: bytes, signature: bytes, signed: bytes, public_key: bytes) -> bool | None:
     """The same for anything signed, with the algorithm's identifier and parameters in DER."""
+    try:
+        return guarded(lambda: _verify(oid, parameters, signature, signed, public_key))
+    except LibraryRefusal:
+        return None
+
+
+def _verify(oid: str, parameters: bytes, signature: bytes, signed: bytes, public_key: bytes) -> bool | None:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
