@@ -153,3 +153,20 @@ def test_the_schema_accepts_what_is_accepted_and_refuses_the_rest() -> None:
 
 def test_every_setting_has_a_key() -> None:
     assert {key.replace("-", "_") for key in KEYS} == set(Settings._fields) - {"file"}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('map: {/etc: "\\0"}', "NUL"),
+        ("per-path-ignores: {'\\': ['*']}", "not a pattern"),
+        ("per-path-ignores: {'!': ['*']}", "not a pattern"),
+        ("per-path-ignores: {'a*a*a*a*a*a*b': ['*']}", "asterisks"),
+    ],
+)
+def test_values_that_cannot_be_used_are_reported_with_their_key(tmp_path: Path, text: str, problem: str) -> None:
+    file = tmp_path / ".nginxtls.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=problem) as caught:
+        read_settings(file)
+    assert str(file) in str(caught.value)

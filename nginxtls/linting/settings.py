@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -72,6 +73,10 @@ KEYS = {
     "baseline": ("path", "The file of findings that are known and not told."),
 }
 """The keys of the settings file: the kind of each (see ``_KINDS``), and what it does."""
+
+
+MAX_STARS = 3
+"""Asterisks in a part of a path; the time for a match grows with the length of the name to this power."""
 
 
 def find_settings(start: Path) -> Path | None:
@@ -148,7 +153,7 @@ class _Reader:
             case "paths":
                 return tuple(word if word in STORES else self.path(word) for word in self.words(value))
             case "words by pattern":
-                return tuple((pattern, self.words(words)) for pattern, words in self.table(value))
+                return tuple((self.pattern(text), self.words(words)) for text, words in self.table(value))
             case "severity by name":
                 return tuple((name, self.severity(word)) for name, word in self.table(value))
             case "path by path":
@@ -195,7 +200,24 @@ class _Reader:
             )
         return value
 
+    def pattern(self, text: str) -> str:
+        """A pattern of paths as in ``.gitignore``, of which matching takes little time."""
+        from pathspec import GitIgnoreSpec
+
+        problem = ""
+        if any(part.count("*") > MAX_STARS for part in text.split("/")):
+            problem = f"has more than {MAX_STARS} asterisks in a part of the path"
+        try:
+            GitIgnoreSpec.from_lines([text])
+        except (ValueError, re.error):
+            problem = "is not a pattern of paths as in .gitignore"
+        if problem:
+            raise UsageError(f"{self.file}", f'"{self.key}": the pattern {text!r} {problem}', "correct the pattern")
+        return text
+
     def path(self, text: str) -> str:
+        if "\0" in text:
+            raise UsageError(f"{self.file}", f'"{self.key}": a path has a NUL character', "correct the path")
         folder = os.path.realpath(self.file.parent)
         path = os.path.realpath(os.path.join(folder, text))
         if not self.trusted and os.path.commonpath((folder, path)) != folder:
