@@ -5,7 +5,11 @@ import os
 import sys
 
 gc.disable()  # one run, few cycles: what is read lives until the end anyway
-if sys.path and sys.path[0] in ("", os.getcwd()) and sys.path[0] != os.path.dirname(os.path.dirname(__file__)):
+try:
+    here = os.getcwd()
+except FileNotFoundError:
+    here = ""
+if sys.path and sys.path[0] in ("", here) and sys.path[0] != os.path.dirname(os.path.dirname(__file__)):
     del sys.path[0]
 
 from nginxtls.cli import main  # noqa: E402

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,11 +74,18 @@ def nginxtls(
     """A linter of nginx TLS configurations: it says what a TLS client would see."""
 
 
+class _Interrupted(BaseException):
+    """SIGINT; typer would end with exit code 1, which means findings."""
+
+
 def main() -> NoReturn:
     """Run the command and end the process at once, without taking a million objects apart one by one."""
     status = 2
+    _prepare()
     try:
         run()
+    except _Interrupted:
+        status = 130
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(bool(end.code))
     try:
@@ -88,8 +96,27 @@ def main() -> NoReturn:
     os._exit(status)
 
 
+def _prepare() -> None:
+    """Standard streams and signals as a command of Unix has them: a closed pipe ends it in silence."""
+
+    def interrupt(number: int, frame: object) -> NoReturn:
+        raise _Interrupted
+
+    signal.signal(signal.SIGINT, interrupt)
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - stays open until the end
+    if sys.stdout is None:
+        print("error: standard output is closed", file=sys.stderr)
+        os._exit(2)
+
+
 def run() -> NoReturn:
-    """Run the command; status 0, 1 (findings) or 2 (it could not do what was asked). Never a traceback."""
+    """Run the command; exit code 0, 1 (findings) or 2 (it could not do what was requested). Never a traceback."""
+    if not _has_working_directory():
+        tell(UsageError("the working directory", "no longer exists", "change to another folder"))
+        sys.exit(2)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
@@ -101,6 +128,14 @@ def run() -> NoReturn:
     except Exception as error:
         tell(_unforeseen(error))
     sys.exit(2)
+
+
+def _has_working_directory() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def tell(trouble: UsageError) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.writing import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -85,12 +85,10 @@ def write_baseline(path: Path, findings: Iterable[Finding]) -> int:
         key=lambda row: (row["file"], row["rule"], row["fingerprint"]),
     )
     text = json.dumps({"version": VERSION, "findings": rows}, indent=1, ensure_ascii=False) + "\n"
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        # Names of files that are no UTF-8 are escaped, as in every report.
+        write_whole(path, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise UsageError(
             f"{path}", f"cannot be written: {error.strerror}", "give another file with --baseline"
         ) from error

@@ -39,10 +39,11 @@ def guarded(work: Callable[[], T]) -> T:
         return work()
     except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
         raise
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except BaseException as error:
+        # A panic of the Rust core is no Exception; interrupts and exits are none either, and go on.
+        if isinstance(error, Exception) or type(error).__module__ == "pyo3_runtime":
+            raise LibraryRefusal(type(error).__name__) from None
         raise
-    except BaseException as error:  # pyo3's PanicException is no Exception
-        raise LibraryRefusal(type(error).__name__) from None
 
 
 def derivation_cost(encrypted: bytes) -> int | None:
