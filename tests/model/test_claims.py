@@ -42,6 +42,15 @@ def test_the_first_server_has_a_wildcard_name(configure: Configure) -> None:
     assert names(configuration, "www.a.test") == ["*.a.test", "first.test"]
 
 
+def test_the_first_server_has_the_wildcard_that_a_later_name_with_a_dot_includes(configure: Configure) -> None:
+    configuration = configure(
+        f"server {{ listen 443 ssl; server_name d.test; {EC} }}"
+        f"server {{ listen 443 ssl; server_name *.a.test; {EC} }}"
+        f"server {{ listen 443 ssl; server_name .a.test; {EC} }}"
+    )
+    assert names(configuration, "www.a.test") == ["*.a.test"]
+
+
 def test_a_server_inherits_from_http(configure: Configure) -> None:
     configuration = configure(f"ssl_protocols TLSv1.3; server {{ listen 443 ssl; {EC} }}")
     assert handshake(configuration, "127.0.0.1", 443).to_dict()["protocols"] == ["TLSv1.3"]
