@@ -238,14 +238,16 @@ def _all_seen(suppression: Suppression, configuration: Configuration) -> bool:
 
 
 def _not_included(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
-    """What includes name and cannot be read, each path once."""
+    """What includes name and cannot be read, each path once; nothing is missed without a stock file."""
     kept: dict[tuple[str, str], NotChecked] = {}
     for subject in subjects:
-        for directive, reason in subject.configuration.tree.unresolved.items():
+        for directive, gaps in subject.configuration.tree.unresolved.items():
             if directive.file in subject.asked:
-                path = directive.args[0].replace(UNKNOWN, "…") if directive.args else "include"
                 place = Location(directive.file, directive.span)
-                kept.setdefault((path, reason), NotChecked(path, reason, place))
+                for gap in gaps:
+                    if not gap.stock:
+                        path = gap.path.replace(UNKNOWN, "…") or "include"
+                        kept.setdefault((path, gap.reason), NotChecked(path, gap.reason, place))
     yield from kept.values()
 
 

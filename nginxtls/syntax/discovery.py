@@ -13,7 +13,7 @@ from nginxtls.syntax.dumps import is_dump, split_dump
 from nginxtls.syntax.files import Unreachable, display_name
 from nginxtls.syntax.fragments import classify, is_nginx, is_whole, may_be_nginx
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, find_cycles, follow_in_dump, source
-from nginxtls.syntax.tree import Directive, SourceFile, Tree
+from nginxtls.syntax.tree import Directive, Gap, SourceFile, Tree
 from nginxtls.syntax.walking import Candidate, walk
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ class _Discovery:
         for path in dict.fromkeys(paths):
             if path == "-":
                 self.take_text(stdin_text or "")
-            elif os.path.isdir(path):
-                self.take_folder(os.path.abspath(path))
+            elif (folder := self.files.folder(path)) is not None:
+                self.take_folder(folder)
             else:
                 self.take_file(Candidate(os.path.abspath(path), asked=True))
         self.build_trees()
@@ -364,7 +364,8 @@ def _tree_of_dump(files: Sequence[SourceFile]) -> Tree:
         tree.files.append(file)
         for directive in file.includes:
             if depth == MAX_INCLUDE_DEPTH:
-                tree.unresolved[directive] = f"more than {MAX_INCLUDE_DEPTH} includes deep"
+                reason = f"more than {MAX_INCLUDE_DEPTH} includes deep"
+                tree.unresolved[directive] = (Gap(directive.args[0] if directive.args else "", reason),)
                 continue
             follow_in_dump(tree, directive, base, by_path)
             brought = [other for other in tree.includes.get(directive, ()) if other not in seen]

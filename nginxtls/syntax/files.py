@@ -6,6 +6,7 @@ repository. Whatever it says, nothing is opened outside of the allowed folders, 
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import os
 import re
@@ -44,6 +45,9 @@ CONF_FOLDERS = (
     "/etc/openresty",
 )
 """Where builds of nginx keep their configuration."""
+
+MAX_LINKS = 40
+"""A path of more symbolic links is a loop, as to Linux."""
 
 PATH_MAX = 4096
 """No path of more characters is looked for: Linux takes none of more bytes."""
@@ -90,14 +94,16 @@ class Files:
         total_limit: int = TOTAL_LIMIT,
     ) -> None:
         self.root = os.path.realpath(root) if root is not None else None
-        if self.root == "/":  # the machine's own configuration: all paths are what they say
+        self._root_as_given = os.path.abspath(root) if root is not None else ""
+        self._is_local = self.root == "/"
+        if self._is_local:  # the machine's own configuration: all paths are what they say
             self.root = None
             allowed = ("/",)
         self.maps = sorted(
-            ((prefix.rstrip("/") or "/", os.path.realpath(folder)) for prefix, folder in maps),
+            ((prefix.rstrip("/") or "/", self._resolve(os.path.abspath(folder))) for prefix, folder in maps),
             key=lambda pair: -len(pair[0]),
         )
-        self.allowed = [os.path.realpath(path) for path in allowed]
+        self.allowed = [self._resolve(os.path.abspath(path)) for path in allowed]
         self.limit = limit
         self.total_limit = total_limit
         self.total = 0
@@ -126,7 +132,8 @@ class Files:
 
     def elsewhere(self) -> Files:
         """The same for a configuration of another machine: only the root and the maps lead anywhere."""
-        return Files([], root=self.root, maps=self.maps, limit=self.limit, total_limit=self.total_limit)
+        root = "/" if self._is_local else self.root
+        return Files([], root=root, maps=self.maps, limit=self.limit, total_limit=self.total_limit)
 
     # -- paths ------------------------------------------------------------------------------------------------------
 
@@ -177,7 +184,7 @@ class Files:
             if _inside(nginx_path, prefix):
                 yield folder + "/" + nginx_path[len(prefix.rstrip("/")) :].lstrip("/")
         if self.root:
-            yield self._in_root(nginx_path)
+            yield f"{self.root}/{nginx_path}"
         elif self._open_folders:
             yield nginx_path
 
@@ -187,59 +194,87 @@ class Files:
             bool(self.root or self.maps) and not any(_inside(base, folder) for folder in self._open_folders)
         ) or bool(self.root and _inside(base, self.root))
 
-    def _in_root(self, nginx_path: str) -> str:
-        """A path inside the root, links resolved as they would be there."""
-        root = self.root or ""
-        done = root
-        pending = nginx_path.split("/")[::-1]
+    def _resolve(self, path: str) -> str:
+        """A path with its links resolved: those in the root as in a chroot, others as on this machine."""
+        if self._in_root(path) is None:
+            return os.path.realpath(path)
+        return self._follow(path)[0]
+
+    def _in_root(self, path: str) -> str | None:
+        """What a path of this machine is called in the root, or None if it is not in the root."""
+        for root in (self.root, self._root_as_given) if self.root else ():
+            if root and _inside(path, root):
+                return path[len(root) :] or "/"
+        return None
+
+    def _follow(self, path: str) -> tuple[str, str]:
+        """Follow a path component by component; neither links nor ``..`` lead out of the root.
+
+        Returns:
+            the real path, and the target of the link on which a component is missing (empty: none is, or no link is
+            to blame).
+
+        Raises:
+            OSError: ELOOP, as the kernel raises it.
+        """
+        inner = self._in_root(path)
+        top = "" if inner is None or self.root is None else self.root
+        done = top
+        pending = [(part, "") for part in reversed((path if inner is None else inner).split("/"))]
         links = 0
+        missing = ""
         while pending:
-            part = pending.pop()
+            part, target = pending.pop()
             if part in ("", "."):
                 continue
             if part == "..":
-                done = os.path.dirname(done) if done != root else root
+                done = os.path.dirname(done) if len(done) > len(top) else top
                 continue
-            path = f"{done}/{part}"
+            step = f"{done}/{part}"
             try:
-                target = os.readlink(path)
-            except OSError:
-                done = path
+                link = os.readlink(step)
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    missing = missing or target
+                done = step
                 continue
             links += 1
-            if links > 40:
-                return path
-            if target.startswith("/"):
-                done = root
-            pending += target.split("/")[::-1]
-        return done
+            if links > MAX_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+            if link.startswith("/"):
+                done = top
+            pending += ((part, link) for part in reversed(link.split("/")))
+        return done or "/", missing
 
     def real(self, path: str) -> str | Unreachable:
         """The real path of an existing thing inside the allowed folders."""
         if len(path) > PATH_MAX:
             return Unreachable(path[:100] + "…", "longer than a path can be")
         folder, _, leaf = path.rpartition("/")
-        if leaf in ("", ".", "..") or not folder:
-            real = os.path.realpath(path)
-        else:
-            real_folder = self._real_folders.get(folder)
-            if real_folder is None:
-                real_folder = self._real_folders[folder] = os.path.realpath(folder)
-            real = f"{real_folder.rstrip('/')}/{leaf}"
         try:
+            if leaf in ("", ".", "..") or not folder:
+                real = self._resolve(path)
+            else:
+                real_folder = self._real_folders.get(folder)
+                if real_folder is None:
+                    real_folder = self._real_folders[folder] = self._resolve(folder)
+                real = f"{real_folder.rstrip('/')}/{leaf}"
             if not self.allows(real):
-                real = os.path.realpath(real)  # a link may still lead inside
+                real = self._resolve(real)  # a link may still lead inside
                 if not self.allows(real):
                     return Unreachable(path, _OUTSIDE, True)
             mode = os.lstat(real).st_mode
             if stat.S_ISLNK(mode):
-                real = os.path.realpath(real)
+                real = self._resolve(real)
                 if not self.allows(real):
                     return Unreachable(path, _OUTSIDE, True)
                 os.stat(real)
-        except FileNotFoundError:
-            return Unreachable(path, _MISSING if not os.path.islink(path) else "a link to a file that does not exist")
         except OSError as error:
+            if error.errno == errno.ENOENT:
+                target = self._follow(path)[1]
+                return Unreachable(path, f"a link to {target}, which does not exist" if target else _MISSING)
+            if error.errno == errno.ELOOP:
+                return Unreachable(path, "a link that leads back to itself")
             return Unreachable(path, _reason(error), not isinstance(error, NotADirectoryError))
         return real
 
@@ -247,15 +282,13 @@ class Files:
         """Whether a real path lies in what may be read."""
         return self._everything or any(_inside(real, folder) for folder in self._open_folders)
 
-    def is_missing(self, nginx_path: str, base: str | None = None) -> bool:
-        """Whether a file is known not to exist: the folder where it should be can be looked into."""
-        if isinstance(self._locate(nginx_path, base), str):
-            return False
-        for candidate in self._candidates(nginx_path, base):
-            folder = self.real(os.path.dirname(candidate))
-            if isinstance(folder, str) and os.path.isdir(folder) and os.access(folder, os.X_OK | os.R_OK):
-                return not os.path.exists(f"{folder}/{os.path.basename(candidate)}")
-        return False
+    def folder(self, path: str) -> str | None:
+        """The folder at a path of this machine, or None if there is none; one in the root by its real path."""
+        path = os.path.abspath(path)
+        if self._in_root(path) is None:
+            return path if os.path.isdir(path) else None
+        real = self.real(path)
+        return real if isinstance(real, str) and os.path.isdir(real) else None
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -335,7 +368,7 @@ class Files:
         located = self._locate(folder, base)
         if isinstance(located, Unreachable):
             # Where the whole machine can be seen, a folder that is not there has no files.
-            return [] if (self.root or self._everything) and located.reason == _MISSING else located
+            return [] if (self.root or self._everything) and not located.exists else located
         level: Iterable[Found] = [Found("" if folder == "." else folder.rstrip("/") + "/", located)]
         looked_at = 0
         for part in (*parents[head:], leaf):
@@ -354,9 +387,9 @@ class Files:
                         matches.append(Found(prefix + name, f"{path}/{name}"))  # noqa: PERF401
             # Not made before it is walked through: what the last part matches need not be looked at.
             level = (
-                Found(prefix + "/", path)
+                Found(prefix + "/", real)
                 for prefix, path in matches
-                if os.path.isdir(path) and self.allows(os.path.realpath(path))
+                if isinstance(real := self.real(path), str) and os.path.isdir(real)
             )
         matches.sort(key=lambda found: os.fsencode(found.nginx_path))
         return matches
@@ -372,6 +405,11 @@ class Files:
         if real is not None and len(self._mounts) < 1000:
             name = f"/{os.path.basename(real)}" if there.endswith("/") and not os.path.isdir(real) else ""
             self._mounts.append((there.rstrip("/") + name, real, origin))
+
+    def mounts_below(self, folder: str) -> bool:
+        """Whether a container of the tree has something at a path or in it, absolute or relative to /etc/nginx."""
+        folder = os.path.join("/etc/nginx", folder)
+        return any(_inside(there, folder) for there, _, _ in self._mounts)
 
     def _mounted(self, nginx_path: str, base: str | None) -> str | None:
         """What containers of the tree have at a path: the longest mount first, of those the nearest to the base."""
