@@ -270,7 +270,7 @@ def _after_change(
         return None
     with Journal(clock) as journal:
         files = _files(paths, settings, options["root"])
-        subject = _subjects(paths, settings, now, options["openssl_conf"], options["only_nginx"])
+        subject = _subjects(settings, now, options["openssl_conf"], options["only_nginx"])
         found = after_change(
             kept.report,
             kept.changed,
@@ -307,10 +307,10 @@ def read(
     """
     from nginxtls.syntax import discover
 
-    subject = _subjects(paths, settings, at, openssl_conf, only_nginx)
+    subject = _subjects(settings, at, openssl_conf, only_nginx)
     files = _files(paths, settings, root)
     sources = discover(paths, stdin_text=stdin_text, files=files)
-    return Reading(
+    reading = Reading(
         subjects=tuple(subject(loaded, files) for loaded in sources.trees),
         failures=(*sources.failures, *(() if only_nginx else _unanswered(paths, sources))),
         skipped=tuple(sources.skipped),
@@ -318,10 +318,13 @@ def read(
         left=tuple(sources.left),
         hints=tuple(files.hints),
     )
+    if only_nginx:
+        return reading
+    return reading._replace(failures=(*reading.failures, *_nothing_checked(paths, reading)))
 
 
 def _subjects(
-    paths: Sequence[str], settings: Settings, at: datetime | None, openssl_conf: str | None, only_nginx: bool
+    settings: Settings, at: datetime | None, openssl_conf: str | None, only_nginx: bool
 ) -> Callable[[LoadedTree, Files], Subject]:
     """What makes a tree one to lint, as the settings and options have it.
 
@@ -355,24 +358,38 @@ def _subjects(
             )
             for tree in variants(loaded.tree)
         )
-        return Subject(first, loaded.asked if only_nginx else _asked(paths, loaded), tuple(others))
+        return Subject(first, loaded.asked if only_nginx else _asked(loaded), tuple(others))
 
     return subject
 
 
-def _asked(paths: Sequence[str], loaded: LoadedTree) -> set[SourceFile]:
-    """The files to tell about: who names a file means what it includes, too; only the pre-commit hook does not."""
-    named = {os.path.realpath(path) for path in paths if os.path.isfile(path)}
-    if any(root.path and os.path.realpath(root.path) in named for root in loaded.tree.roots):
+def _asked(loaded: LoadedTree) -> set[SourceFile]:
+    """The files to report about: a requested main file stands for all that it includes, wherever that is."""
+    if any(root in loaded.asked for root in loaded.tree.roots):
         return {*loaded.asked, *loaded.tree.files}
     return loaded.asked
+
+
+def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure]:
+    """The failure of a run that has read configurations, but none with anything that could be checked."""
+    if reading.failures or any(configuration.servers for configuration in reading.configurations):
+        return
+    mains = [configuration.tree.roots[0].name for configuration in reading.configurations]
+    unread = sum(
+        len(gaps) for configuration in reading.configurations for gaps in configuration.tree.unresolved.values()
+    )
+    reason = "nothing was checked: no server is configured"
+    if unread:
+        reason += f" in what could be read, and {unread} of the included files could not"
+    help = "name the files with the servers, or say where their paths are with --root or --map"
+    yield Failure(", ".join(mains[:3]) or " ".join(paths), reason, help=help)
 
 
 def _unanswered(paths: Sequence[str], sources: Sources) -> Iterator[Failure]:
     """Paths that were asked for and hold no nginx configuration."""
     left = {os.path.abspath(name): reason for name, reason in sources.left}
     for path in dict.fromkeys(paths):
-        if os.path.isfile(path) and (reason := left.get(os.path.abspath(path), "empty")) != "empty":
+        if os.path.isfile(path) and (reason := left.get(os.path.abspath(path), "")):
             yield Failure(path, f"{reason}, so there is nothing to check", help="name an nginx configuration")
     folders = [path for path in paths if os.path.isdir(path)]
     if folders and not (sources.trees or sources.failures):
@@ -389,18 +406,18 @@ def _files(paths: Sequence[str], settings: Settings, root: str | None) -> Files:
     for there, here in maps:
         if not here.exists():
             raise Trouble(f"map {there}={here}", "there is no such file or folder", "mend the option or the settings")
-    return Files(_allowed(paths), root=root, maps=maps)
+    return Files(_allowed(paths, root), root=root, maps=maps)
 
 
-def _allowed(paths: Sequence[str]) -> list[Path]:
+def _allowed(paths: Sequence[str], root: str | None) -> list[Path]:
     """What may be read: a folder and what is in it; of a file its repository, else its folder.
 
-    For this machine's own nginx it is everything: its certificates lie anywhere.
+    For this machine's own nginx it is everything, unless a root is given: its certificates lie anywhere.
     """
     from nginxtls.syntax.files import CONF_FOLDERS
 
     places = [Path(os.path.abspath(path)) for path in paths if path != "-"] or [Path.cwd()]
-    if all(any(place.is_relative_to(folder) for folder in CONF_FOLDERS) for place in places):
+    if root is None and all(any(place.is_relative_to(folder) for folder in CONF_FOLDERS) for place in places):
         return [Path("/")]
     return [place if place.is_dir() else repository_of(place) or place.parent for place in places]
 

@@ -113,7 +113,7 @@ def check(
     import nginxtls
     from nginxtls import api
 
-    asked = options.default_paths(paths)
+    asked = options.default_paths(paths, root)
     settings = options.settings(
         asked,
         config,

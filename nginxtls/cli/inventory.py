@@ -63,7 +63,7 @@ def inventory(
         raise Trouble(f"--format {form}", "is not known", f"choose {', '.join(FORMS)}")
     if sort not in SORTS:
         raise Trouble(f"--sort {sort}", "is not known", f"choose {', '.join(SORTS)}")
-    asked = options.default_paths(paths)
+    asked = options.default_paths(paths, root)
     settings = options.settings(asked, config, no_config, maps=maps, trust=trust, nginx_version=nginx_version)
     moment = options.moment(at) or datetime.now(timezone.utc)
     reading = read(asked, settings, root=root_for(asked[0], root), at=moment, stdin_text=options.stdin_text(asked))

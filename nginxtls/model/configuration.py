@@ -16,6 +16,7 @@ from nginxtls.model.settings import Scope
 from nginxtls.model.sockets import Socket, connected, join
 from nginxtls.model.upstreams import Upstream, find_upstreams
 from nginxtls.model.versions import ASSUMED, NginxVersion
+from nginxtls.syntax.files import Unreachable
 from nginxtls.syntax.tree import UNKNOWN, Directive, Tree
 from nginxtls.tls import OpenSSL, SystemConfiguration
 
@@ -298,6 +299,11 @@ class Configuration:
             return False
         found = self.files.read(path, self.base)
         return not isinstance(found, bytes) and not found.exists
+
+    def missing_as(self, path: str) -> str:
+        """How a missing file is missing: it does not exist, or it is a link to what does not exist."""
+        found = self.files.read(path, self.base) if self.files is not None else b""
+        return f"is {found.reason}" if isinstance(found, Unreachable) and "link" in found.reason else "does not exist"
 
     @property
     def sees_machine(self) -> bool:

@@ -12,6 +12,7 @@ from nginxtls.finding import Location
 from nginxtls.lazy import NamedTuple
 from nginxtls.model import loading
 from nginxtls.model.directive_table import by_kind_and_name, by_name, flags
+from nginxtls.model.includes import failed_includes
 from nginxtls.model.names import compiled
 from nginxtls.model.settings import ADDS_UP, REPEATABLE
 from nginxtls.syntax.tree import UNKNOWN
@@ -104,6 +105,9 @@ def refuse(directive: Directive, kind: str, message: str, *, level: str = EMERG,
 
 def find_refusals(configuration: Configuration) -> Iterator[Refusal]:
     """All refusals and warnings, the tree's first, then those that show when nginx puts it all together."""
+    for failed in failed_includes(configuration):
+        call, reason = ("pread", "is a directory") if failed.is_folder else ("open", "no such file")
+        yield refuse(failed.directive, "include", f'{call}() "{failed.path}" failed ({reason})', arg=0)
     yield from _of_tree(configuration)
     scopes = [*configuration.blocks.values(), *(server.scope for server in configuration.servers)]
     for scope in scopes:

@@ -10,7 +10,7 @@ from nginxtls.finding import Failure, NotChecked
 from nginxtls.lazy import NamedTuple, pattern
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.dumps import is_dump, split_dump
-from nginxtls.syntax.files import Unreachable, display_name
+from nginxtls.syntax.files import PERMISSION, Unreachable, display_name
 from nginxtls.syntax.fragments import classify, is_nginx, is_whole, may_be_nginx
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, find_cycles, follow_in_dump, source
 from nginxtls.syntax.tree import Directive, Gap, SourceFile, Tree
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from nginxtls.syntax.fragments import Context, Kind
 
 _LIKE_SNIPPET = b"snippet"
+
+AS_ROOT = "run nginxtls as a user who may read it, such as root: `sudo nginxtls ...`"
 
 MAX_ANCESTORS = 8
 """How many folders upward a fragment's main file is looked for."""
@@ -120,7 +122,15 @@ class _Discovery:
         self.sources.trees.append(LoadedTree(tree, kind, context, base, {file}))
 
     def take_folder(self, folder: str) -> None:
-        candidates = list(walk(folder, self.sources.left))
+        left: list[tuple[str, str]] = []
+        candidates = list(walk(folder, left))
+        for entry in left:
+            if entry[1] != PERMISSION:
+                self.sources.left.append(entry)
+            elif entry[0] == display_name(folder):
+                self.sources.failures.append(Failure(*entry, help=AS_ROOT))
+            else:
+                self.sources.skipped.append(NotChecked(*entry))
         # First what tells where files are; then main files, for what they include needs no second look.
         candidates.sort(key=lambda candidate: (not candidate.container, not _is_main(candidate.name)))
         for candidate in candidates:
@@ -193,12 +203,13 @@ class _Discovery:
         """A file that was asked for by name and cannot be read is a failure; one of a folder is not checked."""
         name = display_name(candidate.path)
         if candidate.asked:
-            reason = why.reason if why.exists else "there is no such file or folder"
+            reason = why.reason
+            help = AS_ROOT if why.reason == PERMISSION else ""
             self.sources.failures.append(
                 Failure(
                     name,
                     reason if why.reason != "no such file" else "no such file or folder",
-                    help="give its parts one by one" if "the limit is" in reason else "",
+                    help="give its parts one by one" if "the limit is" in reason else help,
                 )
             )
         elif candidate.certain or why.exists:

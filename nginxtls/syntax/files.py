@@ -194,6 +194,15 @@ class Files:
             bool(self.root or self.maps) and not any(_inside(base, folder) for folder in self._open_folders)
         ) or bool(self.root and _inside(base, self.root))
 
+    def holds(self, path: str) -> bool:
+        """Whether a path of this machine is one of the machine, or in the image, that the configuration is for."""
+        return self._in_root(path) is not None if self.root else self._everything
+
+    def nginx_path(self, path: str, base: str) -> str:
+        """A path of a configuration in full, as nginx has it."""
+        full = os.path.normpath(os.path.join(base, path))
+        return full if path.startswith("/") else self._in_root(full) or full
+
     def _resolve(self, path: str) -> str:
         """A path with its links resolved: those in the root as in a chroot, others as on this machine."""
         if self._in_root(path) is None:
@@ -371,13 +380,16 @@ class Files:
             return [] if (self.root or self._everything) and not located.exists else located
         level: Iterable[Found] = [Found("" if folder == "." else folder.rstrip("/") + "/", located)]
         looked_at = 0
+        unreadable: list[Found] = []
         for part in (*parents[head:], leaf):
             matches: list[Found] = []
             wanted = re.compile(fnmatch.translate(part.replace("[^", "[!"))).match
             for prefix, path in level:
                 try:
                     names = os.listdir(path)
-                except OSError:
+                except OSError as error:
+                    if isinstance(error, PermissionError):  # nginx, started as root, can
+                        return Unreachable(pattern, f"{display_name(path)}: {PERMISSION}", True)
                     continue
                 looked_at += len(names)
                 if looked_at > GLOB_LIMIT:
@@ -386,13 +398,20 @@ class Files:
                     if (not name.startswith(".") or part.startswith(".")) and wanted(name):
                         matches.append(Found(prefix + name, f"{path}/{name}"))  # noqa: PERF401
             # Not made before it is walked through: what the last part matches need not be looked at.
-            level = (
-                Found(prefix + "/", real)
-                for prefix, path in matches
-                if isinstance(real := self.real(path), str) and os.path.isdir(real)
-            )
+            level = self._folders_among(matches, unreadable)
+        matches += unreadable
         matches.sort(key=lambda found: os.fsencode(found.nginx_path))
         return matches
+
+    def _folders_among(self, found: Sequence[Found], unreadable: list[Found]) -> Iterator[Found]:
+        """The folders in which a pattern goes on; those that must not be looked into are ``unreadable``."""
+        for nginx_path, path in found:
+            real = self.real(path)
+            if isinstance(real, str):
+                if os.path.isdir(real):
+                    yield Found(nginx_path + "/", real)
+            elif real.exists:
+                unreadable.append(Found(nginx_path, path))
 
     # -- what containers say ----------------------------------------------------------------------------------------
 
@@ -520,6 +539,10 @@ def read_plain(folder: str, name: str, limit: int) -> bytes | None:
         return None
 
 
+PERMISSION = "permission denied"
+"""The reason of what another user, such as root, could read."""
+FOLDER = "a folder"
+"""The beginning of the reason of a path that names one."""
 _OUTSIDE = "outside of what may be read"
 _MISSING = "no such file"
 
@@ -538,18 +561,18 @@ def _inside(path: str, folder: str) -> bool:
 
 def _reason(error: OSError) -> str:
     if isinstance(error, PermissionError):
-        return "no permission to read it"
+        return PERMISSION
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return _MISSING
     if isinstance(error, IsADirectoryError):
-        return "a folder"
+        return FOLDER
     text = os.strerror(error.errno) if error.errno else str(error)
     return text[:1].lower() + text[1:]
 
 
 def _kind(mode: int) -> str:
     kinds = {
-        stat.S_IFDIR: "a folder",
+        stat.S_IFDIR: FOLDER,
         stat.S_IFIFO: "a named pipe",
         stat.S_IFCHR: "a device",
         stat.S_IFBLK: "a device",

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.lazy import NamedTuple, pattern
-from nginxtls.syntax.files import display_name, read_plain
+from nginxtls.syntax.files import PERMISSION, display_name, read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,9 +97,7 @@ def walk(top: str, left: list[tuple[str, str]]) -> Iterator[Candidate]:
             with os.scandir(folder) as scan:
                 found = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
-            left.append(
-                (display_name(folder), "no permission" if isinstance(error, PermissionError) else "cannot be read")
-            )
+            left.append((display_name(folder), PERMISSION if isinstance(error, PermissionError) else "cannot be read"))
             continue
         if any(entry.name == ".gitignore" for entry in found) and (own := _ignore_file(folder)):
             ignores = [*ignores, (folder, own)]
