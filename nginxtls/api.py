@@ -41,7 +41,8 @@ class Reading(NamedTuple):
 
     @property
     def configurations(self) -> list[Configuration]:
-        return [subject.configuration for subject in self.subjects]
+        """Those in use: without the sites that are not enabled."""
+        return [subject.configuration for subject in self.subjects if subject.enabled]
 
 
 def check(
@@ -212,10 +213,11 @@ def _read_and_lint(
 
     progress(f"linting {len(reading.taken)} files")
     found = lint(reading.subjects, installed_rules(), settings, known, covers)
+    not_checked = (*reading.skipped, *found.not_checked)
     return reading, found._replace(
         failures=(*reading.failures, *found.failures),
-        not_checked=(*reading.skipped, *found.not_checked),
-        hints=reading.hints,
+        not_checked=not_checked,
+        hints=(*_denied(not_checked), *reading.hints),
         seconds=time.monotonic() - start,
         at=moment,
         root=str(repository_of(Path.cwd()) or Path.cwd()),
@@ -358,7 +360,8 @@ def _subjects(
             )
             for tree in variants(loaded.tree)
         )
-        return Subject(first, loaded.asked if only_nginx else _asked(loaded), tuple(others))
+        asked = loaded.asked if only_nginx else _asked(loaded)
+        return Subject(first, asked, tuple(others), loaded.enabled)
 
     return subject
 
@@ -383,6 +386,16 @@ def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure
         reason += f" in what could be read, and {unread} of the included files could not"
     help = "name the files with the servers, or say where their paths are with --root or --map"
     yield Failure(", ".join(mains[:3]) or " ".join(paths), reason, help=help)
+
+
+def _denied(not_checked: Iterable[NotChecked]) -> Iterator[str]:
+    """What to do about files that this user may not read."""
+    from nginxtls.syntax.files import PERMISSION
+
+    count = sum(entry.reason.endswith(PERMISSION) for entry in not_checked)
+    if count:
+        files = "1 file" if count == 1 else f"{count} files"
+        yield f"this user may not read {files}: run nginxtls as root to check everything (`sudo nginxtls check`)"
 
 
 def _unanswered(paths: Sequence[str], sources: Sources) -> Iterator[Failure]:
@@ -419,12 +432,12 @@ def _allowed(paths: Sequence[str], root: str | None) -> list[Path]:
     places = [Path(os.path.abspath(path)) for path in paths if path != "-"] or [Path.cwd()]
     if root is None and all(any(place.is_relative_to(folder) for folder in CONF_FOLDERS) for place in places):
         return [Path("/")]
-    return [place if place.is_dir() else repository_of(place) or place.parent for place in places]
+    return [place if os.path.isdir(place) else repository_of(place) or place.parent for place in places]
 
 
 def repository_of(place: Path) -> Path | None:
     """The root of the repository that a file or folder is in."""
-    return next((folder for folder in (place, *place.parents) if (folder / ".git").exists()), None)
+    return next((folder for folder in (place, *place.parents) if os.path.exists(folder / ".git")), None)
 
 
 def local_versions() -> tuple[str, str | None]:

@@ -90,6 +90,8 @@ class Finding(NamedTuple):
     fingerprint: str = ""
     suppressed: str | None = None
     """Why it is not told: ``None`` (it is told), ``"baseline"``, or ``"ignored"`` / ``"ignored: reason"``."""
+    group: str = ""
+    """Findings that do not count for the exit code, by what they have in common: ``"not enabled"``."""
     also: tuple[tuple[Directive, int | None], ...] = ()
     """Other places with the same fault, as lines that name the same file: it is told once, at the first asked for."""
 
@@ -140,7 +142,7 @@ class Report(NamedTuple):
     """All that one run has to tell; the only thing that a format sees."""
 
     findings: tuple[Finding, ...]
-    """Sorted by file, line, column; suppressed and baselined ones are in ``suppressed``."""
+    """Sorted by group, file, line, column; suppressed and baselined ones are in ``suppressed``."""
     rules: Mapping[str, Rule]
     """The rules that ran, by name."""
     not_checked: tuple[NotChecked, ...] = ()

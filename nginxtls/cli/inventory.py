@@ -70,7 +70,7 @@ def inventory(
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
         raise Trouble(asked[0], failure.reason if failure else "there is no nginx configuration")
-    rows = [row for subject in reading.subjects for row in _rows(subject.configuration, moment)]
+    rows = [row for configuration in reading.configurations for row in _rows(configuration, moment)]
     rows.sort(key=lambda row: _order(row, sort))
     if form == "json":
         import json

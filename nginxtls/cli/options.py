@@ -20,8 +20,8 @@ Paths = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads the annotation while running, on Python 3.10, too
     typer.Argument(
         metavar="[PATH]...",
-        help="Files, folders, dumps of nginx -T, or - for standard input. Default: etc/nginx in --root, else /etc/nginx "
-        "if it exists, else .",
+        help="Files, folders, dumps of nginx -T, or - for standard input. "
+        "Default: etc/nginx in --root, else /etc/nginx if it exists, else .",
         show_default=False,
     ),
 ]

@@ -308,7 +308,7 @@ class Configuration:
     @property
     def sees_machine(self) -> bool:
         """All of the machine that the configuration is for, or its image, may be looked at."""
-        return self.files is not None and (self.files.root is not None or "/" in self.files.allowed)
+        return self.files is not None and self.files.sees_machine
 
     def was_read(self, path: str) -> bool:
         """The file could be read."""

@@ -39,7 +39,5 @@ def failed_includes(configuration: Configuration) -> Iterator[FailedInclude]:
         if not directive.known or not tree.shows(directive):
             continue
         for gap in gaps:
-            if not gap.path.startswith("/") and not files.holds(base):
-                continue  # the main file is a copy, and what it is relative to is elsewhere
-            if gap.path and (gap.missing or gap.reason.startswith(FOLDER)):
+            if gap.missing or gap.reason.startswith(FOLDER):
                 yield FailedInclude(directive, files.nginx_path(gap.path, base), gap.reason)

@@ -25,7 +25,13 @@ SHOWN_HINTS = 3
 def render(report: Report, options: Options) -> str:
     """What is wrong, what could not be linted, and the summary."""
     pen = Pen(report, options)
-    parts = [pen.finding(finding) for finding in told(report, options.show_suppressed)]
+    parts: list[str] = []
+    group = ""
+    for finding in told(report, options.show_suppressed):
+        if finding.group != group:
+            group = finding.group
+            parts.append(pen.heading(group))
+        parts.append(pen.finding(finding))
     parts += [pen.failure(failure) for failure in report.failures]
     if options.statistics and report.findings:
         parts.append("".join(f"{line}\n" for line in _statistics(report)))
@@ -44,6 +50,10 @@ class Pen:
 
     def paint(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self.options.color and text else text
+
+    def heading(self, group: str) -> str:
+        """The line above the findings of a group."""
+        return self.paint(f"{group} (these findings do not count for the exit code):", BOLD) + "\n"
 
     def finding(self, finding: Finding) -> str:
         """A finding in full."""

@@ -90,7 +90,12 @@ def told(report: Report, show_suppressed: bool) -> list[Finding]:
         return list(report.findings)
     return sorted(
         [*report.findings, *report.suppressed],
-        key=lambda finding: (finding.location.name, finding.location.span.line, finding.location.span.column),
+        key=lambda finding: (
+            finding.group,
+            finding.location.name,
+            finding.location.span.line,
+            finding.location.span.column,
+        ),
     )
 
 

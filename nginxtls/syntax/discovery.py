@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from nginxtls.finding import Failure, NotChecked
 from nginxtls.lazy import NamedTuple, pattern
 from nginxtls.syntax.decoding import decode
-from nginxtls.syntax.dumps import is_dump, split_dump
+from nginxtls.syntax.dumps import failure_of, is_dump, split_dump
 from nginxtls.syntax.files import PERMISSION, Unreachable, display_name
 from nginxtls.syntax.fragments import classify, is_nginx, is_whole, may_be_nginx
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, find_cycles, follow_in_dump, source
+from nginxtls.syntax.stock import is_stock
 from nginxtls.syntax.tree import Directive, Gap, SourceFile, Tree
+from nginxtls.syntax.use import unused_among
 from nginxtls.syntax.walking import Candidate, walk
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _LIKE_SNIPPET = b"snippet"
 
+SUDO = "run it as root: `sudo nginx -T | nginxtls check -`"
 AS_ROOT = "run nginxtls as a user who may read it, such as root: `sudo nginxtls ...`"
 
 MAX_ANCESTORS = 8
@@ -56,6 +59,8 @@ class LoadedTree(NamedTuple):
     base: str
     asked: set[SourceFile]
     from_dump: bool = False
+    enabled: bool = True
+    """False for a file of this server or checkout that no main file includes, and that was not named."""
 
 
 class Sources:
@@ -87,6 +92,8 @@ class _Discovery:
         self.sources = Sources()
         self.asked: dict[SourceFile, str] = {}
         """The files to report about, with their real paths."""
+        self.named: set[SourceFile] = set()
+        """Those of them that were named themselves."""
         self.trees: dict[SourceFile, Tree] = {}
         self.doubtful: dict[SourceFile, str] = {}
         """Files that do not read like nginx's, with their real paths; one that is included is nginx's all the same."""
@@ -112,6 +119,12 @@ class _Discovery:
     # -- taking files -----------------------------------------------------------------------------------------------
 
     def take_text(self, text: str) -> None:
+        if not text.strip():
+            help = "`nginx -T` prints nothing if its test fails, as it does without the rights to read keys: " + SUDO
+            self.sources.failures.append(Failure("standard input", "empty, so there is nothing to check", help=help))
+            return
+        if self.failed_run("standard input", text):
+            return
         if is_dump(text):
             self.take_dump("-", text)
             return
@@ -141,12 +154,17 @@ class _Discovery:
         read = self.reader.parsed.get(path)
         located = read.path if isinstance(read, SourceFile) and read.path else self.files.real(path)
         if isinstance(located, Unreachable):
-            self.refuse(candidate, located)
-            return
+            target = self.files.link_target(path, os.path.dirname(path))
+            if isinstance(target, Unreachable):
+                self.refuse(candidate, located)
+                return
+            located = target
         if located in self.reader.parsed:
             known = self.reader.parsed[located]
-            if isinstance(known, SourceFile) and known not in self.asked:
-                self.asked[known] = located
+            if isinstance(known, SourceFile):
+                self.asked.setdefault(known, located)
+                if candidate.asked:
+                    self.named.add(known)
             return
         content = self.files.read_real(located)
         if isinstance(content, Unreachable):
@@ -155,6 +173,8 @@ class _Discovery:
         name = display_name(path)
         if candidate.container:
             self.take_container(candidate, name, located, content)
+            return
+        if candidate.asked and b"test failed" in content and self.failed_run(name, content.decode("utf-8", "replace")):
             return
         if _is_empty(content):
             self.pass_over(candidate, "empty")
@@ -181,8 +201,22 @@ class _Discovery:
             self.pass_over(candidate, "not nginx")
             return
         self.asked[file] = located
+        if candidate.asked:
+            self.named.add(file)
         if _is_main(candidate.name):
             self.tree_of(file)
+
+    def failed_run(self, name: str, text: str) -> bool:
+        """Whether a text is the output of an ``nginx -T`` that failed; noted as a failure."""
+        said = failure_of(text)
+        if said is None:
+            return False
+        denied = "permission denied" in said.lower()
+        help = SUDO if denied else "fix this first: nginx does not start; until then, check the files themselves"
+        self.sources.failures.append(
+            Failure(name, f"`nginx -T` failed and printed no configuration: {said}", help=help)
+        )
+        return True
 
     def take_container(self, candidate: Candidate, name: str, located: str, content: bytes) -> None:
         """A manifest, Compose file or Dockerfile: what stands in it, and where it puts files."""
@@ -212,7 +246,7 @@ class _Discovery:
                     help="give its parts one by one" if "the limit is" in reason else help,
                 )
             )
-        elif candidate.certain or why.exists:
+        elif (candidate.certain or why.exists) and not is_stock(candidate.path):
             self.sources.skipped.append(NotChecked(name, why.reason))
         else:
             self.sources.left.append((name, why.reason))
@@ -269,7 +303,9 @@ class _Discovery:
             if asked and main not in included:
                 kind, context = classify(main)
                 self.sources.trees.append(LoadedTree(tree, kind, context, base, asked))
-        self.add_fragments(rest, {file: classify(file) for file in rest})
+        self.add_fragments(
+            rest, {file: classify(file) for file in rest}, unused_among(rest, self.sources.trees, self.files)
+        )
         for file, where in self.extracted:
             kind, context = classify(file)
             if where is not None and kind == "snippet":
@@ -317,8 +353,16 @@ class _Discovery:
                         found[main] = None
         return list(found)
 
-    def add_fragments(self, rest: Sequence[SourceFile], kinds: dict[SourceFile, tuple[Kind, Context]]) -> None:
-        """Fragments that no main file includes; one that another of them includes is linted there."""
+    def add_fragments(
+        self,
+        rest: Sequence[SourceFile],
+        kinds: dict[SourceFile, tuple[Kind, Context]],
+        unused: set[SourceFile],
+    ) -> None:
+        """Fragments that no main file includes; one that another of them includes is linted there.
+
+        ``unused``: those that are known not to be in use.
+        """
         trees: dict[SourceFile, tuple[Tree, str]] = {}
         included: set[SourceFile] = set()
         for file in rest:
@@ -335,7 +379,8 @@ class _Discovery:
                 tree, base = trees[file]
                 asked = {other for other in tree.files if other in self.asked}
                 answered |= asked
-                self.sources.trees.append(LoadedTree(tree, *kinds[file], base, asked))
+                enabled = file not in unused or not self.named.isdisjoint(asked)
+                self.sources.trees.append(LoadedTree(tree, *kinds[file], base, asked, enabled=enabled))
 
     def base_of(self, file: SourceFile) -> str:
         """The folder that a fragment's relative paths start from: that of its main file, as far as it can be told."""

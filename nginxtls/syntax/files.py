@@ -194,6 +194,11 @@ class Files:
             bool(self.root or self.maps) and not any(_inside(base, folder) for folder in self._open_folders)
         ) or bool(self.root and _inside(base, self.root))
 
+    @property
+    def sees_machine(self) -> bool:
+        """All of the machine that the configuration is for, or its image, may be looked at."""
+        return self.root is not None or "/" in self.allowed
+
     def holds(self, path: str) -> bool:
         """Whether a path of this machine is one of the machine, or in the image, that the configuration is for."""
         return self._in_root(path) is not None if self.root else self._everything
@@ -298,6 +303,14 @@ class Files:
             return path if os.path.isdir(path) else None
         real = self.real(path)
         return real if isinstance(real, str) and os.path.isdir(real) else None
+
+    def link_target(self, path: str, base: str) -> str | Unreachable:
+        """Where the absolute link at a path of a repository leads on its server: ``sites-enabled/x`` to its site."""
+        try:
+            target = os.readlink(path)
+        except OSError:
+            target = ""
+        return self._locate(target, base) if target.startswith("/") else Unreachable(path, _MISSING)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 

@@ -148,8 +148,8 @@ class Reader:
         """The files of an include, None if it is not known which, and those that could not be read."""
         found = self.files.expand(pattern, base)
         if isinstance(found, Unreachable):
-            gap = self.gap(pattern, found)
-            if gap.missing and not gap.stock and is_drop_in_folder(pattern):
+            gap = self.gap(pattern, base, found)
+            if not found.exists and not gap.stock and is_drop_in_folder(pattern):
                 gap = gap._replace(stock=self.is_copy(base) and not self.files.mounts_below(os.path.dirname(pattern)))
             return () if gap.stock else None, (gap,)
         brought: list[SourceFile] = []
@@ -159,11 +159,14 @@ class Reader:
                 continue
             absolute = nginx_path if nginx_path.startswith("/") else f"{base}/{nginx_path}"
             file = self.load(path, absolute)
+            if isinstance(file, Unreachable) and isinstance(target := self.files.link_target(path, base), str):
+                file = self.load(target, absolute)
             if isinstance(file, Unreachable):
-                gaps.append(self.gap(nginx_path, file))
+                gaps.append(self.gap(nginx_path, base, file))
             else:
                 brought.append(file)
-        return tuple(brought) if brought or all(gap.stock for gap in gaps) else None, tuple(gaps)
+        known = brought or all(gap.stock or gap.missing for gap in gaps)
+        return tuple(brought) if known else None, tuple(gaps)
 
     def is_copy(self, folder: str) -> bool:
         """Whether a folder is a copy of /etc/nginx as installed, whose empty folders (``conf.d``) git does not keep."""
@@ -175,11 +178,12 @@ class Reader:
                 self.copies[folder] = False
         return self.copies[folder]
 
-    def gap(self, path: str, why: Unreachable) -> Gap:
+    def gap(self, path: str, base: str, why: Unreachable) -> Gap:
         """What is not read of an include."""
         if UNKNOWN in path:
             return Gap(path, "its path stands in a template")
-        return Gap(path, why.reason, missing=not why.exists, stock=is_stock(path))
+        seen = self.files.sees_machine if path.startswith("/") else self.files.holds(base)
+        return Gap(path, why.reason, missing=seen and not why.exists, stock=is_stock(path))
 
     def give_up(self, tree: Tree, file: SourceFile) -> None:
         """Take a file that lies beyond the limits out of the tree again."""

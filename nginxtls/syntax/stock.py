@@ -17,8 +17,8 @@ class StockFile(NamedTuple):
     source: str
 
     def is_named_by(self, path: str) -> bool:
-        """Whether an include with this argument names it."""
-        return path == self.path or (not self.path.startswith("/") and path.endswith("/" + self.path))
+        """Whether a path, or the pattern of an include, names it."""
+        return fnmatchcase(path, self.path) or (self.path[0] != "/" and fnmatchcase(path, f"*/{self.path}"))
 
 
 @cache
@@ -35,7 +35,7 @@ def is_stock(path: str) -> bool:
 
 def is_drop_in_folder(pattern: str) -> bool:
     """Whether an include names a folder that is installed without TLS, for the user's own files."""
-    return any(file.is_named_by(pattern) for file in stock_files() if file.holds == "drop-ins")
+    return any(pattern in (file.path, f"/etc/nginx/{file.path}") for file in stock_files() if file.holds == "drop-ins")
 
 
 def is_stock_name(name: str) -> bool:

@@ -277,7 +277,7 @@ class Directive:
 
 
 class Gap(NamedTuple):
-    """A file that an include names and that is not read. ``missing``: there is no such file for nginx either."""
+    """A file that an include names and that is not read. ``missing``: for nginx there is no such file either."""
 
     path: str
     """As nginx has it; empty where the include names no file."""
@@ -338,7 +338,7 @@ class Tree:
             if directive.name != "include" or directive not in self.includes:
                 yield directive
                 continue
-            if any(not gap.stock for gap in self.unresolved.get(directive, ())):
+            if any(not (gap.stock or gap.missing) for gap in self.unresolved.get(directive, ())):
                 yield directive  # some of what it names is not known
             for file in self.includes[directive]:
                 if file is not directive.file and file not in active:
