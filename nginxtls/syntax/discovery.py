@@ -224,10 +224,11 @@ class _Discovery:
         text = decode(content)[0] if said or may_be_nginx(content) else None
         if text is None:
             return
-        from nginxtls.syntax.containers import extract, path_maps
+        from nginxtls.syntax.containers import environment, extract, path_maps
 
-        for there, here in path_maps(text, located):
-            self.files.hint(there, here, name)
+        for there, here, variables in path_maps(text, located):
+            self.files.hint(there, here, name, variables)
+        self.files.rendering.note(environment(text, located))
         found = extract(name, text, located)
         self.extracted += found
         if not found and said:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.lazy import NamedTuple
 from nginxtls.syntax.dumps import is_dump
+from nginxtls.syntax.rendering import Rendering
 from nginxtls.syntax.words import UNKNOWN
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class Files:
         self._located: dict[tuple[str, str | None], str | Unreachable] = {}
         self._contents: dict[str, bytes | Unreachable] = {}
         self._mounts: list[tuple[str, str, str]] = []
+        self.rendering = Rendering()
+        """What the containers of the tree make of templates."""
         self._index: dict[str, list[str]] | None = None
 
     @property
@@ -379,6 +382,17 @@ class Files:
 
     def expand(self, pattern: str, base: str | None = None) -> list[Found] | Unreachable:
         """The files that an include names, in nginx's order: that of their bytes. A pattern may match nothing."""
+        found = self._expand(pattern, base)
+        rendered = [Found(path, real) for path, real in self.rendering.outputs(pattern, base) if self.allows(real)]
+        if not rendered:
+            return found
+        others = [] if isinstance(found, Unreachable) else found
+        written = {path for path, _ in rendered}
+        kept = (entry for entry in others if os.path.join("/etc/nginx", entry.nginx_path) not in written)
+        return sorted((*kept, *rendered), key=lambda entry: os.fsencode(entry.nginx_path))
+
+    def _expand(self, pattern: str, base: str | None) -> list[Found] | Unreachable:
+        """The same for what is there before any container starts."""
         if not MAGIC.search(pattern):
             located = self._locate(pattern, base)
             return [Found(pattern, located)] if isinstance(located, str) else located
@@ -428,15 +442,16 @@ class Files:
 
     # -- what containers say ----------------------------------------------------------------------------------------
 
-    def hint(self, there: str, here: Sequence[str], origin: str) -> None:
+    def hint(self, there: str, here: Sequence[str], origin: str, environment: Iterable[tuple[str, str]] = ()) -> None:
         """Note that a container finds at a path what stands at the first of these; used where nothing surer is known.
 
-        Where the path ends with a slash, a file is found in it by its own name.
+        Where the path ends with a slash, a file is found in it by its own name. ``environment``: the container's.
         """
         real = next((real for path in here if isinstance(real := self.real(path), str)), None)
         if real is not None and len(self._mounts) < 1000:
             name = f"/{os.path.basename(real)}" if there.endswith("/") and not os.path.isdir(real) else ""
             self._mounts.append((there.rstrip("/") + name, real, origin))
+            self.rendering.mount(there.rstrip("/") + name, real, origin, environment)
 
     def mounts_below(self, folder: str) -> bool:
         """Whether a container of the tree has something at a path or in it, absolute or relative to /etc/nginx."""

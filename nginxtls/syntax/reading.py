@@ -98,7 +98,9 @@ class Reader:
 
     def parse(self, located: str, text: str, remark: str = "") -> SourceFile:
         """The file of a real path and its text, parsed and kept."""
-        self.parsed[located] = file = source(display_name(located, self.here), text, located, known=self.known)
+        variables = self.files.rendering.variables_of(located)
+        name = display_name(located, self.here)
+        self.parsed[located] = file = source(name, text, located, known=self.known, variables=variables)
         if remark:
             file.problems.append(Problem(remark, fatal=False))
         return file
@@ -202,12 +204,16 @@ def source(
     first_line: int = 1,
     visible: str | None = None,
     known: dict[str, Plain] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> SourceFile:
     """A text as a parsed file; template tags in it are masked first.
 
     ``first_line`` is the line of ``name`` on which the text starts; ``visible`` the text with what is not nginx blank.
+    ``variables``: likely values of a template's variables.
     """
     file = SourceFile(name, text, path)
+    if variables:
+        file.variables = variables
     file.first_line = first_line
     if visible is not None:
         file.masked = visible

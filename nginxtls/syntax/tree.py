@@ -11,12 +11,13 @@ from nginxtls.syntax.tokens import read_statement
 from nginxtls.syntax.words import UNKNOWN, word_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Gap", "Problem", "SourceFile", "Span", "Tree"]
 
 
 _NOTHING: frozenset[str] = frozenset()
+_NO_VARIABLES: dict[str, str] = {}
 _LINE_END = pattern(r"\r\n?|\n")
 
 
@@ -82,6 +83,7 @@ class SourceFile:
         "path",
         "problems",
         "text",
+        "variables",
     )
 
     def __init__(self, name: str, text: str, path: str | None = None, nginx_path: str | None = None) -> None:
@@ -98,6 +100,8 @@ class SourceFile:
         self.engines: tuple[str, ...] = ()
         """The template languages found in it: ``"jinja"``, ``"erb"``, ``"go"``, ``"envsubst"``, ``"placeholder"``."""
         self.defaults: dict[int, str] = {}
+        self.variables: Mapping[str, str] = _NO_VARIABLES
+        """Likely values of a template's variables, from the environment of its container."""
         self.conditions: dict[int, Condition] = {}
         """What the numbers in ``Directive.branch`` mean."""
         self.directives: list[Directive] = []
