@@ -375,7 +375,7 @@ def _asked(loaded: LoadedTree) -> set[SourceFile]:
 
 def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure]:
     """The failure of a run that has read configurations, but none with anything that could be checked."""
-    if reading.failures or any(configuration.servers for configuration in reading.configurations):
+    if reading.failures or any(each.servers for subject in reading.subjects for each in subject.configurations):
         return
     mains = [configuration.tree.roots[0].name for configuration in reading.configurations]
     unread = sum(

@@ -46,13 +46,13 @@ def _add_ssl(listen: Listen) -> Fix:
     return Fix("add ssl", (Edit(locate(directive, last), f"{directive.arg_text(last)} ssl"),))
 
 
-class NoServer(Rule):
+class MainWithoutServers(Rule):
     """A main file from which no server was read, so that nothing of it is checked.
 
     nginx starts without any server, and listens on no port. More often the servers are in files that are not here: an
     `include` that leads to another machine, to another repository, or to a folder that is empty.
 
-    Fix: check the files with the servers together with this one: give the folder that holds both, or say with `--root`
+    Mend: check the files with the servers together with this one: give the folder that holds both, or say with `--root`
     or `--map` where the included paths are.
 
     ```nginx bad
@@ -77,7 +77,9 @@ class NoServer(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         tree = configuration.tree
-        if configuration.kind != "full" or configuration.servers or not tree.roots[0].directives:
+        if configuration.kind != "full" or not tree.roots[0].directives:
+            return
+        if any(directive.block is not None for directive in configuration.directives("server")):
             return
         unread = [gap.path.replace(UNKNOWN, "…") for gaps in tree.unresolved.values() for gap in gaps if not gap.stock]
         empty = [directive.args[0] for directive, files in tree.includes.items() if not files and directive.known]

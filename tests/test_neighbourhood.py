@@ -65,7 +65,7 @@ def change(tree: Path, texts: dict[int, str], select: tuple[str, ...] = ()) -> t
     for path, text in zip(paths, texts.values(), strict=True):
         Path(path).write_text(text)
     files = api._files(["."], asked, None)
-    subject = api._subjects(["."], asked, None, None, False)
+    subject = api._subjects(asked, None, None, False)
     looked_at = 0
 
     def look(part: LoadedTree) -> Report:

@@ -6,7 +6,18 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from nginxtls.report.source import Wanted, row, under, wrapped
-from nginxtls.report.words import checked, count, duration, help_line, not_checked, notes, told, verdict, visible
+from nginxtls.report.words import (
+    checked,
+    count,
+    duration,
+    help_line,
+    not_checked,
+    notes,
+    told,
+    unread_includes,
+    verdict,
+    visible,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +29,8 @@ if TYPE_CHECKING:
 RED, YELLOW, GREEN, BLUE, BOLD, DIM = "1;31", "1;33", "1;32", "1;34", "1", "2"
 _COLORS = {"error": RED, "warning": YELLOW, "note": GREEN}
 NARROWEST, WIDEST = 40, 200
+SHOWN_INCLUDES = 5
+"""So many includes that could not be read are named without ``--verbose``."""
 SHOWN_HINTS = 3
 """So many remarks on where paths were taken to be are told without ``--verbose``."""
 
@@ -104,10 +117,12 @@ class Pen:
         left = not_checked(report.not_checked)
         line = f"checked {checked(report)}" + (f"; not checked: {', '.join(left)}" if left else "")
         yield from wrapped(visible(line), self.width)
-        if self.options.verbose:
-            for entry in report.not_checked:
-                where = f" ({_where(entry.location)})" if entry.location else ""
-                yield visible(f"  not checked: {entry.subject}: {entry.reason}{where}")
+        named = report.not_checked if self.options.verbose else unread_includes(report.not_checked)
+        for entry in named if self.options.verbose else named[:SHOWN_INCLUDES]:
+            where = f" ({_where(entry.location)})" if entry.location else ""
+            yield visible(f"  not checked: {entry.subject}: {entry.reason}{where}")
+        if not self.options.verbose and len(named) > SHOWN_INCLUDES:
+            yield f"  and {len(named) - SHOWN_INCLUDES} more includes, which -v lists"
         shown = report.hints if self.options.verbose else report.hints[:SHOWN_HINTS]
         for remark in shown:
             yield visible(f"  {remark}")

@@ -165,7 +165,7 @@ class Files:
                 return real
             if first is None or (real.exists and not first.exists):
                 first = real
-        if (first is None or not first.exists or first.reason == _OUTSIDE) and (guess := self._guess(nginx_path, base)):
+        if (first is None or not first.exists or first.reason == OUTSIDE) and (guess := self._guess(nginx_path, base)):
             return guess
         if first is None:
             return Unreachable(nginx_path, _MISSING)
@@ -279,12 +279,12 @@ class Files:
             if not self.allows(real):
                 real = self._resolve(real)  # a link may still lead inside
                 if not self.allows(real):
-                    return Unreachable(path, _OUTSIDE, True)
+                    return Unreachable(path, OUTSIDE, True)
             mode = os.lstat(real).st_mode
             if stat.S_ISLNK(mode):
                 real = self._resolve(real)
                 if not self.allows(real):
-                    return Unreachable(path, _OUTSIDE, True)
+                    return Unreachable(path, OUTSIDE, True)
                 os.stat(real)
         except OSError as error:
             if error.errno == errno.ENOENT:
@@ -571,7 +571,8 @@ PERMISSION = "permission denied"
 """The reason of what another user, such as root, could read."""
 FOLDER = "a folder"
 """The beginning of the reason of a path that names one."""
-_OUTSIDE = "outside of what may be read"
+OUTSIDE = "outside of what may be read"
+"""The reason of a path that is not in the allowed folders, whether there is anything or not."""
 _MISSING = "no such file"
 
 

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.syntax.decoding import decode
-from nginxtls.syntax.files import MAGIC, Files, Unreachable, display_name
+from nginxtls.syntax.files import MAGIC, OUTSIDE, Files, Unreachable, display_name
 from nginxtls.syntax.parser import Plain, parse_file
 from nginxtls.syntax.stock import is_drop_in_folder, is_stock, is_stock_name
 from nginxtls.syntax.templates import mask
@@ -151,7 +151,8 @@ class Reader:
         found = self.files.expand(pattern, base)
         if isinstance(found, Unreachable):
             gap = self.gap(pattern, base, found)
-            if not found.exists and not gap.stock and is_drop_in_folder(pattern):
+            absent = not found.exists or (found.reason == OUTSIDE and pattern.startswith("/"))
+            if absent and not gap.stock and is_drop_in_folder(pattern):
                 gap = gap._replace(stock=self.is_copy(base) and not self.files.mounts_below(os.path.dirname(pattern)))
             return () if gap.stock else None, (gap,)
         brought: list[SourceFile] = []
