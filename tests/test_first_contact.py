@@ -504,6 +504,18 @@ def test_templates_that_a_dockerfile_copies(containers: Path) -> None:
     assert told["missing-tls13"].endpoints == ("shop.example.com on *:443",)
 
 
+def test_an_image_that_fills_in_its_templates(image: Path) -> None:
+    site = image / "etc/nginx/templates/shop.conf.template"
+    site.parent.mkdir()
+    shutil.move(image / "etc/nginx/sites-available/shop", site)
+    (image / "etc/nginx/sites-enabled/shop").unlink()
+    assert ("name-mismatch", "shop.conf.template") not in rules_and_files(check(image / "etc/nginx", root=image))
+    script = image / "docker-entrypoint.d/20-envsubst-on-templates.sh"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\n")
+    assert ("name-mismatch", "shop.conf.template") in rules_and_files(check(image / "etc/nginx", root=image))
+
+
 def test_values_on_which_containers_differ_are_not_assumed(containers: Path) -> None:
     (containers / "compose.yml").write_text(COMPOSE.format(environment="PROTOCOL: TLSv1.3"))
     (containers / "Dockerfile").write_text("FROM nginx\nCOPY templates /etc/nginx/templates\n")

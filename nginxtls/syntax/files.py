@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from nginxtls.lazy import NamedTuple
 from nginxtls.syntax.dumps import is_dump
-from nginxtls.syntax.rendering import Rendering
+from nginxtls.syntax.rendering import FOLDER as TEMPLATES
+from nginxtls.syntax.rendering import SCRIPT, Rendering
 from nginxtls.syntax.words import UNKNOWN
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ class Files:
         self.rendering = Rendering()
         """What the containers of the tree make of templates."""
         self._index: dict[str, list[str]] | None = None
+        if self.root and isinstance(self.real(self.root + SCRIPT), str):
+            self._note_templates("", self.root, "the image", {})
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -451,7 +454,17 @@ class Files:
         if real is not None and len(self._mounts) < 1000:
             name = f"/{os.path.basename(real)}" if there.endswith("/") and not os.path.isdir(real) else ""
             self._mounts.append((there.rstrip("/") + name, real, origin))
-            self.rendering.mount(there.rstrip("/") + name, real, origin, environment)
+            self._note_templates(there.rstrip("/") + name, real, origin, dict(environment))
+
+    def _note_templates(self, there: str, real: str, origin: str, environment: dict[str, str]) -> None:
+        """Note templates that a container has at a path, or in the folder for them below it."""
+        folder = environment.get("NGINX_ENVSUBST_TEMPLATE_DIR", TEMPLATES)
+        if there != folder and _inside(folder, there):
+            inner = self.real(real + folder[len(there) :])
+            if isinstance(inner, str) and os.path.isdir(inner):
+                self.rendering.mount(folder, inner, origin, environment)
+        else:
+            self.rendering.mount(there, real, origin, environment)
 
     def mounts_below(self, folder: str) -> bool:
         """Whether a container of the tree has something at a path or in it, absolute or relative to /etc/nginx."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 FOLDER = "/etc/nginx/templates"
 OUTPUT = "/etc/nginx/conf.d"
 SUFFIX = ".template"
+SCRIPT = "/docker-entrypoint.d/20-envsubst-on-templates.sh"
+"""What does it in the image."""
 MOST = 1000
 """So many templates of one mount are looked at."""
 
@@ -37,14 +39,10 @@ class Rendering:
         for name, value in environment:
             self._values.setdefault(name, set()).add(value)
 
-    def mount(self, there: str, real: str, origin: str, environment: Iterable[tuple[str, str]]) -> None:
+    def mount(self, there: str, real: str, origin: str, environment: dict[str, str]) -> None:
         """Note what a container has at a path; ``origin`` names the file that says so."""
-        own = dict(environment)
-        folder = own.get("NGINX_ENVSUBST_TEMPLATE_DIR", FOLDER)
-        if _inside(there, folder):
-            self._mounts.append((there, real, origin, own))
-        elif _inside(folder, there) and os.path.isdir(inner := real + folder[len(there) :]):
-            self._mounts.append((folder, inner, origin, own))
+        if _inside(there, environment.get("NGINX_ENVSUBST_TEMPLATE_DIR", FOLDER)):
+            self._mounts.append((there, real, origin, environment))
 
     def variables_of(self, path: str) -> dict[str, str]:
         """Likely values for the variables of a file, by its real path; empty if no container renders it.
