@@ -215,7 +215,11 @@ def _read_and_lint(
     found = lint(reading.subjects, installed_rules(), settings, known, covers)
     not_checked = (*reading.skipped, *found.not_checked)
     return reading, found._replace(
-        failures=(*reading.failures, *found.failures),
+        failures=(
+            *reading.failures,
+            *found.failures,
+            *(() if options["only_nginx"] else _nothing_checked(paths, reading)),
+        ),
         not_checked=not_checked,
         hints=(*_denied(not_checked), *reading.hints),
         seconds=time.monotonic() - start,
@@ -312,7 +316,7 @@ def read(
     subject = _subjects(settings, at, openssl_conf, only_nginx)
     files = _files(paths, settings, root)
     sources = discover(paths, stdin_text=stdin_text, files=files)
-    reading = Reading(
+    return Reading(
         subjects=tuple(subject(loaded, files) for loaded in sources.trees),
         failures=(*sources.failures, *(() if only_nginx else _unanswered(paths, sources))),
         skipped=tuple(sources.skipped),
@@ -320,9 +324,6 @@ def read(
         left=tuple(sources.left),
         hints=tuple(files.hints),
     )
-    if only_nginx:
-        return reading
-    return reading._replace(failures=(*reading.failures, *_nothing_checked(paths, reading)))
 
 
 def _subjects(

@@ -196,7 +196,7 @@ def _silenced(
     findings: Iterable[Finding], subjects: Sequence[Subject], ran: Sequence[Rule], known: Mapping[str, Rule]
 ) -> Iterator[Finding]:
     """The findings, those that a comment silences marked, and those about the comments themselves."""
-    asked = {file: subject.configuration for subject in subjects for file in subject.asked}
+    asked = {file: subject.configuration for subject in subjects if subject.enabled for file in subject.asked}
     others = {file for subject in subjects for file in subject.configuration.tree.files}
     comments = Suppressions([*asked, *(others - asked.keys())])
     for finding in findings:

@@ -16,7 +16,7 @@ from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, find_cycles, foll
 from nginxtls.syntax.stock import is_stock
 from nginxtls.syntax.tree import Directive, Gap, SourceFile, Tree
 from nginxtls.syntax.use import unused_among
-from nginxtls.syntax.walking import Candidate, walk
+from nginxtls.syntax.walking import Candidate, is_nginx_folder, walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,11 +137,12 @@ class _Discovery:
     def take_folder(self, folder: str) -> None:
         left: list[tuple[str, str]] = []
         candidates = list(walk(folder, left))
+        if (display_name(folder), PERMISSION) in left:
+            self.sources.failures.append(Failure(display_name(folder), PERMISSION, help=AS_ROOT))
+            return
         for entry in left:
-            if entry[1] != PERMISSION:
+            if entry[1] != PERMISSION or not (self.files.sees_machine or is_nginx_folder(entry[0])):
                 self.sources.left.append(entry)
-            elif entry[0] == display_name(folder):
-                self.sources.failures.append(Failure(*entry, help=AS_ROOT))
             else:
                 self.sources.skipped.append(NotChecked(*entry))
         # First what tells where files are; then main files, for what they include needs no second look.

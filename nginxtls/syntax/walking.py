@@ -87,6 +87,11 @@ class Candidate(NamedTuple):
         )
 
 
+def is_nginx_folder(path: str) -> bool:
+    """Whether the path of a folder says that nginx's files are in it."""
+    return _NGINX_FOLDER.search(path) is not None
+
+
 def walk(top: str, left: list[tuple[str, str]]) -> Iterator[Candidate]:
     """The files below a folder that may be nginx's by their names, in order. What is passed over goes to ``left``."""
     entries = 0
