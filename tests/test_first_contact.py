@@ -523,8 +523,15 @@ def test_values_on_which_containers_differ_are_not_assumed(containers: Path) -> 
     (containers / "Dockerfile").write_text("FROM nginx\nCOPY templates /etc/nginx/templates\n")
     (containers / "compose.dev.yml").write_text("services:\n  web:\n    environment:\n      DOMAIN: a.example.com\n")
     (containers / "compose.prod.yml").write_text("services:\n  web:\n    environment:\n      DOMAIN: b.example.com\n")
+    (containers / "compose.test.yml").write_text(COMPOSE.format(environment="PROTOCOL: TLSv1.2"))
     report = check(containers)
-    assert "name-mismatch" not in {finding.rule for finding in report.findings}
+    assert not {"missing-tls13", "name-mismatch"} & {finding.rule for finding in report.findings}
+
+
+def test_the_last_line_of_a_compose_file_counts(containers: Path) -> None:
+    text = COMPOSE.format(environment="PROTOCOL: TLSv1.2").rstrip()
+    (containers / "compose.yml").write_text("x-top:\n  volumes:\n    - ./a:/a\n" + text)
+    assert "missing-tls13" in {finding.rule for finding in check(containers).findings}
 
 
 # -- rights ------------------------------------------------------------------------------------------------------------

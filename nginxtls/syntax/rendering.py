@@ -47,14 +47,16 @@ class Rendering:
     def variables_of(self, path: str) -> dict[str, str]:
         """Likely values for the variables of a file, by its real path; empty if no container renders it.
 
-        Those of a container that mounts it come first. Else a value counts if all containers of the tree agree on it.
+        The containers that mount it decide, else all of the tree. A value on which they differ is not likely.
         """
         mounts = [environment for _, real, _, environment in self._mounts if _inside(path, real)]
         if not mounts:
             return {}
-        values = {name: next(iter(known)) for name, known in self._values.items() if len(known) == 1}
-        for environment in reversed(mounts):
-            values |= environment
+        own: dict[str, set[str]] = {}
+        for environment in mounts:
+            for name, value in environment.items():
+                own.setdefault(name, set()).add(value)
+        values = {name: next(iter(known)) for name, known in (self._values | own).items() if len(known) == 1}
         return {name: value for name, value in values.items() if _PLAIN.fullmatch(value)}
 
     def outputs(self, pattern: str, base: str | None) -> Iterator[tuple[str, str]]:

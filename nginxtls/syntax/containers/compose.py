@@ -29,7 +29,7 @@ _VARIABLE = re.compile(
         |(?P<key>[A-Za-z_]\w*):[ ]+(?P<around>["']?)(?P<set>[^\n]*?)(?P=around))[ \t]*(?:[ ]\#[^\n]*)?\r?$""",
     re.MULTILINE | re.VERBOSE,
 )
-_INTERPOLATED = re.compile(r"\$\{\w+:?-([^${}]*)\}|\$\$")
+_DEFAULT = re.compile(r"\$\{\w+:?-([^${}]*)\}")
 
 
 def mounts(text: str) -> Iterator[Mount]:
@@ -42,7 +42,7 @@ def mounts(text: str) -> Iterator[Mount]:
 
 
 def services(text: str) -> Iterator[str]:
-    """The text of each service; all of the text where there is no list of them."""
+    """The text of each service, and what stands above them; all of the text where there is no list of them."""
     found = _SERVICES.search(text)
     first = found and re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*([ ]+)[^ \n]").match(text, found.end())
     if not first:
@@ -51,16 +51,16 @@ def services(text: str) -> Iterator[str]:
     starts = [
         match.start() for match in re.compile(rf"^{first[1]}[^ \n#]", re.MULTILINE).finditer(text, first.end() - 1)
     ]
-    starts.insert(0, text.rfind("\n", 0, first.end()) + 1)
+    starts[:0] = [0, text.rfind("\n", 0, first.end()) + 1]
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         yield text[start:end]
 
 
 def environment(service: str) -> Iterator[tuple[str, str]]:
     """The variables that a service sets to a value of its own, or by default."""
-    for block in _ENVIRONMENT.finditer(service):
+    for block in _ENVIRONMENT.finditer(service + "\n"):
         for match in _VARIABLE.finditer(block["lines"]):
             value = match["value"] if match["name"] else match["set"]
-            value = _INTERPOLATED.sub(lambda found: "$" if found[0] == "$$" else found[1], value)
+            value = _DEFAULT.sub(r"\1", value)
             if "$" not in value:
                 yield match["name"] or match["key"], value
