@@ -39,7 +39,8 @@ class Reading(NamedTuple):
 
     @property
     def configurations(self) -> list[Configuration]:
-        return [subject.configuration for subject in self.subjects]
+        """Those in use: without the sites that are not enabled."""
+        return [subject.configuration for subject in self.subjects if subject.enabled]
 
 
 def check(
@@ -206,10 +207,15 @@ def report(
 
     progress(f"linting {len(reading.taken)} files")
     found = lint(reading.subjects, installed_rules(), settings, known, covers)
+    not_checked = (*reading.skipped, *found.not_checked)
     return found._replace(
-        failures=(*reading.failures, *found.failures),
-        not_checked=(*reading.skipped, *found.not_checked),
-        hints=reading.hints,
+        failures=(
+            *reading.failures,
+            *found.failures,
+            *(() if only_nginx else _nothing_checked(paths, reading)),
+        ),
+        not_checked=not_checked,
+        hints=(*_denied(not_checked), *reading.hints),
         seconds=time.monotonic() - start,
         at=moment,
         root=str(repository_of(Path.cwd()) or Path.cwd()),
@@ -238,7 +244,7 @@ def read(
     """
     from nginxtls.syntax import discover
 
-    subject = _subjects(paths, settings, at, openssl_conf, only_nginx)
+    subject = _subjects(settings, at, openssl_conf, only_nginx)
     files = _files(paths, settings, root)
     sources = discover(paths, stdin_text=stdin_text, files=files)
     return Reading(
@@ -252,7 +258,7 @@ def read(
 
 
 def _subjects(
-    paths: Sequence[str], settings: Settings, at: datetime | None, openssl_conf: str | None, only_nginx: bool
+    settings: Settings, at: datetime | None, openssl_conf: str | None, only_nginx: bool
 ) -> Callable[[LoadedTree, Files], Subject]:
     """What makes a tree one to lint, as the settings and options have it.
 
@@ -284,24 +290,49 @@ def _subjects(
             Configuration(tree, facts, Store(door, loaded.base), context=loaded.context)
             for tree in variants(loaded.tree)
         )
-        return Subject(first, loaded.asked if only_nginx else _asked(paths, loaded), tuple(others))
+        asked = loaded.asked if only_nginx else _asked(loaded)
+        return Subject(first, asked, tuple(others), loaded.enabled)
 
     return subject
 
 
-def _asked(paths: Sequence[str], loaded: LoadedTree) -> set[SourceFile]:
-    """The files to tell about: who names a file means what it includes, too; only the pre-commit hook does not."""
-    named = {os.path.realpath(path) for path in paths if os.path.isfile(path)}
-    if any(root.path and os.path.realpath(root.path) in named for root in loaded.tree.roots):
+def _asked(loaded: LoadedTree) -> set[SourceFile]:
+    """The files to report about: a requested main file stands for all that it includes, wherever that is."""
+    if any(root in loaded.asked for root in loaded.tree.roots):
         return {*loaded.asked, *loaded.tree.files}
     return loaded.asked
+
+
+def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure]:
+    """The failure of a run that has read configurations, but none with anything that could be checked."""
+    if reading.failures or any(each.servers for subject in reading.subjects for each in subject.configurations):
+        return
+    mains = [configuration.tree.roots[0].name for configuration in reading.configurations]
+    unread = sum(
+        len(gaps) for configuration in reading.configurations for gaps in configuration.tree.unresolved.values()
+    )
+    reason = "nothing was checked: no server is configured"
+    if unread:
+        reason += f" in what could be read, and {unread} of the included files could not"
+    help = "name the files with the servers, or say where their paths are with --root or --map"
+    yield Failure(", ".join(mains[:3]) or " ".join(paths), reason, help=help)
+
+
+def _denied(not_checked: Iterable[NotChecked]) -> Iterator[str]:
+    """What to do about files that this user may not read."""
+    from nginxtls.syntax.files import PERMISSION
+
+    count = sum(entry.reason.endswith(PERMISSION) for entry in not_checked)
+    if count:
+        files = "1 file" if count == 1 else f"{count} files"
+        yield f"this user may not read {files}: run nginxtls as root to check everything (`sudo nginxtls check`)"
 
 
 def _unanswered(paths: Sequence[str], sources: Sources) -> Iterator[Failure]:
     """Paths that were asked for and hold no nginx configuration."""
     left = {os.path.abspath(name): reason for name, reason in sources.left}
     for path in dict.fromkeys(paths):
-        if os.path.isfile(path) and (reason := left.get(os.path.abspath(path), "empty")) != "empty":
+        if os.path.isfile(path) and (reason := left.get(os.path.abspath(path), "")):
             yield Failure(path, f"{reason}, so there is nothing to check", help="name an nginx configuration")
     folders = [path for path in paths if os.path.isdir(path)]
     if folders and not (sources.trees or sources.failures):
@@ -318,27 +349,27 @@ def _files(paths: Sequence[str], settings: Settings, root: str | None) -> Files:
     for there, here in maps:
         if not here.exists():
             raise UsageError(
-                f"map {there}={here}", "there is no such file or folder", "mend the option or the settings"
+                f"map {there}={here}", "there is no such file or folder", "correct the option or the settings"
             )
-    return Files(_allowed(paths), root=root, maps=maps)
+    return Files(_allowed(paths, root), root=root, maps=maps)
 
 
-def _allowed(paths: Sequence[str]) -> list[Path]:
+def _allowed(paths: Sequence[str], root: str | None) -> list[Path]:
     """What may be read: a folder and what is in it; of a file its repository, else its folder.
 
-    For this machine's own nginx it is everything: its certificates lie anywhere.
+    For this machine's own nginx it is everything, unless a root is given: its certificates lie anywhere.
     """
     from nginxtls.syntax.files import CONF_FOLDERS
 
     places = [Path(os.path.abspath(path)) for path in paths if path != "-"] or [Path.cwd()]
-    if all(any(place.is_relative_to(folder) for folder in CONF_FOLDERS) for place in places):
+    if root is None and all(any(place.is_relative_to(folder) for folder in CONF_FOLDERS) for place in places):
         return [Path("/")]
-    return [place if place.is_dir() else repository_of(place) or place.parent for place in places]
+    return [place if os.path.isdir(place) else repository_of(place) or place.parent for place in places]
 
 
 def repository_of(place: Path) -> Path | None:
     """The root of the repository that a file or folder is in."""
-    return next((folder for folder in (place, *place.parents) if (folder / ".git").exists()), None)
+    return next((folder for folder in (place, *place.parents) if os.path.exists(folder / ".git")), None)
 
 
 def local_versions() -> tuple[str, str | None]:

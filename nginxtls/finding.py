@@ -80,6 +80,8 @@ class Finding(NamedTuple):
     fingerprint: str = ""
     suppressed: str | None = None
     """Why it is not told: ``None`` (it is told), ``"baseline"``, or ``"ignored"`` / ``"ignored: reason"``."""
+    group: str = ""
+    """Findings that do not count for the exit code, by what they have in common: ``"not enabled"``."""
     also: tuple[tuple[Directive, int | None], ...] = ()
     """Other places with the same fault, as lines that name the same file: it is told once, at the first asked for."""
 

@@ -11,6 +11,7 @@ from nginxtls.rules.common.bundles import served_on
 
 from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.finding import Severity
+from nginxtls.model.includes import failed_includes
 from nginxtls.model.store import is_file
 from nginxtls.rule import NGINX_SSL, Rule, label
 from nginxtls.syntax.checkouts import checkout_of, is_tracked
@@ -342,9 +343,45 @@ class MissingCertificateFile(Rule):
                 if directive is not None and path and configuration.store.is_missing(path):
                     yield self.at(
                         directive,
-                        f"nginx does not start: {path} does not exist",
+                        f"nginx does not start: {path} {configuration.store.missing_as(path)}",
                         arg=0,
                         help="correct the path, or get the file",
                         endpoints=served_on(configuration.servers_of(bundle)),
                         also=also,
                     )
+
+
+class MissingInclude(Rule):
+    """An `include` names a file that does not exist, and nginx does not start.
+
+    It is an error for a path without wildcards, and for a symbolic link that a pattern matches and whose target is
+    gone, such as a site in `sites-enabled/` whose file was deleted. A pattern that matches nothing is none (measured on
+    nginx 1.18.0 to 1.30.6).
+
+    Mend: correct the path, create the file, or remove the link.
+
+    It is only reported where all of the machine or image can be read. In a repository such an include is listed as not
+    checked.
+
+    ```nginx bad
+    include /etc/letsencrypt/options-ssl-nginx.conf;
+    ```
+
+    ```nginx good
+    include /etc/letsencrypt/options-ssl-*.conf;
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = ("https://nginx.org/en/docs/ngx_core_module.html#include",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for failed in failed_includes(configuration):
+            if not failed.is_folder:
+                how = f"is {failed.reason}" if "link" in failed.reason else "does not exist"
+                yield self.at(
+                    failed.directive,
+                    f"nginx does not start: the included file {failed.path} {how}",
+                    arg=0,
+                    help=f"create {failed.path}, or remove the include",
+                )

@@ -19,6 +19,7 @@ SSL = "https://nginx.org/en/docs/http/ngx_http_ssl_module.html"
 
 TOLD_ELSEWHERE: dict[str, tuple[str, ...]] = {
     # kind of refusal: fragments of the messages that a rule of its own tells ("": all of that kind)
+    "include": ("open()",),
     "unknown-directive": ("",),
     "context": ("",),
     "duplicate": ("",),

@@ -47,6 +47,55 @@ def _add_ssl(listen: Listen) -> Fix:
     return Fix("add ssl", (Edit(locate(directive, last), f"{directive.arg_text(last)} ssl"),))
 
 
+class MainWithoutServers(Rule):
+    """A main file from which no server was read, so that nothing of it is checked.
+
+    nginx starts without any server, and listens on no port. More often the servers are in files that are not here: an
+    `include` that leads to another machine, to another repository, or to a folder that is empty.
+
+    Mend: check the files with the servers together with this one: give the folder that holds both, or say with `--root`
+    or `--map` where the included paths are.
+
+    ```nginx bad
+    events {}
+    http {
+        include certificates/sites-*.conf;
+    }
+    ```
+
+    ```nginx good
+    events {}
+    http {
+        server {
+            listen 80;
+        }
+    }
+    ```
+    """
+
+    severity = Severity.NOTE
+    references = ("https://nginx.org/en/docs/ngx_core_module.html#include", REQUESTS)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        tree = configuration.tree
+        if configuration.completeness != "full" or not tree.roots[0].directives:
+            return
+        if any(directive.block is not None for directive in configuration.directives("server")):
+            return
+        unread = [gap.path.replace(UNKNOWN, "…") for gaps in tree.unresolved.values() for gap in gaps if not gap.stock]
+        empty = [directive.args[0] for directive, files in tree.includes.items() if not files and directive.known]
+        notes = [f"not read: {listed(unread)}"] if unread else []
+        if empty:
+            notes.append(f"no file matches {listed(empty)}")
+        main = tree.roots[0]
+        blocks = [directive for directive in main.directives if directive.name in ("http", "stream", "mail")]
+        yield self.at(
+            (blocks or main.directives)[0],
+            f"nothing of {main.name} is checked: no server could be read",
+            notes=notes,
+        )
+
+
 class TlsListenerWithoutCertificate(Rule):
     """A TLS listener has no certificate: neither the server nor the levels above it have an `ssl_certificate`.
 

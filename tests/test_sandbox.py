@@ -68,16 +68,19 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tree / ".git").mkdir()
     outside.mkdir()
     (outside / "secret.conf").write_text("ssl_protocols SSLv3;\n")
+    (outside / "secret.conf.template").write_text("ssl_protocols SSLv3;\n")
     (outside / "secret.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
     (tree / "nginx.conf").write_text(MAIN)
     (tree / "loop.conf").write_text("include loop.conf; include nginx.conf;\n")
     (tree / "Dockerfile").write_text("FROM nginx\nCOPY ../outside /etc/nginx\nCOPY / /etc/nginx/x/\n")
-    (tree / "compose.yml").write_text("image: nginx\nvolumes:\n  - ../outside:/etc/nginx\n  - /:/etc/nginx/y\n")
+    mounts = ("../outside:/etc/nginx", "/:/etc/nginx/y", "../outside:/etc/nginx/templates", "./:/etc/nginx")
+    (tree / "compose.yml").write_text("image: nginx\nvolumes:\n" + "".join(f"  - {mount}\n" for mount in mounts))
     for name, target in {
         "link.pem": "../outside/secret.pem",
         "linked": "../outside",
         ".gitignore": "../outside/secret.conf",
         "mime.types": "/etc/passwd",
+        "templates": "../outside",
         "conf.d/passwd.conf": "/etc/passwd",
         "conf.d/secret.conf": "../../outside/secret.conf",
         "conf.d/zero.conf": "/dev/zero",
@@ -101,6 +104,11 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("check", ".", "--map", "/etc/nginx=conf.d"),
         ("check", ".", "--root", "."),
         ("inventory", "."),
+        ("inventory", "--root", "."),
+        ("handshake", "nginx.conf", "--root", ".", "--all"),
+        ("chain", "/linked/secret.pem", "--root", "."),
+        ("chain", "link.pem", "--root", "."),
+        ("diff", "nginx.conf", "conf.d", "--root", "."),
     ],
     ids=" ".join,
 )

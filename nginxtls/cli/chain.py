@@ -28,6 +28,7 @@ def chain(
             show_default=False,
         ),
     ] = None,
+    root: options.Root = "",
     name: Annotated[
         str, typer.Option("--name", metavar="NAME", help="The host name that the client asks for.", show_default=False)
     ] = "",
@@ -43,7 +44,7 @@ def chain(
     if form not in ("text", "json"):
         raise UsageError(f"--format {form}", "is not known", "choose text or json")
     moment = options.moment(at) or datetime.now(timezone.utc)
-    bundle = _bundle(file)
+    bundle = _bundle(file, root)
     stores = [_store(each) for each in trust or ["mozilla"]]
     whole = stores[0]
     for store in stores[1:]:
@@ -61,30 +62,30 @@ def chain(
         raise typer.Exit(1)
 
 
-def _bundle(file: str) -> Bundle:
+def _bundle(file: str, root: str) -> Bundle:
     from nginxtls.pki import read_bundle
     from nginxtls.pki.pem import TOO_BIG
 
-    bundle = read_bundle(_read(file, TOO_BIG), file)
+    bundle = read_bundle(_read(file, root, TOO_BIG), file)
     if not bundle.loads or not bundle.certificates:
         fault = bundle.problems[-1]
         raise UsageError(f"{file}:{fault.line}", fault.message, "nginx would not load it either")
     return bundle
 
 
-def _read(file: str, limit: int) -> bytes:
-    try:
-        # A device or pipe might never end.
-        if not os.path.isfile(file):
-            raise UsageError(file, "is a folder" if os.path.isdir(file) else "there is no such file")
-        if (size := os.path.getsize(file)) > limit:
-            raise UsageError(
-                file, f"{size / 1e6:.0f} MB, and no file of certificates is read beyond {limit / 1e6:.0f} MB"
-            )
-        with open(file, "rb") as stream:
-            return stream.read(limit + 1)
-    except (OSError, ValueError) as error:
-        raise UsageError(file, getattr(error, "strerror", None) or "cannot be read") from error
+def _read(file: str, root: str, limit: int) -> bytes:
+    from nginxtls.syntax.files import PERMISSION, Files, Unreachable
+
+    if root and not os.path.isdir(root):
+        raise UsageError(f"--root {root}", "is not a folder", "name the folder that holds the server's file system")
+    files = Files([] if root else ["/"], root=root or None, limit=limit)
+    content = files.read(file, os.getcwd())
+    if isinstance(content, Unreachable) and root and not content.exists:
+        content = files.read("/" + os.path.relpath(os.path.abspath(file), os.path.abspath(root)))
+    if isinstance(content, Unreachable):
+        help = f"run it as a user who may read it, such as root: `sudo nginxtls chain {file}`"
+        raise UsageError(file, content.reason, help if content.reason == PERMISSION else "")
+    return content
 
 
 def _store(text: str) -> TrustStore:

@@ -110,7 +110,7 @@ def check(
     import nginxtls
     from nginxtls import api
 
-    asked = options.default_paths(paths)
+    asked = options.default_paths(paths, root)
     settings = options.settings(
         asked,
         config,
@@ -186,7 +186,7 @@ def _silence(stage: str) -> None:
 def _status(report: "Report", fail_on: Severity, exit_zero: bool) -> int:
     if report.failures:
         return 2
-    return int(not exit_zero and any(finding.severity >= fail_on for finding in report.findings))
+    return int(not exit_zero and any(f.severity >= fail_on and not f.group for f in report.findings))
 
 
 def _write_baseline(report: "Report", settings: "Settings") -> None:

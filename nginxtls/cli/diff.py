@@ -32,6 +32,7 @@ def diff(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything changes.")] = False,
     nginx_version: options.NginxVersion = "",
     openssl_version: options.OpenSSLVersion = "",
+    root: options.Root = "",
     maps: options.Map = None,
     trust: options.Trust = None,
     at: options.At = "",
@@ -48,7 +49,7 @@ def diff(
         ["."], config, no_config, maps=maps, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
     )
     with ExitStack() as stack:
-        states = [_state(text, stack, settings, moment) for text in (old, new)]
+        states = [_state(text, stack, settings, moment, root) for text in (old, new)]
         (was, before), (now, after) = states
         found = compare(was.configurations, now.configurations, before, after, moment)
         lines = {"text": _text, "json": _json, "markdown": _markdown}[form](found)
@@ -58,18 +59,18 @@ def diff(
         raise typer.Exit(1)
 
 
-def _state(text: str, stack: ExitStack, settings: Settings, at: datetime) -> tuple[Reading, Report]:
+def _state(text: str, stack: ExitStack, settings: Settings, at: datetime, root: str) -> tuple[Reading, Report]:
     """Read and lint one side. What is a path is taken as one; else git is asked."""
     from nginxtls.api import lint_reading, read
     from nginxtls.diff.checkout import check_out, is_revision
 
-    path = Path(text)
+    path = Path(options.default_paths([text], root)[0])
     if not path.exists():
         if not is_revision(text, Path.cwd()):
             raise UsageError(text, "is neither a file or folder nor a git revision of this repository")
         path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nginxtls-")))
         check_out(text, Path.cwd(), path)
-    reading = read([str(path)], settings, at=at)
+    reading = read([str(path)], settings, root=root or None, at=at)
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
         raise UsageError(text, failure.reason if failure else "there is no nginx configuration")

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 
 def handshake(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help="The main file, a folder, or a dump of nginx -T.")],
+    config: Annotated[
+        str,
+        typer.Argument(
+            metavar="[CONFIG]",
+            help="The main file, a folder, or a dump of nginx -T. Default: as for check.",
+            show_default=False,
+        ),
+    ] = "",
     connect: Annotated[
         str, typer.Option("--connect", metavar="HOST:PORT", help="The address that the client connects to.")
     ] = "127.0.0.1:443",
@@ -41,6 +48,7 @@ def handshake(
 
     if form not in ("text", "json"):
         raise UsageError(f"--format {form}", "is not known", "choose text or json")
+    config = options.default_paths([config] if config else None, root)[0]
     settings = options.settings(
         [config], "", True, maps=maps, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
     )

@@ -63,14 +63,14 @@ def inventory(
         raise UsageError(f"--format {form}", "is not known", f"choose {', '.join(FORMS)}")
     if sort not in SORTS:
         raise UsageError(f"--sort {sort}", "is not known", f"choose {', '.join(SORTS)}")
-    asked = options.default_paths(paths)
+    asked = options.default_paths(paths, root)
     settings = options.settings(asked, config, no_config, maps=maps, trust=trust, nginx_version=nginx_version)
     moment = options.moment(at) or datetime.now(timezone.utc)
     reading = read(asked, settings, root=root_for(asked[0], root), at=moment, stdin_text=options.stdin_text(asked))
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
         raise UsageError(asked[0], failure.reason if failure else "there is no nginx configuration")
-    rows = [row for subject in reading.subjects for row in _rows(subject.configuration, moment)]
+    rows = [row for configuration in reading.configurations for row in _rows(configuration, moment)]
     rows.sort(key=lambda row: _order(row, sort))
     if form == "json":
         import json

@@ -20,7 +20,8 @@ Paths = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads the annotation while running, on Python 3.10, too
     typer.Argument(
         metavar="[PATH]...",
-        help="Files, folders, dumps of nginx -T, or - for standard input. Default: /etc/nginx if it is there, else .",
+        help="Files, folders, dumps of nginx -T, or - for standard input. "
+        "Default: etc/nginx in --root, else /etc/nginx if it exists, else .",
         show_default=False,
     ),
 ]
@@ -68,9 +69,18 @@ Config = Annotated[str, typer.Option("--config", metavar="FILE", help="The setti
 NoConfig = Annotated[bool, typer.Option("--no-config", help="Read no settings file.")]
 
 
-def default_paths(paths: Sequence[str] | None) -> list[str]:
-    """What is meant when no path is given."""
-    return list(paths or ()) or ["/etc/nginx" if os.path.isdir("/etc/nginx") else "."]
+def default_paths(paths: Sequence[str] | None, root: str = "") -> list[str]:
+    """The paths to read: those given, or the default. A path that is not here is looked for in ``root``."""
+    if not paths:
+        if root:
+            return [os.path.join(root, "etc/nginx")]
+        return ["/etc/nginx" if os.path.isdir("/etc/nginx") else "."]
+    return [
+        root + path
+        if root and path.startswith("/") and not os.path.lexists(path) and os.path.lexists(root + path)
+        else path
+        for path in paths
+    ]
 
 
 def settings(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Tree
 
 _VERSION = pattern("version|support", re.IGNORECASE)
+ENVIRONMENT = "the values of the template's variables are those of the container's environment"
 DEFAULT = "the template's own default is taken for the value"
 
 
@@ -24,7 +25,8 @@ def tempered(finding: Finding) -> Finding:
     """The finding as sure as a template lets it be, with no edit that would need what the template becomes."""
     places = (finding.location, *(label.location for label in finding.labels))
     if any(place.file.defaults and _rests_on_default(place) for place in places):
-        finding = finding.replace(confidence=Confidence.LIKELY, notes=(*finding.notes, DEFAULT))
+        assumed = ENVIRONMENT if any(place.file.variables for place in places) else DEFAULT
+        finding = finding.replace(confidence=Confidence.LIKELY, notes=(*finding.notes, assumed))
     if finding.fix is not None and any(map(_has_secret, finding.fix.edits)):
         finding = finding.replace(fix=None)
     if finding.fix is not None and any(edit.location.file.engines for edit in finding.fix.edits):

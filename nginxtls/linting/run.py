@@ -29,15 +29,21 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Problem, SourceFile
 
 
+NOT_ENABLED = "not enabled"
+"""The group of the findings in files that no configuration includes."""
+
+
 class Subject(NamedTuple):
     """A configuration to lint, and the files of it that were asked for: only findings in those are told.
 
-    ``variants``: what else a template may become, linted like the first and not counted.
+    ``variants``: what else a template may become, linted like the first and not counted. ``enabled``: false for a file
+    that no configuration includes, such as a site in ``sites-available/`` without its link.
     """
 
     configuration: Configuration
     asked: Collection[SourceFile]
     variants: tuple[Configuration, ...] = ()
+    enabled: bool = True
 
     @property
     def configurations(self) -> tuple[Configuration, ...]:
@@ -65,13 +71,18 @@ def lint(
     rows: list[Endpoint] = []
     certificates = 0
     asked = {file for subject in subjects for file in subject.asked}
+    in_use = {file for subject in subjects if subject.enabled for file in subject.asked}
     needless = {rule.name for rule in chosen if rule.needless}
     for subject in subjects:
-        for failure in _unparsed(subject.asked):
+        for failure in _unparsed(subject.asked if subject.enabled else ()):
             failures[failure.location, failure.reason] = failure
         try:
             visits = [(c.tree, _once(run_hooks(c, chosen, failures))) for c in subject.configurations]
-            found += agreed(visits, needless) if subject.variants else visits[0][1]
+            mine = agreed(visits, needless) if subject.variants else visits[0][1]
+            if not subject.enabled:
+                found += (_of_no_effect(finding) for finding in mine if finding.location.file not in in_use)
+                continue
+            found += mine
             rows += (e for e in subject.configuration.endpoints if _is_row(e, asked))
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
         except Exception as error:
@@ -91,15 +102,17 @@ def lint(
     def looked_for(entry: Entry) -> bool:
         return entry.rule in ran and covers(entry.file)
 
-    configurations = [subject.configuration for subject in subjects]
+    enabled = [subject for subject in subjects if subject.enabled]
+    configurations = [subject.configuration for subject in enabled]
     return Report(
         findings=tuple(f for f in found if f.suppressed is None and f.severity >= least),
         suppressed=tuple(f for f in found if f.suppressed is not None and f.severity >= least),
         rules=ran,
         not_checked=(
-            *_remarks(asked),
-            *_not_included(subjects),
-            *_not_checked(c for subject in subjects for c in subject.configurations),
+            *_remarks(in_use),
+            *_not_included(enabled),
+            *_not_checked(c for subject in enabled for c in subject.configurations),
+            *_not_enabled(subjects),
         ),
         failures=tuple(failures.values()),
         endpoints=_Rows(rows),
@@ -143,14 +156,22 @@ def _identity(file: SourceFile) -> object:
     return file.name, file.path, file.first_line
 
 
+def _of_no_effect(finding: Finding) -> Finding:
+    """A finding in a file that no configuration includes: no client meets it."""
+    message = f"{finding.message} ({NOT_ENABLED})"
+    return finding.replace(
+        message=message, severity=Severity.NOTE, security_severity=0.0, endpoints=(), group=NOT_ENABLED
+    )
+
+
 def _order(finding: Finding) -> tuple[object, ...]:
     span = finding.location.span
-    return (finding.location.name, span.line, span.column, finding.rule, finding.message)
+    return (finding.group, finding.location.name, span.line, span.column, finding.rule, finding.message)
 
 
 def _judged(finding: Finding, severities: Mapping[str, Severity]) -> Finding:
     severity = severities.get(finding.rule)
-    return finding if severity is None else finding.replace(severity=severity)
+    return finding if severity is None or finding.group else finding.replace(severity=severity)
 
 
 def _path_ignores(settings: Settings, rules: Mapping[str, Rule]) -> Callable[[Finding], bool]:
@@ -178,7 +199,7 @@ def _silenced(
     findings: Iterable[Finding], subjects: Sequence[Subject], ran: Sequence[Rule], known: Mapping[str, Rule]
 ) -> Iterator[Finding]:
     """The findings, those that a comment silences marked, and those about the comments themselves."""
-    asked = {file: subject.configuration for subject in subjects for file in subject.asked}
+    asked = {file: subject.configuration for subject in subjects if subject.enabled for file in subject.asked}
     others = {file for subject in subjects for file in subject.configuration.tree.files}
     comments = Suppressions([*asked, *(others - asked.keys())])
     for finding in findings:
@@ -239,14 +260,16 @@ def _all_seen(suppression: Suppression, configuration: Configuration) -> bool:
 
 
 def _not_included(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
-    """What includes name and cannot be read, each path once."""
+    """What includes name and cannot be read, each path once; nothing is missed without a stock file."""
     kept: dict[tuple[str, str], NotChecked] = {}
     for subject in subjects:
-        for directive, reason in subject.configuration.tree.unresolved.items():
+        for directive, gaps in subject.configuration.tree.unresolved.items():
             if directive.file in subject.asked:
-                path = directive.args[0].replace(UNKNOWN, "…") if directive.args else "include"
                 place = Location(directive.file, directive.span)
-                kept.setdefault((path, reason), NotChecked(path, reason, place))
+                for gap in gaps:
+                    if not gap.stock:
+                        path = gap.path.replace(UNKNOWN, "…") or "include"
+                        kept.setdefault((path, gap.reason), NotChecked(path, gap.reason, place))
     yield from kept.values()
 
 
@@ -256,6 +279,13 @@ def _not_checked(configurations: Iterable[Configuration]) -> Iterator[NotChecked
         for entry in configuration.not_checked:
             kept.setdefault((entry.subject, entry.reason), entry)
     yield from kept.values()
+
+
+def _not_enabled(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
+    for subject in subjects:
+        if not subject.enabled and subject.configuration.completeness == "server":
+            name = subject.configuration.tree.roots[0].name
+            yield NotChecked(name, f"{NOT_ENABLED}: no configuration includes it")
 
 
 def _remarks(files: Iterable[SourceFile]) -> Iterator[NotChecked]:

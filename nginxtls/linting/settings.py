@@ -81,10 +81,10 @@ MAX_STARS = 3
 
 def find_settings(start: Path) -> Path | None:
     """The nearest settings file from a folder up to its repository's root; without a repository, only in the folder."""
-    folder = start if start.is_dir() else start.parent
+    folder = start if os.path.isdir(start) else start.parent
     folders = [folder, *folder.parents]
     for above, candidate in enumerate(folders):
-        if (candidate / ".git").exists():
+        if os.path.exists(candidate / ".git"):
             return next(filter(None, map(_settings_in, folders[: above + 1])), None)
     return _settings_in(folder)
 
@@ -238,9 +238,9 @@ def _settings_in(folder: Path) -> Path | None:
 
 
 def _is_file(file: Path) -> bool:
-    if file.is_symlink() and file.resolve().parent != file.parent.resolve():
+    if os.path.islink(file) and file.resolve().parent != file.parent.resolve():
         raise UsageError(f"{file}", "is a symbolic link that leads elsewhere", "name the file with --config")
-    return file.is_file()
+    return os.path.isfile(file)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -31,7 +31,8 @@ def by_origin(
 ) -> dict[Directive | None, list[Endpoint]]:
     """Endpoints by the directive that decides a setting for them (``ssl_conf_command`` included); None: a default.
 
-    Where no endpoints are given, the live ones by group.
+    An endpoint is left out where an include that could not be read may override what it inherits. Where no endpoints
+    are given, the live ones by group.
     """
     if endpoints is None:
         return configuration.memo(
@@ -39,5 +40,8 @@ def by_origin(
         )
     found: dict[Directive | None, list[Endpoint]] = {}
     for endpoint in endpoints:
-        found.setdefault(origin_of(endpoint.tls.decided_by(name), name), []).append(endpoint)
+        server = endpoint.tls.decided_by(name)
+        origin = origin_of(server, name)
+        if origin is None or origin.name in server.scope.own or not server.scope.unread:
+            found.setdefault(origin, []).append(endpoint)
     return found

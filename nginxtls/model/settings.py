@@ -46,8 +46,8 @@ class Setting(NamedTuple):
 
     ``values`` are the arguments of the deciding directive (of all of them for bit masks); ``directives`` are the
     deciding directives, none for a default; ``level`` is the block type they stand in, or ``"default"``.
-    ``certain`` is false for a default that an unseen part of the configuration may override, and for values that
-    stand under a template's condition.
+    ``certain`` is false for what an unseen part of the configuration may override (a default, or an inherited value
+    where an include of an inner level could not be read), and for values under a template's condition.
     """
 
     name: str
@@ -108,6 +108,7 @@ class Scope:
         "nginx",
         "own",
         "parent",
+        "unread",
     )
 
     def __init__(
@@ -134,7 +135,9 @@ class Scope:
         """The names of the lines that a template may add to this level."""
         if UNKNOWN in "".join(own):
             self.left_out |= {UNKNOWN}
-        if "include" in own or self.left_out:
+        self.unread = "include" in own
+        """An include in this very level could not be read."""
+        if self.unread or self.left_out:
             self.certain = False
         self._all_branches = tree.holds is None
         self._settings: dict[str, Setting] = {}
@@ -179,8 +182,8 @@ class Scope:
             return Setting(name, values, tuple(lines), self.level, certain)
         if self.parent is not None:
             inherited = self.parent.setting(name)
-            if inherited.certain and inherited.is_default and not self.certain:
-                return Setting(name, inherited.values, (), "default", certain=False)
+            if inherited.certain and (self.unread or (inherited.is_default and not self.certain)):
+                return inherited._replace(certain=False)
             return inherited
         return Setting(name, self._default(name), (), "default", self.certain)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.base.memo import Memo
+from nginxtls.syntax.files import Unreachable
 from nginxtls.syntax.places import Location, NotChecked
 from nginxtls.syntax.tree import UNKNOWN
 
@@ -71,10 +72,15 @@ class Store:
         found = self.files.read(path, self.base)
         return not isinstance(found, bytes) and not found.exists
 
+    def missing_as(self, path: str) -> str:
+        """How a missing file is missing: it does not exist, or it is a link to what does not exist."""
+        found = self.files.read(path, self.base) if self.files is not None else b""
+        return f"is {found.reason}" if isinstance(found, Unreachable) and "link" in found.reason else "does not exist"
+
     @property
     def sees_machine(self) -> bool:
         """All of the machine that the configuration is for, or its image, may be looked at."""
-        return self.files is not None and (self.files.root is not None or "/" in self.files.allowed)
+        return self.files is not None and self.files.sees_machine
 
     def was_read(self, path: str) -> bool:
         """The file could be read."""

@@ -224,7 +224,16 @@ def _what_instead(data: bytes, blocks: list[Block]) -> Problem:
     if b"-----BEGIN " in data:
         text = "its BEGIN line is not at the start of a line, or does not end with five hyphens"
         return Problem("glued", text, data[: data.index(b"-----BEGIN ")].count(b"\n") + 1)
+    if link := _LINK_TEXT.fullmatch(data):
+        target = link[1].decode()
+        return Problem(
+            "not-pem", f"no PEM: it holds only a path, {target}, as a symbolic link that was copied as a file"
+        )
     return Problem("not-pem", "no PEM: there is no BEGIN line in it")
+
+
+_LINK_TEXT = re.compile(rb"((?:\.{0,2}/)?[\w.-]+(?:/[\w.-]+)*\.(?:pem|crt|cer|key))\s*")
+"""The target of a link to a certificate: what git writes where links are off, and copies that know no links."""
 
 
 def is_pkcs12(data: bytes) -> bool:

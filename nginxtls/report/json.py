@@ -84,6 +84,7 @@ class _Writer:
             "endpoints": list(finding.endpoints),
             "fingerprint": finding.fingerprint,
             "suppressed": finding.suppressed,
+            "group": finding.group,
         }
 
     def location(self, location: Location | None) -> dict[str, Any] | None:

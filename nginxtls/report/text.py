@@ -6,7 +6,18 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from nginxtls.report.source import Wanted, row, under, wrapped
-from nginxtls.report.words import checked, count, duration, help_line, not_checked, notes, told, verdict, visible
+from nginxtls.report.words import (
+    checked,
+    count,
+    duration,
+    help_line,
+    not_checked,
+    notes,
+    told,
+    unread_includes,
+    verdict,
+    visible,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +31,8 @@ if TYPE_CHECKING:
 RED, YELLOW, GREEN, BLUE, BOLD, DIM = "1;31", "1;33", "1;32", "1;34", "1", "2"
 _COLORS = {"error": RED, "warning": YELLOW, "note": GREEN}
 NARROWEST, WIDEST = 40, 200
+SHOWN_INCLUDES = 5
+"""So many includes that could not be read are named without ``--verbose``."""
 SHOWN_HINTS = 3
 """So many remarks on where paths were taken to be are told without ``--verbose``."""
 
@@ -27,7 +40,13 @@ SHOWN_HINTS = 3
 def render(report: Report, options: Options) -> str:
     """What is wrong, what could not be linted, and the summary."""
     pen = Pen(report, options)
-    parts = [pen.finding(finding) for finding in told(report, options.show_suppressed)]
+    parts: list[str] = []
+    group = ""
+    for finding in told(report, options.show_suppressed):
+        if finding.group != group:
+            group = finding.group
+            parts.append(pen.heading(group))
+        parts.append(pen.finding(finding))
     parts += [pen.failure(failure) for failure in report.failures]
     if options.statistics and report.findings:
         parts.append("".join(f"{line}\n" for line in _statistics(report)))
@@ -46,6 +65,10 @@ class Pen:
 
     def paint(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self.options.color and text else text
+
+    def heading(self, group: str) -> str:
+        """The line above the findings of a group."""
+        return self.paint(f"{group} (these findings do not count for the exit code):", BOLD) + "\n"
 
     def finding(self, finding: Finding) -> str:
         """A finding in full."""
@@ -96,10 +119,12 @@ class Pen:
         left = not_checked(report.not_checked)
         line = f"checked {checked(report)}" + (f"; not checked: {', '.join(left)}" if left else "")
         yield from wrapped(visible(line), self.width)
-        if self.options.verbose:
-            for entry in report.not_checked:
-                where = f" ({_where(entry.location)})" if entry.location else ""
-                yield visible(f"  not checked: {entry.subject}: {entry.reason}{where}")
+        named = report.not_checked if self.options.verbose else unread_includes(report.not_checked)
+        for entry in named if self.options.verbose else named[:SHOWN_INCLUDES]:
+            where = f" ({_where(entry.location)})" if entry.location else ""
+            yield visible(f"  not checked: {entry.subject}: {entry.reason}{where}")
+        if not self.options.verbose and len(named) > SHOWN_INCLUDES:
+            yield f"  and {len(named) - SHOWN_INCLUDES} more includes, which -v lists"
         shown = report.hints if self.options.verbose else report.hints[:SHOWN_HINTS]
         for remark in shown:
             yield visible(f"  {remark}")

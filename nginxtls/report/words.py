@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ _KINDS = {
     "ssl_certificate": ("certificate", "certificates"),
     "ssl_certificate_key": ("private key", "private keys"),
 }
+
+
+_LINK = re.compile(r"^a link to .*, which does not exist$")
 
 
 def visible(text: str) -> str:
@@ -92,7 +96,12 @@ def told(report: Report, show_suppressed: bool) -> list[Finding]:
         return list(report.findings)
     return sorted(
         [*report.findings, *report.suppressed],
-        key=lambda finding: (finding.location.name, finding.location.span.line, finding.location.span.column),
+        key=lambda finding: (
+            finding.group,
+            finding.location.name,
+            finding.location.span.line,
+            finding.location.span.column,
+        ),
     )
 
 
@@ -110,8 +119,13 @@ def checked(report: Report) -> str:
 
 def not_checked(entries: Iterable[NotChecked]) -> list[str]:
     """``2 private keys (no permission)``, most first."""
-    groups = Counter((_kind(entry), entry.reason) for entry in entries)
+    groups = Counter((_kind(entry), _LINK.sub("links to what does not exist", entry.reason)) for entry in entries)
     return [f"{count(number, *kind)} ({reason})" for (kind, reason), number in groups.most_common()]
+
+
+def unread_includes(entries: Iterable[NotChecked]) -> list[NotChecked]:
+    """Those of the entries that are includes: what they would have brought is missing from every answer."""
+    return [entry for entry in entries if _kind(entry)[0] == "include"]
 
 
 def verdict(report: Report) -> str:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.syntax.decoding import decode
-from nginxtls.syntax.dumps import is_dump, split_dump
-from nginxtls.syntax.files import Unreachable, display_name
+from nginxtls.syntax.dumps import failure_of, is_dump, split_dump
+from nginxtls.syntax.files import PERMISSION, Unreachable, display_name
 from nginxtls.syntax.fragments import classify, is_nginx, is_whole, may_be_nginx
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, find_cycles, follow_in_dump, source
-from nginxtls.syntax.tree import Directive, SourceFile, Tree
-from nginxtls.syntax.walking import Candidate, walk
+from nginxtls.syntax.stock import is_stock
+from nginxtls.syntax.tree import Directive, Gap, SourceFile, Tree
+from nginxtls.syntax.use import unused_among
+from nginxtls.syntax.walking import Candidate, is_nginx_folder, walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from nginxtls.syntax.fragments import Context, Kind
 
 _LIKE_SNIPPET = b"snippet"
+
+SUDO = "run it as root: `sudo nginx -T | nginxtls check -`"
+AS_ROOT = "run nginxtls as a user who may read it, such as root: `sudo nginxtls ...`"
 
 MAX_ANCESTORS = 8
 """How many folders upward a fragment's main file is looked for."""
@@ -54,6 +59,8 @@ class LoadedTree(NamedTuple):
     base: str
     asked: set[SourceFile]
     from_dump: bool = False
+    enabled: bool = True
+    """False for a file of this server or checkout that no main file includes, and that was not named."""
 
 
 class Sources:
@@ -85,6 +92,8 @@ class _Discovery:
         self.sources = Sources()
         self.asked: dict[SourceFile, str] = {}
         """The files to report about, with their real paths."""
+        self.named: set[SourceFile] = set()
+        """Those of them that were named themselves."""
         self.trees: dict[SourceFile, Tree] = {}
         self.doubtful: dict[SourceFile, str] = {}
         """Files that do not read like nginx's, with their real paths; one that is included is nginx's all the same."""
@@ -95,8 +104,8 @@ class _Discovery:
         for path in dict.fromkeys(paths):
             if path == "-":
                 self.take_text(stdin_text or "")
-            elif os.path.isdir(path):
-                self.take_folder(os.path.abspath(path))
+            elif (folder := self.files.folder(path)) is not None:
+                self.take_folder(folder)
             else:
                 self.take_file(Candidate(os.path.abspath(path), asked=True))
         self.build_trees()
@@ -110,6 +119,12 @@ class _Discovery:
     # -- taking files -----------------------------------------------------------------------------------------------
 
     def take_text(self, text: str) -> None:
+        if not text.strip():
+            help = "`nginx -T` prints nothing if its test fails, as it does without the rights to read keys: " + SUDO
+            self.sources.failures.append(Failure("standard input", "empty, so there is nothing to check", help=help))
+            return
+        if self.failed_run("standard input", text):
+            return
         if is_dump(text):
             self.take_dump("-", text)
             return
@@ -120,7 +135,16 @@ class _Discovery:
         self.sources.trees.append(LoadedTree(tree, kind, context, base, {file}))
 
     def take_folder(self, folder: str) -> None:
-        candidates = list(walk(folder, self.sources.left))
+        left: list[tuple[str, str]] = []
+        candidates = list(walk(folder, left))
+        if (display_name(folder), PERMISSION) in left:
+            self.sources.failures.append(Failure(display_name(folder), PERMISSION, help=AS_ROOT))
+            return
+        for entry in left:
+            if entry[1] != PERMISSION or not (self.files.sees_machine or is_nginx_folder(entry[0])):
+                self.sources.left.append(entry)
+            else:
+                self.sources.skipped.append(NotChecked(*entry))
         # First what tells where files are; then main files, for what they include needs no second look.
         candidates.sort(key=lambda candidate: (not candidate.container, not _is_main(candidate.name)))
         for candidate in candidates:
@@ -131,12 +155,17 @@ class _Discovery:
         read = self.reader.parsed.get(path)
         located = read.path if isinstance(read, SourceFile) and read.path else self.files.real(path)
         if isinstance(located, Unreachable):
-            self.refuse(candidate, located)
-            return
+            target = self.files.link_target(path, os.path.dirname(path))
+            if isinstance(target, Unreachable):
+                self.refuse(candidate, located)
+                return
+            located = target
         if located in self.reader.parsed:
             known = self.reader.parsed[located]
-            if isinstance(known, SourceFile) and known not in self.asked:
-                self.asked[known] = located
+            if isinstance(known, SourceFile):
+                self.asked.setdefault(known, located)
+                if candidate.asked:
+                    self.named.add(known)
             return
         content = self.files.read_real(located)
         if isinstance(content, Unreachable):
@@ -145,6 +174,8 @@ class _Discovery:
         name = display_name(path)
         if candidate.container:
             self.take_container(candidate, name, located, content)
+            return
+        if candidate.asked and b"test failed" in content and self.failed_run(name, content.decode("utf-8", "replace")):
             return
         if _is_empty(content):
             self.pass_over(candidate, "empty")
@@ -171,8 +202,22 @@ class _Discovery:
             self.pass_over(candidate, "not nginx")
             return
         self.asked[file] = located
+        if candidate.asked:
+            self.named.add(file)
         if _is_main(candidate.name):
             self.tree_of(file)
+
+    def failed_run(self, name: str, text: str) -> bool:
+        """Whether a text is the output of an ``nginx -T`` that failed; noted as a failure."""
+        said = failure_of(text)
+        if said is None:
+            return False
+        denied = "permission denied" in said.lower()
+        help = SUDO if denied else "fix this first: nginx does not start; until then, check the files themselves"
+        self.sources.failures.append(
+            Failure(name, f"`nginx -T` failed and printed no configuration: {said}", help=help)
+        )
+        return True
 
     def take_container(self, candidate: Candidate, name: str, located: str, content: bytes) -> None:
         """A manifest, Compose file or Dockerfile: what stands in it, and where it puts files."""
@@ -180,10 +225,11 @@ class _Discovery:
         text = decode(content)[0] if said or may_be_nginx(content) else None
         if text is None:
             return
-        from nginxtls.syntax.containers import extract, path_maps
+        from nginxtls.syntax.containers import environment, extract, path_maps
 
-        for there, here in path_maps(text, located):
-            self.files.hint(there, here, name)
+        for there, here, variables in path_maps(text, located):
+            self.files.hint(there, here, name, variables)
+        self.files.rendering.note(environment(text, located))
         found = extract(name, text, located)
         self.extracted += found
         if not found and said:
@@ -193,15 +239,16 @@ class _Discovery:
         """A file that was asked for by name and cannot be read is a failure; one of a folder is not checked."""
         name = display_name(candidate.path)
         if candidate.asked:
-            reason = why.reason if why.exists else "there is no such file or folder"
+            reason = why.reason
+            help = AS_ROOT if why.reason == PERMISSION else ""
             self.sources.failures.append(
                 Failure(
                     name,
                     reason if why.reason != "no such file" else "no such file or folder",
-                    help="give its parts one by one" if "the limit is" in reason else "",
+                    help="give its parts one by one" if "the limit is" in reason else help,
                 )
             )
-        elif candidate.certain or why.exists:
+        elif (candidate.certain or why.exists) and not is_stock(candidate.path):
             self.sources.skipped.append(NotChecked(name, why.reason))
         else:
             self.sources.left.append((name, why.reason))
@@ -258,7 +305,9 @@ class _Discovery:
             if asked and main not in included:
                 kind, context = classify(main)
                 self.sources.trees.append(LoadedTree(tree, kind, context, base, asked))
-        self.add_fragments(rest, {file: classify(file) for file in rest})
+        self.add_fragments(
+            rest, {file: classify(file) for file in rest}, unused_among(rest, self.sources.trees, self.files)
+        )
         for file, where in self.extracted:
             kind, context = classify(file)
             if where is not None and kind == "snippet":
@@ -306,8 +355,16 @@ class _Discovery:
                         found[main] = None
         return list(found)
 
-    def add_fragments(self, rest: Sequence[SourceFile], kinds: dict[SourceFile, tuple[Kind, Context]]) -> None:
-        """Fragments that no main file includes; one that another of them includes is linted there."""
+    def add_fragments(
+        self,
+        rest: Sequence[SourceFile],
+        kinds: dict[SourceFile, tuple[Kind, Context]],
+        unused: set[SourceFile],
+    ) -> None:
+        """Fragments that no main file includes; one that another of them includes is linted there.
+
+        ``unused``: those that are known not to be in use.
+        """
         trees: dict[SourceFile, tuple[Tree, str]] = {}
         included: set[SourceFile] = set()
         for file in rest:
@@ -324,7 +381,8 @@ class _Discovery:
                 tree, base = trees[file]
                 asked = {other for other in tree.files if other in self.asked}
                 answered |= asked
-                self.sources.trees.append(LoadedTree(tree, *kinds[file], base, asked))
+                enabled = file not in unused or not self.named.isdisjoint(asked)
+                self.sources.trees.append(LoadedTree(tree, *kinds[file], base, asked, enabled=enabled))
 
     def base_of(self, file: SourceFile) -> str:
         """The folder that a fragment's relative paths start from: that of its main file, as far as it can be told."""
@@ -364,7 +422,8 @@ def _tree_of_dump(files: Sequence[SourceFile]) -> Tree:
         tree.files.append(file)
         for directive in file.includes:
             if depth == MAX_INCLUDE_DEPTH:
-                tree.unresolved[directive] = f"more than {MAX_INCLUDE_DEPTH} includes deep"
+                reason = f"more than {MAX_INCLUDE_DEPTH} includes deep"
+                tree.unresolved[directive] = (Gap(directive.args[0] if directive.args else "", reason),)
                 continue
             follow_in_dump(tree, directive, base, by_path)
             brought = [other for other in tree.includes.get(directive, ()) if other not in seen]

@@ -32,6 +32,21 @@ def is_dump(text: str) -> bool:
     )
 
 
+_EMERG = pattern(
+    r"^(?:nginx:|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?:emerg|crit|alert)\] (?:\d+#\d+: )?(.*)$", re.MULTILINE
+)
+
+
+def failure_of(text: str) -> str | None:
+    """What ``nginx -T`` says where its test fails: then it prints no configuration. None if a text is not that."""
+    if "test failed" not in text or not all(
+        not line.strip() or line.startswith("nginx: ") or _LOGGED.match(line) for line in text.splitlines()
+    ):
+        return None
+    said = _EMERG.findall(text)
+    return said[-1] if said else "its test failed"
+
+
 def split_dump(text: str) -> list[list[DumpedFile]]:
     """The configurations in a dump, each with its files, the main file first.
 

@@ -6,6 +6,7 @@ repository. Whatever it says, nothing is opened outside of the allowed folders, 
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import os
 import re
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.syntax.dumps import is_dump
+from nginxtls.syntax.rendering import FOLDER as TEMPLATES
+from nginxtls.syntax.rendering import SCRIPT, Rendering
 from nginxtls.syntax.words import UNKNOWN
 
 if TYPE_CHECKING:
@@ -44,6 +47,9 @@ CONF_FOLDERS = (
     "/etc/openresty",
 )
 """Where builds of nginx keep their configuration."""
+
+MAX_LINKS = 40
+"""A path of more symbolic links is a loop, as to Linux."""
 
 PATH_MAX = 4096
 """No path of more characters is looked for: Linux takes none of more bytes."""
@@ -90,14 +96,16 @@ class Files:
         total_limit: int = TOTAL_LIMIT,
     ) -> None:
         self.root = os.path.realpath(root) if root is not None else None
-        if self.root == "/":  # the machine's own configuration: all paths are what they say
+        self._root_as_given = os.path.abspath(root) if root is not None else ""
+        self._is_local = self.root == "/"
+        if self._is_local:  # the machine's own configuration: all paths are what they say
             self.root = None
             allowed = ("/",)
         self.maps = sorted(
-            ((prefix.rstrip("/") or "/", os.path.realpath(folder)) for prefix, folder in maps),
+            ((prefix.rstrip("/") or "/", self._resolve(os.path.abspath(folder))) for prefix, folder in maps),
             key=lambda pair: -len(pair[0]),
         )
-        self.allowed = [os.path.realpath(path) for path in allowed]
+        self.allowed = [self._resolve(os.path.abspath(path)) for path in allowed]
         self.limit = limit
         self.total_limit = total_limit
         self.total = 0
@@ -112,7 +120,11 @@ class Files:
         self._located: dict[tuple[str, str | None], str | Unreachable] = {}
         self._contents: dict[str, bytes | Unreachable] = {}
         self._mounts: list[tuple[str, str, str]] = []
+        self.rendering = Rendering()
+        """What the containers of the tree make of templates."""
         self._index: dict[str, list[str]] | None = None
+        if self.root and isinstance(self.real(self.root + SCRIPT), str):
+            self._note_templates("", self.root, "the image", {})
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -126,7 +138,8 @@ class Files:
 
     def elsewhere(self) -> Files:
         """The same for a configuration of another machine: only the root and the maps lead anywhere."""
-        return Files([], root=self.root, maps=self.maps, limit=self.limit, total_limit=self.total_limit)
+        root = "/" if self._is_local else self.root
+        return Files([], root=root, maps=self.maps, limit=self.limit, total_limit=self.total_limit)
 
     # -- paths ------------------------------------------------------------------------------------------------------
 
@@ -155,7 +168,7 @@ class Files:
                 return real
             if first is None or (real.exists and not first.exists):
                 first = real
-        if (first is None or not first.exists or first.reason == _OUTSIDE) and (guess := self._guess(nginx_path, base)):
+        if (first is None or not first.exists or first.reason == OUTSIDE) and (guess := self._guess(nginx_path, base)):
             return guess
         if first is None:
             return Unreachable(nginx_path, _MISSING)
@@ -177,7 +190,7 @@ class Files:
             if _inside(nginx_path, prefix):
                 yield folder + "/" + nginx_path[len(prefix.rstrip("/")) :].lstrip("/")
         if self.root:
-            yield self._in_root(nginx_path)
+            yield f"{self.root}/{nginx_path}"
         elif self._open_folders:
             yield nginx_path
 
@@ -187,59 +200,101 @@ class Files:
             bool(self.root or self.maps) and not any(_inside(base, folder) for folder in self._open_folders)
         ) or bool(self.root and _inside(base, self.root))
 
-    def _in_root(self, nginx_path: str) -> str:
-        """A path inside the root, links resolved as they would be there."""
-        root = self.root or ""
-        done = root
-        pending = nginx_path.split("/")[::-1]
+    @property
+    def sees_machine(self) -> bool:
+        """All of the machine that the configuration is for, or its image, may be looked at."""
+        return self.root is not None or "/" in self.allowed
+
+    def holds(self, path: str) -> bool:
+        """Whether a path of this machine is one of the machine, or in the image, that the configuration is for."""
+        return self._in_root(path) is not None if self.root else self._everything
+
+    def nginx_path(self, path: str, base: str) -> str:
+        """A path of a configuration in full, as nginx has it."""
+        full = os.path.normpath(os.path.join(base, path))
+        return full if path.startswith("/") else self._in_root(full) or full
+
+    def _resolve(self, path: str) -> str:
+        """A path with its links resolved: those in the root as in a chroot, others as on this machine."""
+        if self._in_root(path) is None:
+            return os.path.realpath(path)
+        return self._follow(path)[0]
+
+    def _in_root(self, path: str) -> str | None:
+        """What a path of this machine is called in the root, or None if it is not in the root."""
+        for root in (self.root, self._root_as_given) if self.root else ():
+            if root and _inside(path, root):
+                return path[len(root) :] or "/"
+        return None
+
+    def _follow(self, path: str) -> tuple[str, str]:
+        """Follow a path component by component; neither links nor ``..`` lead out of the root.
+
+        Returns:
+            the real path, and the target of the link on which a component is missing (empty: none is, or no link is
+            to blame).
+
+        Raises:
+            OSError: ELOOP, as the kernel raises it.
+        """
+        inner = self._in_root(path)
+        top = "" if inner is None or self.root is None else self.root
+        done = top
+        pending = [(part, "") for part in reversed((path if inner is None else inner).split("/"))]
         links = 0
+        missing = ""
         while pending:
-            part = pending.pop()
+            part, target = pending.pop()
             if part in ("", "."):
                 continue
             if part == "..":
-                done = os.path.dirname(done) if done != root else root
+                done = os.path.dirname(done) if len(done) > len(top) else top
                 continue
-            path = f"{done}/{part}"
+            step = f"{done}/{part}"
             try:
-                target = os.readlink(path)
-            except OSError:
-                done = path
+                link = os.readlink(step)
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    missing = missing or target
+                done = step
                 continue
             links += 1
-            if links > 40:
-                return path
-            if target.startswith("/"):
-                done = root
-            pending += target.split("/")[::-1]
-        return done
+            if links > MAX_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+            if link.startswith("/"):
+                done = top
+            pending += ((part, link) for part in reversed(link.split("/")))
+        return done or "/", missing
 
     def real(self, path: str) -> str | Unreachable:
         """The real path of an existing thing inside the allowed folders."""
         if len(path) > PATH_MAX:
             return Unreachable(path[:100] + "…", "longer than a path can be")
         folder, _, leaf = path.rpartition("/")
-        if leaf in ("", ".", "..") or not folder:
-            real = os.path.realpath(path)
-        else:
-            real_folder = self._real_folders.get(folder)
-            if real_folder is None:
-                real_folder = self._real_folders[folder] = os.path.realpath(folder)
-            real = f"{real_folder.rstrip('/')}/{leaf}"
         try:
+            if leaf in ("", ".", "..") or not folder:
+                real = self._resolve(path)
+            else:
+                real_folder = self._real_folders.get(folder)
+                if real_folder is None:
+                    real_folder = self._real_folders[folder] = self._resolve(folder)
+                real = f"{real_folder.rstrip('/')}/{leaf}"
             if not self.allows(real):
-                real = os.path.realpath(real)  # a link may still lead inside
+                real = self._resolve(real)  # a link may still lead inside
                 if not self.allows(real):
-                    return Unreachable(path, _OUTSIDE, True)
+                    return Unreachable(path, OUTSIDE, True)
             mode = os.lstat(real).st_mode
             if stat.S_ISLNK(mode):
-                real = os.path.realpath(real)
+                real = self._resolve(real)
                 if not self.allows(real):
-                    return Unreachable(path, _OUTSIDE, True)
+                    return Unreachable(path, OUTSIDE, True)
                 os.stat(real)
-        except FileNotFoundError:
-            return Unreachable(path, _MISSING if not os.path.islink(path) else "a link to a file that does not exist")
         except OSError as error:
+            if error.errno == errno.ENOENT:
+                target = self._follow(path)[1]
+                return Unreachable(path, f"a link to {target}, which does not exist" if target else _MISSING)
+            if error.errno == errno.ELOOP:
+                return Unreachable(path, "a link that leads back to itself")
             return Unreachable(path, _reason(error), not isinstance(error, NotADirectoryError))
         return real
 
@@ -247,15 +302,21 @@ class Files:
         """Whether a real path lies in what may be read."""
         return self._everything or any(_inside(real, folder) for folder in self._open_folders)
 
-    def is_missing(self, nginx_path: str, base: str | None = None) -> bool:
-        """Whether a file is known not to exist: the folder where it should be can be looked into."""
-        if isinstance(self._locate(nginx_path, base), str):
-            return False
-        for candidate in self._candidates(nginx_path, base):
-            folder = self.real(os.path.dirname(candidate))
-            if isinstance(folder, str) and os.path.isdir(folder) and os.access(folder, os.X_OK | os.R_OK):
-                return not os.path.exists(f"{folder}/{os.path.basename(candidate)}")
-        return False
+    def folder(self, path: str) -> str | None:
+        """The folder at a path of this machine, or None if there is none; one in the root by its real path."""
+        path = os.path.abspath(path)
+        if self._in_root(path) is None:
+            return path if os.path.isdir(path) else None
+        real = self.real(path)
+        return real if isinstance(real, str) and os.path.isdir(real) else None
+
+    def link_target(self, path: str, base: str) -> str | Unreachable:
+        """Where the absolute link at a path of a repository leads on its server: ``sites-enabled/x`` to its site."""
+        try:
+            target = os.readlink(path)
+        except OSError:
+            target = ""
+        return self._locate(target, base) if target.startswith("/") else Unreachable(path, _MISSING)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -324,6 +385,17 @@ class Files:
 
     def expand(self, pattern: str, base: str | None = None) -> list[Found] | Unreachable:
         """The files that an include names, in nginx's order: that of their bytes. A pattern may match nothing."""
+        found = self._expand(pattern, base)
+        rendered = [Found(path, real) for path, real in self.rendering.outputs(pattern, base) if self.allows(real)]
+        if not rendered:
+            return found
+        others = [] if isinstance(found, Unreachable) else found
+        written = {path for path, _ in rendered}
+        kept = (entry for entry in others if os.path.join("/etc/nginx", entry.nginx_path) not in written)
+        return sorted((*kept, *rendered), key=lambda entry: os.fsencode(entry.nginx_path))
+
+    def _expand(self, pattern: str, base: str | None) -> list[Found] | Unreachable:
+        """The same for what is there before any container starts."""
         if not MAGIC.search(pattern):
             located = self._locate(pattern, base)
             return [Found(pattern, located)] if isinstance(located, str) else located
@@ -335,16 +407,19 @@ class Files:
         located = self._locate(folder, base)
         if isinstance(located, Unreachable):
             # Where the whole machine can be seen, a folder that is not there has no files.
-            return [] if (self.root or self._everything) and located.reason == _MISSING else located
+            return [] if (self.root or self._everything) and not located.exists else located
         level: Iterable[Found] = [Found("" if folder == "." else folder.rstrip("/") + "/", located)]
         looked_at = 0
+        unreadable: list[Found] = []
         for part in (*parents[head:], leaf):
             matches: list[Found] = []
             wanted = re.compile(fnmatch.translate(part.replace("[^", "[!"))).match
             for prefix, path in level:
                 try:
                     names = os.listdir(path)
-                except OSError:
+                except OSError as error:
+                    if isinstance(error, PermissionError):  # nginx, started as root, can
+                        return Unreachable(pattern, f"{display_name(path)}: {PERMISSION}", True)
                     continue
                 looked_at += len(names)
                 if looked_at > GLOB_LIMIT:
@@ -353,25 +428,48 @@ class Files:
                     if (not name.startswith(".") or part.startswith(".")) and wanted(name):
                         matches.append(Found(prefix + name, f"{path}/{name}"))  # noqa: PERF401
             # Not made before it is walked through: what the last part matches need not be looked at.
-            level = (
-                Found(prefix + "/", path)
-                for prefix, path in matches
-                if os.path.isdir(path) and self.allows(os.path.realpath(path))
-            )
+            level = self._folders_among(matches, unreadable)
+        matches += unreadable
         matches.sort(key=lambda found: os.fsencode(found.nginx_path))
         return matches
 
+    def _folders_among(self, found: Sequence[Found], unreadable: list[Found]) -> Iterator[Found]:
+        """The folders in which a pattern goes on; those that must not be looked into are ``unreadable``."""
+        for nginx_path, path in found:
+            real = self.real(path)
+            if isinstance(real, str):
+                if os.path.isdir(real):
+                    yield Found(nginx_path + "/", real)
+            elif real.exists:
+                unreadable.append(Found(nginx_path, path))
+
     # -- what containers say ----------------------------------------------------------------------------------------
 
-    def hint(self, there: str, here: Sequence[str], origin: str) -> None:
+    def hint(self, there: str, here: Sequence[str], origin: str, environment: Iterable[tuple[str, str]] = ()) -> None:
         """Note that a container finds at a path what stands at the first of these; used where nothing surer is known.
 
-        Where the path ends with a slash, a file is found in it by its own name.
+        Where the path ends with a slash, a file is found in it by its own name. ``environment``: the container's.
         """
         real = next((real for path in here if isinstance(real := self.real(path), str)), None)
         if real is not None and len(self._mounts) < 1000:
             name = f"/{os.path.basename(real)}" if there.endswith("/") and not os.path.isdir(real) else ""
             self._mounts.append((there.rstrip("/") + name, real, origin))
+            self._note_templates(there.rstrip("/") + name, real, origin, dict(environment))
+
+    def _note_templates(self, there: str, real: str, origin: str, environment: dict[str, str]) -> None:
+        """Note templates that a container has at a path, or in the folder for them below it."""
+        folder = environment.get("NGINX_ENVSUBST_TEMPLATE_DIR", TEMPLATES)
+        if there != folder and _inside(folder, there):
+            inner = self.real(real + folder[len(there) :])
+            if isinstance(inner, str) and os.path.isdir(inner):
+                self.rendering.mount(folder, inner, origin, environment)
+        else:
+            self.rendering.mount(there, real, origin, environment)
+
+    def mounts_below(self, folder: str) -> bool:
+        """Whether a container of the tree has something at a path or in it, absolute or relative to /etc/nginx."""
+        folder = os.path.join("/etc/nginx", folder)
+        return any(_inside(there, folder) for there, _, _ in self._mounts)
 
     def _mounted(self, nginx_path: str, base: str | None) -> str | None:
         """What containers of the tree have at a path: the longest mount first, of those the nearest to the base."""
@@ -482,7 +580,12 @@ def read_plain(folder: str, name: str, limit: int) -> bytes | None:
         return None
 
 
-_OUTSIDE = "outside of what may be read"
+PERMISSION = "permission denied"
+"""The reason of what another user, such as root, could read."""
+FOLDER = "a folder"
+"""The beginning of the reason of a path that names one."""
+OUTSIDE = "outside of what may be read"
+"""The reason of a path that is not in the allowed folders, whether there is anything or not."""
 _MISSING = "no such file"
 
 
@@ -500,18 +603,18 @@ def _inside(path: str, folder: str) -> bool:
 
 def _reason(error: OSError) -> str:
     if isinstance(error, PermissionError):
-        return "no permission to read it"
+        return PERMISSION
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return _MISSING
     if isinstance(error, IsADirectoryError):
-        return "a folder"
+        return FOLDER
     text = os.strerror(error.errno) if error.errno else str(error)
     return text[:1].lower() + text[1:]
 
 
 def _kind(mode: int) -> str:
     kinds = {
-        stat.S_IFDIR: "a folder",
+        stat.S_IFDIR: FOLDER,
         stat.S_IFIFO: "a named pipe",
         stat.S_IFCHR: "a device",
         stat.S_IFBLK: "a device",

@@ -8,11 +8,12 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.syntax.decoding import decode
-from nginxtls.syntax.files import MAGIC, Files, Unreachable, display_name
+from nginxtls.syntax.files import MAGIC, OUTSIDE, Files, Unreachable, display_name
 from nginxtls.syntax.parser import Plain, parse_file
 from nginxtls.syntax.secrets import hide_in
+from nginxtls.syntax.stock import is_drop_in_folder, is_stock, is_stock_name
 from nginxtls.syntax.templates import mask
-from nginxtls.syntax.tree import Directive, Problem, SourceFile, Tree
+from nginxtls.syntax.tree import Directive, Gap, Problem, SourceFile, Tree
 from nginxtls.syntax.words import UNKNOWN
 
 if TYPE_CHECKING:
@@ -49,8 +50,10 @@ class Reader:
         self.here = os.getcwd()
         self.parsed: dict[str, SourceFile | Unreachable] = {}
         """By real path."""
-        self.brought: dict[tuple[str, str], tuple[tuple[SourceFile, ...] | None, str]] = {}
+        self.brought: dict[tuple[str, str], tuple[tuple[SourceFile, ...] | None, tuple[Gap, ...]]] = {}
         """By the pattern of an include and the folder that it starts from."""
+        self.copies: dict[str, bool] = {}
+        """By folder, whether it is a copy of /etc/nginx."""
         self.known: dict[str, Plain] = {}
 
     def read(self, main_path: str) -> Tree:
@@ -96,7 +99,9 @@ class Reader:
 
     def parse(self, located: str, text: str, remark: str = "") -> SourceFile:
         """The file of a real path and its text, parsed and kept."""
-        self.parsed[located] = file = source(display_name(located, self.here), text, located, known=self.known)
+        variables = self.files.rendering.variables_of(located)
+        name = display_name(located, self.here)
+        self.parsed[located] = file = source(name, text, located, known=self.known, variables=variables)
         if remark:
             file.problems.append(Problem(remark, fatal=False))
         return file
@@ -129,45 +134,68 @@ class Reader:
     def follow(self, tree: Tree, directive: Directive, base: str) -> Iterable[SourceFile]:
         """Note in the tree what an include brings in, or why it does not."""
         if not directive.args or not directive.args[0]:
-            tree.unresolved[directive] = "it names no file"
+            tree.unresolved[directive] = (Gap("", "it names no file"),)
             return ()
         key = (directive.args[0], base)
         if key not in self.brought:
             self.brought[key] = self.bring(*key)
-        brought, reason = self.brought[key]
-        if reason:
-            tree.unresolved[directive] = reason
+        brought, gaps = self.brought[key]
+        if gaps:
+            tree.unresolved[directive] = gaps
         if brought is None:
             return ()
         tree.includes[directive] = brought
         return brought
 
-    def bring(self, pattern: str, base: str) -> tuple[tuple[SourceFile, ...] | None, str]:
-        """The files of an include, None if there can be none, and why not all of it could be read."""
+    def bring(self, pattern: str, base: str) -> tuple[tuple[SourceFile, ...] | None, tuple[Gap, ...]]:
+        """The files of an include, None if it is not known which, and those that could not be read."""
         found = self.files.expand(pattern, base)
         if isinstance(found, Unreachable):
-            return None, "its path stands in a template" if UNKNOWN in pattern else found.reason
+            gap = self.gap(pattern, base, found)
+            absent = not found.exists or (found.reason == OUTSIDE and pattern.startswith("/"))
+            if absent and not gap.stock and is_drop_in_folder(pattern):
+                gap = gap._replace(stock=self.is_copy(base) and not self.files.mounts_below(os.path.dirname(pattern)))
+            return () if gap.stock else None, (gap,)
         brought: list[SourceFile] = []
-        reason = ""
+        gaps: list[Gap] = []
         for nginx_path, path in found:
             if self.passes_over(path):
                 continue
             absolute = nginx_path if nginx_path.startswith("/") else f"{base}/{nginx_path}"
             file = self.load(path, absolute)
+            if isinstance(file, Unreachable) and isinstance(target := self.files.link_target(path, base), str):
+                file = self.load(target, absolute)
             if isinstance(file, Unreachable):
-                reason = f"{display_name(path)}: {file.reason}" if len(found) > 1 else file.reason
+                gaps.append(self.gap(nginx_path, base, file))
             else:
                 brought.append(file)
-        return tuple(brought) if brought or not reason else None, reason
+        known = brought or all(gap.stock or gap.missing for gap in gaps)
+        return tuple(brought) if known else None, tuple(gaps)
+
+    def is_copy(self, folder: str) -> bool:
+        """Whether a folder is a copy of /etc/nginx as installed, whose empty folders (``conf.d``) git does not keep."""
+        if folder not in self.copies:
+            real = self.files.real(folder)
+            try:
+                self.copies[folder] = isinstance(real, str) and any(map(is_stock_name, os.listdir(real)))
+            except OSError:
+                self.copies[folder] = False
+        return self.copies[folder]
+
+    def gap(self, path: str, base: str, why: Unreachable) -> Gap:
+        """What is not read of an include."""
+        if UNKNOWN in path:
+            return Gap(path, "its path stands in a template")
+        seen = self.files.sees_machine if path.startswith("/") else self.files.holds(base)
+        return Gap(path, why.reason, missing=seen and not why.exists, stock=is_stock(path))
 
     def give_up(self, tree: Tree, file: SourceFile) -> None:
         """Take a file that lies beyond the limits out of the tree again."""
         for directive, brought in list(tree.includes.items()):
             if file in brought:
                 tree.includes[directive] = tuple(other for other in brought if other is not file)
-                tree.unresolved[directive] = (
-                    f"more than {MAX_INCLUDE_DEPTH} includes deep or more than {MAX_FILES:,} files"
-                )
+                reason = f"more than {MAX_INCLUDE_DEPTH} includes deep or more than {MAX_FILES:,} files"
+                tree.unresolved[directive] = (Gap(directive.args[0], reason),)
 
 
 def source(
@@ -178,12 +206,16 @@ def source(
     first_line: int = 1,
     visible: str | None = None,
     known: dict[str, Plain] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> SourceFile:
     """A text as a parsed file; template tags in it are masked first.
 
     ``first_line`` is the line of ``name`` on which the text starts; ``visible`` the text with what is not nginx blank.
+    ``variables``: likely values of a template's variables.
     """
     file = SourceFile(name, text, path)
+    if variables:
+        file.variables = variables
     file.first_line = first_line
     if visible is not None:
         file.masked = hide_in(text, file.text, visible)
@@ -194,14 +226,17 @@ def source(
 def follow_in_dump(tree: Tree, directive: Directive, base: str, parsed: dict[str, SourceFile]) -> None:
     """Note what an include brings in, where all files there are stand in a dump."""
     if not directive.args:
-        tree.unresolved[directive] = "it names no file"
+        tree.unresolved[directive] = (Gap("", "it names no file"),)
         return
     pattern = directive.args[0] if directive.args[0].startswith("/") else f"{base}/{directive.args[0]}"
     if not MAGIC.search(pattern):
         if pattern in parsed:
             tree.includes[directive] = (parsed[pattern],)
         else:
-            tree.unresolved[directive] = "not in the dump"
+            stock = is_stock(pattern)
+            tree.unresolved[directive] = (Gap(directive.args[0], "not in the dump", stock=stock),)
+            if stock:
+                tree.includes[directive] = ()
         return
     wanted = re.compile(fnmatch.translate(pattern.replace("[^", "[!"))).match
     depth = pattern.count("/")

@@ -12,12 +12,13 @@ from nginxtls.syntax.tokens import read_statement
 from nginxtls.syntax.words import UNKNOWN, word_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Problem", "SourceFile", "Span", "Tree"]
+__all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Gap", "Problem", "SourceFile", "Span", "Tree"]
 
 
 _NOTHING: frozenset[str] = frozenset()
+_NO_VARIABLES: dict[str, str] = {}
 _LINE_END = pattern(r"\r\n?|\n")
 
 
@@ -85,6 +86,7 @@ class SourceFile:
         "problems",
         "raw",
         "text",
+        "variables",
     )
 
     def __init__(self, name: str, text: str, path: str | None = None, nginx_path: str | None = None) -> None:
@@ -101,6 +103,8 @@ class SourceFile:
         self.engines: tuple[str, ...] = ()
         """The template languages found in it: ``"jinja"``, ``"erb"``, ``"go"``, ``"envsubst"``, ``"placeholder"``."""
         self.defaults: dict[int, str] = {}
+        self.variables: Mapping[str, str] = _NO_VARIABLES
+        """Likely values of a template's variables, from the environment of its container."""
         self.conditions: dict[int, Condition] = {}
         """What the numbers in ``Directive.branch`` mean."""
         self.directives: list[Directive] = []
@@ -279,6 +283,17 @@ class Directive:
         return not self.file.engines or not any(UNKNOWN in arg for arg in self.args)
 
 
+class Gap(NamedTuple):
+    """A file that an include names and that is not read. ``missing``: for nginx there is no such file either."""
+
+    path: str
+    """As nginx has it; empty where the include names no file."""
+    reason: str
+    missing: bool = False
+    stock: bool = False
+    """It comes with nginx or a distribution and holds no TLS, so that nothing is unknown without it."""
+
+
 class Tree:
     """All the files of one configuration. ``roots`` are those that nginx (or the user) starts from."""
 
@@ -287,8 +302,8 @@ class Tree:
         self.files = files
         self.includes: dict[Directive, tuple[SourceFile, ...]] = {}
         """What each include directive brings in, in nginx's order. One that is not here could not be followed."""
-        self.unresolved: dict[Directive, str] = {}
-        """Includes that could not be followed, and why (``"no such file"``, ``"outside of what may be read"`` …)."""
+        self.unresolved: dict[Directive, tuple[Gap, ...]] = {}
+        """Includes that could not be followed, or not in full: every file that is not read."""
         self._names_in: dict[SourceFile, frozenset[str]] = {}
         self.holds: frozenset[tuple[int, int]] | None = None
         """Of a template, the branches that are there (see ``Directive.branch``); None: all of them."""
@@ -343,6 +358,8 @@ class Tree:
             if directive.name != "include" or directive not in self.includes:
                 yield directive
                 continue
+            if any(not (gap.stock or gap.missing) for gap in self.unresolved.get(directive, ())):
+                yield directive  # some of what it names is not known
             for file in self.includes[directive]:
                 if file is not directive.file and file not in active:
                     yield from self._expand(file.directives, (*active, directive.file), all_branches=all_branches)

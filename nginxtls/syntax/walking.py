@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
-from nginxtls.syntax.files import display_name, read_plain
+from nginxtls.syntax.files import PERMISSION, display_name, read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +87,11 @@ class Candidate(NamedTuple):
         )
 
 
+def is_nginx_folder(path: str) -> bool:
+    """Whether the path of a folder says that nginx's files are in it."""
+    return _NGINX_FOLDER.search(path) is not None
+
+
 def walk(top: str, left: list[tuple[str, str]]) -> Iterator[Candidate]:
     """The files below a folder that may be nginx's by their names, in order. What is passed over goes to ``left``."""
     entries = 0
@@ -97,9 +102,7 @@ def walk(top: str, left: list[tuple[str, str]]) -> Iterator[Candidate]:
             with os.scandir(folder) as scan:
                 found = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
-            left.append(
-                (display_name(folder), "no permission" if isinstance(error, PermissionError) else "cannot be read")
-            )
+            left.append((display_name(folder), PERMISSION if isinstance(error, PermissionError) else "cannot be read"))
             continue
         if any(entry.name == ".gitignore" for entry in found) and (own := _ignore_file(folder)):
             ignores = [*ignores, (folder, own)]

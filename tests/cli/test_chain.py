@@ -127,8 +127,8 @@ def test_hostile_names_are_escaped(form: str) -> None:
 @pytest.mark.parametrize(
     ("file", "told"),
     [
-        ("no-such.pem", "error: no-such.pem: there is no such file"),
-        (".", "error: .: is a folder"),
+        ("no-such.pem", "error: no-such.pem: no such file"),
+        (".", "error: .: a folder"),
         ("empty.pem", "error: empty.pem:1: empty: there is no certificate in it"),
         ("der.pem", "error: der.pem:1: a certificate in DER; nginx reads only PEM"),
         ("good.key", "error: good.key:1: a private key, and no certificate"),

@@ -17,7 +17,7 @@ LINTER_ONLY = {"unknown-suppression", "unused-suppression"}
 
 TRIED_ON_FILES = {
     *("key-readable-by-others", "key-in-writable-folder", "key-owned-by-worker"),
-    *("key-in-repository", "missing-certificate-file"),
+    *("key-in-repository", "missing-certificate-file", "missing-include"),
 }
 """Rules about modes, repositories and missing files, which a fixture cannot have; test_files.py has their cases."""
 

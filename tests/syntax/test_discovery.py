@@ -330,7 +330,7 @@ def test_a_dump_is_read_with_the_names_and_lines_of_its_files(tree: Path) -> Non
         b = next(file for file in loaded.tree.files if file.nginx_path == "/etc/nginx/conf.d/b.conf")
         assert b.outer == ("host.dump" if prefix else "-", 10)
         assert DUMP.split("\n")[b.outer[1] + 1].startswith("server")
-        assert list(loaded.tree.unresolved.values()) == ["not in the dump"]
+        assert [gap.reason for gaps in loaded.tree.unresolved.values() for gap in gaps] == ["not in the dump"]
     assert len(found("host.dump", "other.txt").trees) == 2
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.model.includes import failed_includes
 from nginxtls.model.nginx_test.lines import duplicates, tree_refusals
 from nginxtls.model.nginx_test.loading import all_loading_refusals, loading_refusals
-from nginxtls.model.nginx_test.refusal import Refusal
+from nginxtls.model.nginx_test.refusal import Refusal, refuse
 from nginxtls.model.nginx_test.sockets import listen_refusals, socket_refusals
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def refusals(configuration: Configuration) -> list[Refusal]:
 
 
 def _all(configuration: Configuration) -> Iterator[Refusal]:
+    for failed in failed_includes(configuration):
+        call, reason = ("pread", "is a directory") if failed.is_folder else ("open", "no such file")
+        yield refuse(failed.directive, "include", f'{call}() "{failed.path}" failed ({reason})', arg=0)
     yield from tree_refusals(configuration)
     for scope in (*configuration.blocks.values(), *(server.scope for server in configuration.servers)):
         yield from duplicates(scope)

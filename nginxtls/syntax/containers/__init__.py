@@ -42,6 +42,14 @@ class PathMap(NamedTuple):
 
     there: str
     here: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+def environment(text: str, path: str) -> list[tuple[str, str]]:
+    """The variables that a Compose file or a Dockerfile sets, for any of its containers."""
+    if _YAML.search(path):
+        return [pair for service in compose.services(text) for pair in compose.environment(service)]
+    return list(dockerfiles.environment(text))
 
 
 def extract(name: str, text: str, path: str) -> list[Extract]:
@@ -71,7 +79,7 @@ def path_maps(text: str, path: str) -> list[PathMap]:
     yaml = _YAML.search(path) is not None
     contexts = [os.path.normpath(f"{folder}/{'../' * up}") for up in range(1 if yaml else MAX_CONTEXT)]
     return [
-        PathMap(there, tuple(os.path.normpath(f"{context}/{here}") for context in dict.fromkeys(contexts)))
-        for there, here in (compose if yaml else dockerfiles).mounts(text)
+        PathMap(there, tuple(os.path.normpath(f"{context}/{here}") for context in dict.fromkeys(contexts)), variables)
+        for there, here, variables in (compose if yaml else dockerfiles).mounts(text)
         if there.strip("/") and not here.startswith("/") and not MAGIC.search(here)
     ]

@@ -39,10 +39,27 @@ def pieces(text: str) -> Iterator[Piece]:
         position = closing.end()
 
 
+_ENV = re.compile(r"^[ \t]*ENV[ \t]+(?P<rest>(?:[^\n\\]|\\\r?\n|\\.)+)$", re.MULTILINE | re.IGNORECASE)
+_PAIR = re.compile(r"""([A-Za-z_]\w*)=(?:"([^"\n]*)"|'([^'\n]*)'|(\S*))""")
+
+
 def mounts(text: str) -> Iterator[Mount]:
     """What ``COPY`` and ``ADD`` take from the folder that the image is built in."""
+    variables = tuple(environment(text))
     for match in _COPY.finditer(text):
-        yield from _copied(match["paths"])
+        for mount in _copied(match["paths"]):
+            yield mount._replace(environment=variables)
+
+
+def environment(text: str) -> Iterator[tuple[str, str]]:
+    """The variables that ``ENV`` sets."""
+    for match in _ENV.finditer(text):
+        rest = match["rest"].replace("\\", " ").strip()
+        pairs = _PAIR.findall(rest) or [(*rest.split(None, 1), "", "", "")[:4]] if "=" in rest or " " in rest else []
+        for name, *values in pairs:
+            value = "".join(values)
+            if "$" not in value:
+                yield name, value
 
 
 def _copied(words: str) -> Iterator[Mount]:

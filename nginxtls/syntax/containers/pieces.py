@@ -29,3 +29,5 @@ class Mount(NamedTuple):
 
     there: str
     here: str
+    environment: tuple[tuple[str, str], ...] = ()
+    """The variables that are set for the container, for its templates."""

@@ -21,6 +21,7 @@ _OPENING = frozenset({"if", "case", "loop", "hide", "shown"})
 _MIDDLE = frozenset({"elif", "else", "when"})
 
 _STEP = re.compile(r"""[ \t\r\n]+ | \\.? | \$\{* | ["';{}\#] | [^ \t\r\n\\$"';{}\#]+""", re.VERBOSE | re.DOTALL)
+_VARIABLE = re.compile(r"\$?\{?([A-Za-z_]\w*)(?:[:-][^{}]*)?\}?")
 _LINE_END = re.compile(r"[ \t]*(?:\r?\n|\Z|\{%|\{\{-?\s*(?:end|if|else|range|/|#)|<%[^=]|\})")
 
 
@@ -175,8 +176,11 @@ class _Masker:
             self.edit(tag.start, tag.end, "blank")
             return
         self.edit(tag.start, tag.end, "unknown")
-        if tag.default is not None and '"' not in tag.default and "'" not in tag.default:
-            self.file.defaults[tag.start] = tag.default
+        default = tag.default
+        if self.file.variables and (named := _VARIABLE.fullmatch(tag.text)):
+            default = self.file.variables.get(named[1], default)
+        if default is not None and '"' not in default and "'" not in default:
+            self.file.defaults[tag.start] = default
         if not state.inside and _LINE_END.match(self.file.masked, tag.end):
             return
         if not state.quote:
