@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.files import MAGIC, Files, Unreachable, display_name
-from nginxtls.syntax.parser import Plain, parse_file
+from nginxtls.syntax.parser import parse_file
 from nginxtls.syntax.templates import mask
 from nginxtls.syntax.tree import Directive, Problem, SourceFile, Tree
 from nginxtls.syntax.words import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from nginxtls.syntax.stream import Plain
 
 MAX_FILES = 100_000
 """No configuration of more files is read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nginxtls.syntax import Directive, SourceFile, parse_text
-from nginxtls.syntax.parser import MAX_DEPTH
+from nginxtls.syntax.stream import MAX_DEPTH
 
 
 def only(text: str) -> Directive:
