@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Comment, Directive, SourceFile, Tree
 
 HEAD = pattern(r'\ufeff?\s*\{\s*"(?:status|errors|config)"\s*:')
-_PLAIN = pattern(r"[^\s;{}\"'#\\$(][^\s;{}\"'\\]*\Z")
+_PLAIN = pattern(r"(?!#)(?:[^\s;{}\"'\\]|\\[.dDsSwW/?+*()|^-])+\Z")
 _MAX_LINES, _MAX_COLUMNS = 1_000_000, 10_000
 """A payload with places beyond these is refused: the text would consist of blanks."""
 
@@ -77,7 +77,7 @@ class _Writer:
                 self.begin(statement)
                 block = statement.get("block")
                 if block is not None:
-                    self.put("{")
+                    self.put(" {")
                     pending.append((iter(block), statement))
                     break
                 if "comment" not in statement and not statement["directive"].endswith(LUA_BLOCK):
@@ -101,9 +101,9 @@ class _Writer:
         words = [_quoted(word, exact) for word in args]
         if name == "if":
             words = ["(", *words, ")"]
-        self.put(" ".join([_quoted(name, exact), *words]) + " ")
+        self.put(" ".join([_quoted(name, exact), *words]))
         if code is not None:
-            self.put("{" + code + "}")
+            self.put(" {" + code + "}")
 
     def end(self, statement: dict[str, Any], terminator: str) -> None:
         """A terminator, at its place if that is known."""
