@@ -103,6 +103,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("check", ".", "--map", "/etc/nginx=conf.d"),
         ("check", ".", "--root", "."),
         ("inventory", "."),
+        ("parse", "."),
+        ("parse", "nginx.conf", "--root", "."),
     ],
     ids=" ".join,
 )

@@ -10,23 +10,6 @@ from nginxtls.lazy import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_PLACES = {
-    (): "main",
-    ("mail",): "mail",
-    ("mail", "server"): "mail server",
-    ("stream",): "stream",
-    ("stream", "server"): "stream server",
-    ("stream", "upstream"): "stream upstream",
-    ("http",): "http",
-    ("http", "server"): "server",
-    ("http", "location"): "location",
-    ("http", "upstream"): "upstream",
-    ("http", "server", "if"): "if in server",
-    ("http", "location", "if"): "if",
-    ("http", "location", "limit_except"): "limit_except",
-}
-"""crossplane's contexts; ``events`` is left out."""
-
 _FAMILIES = pattern(
     r"(?:acme|auth|brotli|client|echo|fastcgi|geoip2?|grpc|gzip|headers|http[23]|js|keyval|large_client|limit|log|lua|mail"
     r"|memcached|mgmt|modsecurity|more|naxsi|opentelemetry|opentracing|otel|pagespeed|passenger|perl|proxy|quic|redis2?"
@@ -82,9 +65,19 @@ def takes(name: str, word: str) -> bool | None:
 
 @cache
 def _places(name: str) -> frozenset[str]:
+    """Where a directive is allowed: ``main``, ``http``, ``server``, ``if in server``, ``mail server`` …"""
+    from crossplane.analyzer import CONTEXTS
+
     if name not in _table():
         return frozenset()
-    return frozenset(place for context, place in _PLACES.items() if _passes(name, [], "", context, check_args=False))
+    allowed = (context for context in CONTEXTS if _passes(name, [], "", context, check_args=False))
+    return frozenset(_place(context) for context in allowed if context != ("events",))
+
+
+def _place(context: tuple[str, ...]) -> str:
+    if context[-2:] == ("server", "if"):
+        return "if in server"
+    return context[-1] if context[:1] == ("http",) else " ".join(context) or "main"
 
 
 def contexts(names: Iterable[str]) -> set[str]:

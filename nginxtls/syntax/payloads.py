@@ -57,7 +57,7 @@ def read_payload(text: str) -> list[PayloadFile]:
 
 def _file(config: dict[str, Any]) -> PayloadFile:
     path = str(config["file"])
-    errors = (f"crossplane: {each['error']}" for each in config.get("errors") or () if each.get("error"))
+    errors = (f"crossplane: {str(each['error'])[:200]}" for each in config.get("errors") or () if each.get("error"))
     return PayloadFile(path, _Writer(path).text(config["parsed"]), tuple(errors))
 
 
