@@ -17,6 +17,9 @@ _FAMILIES = pattern(
 )
 """Names of the modules that crossplane's tables lack: newer ones and those of others."""
 
+_COUNTED = 8
+"""Of arguments no directive that takes a certain number takes so many (NGX_CONF_MAX_ARGS)."""
+
 _CLOSED = pattern(r"(?:listen|(?:\w+_)?ssl_protocols)\Z")
 """Directives that refuse every word that is not their own."""
 _OWN = frozenset({"ssl", "http2", "quic", "proxy_protocol", "default"})
@@ -53,9 +56,10 @@ def is_directive(name: str) -> bool:
     return name in _table() or _FAMILIES.match(name) is not None
 
 
+@cache
 def accepts(name: str, count: int, terminator: str = ";") -> bool:
     """Whether a directive takes that many arguments somewhere; True for one that crossplane does not know."""
-    return _passes(name, ["on"] * count, terminator, (), check_ctx=False)
+    return _passes(name, ["on"] * min(count, _COUNTED), terminator, (), check_ctx=False)
 
 
 def takes(name: str, word: str) -> bool | None:

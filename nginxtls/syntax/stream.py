@@ -262,21 +262,24 @@ class Stream:
         elif terminator == ";":
             self.problem('unexpected ";": there is no directive before it', end - 1, end, 'remove this ";"')
         # Comments in a directive come after its terminator, in their order.
-        self.tokens += ((text[start:stop], start, False) for start, stop in statement.comments if stop <= end)
+        self.tokens += ((text[start:stop], start, False) for start, stop in statement.comments)
         return end
 
     def read_directive(self, statement: Statement, found: list[Value]) -> int:
-        """The tokens of a directive with words; return where to go on."""
-        start, name, terminator = statement.words[0].start, found[0][0], statement.terminator
-        cut, missing = self.missing_terminator(found, terminator)
-        if cut:
-            self.add(found[:cut], start, missing, found[cut - 1][2])
-            return found[cut - 1][2]
+        """The tokens of a directive, of several if a terminator is missing; return where to go on."""
+        terminator = statement.terminator
+        first = 0
+        while (missing := self.missing_terminator(found, first, terminator))[0]:
+            self.add(found[first : missing[0]], found[first][1], missing[1], found[missing[0] - 1][2])
+            first = missing[0]
+            self.pass_tags(found[first][1])
+        found = found[first:]
+        name, start, name_end = found[0]
         if terminator == "{" and name.endswith(LUA_BLOCK):
             # The code of a Lua block is one argument, as OpenResty's own parser has it.
             end = end_of_lua_block(self.text, statement.end)
             if end < 0:
-                end, name_end = len(self.text), statement.words[0].end
+                end = len(self.text)
                 self.problem(f'the Lua code of "{name}" is never closed: "}}" is missing', start, name_end)
             after = min(end + 1, len(self.text))
             self.add([*found, (self.text[statement.end : end], statement.end, end)], start, END, after)
@@ -312,27 +315,27 @@ class Stream:
             self.open.append((start, name, rest))
             self.check_depth()
 
-    def missing_terminator(self, found: list[Value], terminator: str) -> tuple[int, Token]:
+    def missing_terminator(self, found: list[Value], first: int, terminator: str) -> tuple[int, Token]:
         """For a directive over several lines, the word before which ``;`` or ``{`` is missing; 0 if none is."""
-        if len(found) < 2 or "\n" not in self.text[found[0][1] : found[-1][1]]:
+        if self.text.find("\n", found[first][1], found[-1][1]) < 0:
             return 0, END
         from nginxtls.syntax.known import accepts, is_known, takes
 
-        name = found[0][0]
+        name = found[first][0]
         if not is_known(name):
             return 0, END
-        refused = not accepts(name, len(found) - 1, terminator or ";")
-        for number in range(1, len(found)):
+        refused = not accepts(name, len(found) - first - 1, terminator or ";")
+        for number in range(first + 1, len(found)):
             value, start, end = found[number]
-            begins_line = "\n" in self.text[found[number - 1][2] : start]
+            begins_line = self.text.find("\n", found[number - 1][2], start) >= 0
             if not begins_line or self.text[start] in "\"'" or not is_known(value) or takes(name, value):
                 continue
             never = refused or takes(name, value) is False
             for missing in (END, OPEN) if never else ():
-                if accepts(name, number - 1, missing[0]):
+                if accepts(name, number - first - 1, missing[0]):
                     self.problem(
                         f'"{missing[0]}" is missing after "{name}": nginx takes the next line for its arguments',
-                        found[0][1],
+                        found[first][1],
                         found[number - 1][2],
                         f'add "{missing[0]}" at the end of the line',
                     )
