@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nginxtls.lazy import pattern
 
@@ -34,13 +34,15 @@ def _table() -> dict[str, list[int]]:
     return table
 
 
-def _passes(name: str, args: list[str], terminator: str, context: tuple[str, ...], **checks: bool) -> bool:
+@cache
+def _passes(name: str, count: int, terminator: str, context: tuple[str, ...], in_context: bool, in_count: bool) -> bool:
+    """Whether crossplane's analysis finds no fault in a directive with so many arguments, which are flags."""
     from crossplane.analyzer import analyze
     from crossplane.errors import NgxParserDirectiveError
 
-    statement: dict[str, Any] = {"directive": name, "line": 0, "args": args}
+    statement = {"directive": name, "line": 0, "args": ["on"] * count}
     try:
-        analyze("", statement, terminator, context, **checks)
+        analyze("", statement, terminator, context, check_ctx=in_context, check_args=in_count)
     except NgxParserDirectiveError:
         return False
     return True
@@ -56,10 +58,9 @@ def is_directive(name: str) -> bool:
     return name in _table() or _FAMILIES.match(name) is not None
 
 
-@cache
 def accepts(name: str, count: int, terminator: str = ";") -> bool:
     """Whether a directive takes that many arguments somewhere; True for one that crossplane does not know."""
-    return _passes(name, ["on"] * min(count, _COUNTED), terminator, (), check_ctx=False)
+    return _passes(name, min(count, _COUNTED), terminator, (), in_context=False, in_count=True)
 
 
 def takes(name: str, word: str) -> bool | None:
@@ -74,7 +75,7 @@ def _places(name: str) -> frozenset[str]:
 
     if name not in _table():
         return frozenset()
-    allowed = (context for context in CONTEXTS if _passes(name, [], "", context, check_args=False))
+    allowed = (context for context in CONTEXTS if _passes(name, 0, "", context, True, False))
     return frozenset(_place(context) for context in allowed if context != ("events",))
 
 
