@@ -846,7 +846,8 @@ def _is_plain(socket: Socket, server: VirtualServer) -> bool:
 def _leads_elsewhere(server: VirtualServer) -> bool:
     """Something in the server leads to https, refuses, or decides by the scheme."""
     own = server.first("return")
-    if own is not None and (own.args[0][:1] in ("3", "4", "5") or "://" in own.args[0] or "$" in own.args[0]):
+    first = own.args[0] if own is not None and own.args else ""
+    if first[:1] in ("3", "4", "5") or "://" in first or "$" in first:
         return True
     for line in server.walk():
         text = " ".join(line.args)

@@ -109,6 +109,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("chain", "/linked/secret.pem", "--root", "."),
         ("chain", "link.pem", "--root", "."),
         ("diff", "nginx.conf", "conf.d", "--root", "."),
+        ("parse", "."),
+        ("parse", "nginx.conf", "--root", "."),
     ],
     ids=" ".join,
 )

@@ -17,7 +17,7 @@ from nginxtls.cli.plain import PlainCommand, plain
 if TYPE_CHECKING:
     from typing import NoReturn
 
-COMMANDS = ("check", "rules", "explain", "handshake", "ciphers", "chain", "inventory", "diff")
+COMMANDS = ("check", "rules", "explain", "handshake", "ciphers", "chain", "inventory", "diff", "parse")
 """Each is the function of that name in the module of that name, imported when it is called."""
 
 

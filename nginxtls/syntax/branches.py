@@ -1,15 +1,15 @@
-"""The branches of a template's conditionals, followed by the parser as it passes their tags."""
+"""The branches of a template's conditionals, followed by the stream as it passes their tags."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from sys import maxsize
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from nginxtls.base.lazy import NamedTuple
 
 if TYPE_CHECKING:
-    from nginxtls.syntax.tree import Directive
+    from nginxtls.syntax.stream import Block, Stream
 
 Branch = tuple[tuple[int, int], ...]
 
@@ -25,28 +25,21 @@ class Tag(NamedTuple):
     branch: Branch = ()
 
 
-class Blocks(Protocol):
-    """What the parser lets a tag do to it."""
-
-    open: list[Directive]
-
-    def go_to(self, open_blocks: list[Directive]) -> None: ...
-
-    def leave_open(self, blocks: list[Directive], offset: int) -> None: ...
-
-
 @dataclass(slots=True)
 class _Frame:
-    """An open conditional: the branch around it, the blocks open at its start and at the end of its first branch."""
+    """An open conditional: the branch around it, the blocks open at its start and at the end of its first branch.
+
+    None for more blocks than any configuration has: branches then are not distinguished.
+    """
 
     around: Branch
-    before: list[Directive] | None
-    after: list[Directive] | None = None
+    before: list[Block] | None
+    after: list[Block] | None = None
 
 
 @dataclass(slots=True)
 class Branches:
-    """The tags of one text in order, and the branch in which the parser is."""
+    """The tags of one text in order, and the branch in which the stream is."""
 
     tags: list[Tag]
     current: Branch = ()
@@ -58,41 +51,32 @@ class Branches:
     def __post_init__(self) -> None:
         self.next = self.tags[0].start if self.tags else maxsize
 
-    def enter(self, blocks: Blocks, offset: int) -> None:
+    def enter(self, stream: Stream, offset: int) -> None:
         """Pass all tags up to an offset. Each branch starts with the blocks that were open before the conditional.
 
-        After it, the parser goes on with what the first branch left open; of blocks that another branch leaves open it
+        After it, the stream goes on with what the first branch left open; of blocks that another branch leaves open it
         is not known what else comes into them.
         """
         tags = self.tags
         while self._passed < len(tags) and tags[self._passed].start <= offset:
             tag = tags[self._passed]
             self._passed += 1
+            here = list(stream.open)
+            countable = here if len(here) <= MAX_CONDITIONS else None
             if tag.kind == "open":
-                self._frames.append(_Frame(self.current, _open_in(blocks)))
+                self._frames.append(_Frame(self.current, countable))
                 self.current = (self.current + tag.branch)[:MAX_CONDITIONS]
             elif self._frames:
                 frame = self._frames[-1]
                 if frame.after is None:
-                    frame.after = _open_in(blocks)
+                    frame.after = countable
                 else:
-                    blocks.leave_open([block for block in blocks.open if block not in frame.after], tag.start)
+                    stream.leave_open(frame.after, tag.start)
                 if tag.kind == "other":
-                    if frame.before is not None:
-                        blocks.go_to(list(frame.before))
+                    stream.go_to(here if frame.before is None else frame.before)
                     self.current = (frame.around + tag.branch)[:MAX_CONDITIONS]
                 else:
                     self._frames.pop()
-                    if frame.after is not None and blocks.open != frame.after:
-                        blocks.go_to(frame.after)
+                    stream.go_to(here if frame.after is None else frame.after)
                     self.current = frame.around
         self.next = tags[self._passed].start if self._passed < len(tags) else maxsize
-
-    def finish(self, blocks: Blocks) -> None:
-        """Pass the tags that are left at the end of the text."""
-        self.enter(blocks, maxsize)
-
-
-def _open_in(blocks: Blocks) -> list[Directive] | None:
-    """The blocks that are open; None for more than any configuration has: branches then are not told apart."""
-    return list(blocks.open) if len(blocks.open) <= MAX_CONDITIONS else None

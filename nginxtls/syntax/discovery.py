@@ -11,10 +11,11 @@ from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.dumps import failure_of, is_dump, split_dump
 from nginxtls.syntax.files import PERMISSION, Unreachable, display_name
 from nginxtls.syntax.fragments import classify, is_nginx, is_whole, may_be_nginx
+from nginxtls.syntax.payloads import is_payload, read_payload
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, find_cycles, follow_in_dump, source
 from nginxtls.syntax.stock import is_stock
-from nginxtls.syntax.tree import Directive, Gap, SourceFile, Tree
+from nginxtls.syntax.tree import Directive, Gap, Problem, SourceFile, Tree
 from nginxtls.syntax.use import unused_among
 from nginxtls.syntax.walking import Candidate, is_nginx_folder, walk
 
@@ -128,6 +129,9 @@ class _Discovery:
         if is_dump(text):
             self.take_dump("-", text)
             return
+        if is_payload(text):
+            self.take_payload("-", text)
+            return
         file = source("-", text)
         kind, context = classify(file)
         base = os.getcwd()
@@ -180,7 +184,8 @@ class _Discovery:
         if _is_empty(content):
             self.pass_over(candidate, "empty")
             return
-        if not (may_be_nginx(content) or candidate.certain or (candidate.asked and b"\0" in content)):
+        named_payload = candidate.asked and is_payload(content[:200].decode("latin-1"))
+        if not (named_payload or may_be_nginx(content) or candidate.certain or (candidate.asked and b"\0" in content)):
             self.pass_over(candidate, "not nginx")
             return
         text, problem = decode(content)
@@ -195,6 +200,9 @@ class _Discovery:
             return
         if is_dump(text):
             self.take_dump(name, text)
+            return
+        if named_payload:
+            self.take_payload(name, text)
             return
         file = self.reader.parse(located, text, problem)
         if not is_nginx(file) and not (candidate.certain and is_nginx(file, named_so=True)):
@@ -268,17 +276,38 @@ class _Discovery:
                 file.nginx_path = entry.path
                 file.outer = (name, line)
                 files.append(file)
-            while files:
-                hosts += 1
-                prefix = "" if (name, hosts) == ("-", 1) else f"{name}:" if hosts == 1 else f"{name}#{hosts}:"
-                tree = _tree_of_dump(files)
-                for file in tree.files:
-                    file.name = prefix + (file.nginx_path or "")
-                kind, context = classify(tree.roots[0])
-                base = os.path.dirname(tree.roots[0].nginx_path or "/")
-                self.sources.trees.append(LoadedTree(tree, kind, context, base, set(tree.files), from_dump=True))
-                reached = set(tree.files)
-                files = [file for file in files if file not in reached]
+            hosts = self.take_hosts(name, files, hosts)
+
+    def take_payload(self, name: str, text: str) -> None:
+        """The configuration of a payload of crossplane. Its places are those of the files that crossplane read."""
+        try:
+            entries = read_payload(text)
+        except ValueError as error:
+            self.sources.failures.append(Failure(name, str(error)))
+            return
+        files: list[SourceFile] = []
+        for path, written, errors in entries:
+            file = source(path, written)
+            file.nginx_path = path if path.startswith("/") else f"{os.getcwd()}/{path}"
+            file.outer = (path, 0)
+            file.problems += (Problem(error, fatal=False) for error in errors)
+            files.append(file)
+        self.take_hosts(name, files, 0)
+
+    def take_hosts(self, name: str, files: list[SourceFile], hosts: int) -> int:
+        """The trees that some files of a dump make up, the main file first; the number of hosts by then."""
+        while files:
+            hosts += 1
+            prefix = "" if (name, hosts) == ("-", 1) else f"{name}:" if hosts == 1 else f"{name}#{hosts}:"
+            tree = _tree_of_dump(files)
+            for file in tree.files:
+                file.name = prefix + (file.nginx_path or "")
+            kind, context = classify(tree.roots[0])
+            base = os.path.dirname(tree.roots[0].nginx_path or "/")
+            self.sources.trees.append(LoadedTree(tree, kind, context, base, set(tree.files), from_dump=True))
+            reached = set(tree.files)
+            files = [file for file in files if file not in reached]
+        return hosts
 
     # -- trees ------------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.syntax.dumps import is_dump
+from nginxtls.syntax.payloads import is_payload
 from nginxtls.syntax.rendering import FOLDER as TEMPLATES
 from nginxtls.syntax.rendering import SCRIPT, Rendering
 from nginxtls.syntax.words import UNKNOWN
@@ -340,8 +341,9 @@ class Files:
             try:
                 status = os.fstat(handle)
                 limit = self.limit
-                if limit < status.st_size <= DUMP_LIMIT and is_dump(os.pread(handle, _HEAD, 0).decode("latin-1")):
-                    limit = DUMP_LIMIT
+                if limit < status.st_size <= DUMP_LIMIT:
+                    head = os.pread(handle, _HEAD, 0).decode("latin-1")
+                    limit = DUMP_LIMIT if is_dump(head) or is_payload(head) else limit
                 if status.st_size > limit:
                     told = f"{_size(limit)}, {_size(DUMP_LIMIT)} for a dump of nginx -T"
                     return Unreachable(path, f"{_size(status.st_size)} large; the limit is {told}", True)

@@ -1,4 +1,4 @@
-"""What crossplane's tables know of directives: their names, and how many arguments they take."""
+"""What ``crossplane.analyzer`` knows of directives: names, contexts, numbers of arguments."""
 
 from __future__ import annotations
 
@@ -10,24 +10,20 @@ from nginxtls.base.lazy import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_FAMILIES = pattern(
+    r"(?:acme|auth|brotli|client|echo|fastcgi|geoip2?|grpc|gzip|headers|http[23]|js|keyval|large_client|limit|log|lua|mail"
+    r"|memcached|mgmt|modsecurity|more|naxsi|opentelemetry|opentracing|otel|pagespeed|passenger|perl|proxy|quic|redis2?"
+    r"|scgi|secure_link|ssl|sticky|stub_status|sub_filter|upstream|uwsgi|vhost_traffic_status|wasm|zone_sync|zstd)_[a-z0-9_]+\Z"
+)
+"""Names of the modules that crossplane's tables lack: newer ones and those of others."""
+
 _COUNTED = 8
-_BLOCK, _FLAG, _ANY, _ONE_OR_MORE, _TWO_OR_MORE = 0x100, 0x200, 0x400, 0x800, 0x1000
-_PLACES = {
-    0x00040000: "main",
-    0x00100000: "mail",
-    0x00200000: "mail server",
-    0x00400000: "stream",
-    0x00800000: "stream server",
-    0x01000000: "stream upstream",
-    0x02000000: "http",
-    0x04000000: "server",
-    0x08000000: "location",
-    0x10000000: "upstream",
-    0x20000000: "if in server",
-    0x40000000: "if",
-    0x80000000: "limit_except",
-}
-"""crossplane.analyzer's bits of the places a directive may stand in; ``events`` is left out."""
+"""Of arguments no directive that takes a certain number takes so many (NGX_CONF_MAX_ARGS)."""
+
+_CLOSED = pattern(r"(?:listen|(?:\w+_)?ssl_protocols)\Z")
+"""Directives that refuse every word that is not their own."""
+_OWN = frozenset({"ssl", "http2", "quic", "proxy_protocol", "default"})
+"""Of these words those that are named like a directive: ``listen`` takes them (src/http/ngx_http_core_module.c)."""
 
 
 @cache
@@ -38,12 +34,18 @@ def _table() -> dict[str, list[int]]:
     return table
 
 
-_FAMILIES = pattern(
-    r"(?:acme|auth|brotli|client|echo|fastcgi|geoip2?|grpc|gzip|headers|http[23]|js|keyval|large_client|limit|log|lua|mail"
-    r"|memcached|mgmt|modsecurity|more|naxsi|opentelemetry|opentracing|otel|pagespeed|passenger|perl|proxy|quic|redis2?"
-    r"|scgi|secure_link|ssl|sticky|stub_status|sub_filter|upstream|uwsgi|vhost_traffic_status|wasm|zone_sync|zstd)_[a-z0-9_]+\Z"
-)
-"""Names of the modules that crossplane's tables lack: newer ones and those of others."""
+@cache
+def _passes(name: str, count: int, terminator: str, context: tuple[str, ...], in_context: bool, in_count: bool) -> bool:
+    """Whether crossplane's analysis finds no fault in a directive with so many arguments, which are flags."""
+    from crossplane.analyzer import analyze
+    from crossplane.errors import NgxParserDirectiveError
+
+    statement = {"directive": name, "line": 0, "args": ["on"] * count}
+    try:
+        analyze("", statement, terminator, context, check_ctx=in_context, check_args=in_count)
+    except NgxParserDirectiveError:
+        return False
+    return True
 
 
 def is_known(name: str) -> bool:
@@ -56,29 +58,35 @@ def is_directive(name: str) -> bool:
     return name in _table() or _FAMILIES.match(name) is not None
 
 
-def accepts(name: str, count: int) -> bool:
+def accepts(name: str, count: int, terminator: str = ";") -> bool:
     """Whether a directive takes that many arguments somewhere; True for one that crossplane does not know."""
-    styles = _table().get(name)
-    if styles is None:
-        return True
-    return any(
-        (count < _COUNTED and style >> count & 1)
-        or style & _ANY
-        or (style & _FLAG and count == 1)
-        or (style & _ONE_OR_MORE and count >= 1)
-        or (style & _TWO_OR_MORE and count >= 2)
-        for style in styles
-    )
+    return _passes(name, min(count, _COUNTED), terminator, (), in_context=False, in_count=True)
+
+
+def takes(name: str, word: str) -> bool | None:
+    """Whether a directive takes a word that is a directive's name as an argument; None if that is not known."""
+    return word in _OWN if _CLOSED.match(name) else None
 
 
 @cache
 def _places(name: str) -> frozenset[str]:
-    styles = _table().get(name, ())
-    return frozenset(place for bit, place in _PLACES.items() if any(style & bit for style in styles))
+    """Where a directive is allowed: ``main``, ``http``, ``server``, ``if in server``, ``mail server`` …"""
+    from crossplane.analyzer import CONTEXTS
+
+    if name not in _table():
+        return frozenset()
+    allowed = (context for context in CONTEXTS if _passes(name, 0, "", context, True, False))
+    return frozenset(_place(context) for context in allowed if context != ("events",))
+
+
+def _place(context: tuple[str, ...]) -> str:
+    if context[-2:] == ("server", "if"):
+        return "if in server"
+    return context[-1] if context[:1] == ("http",) else " ".join(context) or "main"
 
 
 def contexts(names: Iterable[str]) -> set[str]:
-    """The places where all of these directives may stand; directives that crossplane does not know say nothing."""
+    """The places where all of these directives are allowed; ones that crossplane does not know decide nothing."""
     possible: set[str] | None = None
     for name in set(names):
         places = _places(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.files import MAGIC, OUTSIDE, Files, Unreachable, display_name
-from nginxtls.syntax.parser import Plain, parse_file
+from nginxtls.syntax.parser import parse_file
 from nginxtls.syntax.secrets import hide_in
 from nginxtls.syntax.stock import is_drop_in_folder, is_stock, is_stock_name
 from nginxtls.syntax.templates import mask
@@ -18,6 +18,8 @@ from nginxtls.syntax.words import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from nginxtls.syntax.stream import Plain
 
 MAX_FILES = 100_000
 """No configuration of more files is read."""

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.syntax.secrets import hide
-from nginxtls.syntax.tokens import read_statement
-from nginxtls.syntax.words import UNKNOWN, word_places
+from nginxtls.syntax.words import UNKNOWN, read_statement, word_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -263,12 +262,12 @@ class Directive:
         return self.file.span(self.start, self.name_end)
 
     def arg_span(self, index: int) -> Span:
-        """The span of an argument, quotes included."""
-        return self.file.span(*self.words[1:][index])
+        """The span of an argument, quotes included; of one that is missing, the directive's."""
+        return self.file.span(*self.words[1:][index]) if index < len(self.args) else self.span
 
     def arg_text(self, index: int) -> str:
-        """An argument as written, quotes included."""
-        start, end = self.words[1:][index]
+        """An argument as written, quotes included; empty if it is missing."""
+        start, end = self.words[1:][index] if index < len(self.args) else (0, 0)
         return self.file.text[start:end]
 
     @property

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nginxtls.syntax import Directive, parse_text
-from nginxtls.syntax.tokens import unescape
+from nginxtls.syntax.words import unescape
 
 Statement = tuple[str, list[str], int, Any]
 

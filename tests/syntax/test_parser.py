@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nginxtls.syntax import Directive, SourceFile, parse_text
-from nginxtls.syntax.parser import MAX_DEPTH
+from nginxtls.syntax.stream import MAX_DEPTH
 
 
 def only(text: str) -> Directive:
@@ -160,6 +160,44 @@ def test_a_missing_semicolon_that_makes_nginx_refuse() -> None:
     assert shape(file.directives) == [
         ("http", [("ssl_ciphers", "HIGH"), ("ssl_session_timeout", "5m"), ("root", "/x")])
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sign", "read"),
+    [
+        # nginx 1.18 to 1.30: invalid parameter "server_name", invalid value "ssl_ciphers".
+        ("listen 443 ssl\n server_name a b;", ";", [("listen", "443", "ssl"), ("server_name", "a", "b")]),
+        ("ssl_protocols TLSv1.2\n ssl_ciphers HIGH;", ";", [("ssl_protocols", "TLSv1.2"), ("ssl_ciphers", "HIGH")]),
+        # invalid number of arguments in "root" directive
+        ("root /x\n location / { }", ";", [("root", "/x"), ("location", "/", [])]),
+        # directive "location" has no opening "{", directive "error_log" is not terminated by ";"
+        ("location /\n root /x; }", "{", [("location", "/", [("root", "/x")])]),
+        ("if ($a)\n return 403;", "{", [("if", "$a"), ("return", "403")]),
+        ("error_log /x\n location / { }", ";", [("error_log", "/x"), ("location", "/", [])]),
+    ],
+)
+def test_a_terminator_missing_before_the_next_line(text: str, sign: str, read: list[object]) -> None:
+    file = parse_text(text)
+    (problem,) = file.problems
+    assert problem.message.startswith(f'"{sign}" is missing after')
+    assert problem.fatal
+    assert (problem.start, problem.end) == (0, text.index("\n"))
+    assert shape(file.directives) == read
+
+
+def test_words_of_listen_that_are_named_like_directives() -> None:
+    assert only("listen 443\n  ssl http2\n  proxy_protocol;").args == ("443", "ssl", "http2", "proxy_protocol")
+
+
+def test_comments_of_a_directive_without_its_semicolon_are_kept_once() -> None:
+    file = parse_text("root /x # one\n  # two\n  index a; # three")
+    assert [c.text for c in file.comments] == ["# one", "# two", "# three"]
+
+
+def test_an_argument_that_is_missing_is_at_its_directive() -> None:
+    directive = only("  ssl_certificate;")
+    assert span(directive, 0) == (1, 3, 1, 18)
+    assert directive.arg_text(0) == ""
 
 
 def test_a_missing_semicolon_that_nginx_accepts_is_read_as_nginx_does() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.syntax.templates import go, jinja, ruby
 from nginxtls.syntax.templates.tags import Tag
-from nginxtls.syntax.tokens import end_of_lua_block
+from nginxtls.syntax.words import end_of_lua_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
