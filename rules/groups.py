@@ -15,12 +15,12 @@ from nginxtls.rules.common.grouping import (
 )
 
 from nginxtls.finding import Edit, Severity
-from nginxtls.model.decides import by_origin, live_groups
+from nginxtls.model.decides import live_groups
 from nginxtls.model.effective import groups_of, origin_of
 from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label, replace_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Endpoint, VirtualServer
@@ -35,15 +35,15 @@ DRAFTS = {"X25519Kyber768Draft00": POST_QUANTUM, "x25519_kyber768": POST_QUANTUM
 
 
 class MissingPostQuantumGroup(Rule):
-    """The list of groups leaves out the post-quantum ones, although this OpenSSL has them.
+    """The list of groups lacks the post-quantum ones, although this OpenSSL supports them.
 
-    Traffic that is recorded today can be read by whoever has a quantum computer one day, unless the key exchange was a
-    hybrid one. All current browsers offer X25519MLKEM768 (RFC 10024). OpenSSL 3.5 has it in its default list, so it is
-    the explicit `ssl_ecdh_curve` that switches it off.
+    Traffic that is recorded today can one day be decrypted with a quantum computer, unless the key exchange was hybrid.
+    All current browsers offer X25519MLKEM768 (RFC 10024). OpenSSL 3.5 has it in its default list, so it is the explicit
+    `ssl_ecdh_curve` that disables it.
 
-    Mend: put `X25519MLKEM768` first, or remove `ssl_ecdh_curve`.
+    Fix: put `X25519MLKEM768` first, or remove `ssl_ecdh_curve`.
 
-    Told only with an `--openssl-version` of 3.5 or newer: older ones refuse the name.
+    Reported only with an `--openssl-version` of 3.5 or later: earlier versions refuse the name.
 
     ```nginx bad, openssl: 3.5.0
     ssl_ecdh_curve X25519:prime256v1:secp384r1;
@@ -79,11 +79,11 @@ class MissingPostQuantumGroup(Rule):
             better = f"{POST_QUANTUM}:{directive.args[arg]}"
             yield self.at(
                 directive,
-                "no post-quantum group is offered, although OpenSSL "
-                f"{configuration.facts.openssl} has {POST_QUANTUM} in its default list",
+                f"no post-quantum group is offered, although OpenSSL {configuration.facts.openssl} has {POST_QUANTUM}"
+                " in its default list",
                 arg=arg,
-                help=f"put {POST_QUANTUM} first",
-                fix=Fix(f"put {POST_QUANTUM} first", (replace_argument(directive, arg, better),)),
+                help=f"put `{POST_QUANTUM}` first",
+                fix=Fix(f"put `{POST_QUANTUM}` first", (replace_argument(directive, arg, better),)),
                 endpoints=titles(modern),
             )
 
@@ -92,11 +92,11 @@ class UnsupportedPostQuantumGroup(Rule):
     """A post-quantum group is listed, but this OpenSSL is older than 3.5, and nginx does not start.
 
     `SSL_CTX_set1_curves_list("X25519MLKEM768:X25519") failed` (measured on OpenSSL 1.1.1w and 3.0.20). Not even
-    `?X25519MLKEM768` helps: the question mark is of 3.3 and later.
+    `?X25519MLKEM768` works: the question mark exists since 3.3.
 
-    Mend: remove the group, or update OpenSSL.
+    Fix: remove the group, or update OpenSSL.
 
-    Told only with an `--openssl-version`. BoringSSL, AWS-LC and the oqs provider have such groups, too.
+    Reported only with `--openssl-version`. BoringSSL, AWS-LC and the oqs provider also have such groups.
 
     ```nginx bad, openssl: 3.0.20
     ssl_ecdh_curve X25519MLKEM768:X25519;
@@ -119,24 +119,25 @@ class UnsupportedPostQuantumGroup(Rule):
                 if groups.error and _is_post_quantum(unknown.word):
                     yield self.at(
                         word_place(directive, arg, unknown.start, unknown.end),
-                        f"nginx does not start: OpenSSL {configuration.facts.openssl} has no "
-                        f"{unknown.word.lstrip('?*')}",
+                        f"nginx does not start: OpenSSL {configuration.facts.openssl} does not support"
+                        f" {unknown.word.lstrip('?*')}",
                         label="needs OpenSSL 3.5",
-                        help="remove it, or update OpenSSL",
+                        help="remove it, or update OpenSSL to 3.5 or later",
                         endpoints=titles(endpoints),
                     )
                     break
 
 
 class UnknownGroup(Rule):
-    """A group of the list is unknown to OpenSSL, and nginx does not start.
+    """The list has a group that OpenSSL does not know, and nginx does not start.
 
-    Unlike unknown cipher words, an unknown group makes OpenSSL refuse the whole list. `P-256`, `prime256v1` and
-    `secp256r1` are one group; up to 3.4 case matters, and 1.1.1 does not know `secp256r1` or `x25519` in small letters.
+    OpenSSL skips unknown cipher words, but an unknown group makes it refuse the whole list. `P-256`, `prime256v1` and
+    `secp256r1` are the same group; names are case-sensitive up to 3.4, and 1.1.1 does not know `secp256r1` or `x25519`
+    in lower case.
 
-    Mend: write the name as this OpenSSL knows it.
+    Fix: write the name as this OpenSSL knows it.
 
-    What it does not see: groups that providers add.
+    Limitation: groups that providers add are not known.
 
     ```nginx bad
     ssl_ecdh_curve X25519:prime256v2;
@@ -154,29 +155,29 @@ class UnknownGroup(Rule):
         for directive, groups, endpoints in _group_lists(configuration):
             arg = len(directive.args) - 1
             for unknown in groups.unknown if groups.error else ():
-                if _is_post_quantum(unknown.word) or _new_syntax(configuration, unknown.word):
+                if _is_post_quantum(unknown.word) or _is_new_syntax(configuration, unknown.word):
                     continue
                 meant = DRAFTS.get(unknown.word) or unknown.suggestion
                 place = word_place(directive, arg, unknown.start, unknown.end)
-                who = f"OpenSSL {configuration.facts.openssl}" if configuration.facts.openssl_known else "OpenSSL"
+                library = f"OpenSSL {configuration.facts.openssl}" if configuration.facts.openssl_known else "OpenSSL"
                 yield self.at(
                     place,
-                    f'nginx does not start: {who} knows no group "{unknown.word}"',
-                    help=f"write {meant}" if meant else "remove it",
-                    fix=Fix(f"write {meant}", (Edit(place, meant),)) if meant else None,
+                    f"nginx does not start: {library} knows no group `{unknown.word}`",
+                    help=f"replace it with `{meant}`" if meant else "remove it",
+                    fix=Fix(f"replace it with `{meant}`", (Edit(place, meant),)) if meant else None,
                     endpoints=titles(endpoints),
                 )
                 break
 
 
 class GroupSyntaxTooNew(Rule):
-    """The list of groups uses the signs of OpenSSL 3.5 (`/`, `*`, `?`, `-`), which older ones refuse.
+    """The list of groups uses the syntax of OpenSSL 3.5 (`/`, `*`, `?`, `-`), which earlier versions refuse.
 
-    With OpenSSL before 3.5 nginx does not start (3.3 and 3.4 know the question mark alone; measured on 3.0.20).
+    With OpenSSL before 3.5 nginx does not start (3.3 and 3.4 support the question mark only; measured on 3.0.20).
 
-    Mend: write plain names with colons, or update OpenSSL.
+    Fix: write plain names with colons, or update OpenSSL.
 
-    Told only with an `--openssl-version`.
+    Reported only with `--openssl-version`.
 
     ```nginx bad, openssl: 3.0.20
     ssl_ecdh_curve *X25519/prime256v1:secp384r1;
@@ -194,10 +195,11 @@ class GroupSyntaxTooNew(Rule):
         for directive, groups, endpoints in _group_lists(configuration):
             arg = len(directive.args) - 1
             for unknown in groups.unknown if groups.error else ():
-                if _new_syntax(configuration, unknown.word) and not _is_post_quantum(unknown.word):
+                if _is_new_syntax(configuration, unknown.word) and not _is_post_quantum(unknown.word):
                     yield self.at(
                         word_place(directive, arg, unknown.start, unknown.end),
-                        f"nginx does not start: OpenSSL {configuration.facts.openssl} cannot read {unknown.word}",
+                        f"nginx does not start: OpenSSL {configuration.facts.openssl} does not support the syntax"
+                        f" `{unknown.word}`",
                         label="syntax of OpenSSL 3.5",
                         help="write plain names with colons",
                         endpoints=titles(endpoints),
@@ -206,12 +208,12 @@ class GroupSyntaxTooNew(Rule):
 
 
 class RefusedGroupList(Rule):
-    """OpenSSL refuses the list of groups for another reason than an unknown name, and nginx does not start.
+    """OpenSSL refuses the list of groups for a reason other than an unknown name, and nginx does not start.
 
-    Up to 3.4 a group may not be there twice (measured on 1.1.1w and 3.0.20; 3.5 and 3.6 take it); no element may be
-    empty; from 3.5 on at most four key shares may be asked for with `*`.
+    Up to 3.4 a group must not be listed twice (measured on 1.1.1w and 3.0.20; 3.5 and 3.6 accept it); no element may be
+    empty; since 3.5 `*` may request at most four key shares.
 
-    Mend: as the message says.
+    Fix: correct the list as the message says.
 
     ```nginx bad, openssl: 3.0.20
     ssl_ecdh_curve X25519:prime256v1:X25519;
@@ -235,18 +237,18 @@ class RefusedGroupList(Rule):
                     place or directive,
                     f"nginx does not start: OpenSSL refuses the list of groups, {groups.error}",
                     arg=None if place else arg,
-                    help="mend the list",
+                    help="correct the list",
                     endpoints=titles(endpoints),
                 )
 
 
 class WeakGroup(Rule):
-    """A group below 224 bits, or one on a binary field, is offered.
+    """A group with less than 224 bits, or one over a binary field, is offered.
 
-    Curves of 160 and 192 bits are within reach of attackers with money. Binary-field curves (`sect…`) were retired by
-    RFC 8422 and NIST; nobody offers them any more.
+    Well-funded attackers can break curves of 160 and 192 bits. RFC 8422 and NIST have deprecated binary-field curves
+    (`sect…`); no current client needs them.
 
-    Mend: leave X25519MLKEM768, X25519, prime256v1 and secp384r1.
+    Fix: keep X25519MLKEM768, X25519, prime256v1 and secp384r1.
 
     ```nginx bad
     ssl_ecdh_curve X25519:prime192v1;
@@ -277,7 +279,7 @@ class WeakGroup(Rule):
                 place = word_place(directive, arg, at, at + len(spelt)) if spelt else directive
                 yield self.at(
                     place,
-                    f"weak groups are in the list: {listed([g.name for g in weak])}",
+                    f"weak groups are offered: {listed([g.name for g in weak])}",
                     help="remove them",
                     endpoints=titles(endpoints),
                 )
@@ -286,10 +288,11 @@ class WeakGroup(Rule):
 class SingleGroup(Rule):
     """Only one classical group is offered.
 
-    A client whose first guess is another group needs a second round trip, and one that lacks it gets no handshake.
-    `secp384r1` alone is often copied from old guides, and slower than X25519 at no gain that counts.
+    A client that sends a key share of another group first needs a second round trip, and one that lacks the group
+    cannot connect. `secp384r1` alone is often copied from old guides; it is slower than X25519 without a relevant gain
+    in security.
 
-    Mend: `ssl_ecdh_curve X25519:prime256v1:secp384r1;` or no line at all.
+    Fix: `ssl_ecdh_curve X25519:prime256v1:secp384r1;` or no directive at all.
 
     ```nginx bad
     ssl_ecdh_curve secp384r1;
@@ -311,19 +314,19 @@ class SingleGroup(Rule):
                     directive,
                     f"{groups.groups[0].name} is the only group offered",
                     arg=len(directive.args) - 1,
-                    help="add X25519 and prime256v1, or remove the line",
+                    help="set `ssl_ecdh_curve X25519:prime256v1:secp384r1;`, or remove the directive",
                     endpoints=titles(endpoints),
                 )
 
 
 class IgnoredGroups(Rule):
-    """`ssl_ecdh_curve` in a server that is not the default server of its socket does nothing.
+    """`ssl_ecdh_curve` in a server that is not the default server of its socket has no effect.
 
-    OpenSSL takes the groups of the default server for every name on the socket, on all versions of nginx (measured:
-    with P-384 in the default server and P-256 in the other, clients of the other get P-384 on 1.18.0, 1.22.1, 1.26.3
-    and 1.30.6). The same goes for `ssl_conf_command Groups` and `Curves`.
+    OpenSSL uses the groups of the default server for every name on the socket, on all versions of nginx (measured: with
+    P-384 in the default server and P-256 in the other, clients of the other get P-384 on 1.18.0, 1.22.1, 1.26.3 and
+    1.30.6). The same applies to `ssl_conf_command Groups` and `Curves`.
 
-    Mend: set the groups at the http level.
+    Fix: set the groups at the http level.
 
     ```nginx bad
     server {
@@ -375,7 +378,7 @@ class IgnoredGroups(Rule):
             mine, theirs = origin_of(server, "ssl_ecdh_curve"), origin_of(default, "ssl_ecdh_curve")
             if mine is theirs or (theirs is None and not default.setting("ssl_ecdh_curve").certain):
                 continue
-            place = mine if mine is not None and _own(server, mine) else theirs
+            place = mine if mine is not None and _is_own(server, mine) else theirs
             if place is None or not all(line is None or line.known for line in (mine, theirs)):
                 continue
             if _names(groups_of(server)) != _names(groups_of(default)):
@@ -384,18 +387,19 @@ class IgnoredGroups(Rule):
             default = endpoints[0].socket.default
             theirs = origin_of(default, "ssl_ecdh_curve")
             if place is theirs:
-                message = f"these groups hold for every name on {sockets(endpoints)}, not for this one server"
+                message = f"these groups apply to every name on {sockets(endpoints)}, not to this server alone"
             else:
-                has = listed([g.name for g in groups_of(default).groups]) if theirs else "OpenSSL's own"
-                shared = sockets(endpoints)
-                message = f"these groups are not used on {shared}: its default server's hold for every name, {has}"
+                names = listed(_names(groups_of(default))) if theirs else "OpenSSL's default"
+                message = (
+                    f"these groups have no effect on {sockets(endpoints)}: its default server's apply to every name"
+                    f" ({names})"
+                )
             winner = theirs or default.directive
+            labels = [label(winner, "decides for every name on the socket")] if winner and winner is not place else []
             yield self.at(
                 place,
                 message,
-                labels=[label(winner, "decides for every name on the socket")]
-                if winner and winner is not place
-                else (),
+                labels=labels,
                 help="set the groups at the http level",
                 endpoints=titles(endpoints),
             )
@@ -404,11 +408,11 @@ class IgnoredGroups(Rule):
 class ConfCommandOverridesGroups(Rule):
     """`ssl_conf_command Groups` or `Curves` overrides `ssl_ecdh_curve`.
 
-    nginx applies `ssl_conf_command` last (measured on nginx 1.22.1, 1.26.3 and 1.30.6, silently).
+    nginx applies `ssl_conf_command` last (measured on nginx 1.22.1, 1.26.3 and 1.30.6; `nginx -t` reports nothing).
 
-    Mend: keep `ssl_ecdh_curve`.
+    Fix: keep `ssl_ecdh_curve`.
 
-    Silent where both give the same groups.
+    Not reported if both select the same groups.
 
     ```nginx bad
     ssl_ecdh_curve X25519:prime256v1;
@@ -440,20 +444,20 @@ class ConfCommandOverridesGroups(Rule):
             if plain.groups != evaluate_groups(command[0], configuration.facts.openssl).groups:
                 yield self.at(
                     command[1],
-                    f"this {command[1].args[0]} overrides ssl_ecdh_curve",
-                    labels=[label(line, "not used")],
-                    help="keep ssl_ecdh_curve",
+                    f"`{command[1].args[0]}` overrides `ssl_ecdh_curve`",
+                    labels=[label(line, "overridden")],
+                    help="remove it, and set the groups in `ssl_ecdh_curve`",
                 )
 
 
 class WeakDhparam(Rule):
     """The Diffie-Hellman parameters have fewer than 2048 bits.
 
-    A prime of 1024 bits is within the reach of a state, and the common ones have probably been broken (Logjam). OpenSSL
-    3 refuses less than 2048 bits at its default level 2, and nginx does not start; 1.1.1 loads the file, and handshakes
-    with DHE fail (measured).
+    A state can break a prime of 1024 bits, and the common ones have probably been broken (Logjam). OpenSSL 3 refuses
+    fewer than 2048 bits at its default level 2, and nginx does not start; 1.1.1 loads the file, and handshakes with DHE
+    fail (measured).
 
-    Mend: remove `ssl_dhparam` (ECDHE needs none), or use the 2048-bit group of RFC 7919.
+    Fix: remove `ssl_dhparam` (ECDHE needs none), or use the 2048-bit group of RFC 7919.
 
     ```nginx bad, certificate: good-rsa.pem
     ssl_dhparam certificates/dh1024.pem;
@@ -480,20 +484,20 @@ class WeakDhparam(Rule):
         if bits is not None and bits < 2048:
             yield self.at(
                 directive,
-                f"the Diffie-Hellman parameters have {bits} bits, less than 2048",
+                f"the Diffie-Hellman parameters have {bits} bits, fewer than 2048",
                 arg=0,
                 label=f"{bits} bits",
-                help="remove ssl_dhparam, or use the 2048-bit group of RFC 7919",
+                help="remove `ssl_dhparam`, or use the 2048-bit group of RFC 7919",
             )
 
 
 class OversizedDhparam(Rule):
     """The Diffie-Hellman parameters have more than 4096 bits.
 
-    Each handshake with them costs the server dearly, which invites whoever wants to exhaust it (D(HE)at,
-    CVE-2002-20001), and adds nothing that counts.
+    Each handshake with them is expensive for the server, which helps an attacker to exhaust it (D(HE)at,
+    CVE-2002-20001), without a relevant gain in security.
 
-    Mend: remove `ssl_dhparam`, or use the 2048-bit group of RFC 7919.
+    Fix: remove `ssl_dhparam`, or use the 2048-bit group of RFC 7919.
 
     ```nginx bad, certificate: good-rsa.pem
     ssl_dhparam certificates/dh8192.pem;
@@ -514,16 +518,20 @@ class OversizedDhparam(Rule):
         bits = _bits(directive, configuration)
         if bits is not None and bits > 4096:
             yield self.at(
-                directive, f"the Diffie-Hellman parameters have {bits} bits", arg=0, help="use the group of 2048 bits"
+                directive,
+                f"the Diffie-Hellman parameters have {bits} bits, more than 4096",
+                arg=0,
+                help="remove `ssl_dhparam`, or use the 2048-bit group of RFC 7919",
             )
 
 
 class UnusedDhparam(Rule):
     """`ssl_dhparam` is set, but no suite with DHE can be negotiated.
 
-    The cipher string has none, or the certificate's key fits none. The line is a leftover.
+    The cipher string has none, or none fits the certificate's key. The directive is left over from an earlier
+    configuration.
 
-    Mend: remove it. No client notices.
+    Fix: remove it. Clients are not affected.
 
     ```nginx bad
     ssl_dhparam certificates/dh2048.pem;
@@ -539,32 +547,32 @@ class UnusedDhparam(Rule):
     severity = Severity.NOTE
     needless = True
     references = (SSL_DHPARAM, "https://wiki.mozilla.org/Security/Server_Side_TLS")
+    decides = ("ssl_dhparam",)
 
-    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        if configuration.completeness == "snippet":
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        if configuration.completeness == "snippet" or not directive.known:
             return
-        for directive, endpoints in by_origin(configuration, "ssl_dhparam").items():
-            if directive is None or not directive.known:
-                continue
-            sure = [e for e in endpoints if e.tls.ciphers.known and (e.tls.ciphers.certain or e.tls.ciphers.directives)]
-            if len(sure) < len(endpoints) or any(_has_dhe(e) for e in endpoints):
-                continue
-            if (_bits(directive, configuration) or 2048) < 2048:
-                continue  # weak-dhparam says enough
-            yield self.at(
-                directive,
-                "ssl_dhparam is of no use: no suite with DHE can be negotiated",
-                help="remove it; no client notices",
-                fix=Fix("remove ssl_dhparam", (delete(directive),), safe=True),
-                endpoints=titles(endpoints),
-            )
+        sure = all(e.tls.ciphers.known and (e.tls.ciphers.certain or e.tls.ciphers.directives) for e in endpoints)
+        if not sure or any(_has_dhe(e) for e in endpoints):
+            return
+        if (_bits(directive, configuration) or 2048) < 2048:
+            return  # reported by weak-dhparam
+        yield self.at(
+            directive,
+            "`ssl_dhparam` has no effect: no suite with DHE can be negotiated",
+            help="remove it; clients are not affected",
+            fix=Fix("remove `ssl_dhparam`", (delete(directive),), safe=True),
+            endpoints=titles(endpoints),
+        )
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
 
 
 def _group_lists(configuration: Configuration) -> Iterator[tuple[Directive, GroupList, list[Endpoint]]]:
-    """The lists of groups that nginx loads and that can be judged, each with the endpoints of its servers."""
+    """The lists of groups that nginx loads and that are fully known, each with the endpoints of its servers."""
     found: dict[Directive, tuple[VirtualServer, list[Endpoint]]] = {}
     for endpoint in live_groups(configuration):
         for server in dict.fromkeys((endpoint.socket.default, endpoint.server)):
@@ -579,7 +587,7 @@ def _group_lists(configuration: Configuration) -> Iterator[tuple[Directive, Grou
             yield directive, groups, endpoints
 
 
-def _own(server: VirtualServer, directive: Directive) -> bool:
+def _is_own(server: VirtualServer, directive: Directive) -> bool:
     return directive in server.scope.all(directive.name)
 
 
@@ -591,7 +599,7 @@ def _is_post_quantum(word: str) -> bool:
     return "MLKEM" in word.upper()
 
 
-def _new_syntax(configuration: Configuration, word: str) -> bool:
+def _is_new_syntax(configuration: Configuration, word: str) -> bool:
     old = configuration.facts.openssl_known and configuration.facts.openssl.version < (3, 5)
     return old and (word[:1] in ("?", "*", "-") or "/" in word or word.upper() == "DEFAULT")
 
@@ -604,6 +612,6 @@ def _bits(directive: Directive, configuration: Configuration) -> int | None:
 
 def _has_dhe(endpoint: Endpoint) -> bool:
     if not endpoint.tls.bundles:
-        # Without any certificate in sight RSA is assumed.
+        # RSA is assumed if no certificate was seen.
         return any(s.key_exchange == "DHE" for s in endpoint.tls.evaluation.suites)
     return any(s.key_exchange == "DHE" for s in legacy_suites(endpoint))

@@ -1,4 +1,4 @@
-"""Rules that judge endpoints by the policy that the user has chosen; without one they are silent."""
+"""Rules that check endpoints against the chosen policy; without one they report nothing."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 HSTS = "Strict-Transport-Security"
 _LEGACY = frozenset({"TLSv1", "TLSv1.1", "TLSv1.2"})
 _BASES = {
-    "second-hand": "the policy's text was not at hand: this is what others write of it",
-    "memory": "the policy's text was not at hand: this is from memory",
-    "interpretation": "the policy leaves this open: it is how it is commonly read",
+    "second-hand": "not verified against the policy's text: based on secondary sources",
+    "memory": "not verified against the policy's text: recorded from memory",
+    "interpretation": "the policy does not specify this: it is commonly interpreted so",
 }
 
 
 class _PolicyRule(Rule):
-    """Common to the rules about a policy: what it objects to in some of its items, once per deciding directive."""
+    """Base of the rules about a policy: its objections to some of its items, once per deciding directive."""
 
     items: ClassVar[frozenset[str]] = frozenset()
     advice: ClassVar[bool] = False
@@ -53,7 +53,7 @@ class _PolicyRule(Rule):
                 if objection.item not in self.items or objection.advice is not self.advice:
                     continue
                 if objection.item == "suites" and not legacy:
-                    continue  # its protocols are objected to: that says it
+                    continue  # reported by policy-protocols
                 place, sure = _decides(objection.item, endpoint)
                 if place is not None or sure:
                     found.setdefault((place, objection.message), (objection, []))[1].append(endpoint)
@@ -73,11 +73,11 @@ class _PolicyRule(Rule):
 
 
 class PolicyProtocols(_PolicyRule):
-    """The protocol versions are not those that the chosen policy allows or demands.
+    """The protocol versions are not those that the chosen policy allows or requires.
 
-    What counts is what a client gets: the versions that the deciding server switches on and OpenSSL serves.
+    Checked is what a client gets: the versions that the deciding server enables and OpenSSL serves.
 
-    Mend: `ssl_protocols` as the note says.
+    Fix: set `ssl_protocols` to the versions that the message names.
 
     ```nginx bad, policy: mozilla-modern
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -100,12 +100,12 @@ class PolicyProtocols(_PolicyRule):
 
 
 class PolicyCiphers(_PolicyRule):
-    """A suite for TLS 1.2 or before is offered that the chosen policy does not allow.
+    """A suite for TLS 1.2 or earlier is offered that the chosen policy does not allow.
 
-    The cipher string in force is expanded as OpenSSL does, and only what fits the certificate counts; a part of what
-    the policy allows is fine. Where the policy allows no TLS 1.2 at all, `policy-protocols` says it.
+    The effective cipher string is expanded as OpenSSL does, and only suites that fit the certificate count; a subset of
+    what the policy allows complies. If the policy does not allow TLS 1.2 at all, see `policy-protocols`.
 
-    Mend: remove the suites that are named.
+    Fix: remove the suites that the message names.
 
     ```nginx bad, policy: mozilla-intermediate
     ssl_ciphers ECDHE+AESGCM:ECDHE-ECDSA-AES128-SHA256;
@@ -130,9 +130,9 @@ class PolicyCiphers(_PolicyRule):
 class PolicyCiphersuites(_PolicyRule):
     """A TLS 1.3 suite is offered that the chosen policy does not allow.
 
-    OpenSSL's default has exactly the three suites of Mozilla's lists; NIST and BSI allow no ChaCha20.
+    OpenSSL's default has exactly the three suites of Mozilla's lists; NIST and BSI do not allow ChaCha20.
 
-    Mend: `ssl_conf_command Ciphersuites` with the suites of the policy.
+    Fix: set `ssl_conf_command Ciphersuites` to the suites of the policy.
 
     ```nginx bad, policy: bsi-tr-02102-2
     server_tokens off;
@@ -155,12 +155,12 @@ class PolicyCiphersuites(_PolicyRule):
 
 
 class PolicyGroups(_PolicyRule):
-    """A group is offered that the chosen policy does not allow, or one that it demands is missing.
+    """A group is offered that the chosen policy does not allow, or one that it requires is missing.
 
-    The groups are the default server's. Without `ssl_ecdh_curve` they are those of the OpenSSL that was given, or of
-    the newest that is known.
+    The default server decides the groups. Without `ssl_ecdh_curve` they are the default of the given OpenSSL, or of the
+    newest known version.
 
-    Mend: `ssl_ecdh_curve` with the groups of the policy.
+    Fix: set `ssl_ecdh_curve` to the groups of the policy.
 
     ```nginx bad, policy: mozilla-intermediate
     ssl_ecdh_curve secp521r1:X25519;
@@ -183,11 +183,11 @@ class PolicyGroups(_PolicyRule):
 
 
 class PolicyKey(_PolicyRule):
-    """The certificate's key is not of a kind or size that the chosen policy allows.
+    """The chosen policy does not allow the type or the size of the certificate's key.
 
-    Told of certificates that could be read.
+    Reported only for certificates that could be read.
 
-    Mend: a new key and certificate.
+    Fix: create a key that the policy allows, and obtain a certificate for it.
 
     ```nginx bad, policy: mozilla-modern, certificate: good-rsa.pem
     ssl_protocols TLSv1.3;
@@ -212,9 +212,9 @@ class PolicyKey(_PolicyRule):
 class PolicyLifetime(_PolicyRule):
     """The certificate is valid for longer than the chosen policy allows.
 
-    Told of certificates that could be read.
+    Reported only for certificates that could be read.
 
-    Mend: a certificate of a shorter life, renewed by ACME.
+    Fix: obtain a certificate with a shorter lifetime, and renew it automatically (ACME).
 
     ```nginx bad, policy: mozilla-intermediate, certificate: too-long-lived.pem
     ssl_protocols TLSv1.3;
@@ -236,11 +236,11 @@ class PolicyLifetime(_PolicyRule):
 
 
 class PolicyHsts(_PolicyRule):
-    """Strict-Transport-Security is missing, or holds for less than the chosen policy demands.
+    """Strict-Transport-Security is missing, or its `max-age` is shorter than the chosen policy requires.
 
-    Silent where a back end may send the header.
+    Not reported if a back end may send the header.
 
-    Mend: `add_header Strict-Transport-Security "max-age=63072000" always;`
+    Fix: `add_header Strict-Transport-Security "max-age=63072000" always;`
 
     ```nginx bad, policy: mozilla-intermediate
     add_header Strict-Transport-Security "max-age=31536000" always;
@@ -263,11 +263,11 @@ class PolicyHsts(_PolicyRule):
 
 
 class PolicyDhparam(_PolicyRule):
-    """The Diffie-Hellman parameters are smaller than the chosen policy demands.
+    """The Diffie-Hellman parameters are smaller than the chosen policy requires.
 
-    Told where a suite with DHE can be negotiated.
+    Reported only if a suite with DHE can be negotiated.
 
-    Mend: larger parameters, or no suite with DHE.
+    Fix: use larger parameters, or no suite with DHE.
 
     ```nginx bad, policy: bsi-tr-02102-2, certificate: good-rsa.pem
     ssl_dhparam certificates/dh2048.pem;
@@ -292,11 +292,11 @@ class PolicyDhparam(_PolicyRule):
 
 
 class PolicyStapling(_PolicyRule):
-    """The chosen policy demands stapling, and the certificate would allow it, but it is off.
+    """The chosen policy requires stapling, and the certificate supports it, but it is disabled.
 
-    Silent where no certificate names a responder: then nothing can be stapled, whatever a policy says.
+    Not reported if no certificate names a responder: nginx then has nothing to staple.
 
-    Mend: `ssl_stapling on;`
+    Fix: `ssl_stapling on;`
 
     ```nginx bad, policy: mozilla-intermediate, certificate: with-ocsp.pem
     ssl_stapling off;
@@ -318,11 +318,11 @@ class PolicyStapling(_PolicyRule):
 
 
 class PolicyTickets(_PolicyRule):
-    """Session tickets or early data are on, against the chosen policy.
+    """Session tickets or early data are enabled, which the chosen policy does not allow.
 
-    Most policies say nothing of either.
+    Most policies specify neither.
 
-    Mend: `ssl_session_tickets off;`, `ssl_early_data off;`
+    Fix: `ssl_session_tickets off;`, `ssl_early_data off;`
 
     ```nginx bad, policy: cis-nginx-2.1
     ssl_session_tickets on;
@@ -347,11 +347,11 @@ class PolicyTickets(_PolicyRule):
 
 
 class PolicyServerPreference(_PolicyRule):
-    """Whose order of suites decides is not what the chosen policy wants.
+    """The chosen policy requires the other order of suites: the server's or the client's.
 
-    Mozilla's lists want the client's order, others the server's.
+    Mozilla's lists prefer the client's order, others the server's.
 
-    Mend: `ssl_prefer_server_ciphers` as the policy has it.
+    Fix: set `ssl_prefer_server_ciphers` as the policy requires.
 
     ```nginx bad, policy: mozilla-intermediate
     ssl_prefer_server_ciphers on;
@@ -372,9 +372,9 @@ class PolicyServerPreference(_PolicyRule):
 
 
 class PolicyAdvice(_PolicyRule):
-    """Something is offered that the chosen policy discourages, but does not exclude.
+    """A suite is offered that the chosen policy discourages, but does not prohibit.
 
-    Mend: as the note says.
+    Fix: remove the suites that the message names.
 
     ```nginx bad, policy: nist-800-52r2, certificate: good-rsa.pem
     ssl_ciphers ECDHE-RSA-AES256-GCM-SHA384:AES256-GCM-SHA384;
@@ -391,11 +391,11 @@ class PolicyAdvice(_PolicyRule):
     advice = True
 
 
-# -- what a server does ------------------------------------------------------------------------------------------------
+# -- what a client gets ------------------------------------------------------------------------------------------------
 
 
 def effective(endpoint: Endpoint) -> Effective:
-    """What a client meets at an endpoint, as far as it is known, in the words that policies are written in."""
+    """What a client gets from an endpoint, as far as it is known, in the terms of policies."""
     from nginxtls.tls.policy_files import Effective
 
     tls = endpoint.tls
@@ -427,7 +427,7 @@ def _sure(setting: Setting) -> bool:
 
 
 def _hsts_age(endpoint: Endpoint) -> int | None:
-    """max-age of the server's header; 0 if surely none is sent; None where it is not known."""
+    """max-age of the server's header in seconds; 0 if certainly none is sent; None if unknown."""
     server = endpoint.server
     if endpoint.socket.module != "http":
         return None
@@ -458,7 +458,7 @@ _SETTINGS = {
 
 
 def _decides(item: str, endpoint: Endpoint) -> tuple[Directive | None, bool]:
-    """The directive that decides an item of a policy, or None and whether its absence is sure."""
+    """The directive that decides an item of a policy, or None, and whether its absence is certain."""
     tls = endpoint.tls
     if item == "hsts":
         found = headers.find(endpoint.server.scope, HSTS)

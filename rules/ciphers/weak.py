@@ -1,0 +1,314 @@
+"""Rules about suites that no client should get: without encryption or authentication, export, RC4, 64-bit blocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from nginxtls.rules.ciphers.lists import CIPHERS_1, SECURITY_LEVEL, SSL_CIPHERS, _CipherRule, is_unprotected, quoted
+from nginxtls.rules.common.grouping import OPENSSL_102, WORD, legacy_suites, listed, titles
+
+from nginxtls.finding import Confidence, Severity
+from nginxtls.rule import Fix, replace_argument
+from nginxtls.tls import CipherString, suite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nginxtls.rules.ciphers.lists import CipherList
+
+    from nginxtls.finding import Finding
+    from nginxtls.model import Configuration
+    from nginxtls.tls import Suite
+
+
+class _WeakCipher(_CipherRule):
+    """Base of the rules about one weakness of suites.
+
+    ``words`` are the words of cipher strings that select such suites only, ``exclusion`` those that exclude them;
+    ``weakness`` names the suites in messages.
+    """
+
+    words: ClassVar[frozenset[str]] = frozenset()
+    exclusion: ClassVar[str]
+    weakness: ClassVar[str]
+    unknown_openssl: ClassVar[str] = (
+        "OpenSSL 1.1.0 and later are built without these suites and skip the word;"
+        " specify the version with `--openssl-version`"
+    )
+
+    def is_weak(self, suite: Suite) -> bool:
+        """Whether a suite has the weakness."""
+        raise NotImplementedError
+
+    def check_ciphers(self, ciphers: CipherList, configuration: Configuration) -> Iterator[Finding]:
+        help = f"remove it, or append `:{self.exclusion}` to the cipher string"
+        served: dict[Suite, None] = {}
+        affected = []
+        for endpoint in ciphers.endpoints:
+            if found := [s for s in legacy_suites(endpoint) if self.is_weak(s)]:
+                served.update(dict.fromkeys(found))
+                affected.append(endpoint)
+        if served:
+            yield self.at(
+                ciphers.place_of(served),
+                f"the cipher string offers {self.weakness}: {listed([s.name for s in served])}",
+                label=f"enables {len(served)} such suite{'s' if len(served) > 1 else ''}",
+                help=help,
+                endpoints=titles(affected),
+            )
+        elif not configuration.facts.openssl_known and (words := _enabling(ciphers.text, self.words, self.is_weak)):
+            serving = [e for e in ciphers.endpoints if e.tls.enabled - {"TLSv1.3"}]
+            if serving:
+                yield self.at(
+                    ciphers.place(*words[0][:2]),
+                    f"the cipher string enables {self.weakness}: {listed([f'`{word}`' for _, _, word in words])}",
+                    notes=(self.unknown_openssl,),
+                    help=help,
+                    endpoints=titles(serving),
+                    confidence=Confidence.LIKELY,
+                )
+
+
+class NullCipher(_WeakCipher):
+    """The cipher string offers suites without encryption.
+
+    With a NULL suite the handshake succeeds and everything after it is sent in plain text. OpenSSL 1.1.0 and later
+    serve these suites only at security level 0 (measured: `ALL:eNULL:@SECLEVEL=0` serves ECDHE-RSA-NULL-SHA on nginx
+    1.18.0 to 1.30.6, and `nginx -t` reports nothing); if only the level disables them, see `barred-cipher`. If the
+    OpenSSL version is unknown, enabling them by name is an error regardless of the level.
+
+    Fix: remove `NULL`, `eNULL` and `COMPLEMENTOFALL`, or append `!eNULL`.
+
+    ```nginx bad
+    ssl_ciphers ALL:eNULL:@SECLEVEL=0;
+    ```
+
+    ```nginx good
+    ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 9.1
+    cwe = (319, 326)
+    references = ("https://www.rfc-editor.org/rfc/rfc9325#section-4.1", CIPHERS_1, SSL_CIPHERS)
+    words = frozenset({"NULL", "eNULL", "COMPLEMENTOFALL"})
+    exclusion = "!eNULL"
+    weakness = "suites without encryption"
+    unknown_openssl = (
+        "OpenSSL 1.1.0 and later serve them only at security level 0; specify the version with `--openssl-version`"
+    )
+
+    def is_weak(self, suite: Suite) -> bool:
+        return suite.encryption == "None"
+
+
+class AnonymousCipher(_WeakCipher):
+    """The cipher string offers suites without a certificate.
+
+    With an anonymous suite (aNULL: ADH, AECDH) the server does not authenticate itself, so anyone on the network path
+    can impersonate it. OpenSSL 1.1.0 and later serve these suites only at security level 0 (measured: with
+    `ALL:@SECLEVEL=0` a client gets ADH-AES256-GCM-SHA384 and no certificate, and `nginx -t` reports nothing); if only
+    the level disables them, see `barred-cipher`. If the OpenSSL version is unknown, enabling them by name is an error
+    regardless of the level.
+
+    Fix: append `!aNULL`.
+
+    ```nginx bad
+    ssl_ciphers HIGH:@SECLEVEL=0;
+    ```
+
+    ```nginx good
+    ssl_ciphers HIGH:!aNULL:!kRSA;
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 9.1
+    cwe = (306,)
+    references = ("https://www.rfc-editor.org/rfc/rfc9325#section-4.1", CIPHERS_1, SSL_CIPHERS)
+    words = frozenset({"aNULL", "ADH", "AECDH", "DH_anon"})
+    exclusion = "!aNULL"
+    weakness = "suites without authentication"
+    unknown_openssl = NullCipher.unknown_openssl
+
+    def is_weak(self, suite: Suite) -> bool:
+        return suite.anonymous and suite.encryption != "None" and "EXPORT" not in suite.flags
+
+
+class BarredCipher(_CipherRule):
+    """The cipher string has suites without encryption or without a certificate, which only the security level disables.
+
+    `ALL` and `HIGH` contain anonymous suites. At OpenSSL's default level, 1 or 2, no client gets them; at level 0,
+    which is sometimes set for the sake of one old client, every client can.
+
+    Fix: append `!aNULL:!eNULL`. Clients are not affected.
+
+    ```nginx bad
+    ssl_ciphers HIGH:!MD5:!kRSA;
+    ```
+
+    ```nginx good
+    ssl_ciphers HIGH:!aNULL:!MD5:!kRSA;
+    ```
+    """
+
+    severity = Severity.NOTE
+    security_severity = 2.0
+    cwe = (1188,)
+    references = (SECURITY_LEVEL, CIPHERS_1, SSL_CIPHERS)
+    since = "OpenSSL 1.1.0"
+
+    def check_ciphers(self, ciphers: CipherList, configuration: Configuration) -> Iterator[Finding]:
+        suites = ciphers.evaluation.suites
+        weak = [s for s in suites if is_unprotected(s) and s.key_exchange in ("DHE", "ECDHE", "RSA")]
+        legacy = [e for e in ciphers.endpoints if e.tls.enabled - {"TLSv1.3"}]
+        if not weak or not legacy or any(is_unprotected(s) for e in legacy for s in legacy_suites(e)):
+            return
+        named = NullCipher.words | AnonymousCipher.words
+        if not configuration.facts.openssl_known and _enabling(ciphers.text, named, is_unprotected):
+            return
+        missing = []
+        if any(s.anonymous for s in weak):
+            missing.append("!aNULL")
+        if any(s.encryption == "None" for s in weak):
+            missing.append("!eNULL")
+        append = f"append `:{':'.join(missing)}` to the cipher string"
+        text = quoted(":".join((ciphers.text, *missing)))
+        yield self.at(
+            ciphers.directive,
+            "only the security level disables suites without encryption or authentication:"
+            f" {listed([s.name for s in weak])}",
+            arg=ciphers.arg,
+            help=append,
+            fix=Fix(append, (replace_argument(ciphers.directive, ciphers.arg, text),), safe=True),
+            endpoints=titles(legacy),
+        )
+
+
+class ExportCipher(_WeakCipher):
+    """The cipher string enables export suites, with keys of 40 or 56 bits.
+
+    They were designed to be breakable, and FREAK and Logjam use them against clients that would not choose them. nginx
+    does not support them since 1.21.2, nor does OpenSSL since 1.1.0: there the words have no effect (`removed-cipher`).
+
+    Fix: remove `EXP`, `EXPORT` and the names that begin with `EXP-`.
+
+    ```nginx bad
+    ssl_ciphers EXP-RC4-MD5:HIGH:!aNULL;
+    ```
+
+    ```nginx good
+    ssl_ciphers HIGH:!aNULL:!EXP;
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 8.1
+    cwe = (326,)
+    references = (
+        "https://nvd.nist.gov/vuln/detail/CVE-2015-0204",
+        "https://nvd.nist.gov/vuln/detail/CVE-2015-4000",
+        SSL_CIPHERS,
+    )
+    words = frozenset({"EXP", "EXPORT", "EXPORT40", "EXPORT56"})
+    exclusion = "!EXP"
+    weakness = "export suites"
+
+    def is_weak(self, suite: Suite) -> bool:
+        return "EXPORT" in suite.flags
+
+
+class Rc4Cipher(_WeakCipher):
+    """The cipher string offers RC4.
+
+    RC4's output is biased enough to recover cookies from it; RFC 7465 prohibits it in every version of TLS. OpenSSL
+    1.1.0 and later are built without it: there the word has no effect (`removed-cipher`).
+
+    Fix: remove the RC4 suites.
+
+    ```nginx bad, openssl: 1.0.2u, certificate: good-rsa.pem
+    ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:RC4-SHA;
+    ```
+
+    ```nginx bad
+    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:RC4;
+    ```
+
+    ```nginx good
+    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:!RC4;
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 7.5
+    cwe = (327,)
+    references = ("https://www.rfc-editor.org/rfc/rfc7465", SSL_CIPHERS)
+    words = frozenset({"RC4", "ARCFOUR"})
+    exclusion = "!RC4"
+    weakness = "RC4"
+
+    def is_weak(self, suite: Suite) -> bool:
+        return suite.encryption == "RC4" and "EXPORT" not in suite.flags and not suite.anonymous
+
+
+class Sweet32Cipher(_WeakCipher):
+    """The cipher string offers suites with 64-bit blocks: 3DES, DES or IDEA.
+
+    After about 32 GB under one key, blocks repeat and leak their content (Sweet32). Single DES is broken outright.
+    OpenSSL 1.1.0 and later are built without these ciphers: there the word has no effect (`removed-cipher`).
+
+    Fix: remove these suites. Only Windows XP needs 3DES.
+
+    ```nginx bad, openssl: 1.0.2u, certificate: good-rsa.pem
+    ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:DES-CBC3-SHA;
+    ```
+
+    ```nginx bad
+    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:DES-CBC3-SHA;
+    ```
+
+    ```nginx good
+    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:!3DES;
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 6.5
+    cwe = (327,)
+    references = (
+        "https://sweet32.info/",
+        "https://nvd.nist.gov/vuln/detail/CVE-2016-2183",
+        "https://www.rfc-editor.org/rfc/rfc9325#section-4.1",
+    )
+    words = frozenset({"3DES", "DES", "IDEA"})
+    exclusion = "!3DES:!DES:!IDEA"
+    weakness = "64-bit block ciphers"
+
+    def is_weak(self, suite: Suite) -> bool:
+        blocks_of_64_bits = suite.encryption in ("3DES", "DES", "IDEA", "RC2")
+        return blocks_of_64_bits and "EXPORT" not in suite.flags and not suite.anonymous
+
+
+def _enabling(text: str, words: frozenset[str], is_weak: Callable[[Suite], bool]) -> list[tuple[int, int, str]]:
+    """Start, end and text of the words that enable weak suites only, unless other words exclude these again."""
+    excluded = {m["word"] for m in WORD.finditer(text) if m["operator"] in ("!", "-")}
+    found = []
+    for word in WORD.finditer(text):
+        if word["operator"]:
+            continue
+        named = suite(word["word"])
+        generic = words & set(word["word"].split("+"))
+        if (named is not None and is_weak(named)) or generic:
+            left = set(filter(is_weak, CipherString(text).evaluate(OPENSSL_102).suites))
+            # Suites that even 1.0.2 lacks are known by name only.
+            gone = (named is not None and named not in left) or (generic and not left)
+            if gone and (excluded & words or not _was_removed(named, word["word"])):
+                continue
+            found.append((word.start("word"), word.end("word"), word["word"]))
+    return found
+
+
+def _was_removed(named: Suite | None, word: str) -> bool:
+    unknown = CipherString(word).evaluate(OPENSSL_102).unknown
+    return any(u.reason == "removed" for u in unknown) or (named is None and word in ExportCipher.words)
