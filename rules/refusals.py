@@ -91,14 +91,10 @@ class NginxWarns(Rule):
     server {
         listen 443 ssl http2;
         server_name example.com;
-        ssl_certificate certificates/good.pem;
-        ssl_certificate_key certificates/good.key;
     }
     server {
         listen 443 ssl proxy_protocol;
         server_name www.example.com;
-        ssl_certificate certificates/good.pem;
-        ssl_certificate_key certificates/good.key;
     }
     ```
 
@@ -106,8 +102,6 @@ class NginxWarns(Rule):
     server {
         listen 443 ssl;
         server_name example.com;
-        ssl_certificate certificates/good.pem;
-        ssl_certificate_key certificates/good.key;
     }
     ```
     """

@@ -77,7 +77,7 @@ class TrustStore:
             return made
         path = Path(text)
         if not path.exists():
-            raise ValueError("the file does not exist")
+            raise ValueError("there is no such file")
         # Reading a device or pipe may never end.
         if not path.is_file():
             raise ValueError("is not a file")
