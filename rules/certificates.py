@@ -152,6 +152,7 @@ class CertificateNotYetValid(Rule):
                 bundle,
                 f"{what} is not valid before {each.not_before:%Y-%m-%d %H:%M} UTC, in {days(each.not_before - now)}",
                 label="not yet valid",
+                help="serve the previous certificate until then",
             )
 
 

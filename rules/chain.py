@@ -423,6 +423,7 @@ class IntermediateNotACa(_ChainRule):
     cwe = (295,)
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.9",)
     kind = "intermediate-not-a-ca"
+    help = "have the certificate issued by a CA certificate"
 
 
 class PathLengthExceeded(_ChainRule):
@@ -444,6 +445,7 @@ class PathLengthExceeded(_ChainRule):
     cwe = (295,)
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.9",)
     kind = "path-length-exceeded"
+    help = "have the certificate issued by a CA that permits CAs below it"
 
 
 class NameConstraintViolated(_ChainRule):
@@ -465,6 +467,7 @@ class NameConstraintViolated(_ChainRule):
     cwe = (295,)
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.10",)
     kind = "name-constraint-violated"
+    help = "have the certificate issued by a CA that permits these names"
 
 
 class UnknownCriticalExtension(_ChainRule):
@@ -487,6 +490,7 @@ class UnknownCriticalExtension(_ChainRule):
     security_severity = 4.3
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-4.2",)
     kind = "unknown-critical-extension"
+    help = "have the certificate issued without this extension"
 
 
 class UnrelatedCertificate(_ChainRule):

@@ -262,6 +262,7 @@ class RepeatedDirective(Rule):
             yield self.at(
                 directive,
                 f"nginx does not start: `{directive.name}` is repeated in this block",
+                help="keep only one of them",
                 fix=Fix("remove the second one", (delete(directive),)),
             )
 

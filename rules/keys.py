@@ -246,7 +246,7 @@ class EncryptedKeyWithoutPassword(Rule):
                 return
         yield self.at(
             bundle.key_directive,
-            f"nginx does not start without a password typed on the terminal: {why}",
+            f"nginx prompts for the password of the key at each start: {why}",
             arg=0,
             label="encrypted",
             help="set `ssl_password_file` to a file with the password",
@@ -268,7 +268,7 @@ class EncryptedKeyWithoutPassword(Rule):
         if lines and len(lacking) < len(configuration.servers_of(bundle)):
             yield self.at(
                 lines[0],
-                "nginx does not start without a password typed on the terminal: only other servers configure it",
+                "nginx prompts for the password of the key at each start: only other servers configure it",
                 arg=0,
                 label="encrypted",
                 help="set `ssl_password_file` in this server, too, or in the http block",
@@ -506,7 +506,7 @@ class SharedKey(Rule):
                 self,
                 configuration,
                 bundle,
-                f"{listed(leaf.dns_names, 2)} and {listed(sorted(names), 2)} share a private key",
+                f"the certificates for {listed(leaf.dns_names, 2)} and for {listed(sorted(names), 2)} share a private key",
                 notes=(f"the other certificate is {other.path}",),
                 help="generate a separate key for each certificate",
             )

@@ -329,7 +329,7 @@ class ArchivePath(Rule):
             directive,
             f"nginx does not use renewed certificates: certbot never changes {posixpath.basename(path)} in its archive",
             arg=0,
-            help=f"replace it with `{live}`, and the path of its key accordingly",
+            help=f"replace it with `{live}`, and the related paths likewise",
             fix=Fix(f"replace it with {live}", (Edit(locate(directive, 0), live),)) if raw == path else None,
         )
 

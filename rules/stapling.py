@@ -84,7 +84,7 @@ def stapled_answer(configuration: Configuration, bundle: ServedBundle, endpoint:
     if response is None or not response.decoded:
         return None, ""
     if response.error:
-        return None, f'it is an error of the responder, "{response.error}"'
+        return None, f'the responder returned the error "{response.error}"'
     path = bundle.chain.path if bundle.chain else ()
     answer = next((a for a in response.answers if a.is_for(leaf, path[1] if len(path) > 1 else None)), None)
     if answer is None:

@@ -214,14 +214,14 @@ class _Search:
         place, issuer = self.places.get(last), last.issuer_name
         where = f"; it is available at {', '.join(last.ca_issuers[:2])}" if last.ca_issuers else ""
         if evidence := self.public_evidence(path):
-            text = f'the intermediate "{issuer}", which issued "{last.subject_name}", is not sent ({evidence}){where}'
+            text = f'the certificate of "{issuer}", which issued "{last.subject_name}", is not sent ({evidence}){where}'
             return Reason("missing-intermediate", place, text)
         # The issuer of a CA certificate that is sent is most likely the root.
         if not last.is_ca and (self.trust.private or _INTERMEDIATE.search(issuer)):
-            text = f'the intermediate "{issuer}", which issued "{last.subject_name}", is not sent{where}'
+            text = f'the certificate of "{issuer}", which issued "{last.subject_name}", is not sent{where}'
             return Reason("missing-intermediate", place, text)
         if self.trust.private and self.looks_incomplete(last):
-            text = f'the intermediate "{issuer}", which issued "{last.subject_name}", is not sent{where}'
+            text = f'the certificate of "{issuer}", which issued "{last.subject_name}", is not sent{where}'
             return Reason("missing-intermediate", place, text)
         why = ", and looks like a private CA" if self.trust.certificates else ""
         text = f'"{issuer}", which issued "{last.subject_name}", is not in {_shown(self.trust)}{why}'
@@ -314,7 +314,7 @@ class _Search:
             yield Reason("weak-key", place, f'the key of "{name}" uses an unnamed curve (explicit parameters)')
         if not anchor and not certificate.self_signed and certificate.signature_hash in _WEAK_HASHES:
             digest = certificate.signature_hash.upper().replace("SHA1", "SHA-1")
-            yield Reason("weak-signature", place, f'"{name}" is signed with {digest}')
+            yield Reason("weak-signature", place, f'clients reject the {digest} signature of "{name}"')
 
     def constrained(self, ca: Certificate, below: Sequence[Certificate]) -> Iterator[Reason]:
         assert ca.name_constraints

@@ -58,7 +58,7 @@ def test_a_missing_intermediate_as_text() -> None:
         "  example.com (sent as 0)",
         "  └─ Example Intermediate E1 (missing)",
         "     its certificate is said to be at http://ca.example.net/e1.der",
-        '  error[missing-intermediate]: the intermediate "Example Intermediate E1", which issued "example.com", '
+        '  error[missing-intermediate]: the certificate of "Example Intermediate E1", which issued "example.com", '
         "is not sent; it is available at http://ca.example.net/e1.der",
     ]
 

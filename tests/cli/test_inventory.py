@@ -99,7 +99,7 @@ def test_what_could_not_be_read_says_why(rows: dict[str, dict[str, object]]) -> 
         "certs/$ssl_server_name.pem": ("not checked: its path has variables, which nginx fills in at each handshake"),
         "certs/missing.pem": "not checked: no such file",
         # Its leaf is sound, but nginx refuses the file.
-        "certs/broken.pem": "not loaded: the CERTIFICATE has no END",
+        "certs/broken.pem": "not loaded: the CERTIFICATE has no END line",
         "certs/empty.pem": "not loaded: the file is empty",
     }
     missing = rows["certs/missing.pem"]
