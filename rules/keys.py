@@ -506,7 +506,7 @@ class SharedKey(Rule):
                 self,
                 configuration,
                 bundle,
-                f"the certificates for {listed(leaf.dns_names, 2)} and for {listed(sorted(names), 2)} share a private key",
+                f"one private key is used for {listed(leaf.dns_names, 2)} and for {listed(sorted(names), 2)}",
                 notes=(f"the other certificate is {other.path}",),
                 help="generate a separate key for each certificate",
             )
