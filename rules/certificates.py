@@ -1,4 +1,4 @@
-"""Rules about the leaf: its time, its key and signature, its purpose, and where it comes from."""
+"""Rules about the leaf certificate: its validity, key, signature, purpose and issuer."""
 
 from __future__ import annotations
 
@@ -34,18 +34,19 @@ BASELINE = "https://cabforum.org/working-groups/server/baseline-requirements/req
 
 
 def issued_leaf(bundle: ServedBundle) -> Certificate | None:
-    """The leaf, where the first certificate is the leaf and nginx would load the file."""
+    """The leaf of a bundle that nginx loads and whose first certificate is the leaf; otherwise None."""
     chain = chain_of(bundle)
     return chain.leaf if chain is not None and not chain.leaf_place else None
 
 
 class ExpiredCertificate(Rule):
-    """The certificate has expired: every client refuses it.
+    """The certificate has expired, and every client rejects the connection.
 
-    Mend: renew it, and reload nginx.
+    Fix: renew the certificate and reload nginx.
 
-    The time is that of the run, or of `--at`, compared in UTC. Where a newer certificate for the same names lies in the
-    folders of certbot, acme.sh, lego or dehydrated, the finding says so. `nginx -t` is silent (measured).
+    The certificate is checked at the time of the run, or at `--at`, in UTC. If the folders of certbot, acme.sh, lego or
+    dehydrated contain a newer certificate for the same names, the help line names it. `nginx -t` does not report
+    expired certificates (measured).
 
     ```nginx bad, certificate: expired.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -73,19 +74,21 @@ class ExpiredCertificate(Rule):
                 bundle,
                 f'the certificate for "{leaf.subject_name}" expired on {moment(leaf.not_after)}, {ago} ago',
                 label="expired",
-                help=f"name {newer[0]}, which is valid until {moment(newer[1].not_after)}" if newer else "renew it",
+                help=f"set the path to {newer[0]}, which is valid until {moment(newer[1].not_after)}"
+                if newer
+                else "renew the certificate and reload nginx",
             )
 
 
 class CertificateExpiresSoon(Rule):
-    """The certificate ends soon: it should have been renewed by now.
+    """The certificate expires soon and should already have been renewed.
 
-    Soon is measured by its own life: less than a third of it is left for certificates of up to 100 days (30 days for
-    those of 90, 2 days for those of 6), less than 30 days for all others. That is when ACME clients renew; one that is
-    still there shows that nobody does, or that it fails. `expiry-days` in the settings (`--expiry-days`) is another
-    number of days for all, but never more than a third of a certificate's life.
+    The threshold depends on the lifetime of the certificate. Up to 100 days, it is a third of the lifetime (30 days
+    for a certificate of 90 days, 2 days for one of 6 days); above that, it is 30 days. ACME clients renew at the same
+    time, so a certificate past it is not renewed automatically, or its renewal fails. The setting `expiry-days`
+    (`--expiry-days`) replaces the threshold, but never exceeds a third of the lifetime.
 
-    Mend: renew it, and look why it was not renewed.
+    Fix: renew the certificate, and check why it was not renewed automatically.
 
     ```nginx bad, certificate: expiring.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -112,14 +115,14 @@ class CertificateExpiresSoon(Rule):
             bundle,
             f'the certificate for "{leaf.subject_name}" expires on {moment(leaf.not_after)}, in {days(left)}',
             label=f"{days(left)} of {days(leaf.lifetime)} left",
-            help="renew it",
+            help="renew the certificate, and check why it was not renewed automatically",
         )
 
 
 class CertificateNotYetValid(Rule):
-    """A certificate of the chain is valid only from a later date on: until then every client refuses it.
+    """A certificate of the chain is not valid yet, and every client rejects the connection until it is.
 
-    Mend: serve the former one until then; or set this machine's clock.
+    Fix: serve the previous certificate until then, or correct the clock of the host if it is wrong.
 
     ```nginx bad, certificate: not-yet-valid.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -149,17 +152,19 @@ class CertificateNotYetValid(Rule):
                 bundle,
                 f"{what} is not valid before {each.not_before:%Y-%m-%d %H:%M} UTC, in {days(each.not_before - now)}",
                 label="not yet valid",
+                help="serve the previous certificate until then",
             )
 
 
 class WeakSignature(Rule):
-    """A certificate of the chain is signed with SHA-1 or MD5, for which collisions can be made.
+    """A certificate of the chain is signed with SHA-1 or MD5, and clients reject it.
 
-    Clients refuse it, and OpenSSL at level 1 and above as well. On the server OpenSSL 1.1.1 and 3.0 refuse to load it
-    (`ca md too weak`, nginx does not start), 3.5 and 3.6 load and serve it (measured). The signature of a root on
-    itself does not count, as nobody looks at it.
+    Both hashes are broken: an attacker can create a second certificate with the same signature. OpenSSL rejects such
+    signatures at security level 1 and above. As a server, OpenSSL 1.1.1 and 3.0 do not load the certificate
+    (`ca md too weak`, nginx does not start), while 3.5 and 3.6 load and serve it (measured). The self-signature of a
+    root is ignored, because clients do not verify it.
 
-    Mend: have it issued anew, with SHA-256.
+    Fix: have the certificate reissued with a SHA-256 signature.
 
     ```nginx bad, certificate: sha1.pem, key: good-rsa.key, openssl: 3.5.0
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -177,19 +182,26 @@ class WeakSignature(Rule):
 
     def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         for reason in faults(bundle, "weak-signature"):
-            yield from at_bundle(self, configuration, bundle, reason.message, help="have it issued anew, with SHA-256")
+            yield from at_bundle(
+                self,
+                configuration,
+                bundle,
+                reason.message,
+                help="have the certificate reissued with a SHA-256 signature",
+            )
 
 
 class WeakKey(Rule):
-    """A certificate of the chain has a key that is too small, or one that can be computed from its public half.
+    """A certificate of the chain has a key that is too small, or whose private key can be computed from the public key.
 
-    Too small are RSA and DSA keys below 2048 bits and curves below 224. Keys of the Infineon library (ROCA,
-    CVE-2017-15361) look large enough and are not. OpenSSL at level 2, its default since 3.2, refuses small ones: nginx
-    does not start (measured: `ee key too small`).
+    RSA and DSA keys of fewer than 2048 bits and curves of fewer than 224 bits are too small. Keys generated by the
+    Infineon library (ROCA, CVE-2017-15361) have the right size but can be factored. OpenSSL at security level 2, its
+    default since 3.2, rejects keys that are too small, and nginx does not start (measured: `ee key too small`).
 
-    Mend: make a new key (EC P-256, or RSA of 2048 bits) and have a certificate issued for it.
+    Fix: generate a new key (EC P-256, or RSA with 2048 bits) and have a certificate issued for it.
 
-    What it does not see: the keys that Debian's OpenSSL made from 2006 to 2008; their list is too long to bring along.
+    Limitations: keys generated by Debian's OpenSSL between 2006 and 2008 are not detected; the list of them is too
+    large to include.
 
     ```nginx bad, certificate: rsa1024.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -218,28 +230,29 @@ class WeakKey(Rule):
                 configuration,
                 bundle,
                 reason.message,
-                help="make a new key: EC P-256, or RSA of 2048 bits or more",
+                help="generate a new key: EC P-256, or RSA with at least 2048 bits",
             )
         chain = chain_of(bundle)
         for each in chain.path if chain is not None else ():
             if is_roca(each.public_key_der):
-                text = f'the key of "{each.subject_name}" can be computed from its public half (ROCA)'
+                text = f'the private key of "{each.subject_name}" can be computed from its public key (ROCA)'
                 yield from at_bundle(
                     self,
                     configuration,
                     bundle,
                     text,
-                    help="make a new key with another library, and revoke the old one",
+                    help="generate a new key with another library, and revoke this certificate",
                 )
 
 
 class UncommonKeyType(Rule):
-    """The certificate's key is of a kind that browsers do not accept in certificates.
+    """Browsers reject the certificate because they do not support the type of its key.
 
-    They take RSA and the curves P-256 and P-384, most also P-521; not secp256k1, the Brainpool curves, Ed25519, Ed448
-    or DSA, and no public CA issues for those. Between programs of your own they are fine.
+    Browsers support RSA and the curves P-256 and P-384, most of them also P-521. They do not support secp256k1, the
+    Brainpool curves, Ed25519, Ed448 or DSA, and no public CA issues certificates for these keys. Other clients, such as
+    programs built on OpenSSL, support them.
 
-    Mend: EC P-256, if browsers are to come.
+    Fix: use an EC P-256 key if browsers connect to this server.
 
     ```nginx bad, certificate: ed25519.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -266,8 +279,8 @@ class UncommonKeyType(Rule):
                 self,
                 configuration,
                 bundle,
-                f'browsers do not accept the key of "{leaf.subject_name}": {shown}',
-                help="take EC P-256 if browsers are to come",
+                f'browsers do not support the key type of "{leaf.subject_name}": {shown}',
+                help="use an EC P-256 key if browsers connect to this server",
             )
 
 
@@ -275,12 +288,12 @@ _BROWSERS_CURVES = frozenset({"prime256v1", "secp384r1", "secp521r1", None})
 
 
 class LifetimeTooLong(Rule):
-    """A public CA's certificate lives longer than the CA/Browser Forum allowed on the day it was issued.
+    """A certificate from a public CA has a longer lifetime than the CA/Browser Forum allows, and browsers reject it.
 
-    398 days since September 2020, 200 since 15 March 2026, 100 from March 2027, 47 from March 2029. Browsers refuse
-    such certificates. Certificates of private CAs may live as long as they like, and are not looked at.
+    The limit depends on the day of issue: 398 days since September 2020, 200 days since 15 March 2026, 100 days from
+    March 2027, 47 days from March 2029. It does not apply to certificates from private CAs, which are not checked.
 
-    Mend: have it issued anew.
+    Fix: have the certificate reissued.
 
     ```nginx bad, certificate: too-long-lived.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -305,22 +318,21 @@ class LifetimeTooLong(Rule):
             self,
             configuration,
             bundle,
-            f'the certificate for "{leaf.subject_name}" lives {days(leaf.lifetime)}; '
-            f"{lifetime_limit(leaf)} are allowed for those of {moment(leaf.not_before)}",
-            help="have it issued anew",
+            f'the certificate for "{leaf.subject_name}" has a lifetime of {days(leaf.lifetime)}; the limit for '
+            f"certificates issued on {moment(leaf.not_before)} is {lifetime_limit(leaf)} days",
+            help="have the certificate reissued with a lifetime within the limit",
         )
 
 
 class CaCertificateAsLeaf(Rule):
-    """The certificate that is served is a CA: whoever gets its key can issue certificates for any name.
+    """The server's certificate is a CA certificate: anyone who obtains its key can issue certificates for any name.
 
-    A key that must issue certificates belongs into a drawer, not onto a web server. Clients that look at the key usage
-    refuse it, too.
+    The key of a CA belongs offline, not on a web server. Clients that check the key usage also reject the certificate.
 
-    Mend: issue a certificate for the server from that CA.
+    Fix: issue a server certificate from this CA.
 
-    A self-signed certificate as `openssl req -x509` makes it says that it is a CA as well; that is told as
-    self-signed.
+    Self-signed certificates are not reported here, although `openssl req -x509` marks them as a CA; see
+    `self-signed-certificate`.
 
     ```nginx bad, certificate: ca-as-leaf.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -343,18 +355,18 @@ class CaCertificateAsLeaf(Rule):
                 self,
                 configuration,
                 bundle,
-                f'"{leaf.subject_name}" is a CA: its key could issue certificates',
-                help="issue a certificate for the server from it",
+                f'the server certificate "{leaf.subject_name}" is a CA certificate: its key can issue certificates',
+                help="issue a server certificate from this CA and serve it instead",
             )
 
 
 class NoServerAuth(Rule):
-    """A certificate of the chain is not for servers: its extended key usage has no `serverAuth`.
+    """A certificate of the chain is not valid for servers: its extended key usage does not include `serverAuth`.
 
-    A certificate for clients or mail is refused in the place of a server's, and so is everything below a CA that may
-    not issue for servers. No extended key usage at all allows everything.
+    Clients reject a server that sends a certificate issued for clients or mail, and every certificate below a CA that
+    is not permitted to issue server certificates. A certificate without extended key usage is valid for all purposes.
 
-    Mend: have it issued with the extended key usage `serverAuth`.
+    Fix: have the certificate issued with the extended key usage `serverAuth`.
 
     ```nginx bad, certificate: client-auth-only.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -377,16 +389,18 @@ class NoServerAuth(Rule):
                 configuration,
                 bundle,
                 reason.message,
-                help="have it issued with the extended key usage serverAuth",
+                help="have the certificate issued with the extended key usage serverAuth",
             )
 
 
 class MissingDigitalSignature(Rule):
-    """The certificate's key usage does not allow to sign, which TLS 1.3 and every ECDHE suite need.
+    """The certificate's key usage does not permit signing, which TLS 1.3 and every ECDHE suite require.
 
-    A key usage with `keyEncipherment` alone is for the old RSA key exchange; clients that look refuse all others.
+    A key usage of only `keyEncipherment` permits RSA key exchange and nothing else. Clients that check the key usage
+    reject every other handshake.
 
-    Mend: have it issued with `digitalSignature`. No key usage at all allows everything.
+    Fix: have the certificate issued with the key usage `digitalSignature`. A certificate without key usage permits all
+    uses.
 
     ```nginx bad, certificate: no-digital-signature.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -413,20 +427,20 @@ class MissingDigitalSignature(Rule):
             self,
             configuration,
             bundle,
-            f'the key usage of "{leaf.subject_name}" allows {usage}, and not digitalSignature',
-            help="have it issued with digitalSignature",
+            f'the key usage of "{leaf.subject_name}" permits {usage}, but not digitalSignature',
+            help="have the certificate issued with the key usage digitalSignature",
         )
 
 
 class TestCertificate(Rule):
-    """A certificate that a distribution or a tool makes for trying things out is served under a real name.
+    """A server with a public name serves a test certificate from a distribution or a tool, and clients reject it.
 
-    Debian's `ssl-cert-snakeoil`, those of mkcert and minica, of Traefik or of the Kubernetes ingress: nobody trusts
-    them, and the keys of some are on many machines.
+    Examples are Debian's `ssl-cert-snakeoil` and the certificates of mkcert, minica, Traefik and the Kubernetes ingress
+    controller. No client trusts them, and some of their keys are the same on many machines.
 
-    Mend: take a certificate of a CA.
+    Fix: use a certificate from a CA that the clients trust.
 
-    In a server without a name of its own, or one that closes all connections, it does no harm.
+    Servers without a name of their own and servers that close every connection are not reported.
 
     ```nginx bad, certificate: snakeoil.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -454,18 +468,19 @@ class TestCertificate(Rule):
                 continue
             shown = f' of "{bundle.leaf.subject_name}"' if bundle.leaf else ""
             confidence = Confidence.CERTAIN if bundle.leaf else Confidence.LIKELY
-            text = f"the test certificate{shown} is served under a real name"
-            for finding in at_bundle(self, configuration, bundle, text, help="take a certificate of a CA"):
+            text = f"clients do not trust the test certificate{shown}"
+            help = "use a certificate from a CA that the clients trust"
+            for finding in at_bundle(self, configuration, bundle, text, help=help):
                 yield finding.replace(confidence=confidence)
 
 
 class StagingCertificate(Rule):
-    """The certificate comes from the test environment of an ACME CA, which no client trusts.
+    """The certificate was issued by the staging environment of an ACME CA, which no client trusts.
 
-    Somebody tried things out with `--staging` or `--test-cert`, and it stayed.
+    It usually remains from a trial run with `--staging` or `--test-cert`.
 
-    Mend: get one from the real directory (`certbot renew --force-renewal --server …`, or delete the lineage and start
-    anew).
+    Fix: request a certificate from the production environment (`certbot renew --force-renewal --server …`, or delete
+    the lineage and request a new certificate).
 
     ```nginx bad, certificate: staging.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -488,18 +503,18 @@ class StagingCertificate(Rule):
                 self,
                 configuration,
                 bundle,
-                f'the certificate for "{leaf.subject_name}" comes from the test CA "{leaf.issuer_name}"',
-                help="get one from the real directory",
+                f'clients do not trust the certificate for "{leaf.subject_name}": "{leaf.issuer_name}" is a staging CA',
+                help="request a certificate from the production environment of the CA",
             )
 
 
 class ReplacedCertificate(Rule):
-    """Two `ssl_certificate` lines of a server have the same type of key: the last replaces the others, silently.
+    """Two `ssl_certificate` directives of a server have the same type of key, and nginx serves only the last one.
 
-    A server has one place for an RSA, one for an ECDSA certificate. Names that only the first covers are then served
-    with the second (measured on nginx 1.18.0 to 1.30.6).
+    A server serves one certificate for each type of key, such as RSA and ECDSA. Clients that request a name covered
+    only by the first certificate receive the second (measured on nginx 1.18.0 to 1.30.6).
 
-    Mend: one certificate for all names of the server, or a server for each certificate.
+    Fix: use one certificate for all names of the server, or a separate server for each certificate.
 
     ```nginx bad
     ssl_certificate certificates/other.pem;
@@ -531,30 +546,25 @@ class ReplacedCertificate(Rule):
                 continue
             yield self.at(
                 lines[bundle],
-                f"this certificate is never served: {winner.path} has the same type of key ({bundle.leaf.key.kind}) "
-                "and replaces it",
+                f"this certificate is never sent: {winner.path} has the same key type ({bundle.leaf.key.kind}) and "
+                "replaces it",
                 arg=0,
-                labels=[label(lines[winner], "served in its place", 0)],
-                help="keep one of each type",
+                labels=[label(lines[winner], "sent instead", 0)],
+                help="keep one certificate for each key type",
                 endpoints=served_on([server]),
             )
 
 
 class UnusableWildcard(Rule):
-    """A name of the certificate has a `*` where clients do not accept one.
+    """A name of the certificate contains a `*` in a position that clients do not accept, so the name matches nothing.
 
-    A wildcard is the whole first label and stands for one label. `f*.example.com`, `www.*.example.com`, `*` and `*.com`
-    match nothing.
+    A wildcard must be the whole first label and matches exactly one label. `f*.example.com`, `www.*.example.com`, `*`
+    and `*.com` match nothing.
 
-    Mend: have it issued with names that are written out, or with `*.example.com`.
+    Fix: have the certificate issued with the full names, or with `*.example.com`.
 
-    ```nginx bad
-    server {
-        listen 443 ssl;
-        server_name example.com;
-        ssl_certificate certificates/partial-wildcard.pem;
-        ssl_certificate_key certificates/good.key;
-    }
+    ```nginx bad, certificate: partial-wildcard.pem
+    ssl_protocols TLSv1.2 TLSv1.3;
     ```
 
     ```nginx good, certificate: wildcard.pem
@@ -568,17 +578,18 @@ class UnusableWildcard(Rule):
 
     def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         leaf = issued_leaf(bundle)
-        bad = [name for name in leaf.dns_names if "*" in name and not _reaches(name)] if leaf else []
+        bad = [name for name in leaf.dns_names if "*" in name and not _matches(name)] if leaf else []
         if bad:
             yield from at_bundle(
                 self,
                 configuration,
                 bundle,
-                f"no client accepts the wildcard in {listed(bad)}",
-                help="a wildcard is the whole first label",
+                f"clients do not accept the wildcard in {listed(bad)}",
+                help="have the certificate issued with full names, or with a wildcard as the whole first label",
             )
 
 
-def _reaches(name: str) -> bool:
+def _matches(name: str) -> bool:
+    """A wildcard that clients accept: the whole first label, above at least two others."""
     first, _, rest = name.partition(".")
     return first == "*" and "." in rest and "*" not in rest

@@ -1,4 +1,4 @@
-"""Rules about the chain: what is sent beside the leaf, and whether a client with an empty cache can build a path."""
+"""Rules about the chain: the certificates that are sent, and whether a client can build a path to a trusted root."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATH = "https://www.rfc-editor.org/rfc/rfc5280#section-6.1"
 
 
 class _ChainRule(Rule):
-    """Tells each fault of one kind that the search for a path has found."""
+    """Reports each problem of one kind that path building found."""
 
     kind: ClassVar[str]
     help: ClassVar[str] = ""
@@ -36,20 +36,20 @@ class _ChainRule(Rule):
 
 
 class MissingIntermediate(Rule):
-    """The file of certificates lacks an intermediate, and clients that do not have it cannot build a path.
+    """The certificate file lacks an intermediate, and clients that do not have it cached reject the connection.
 
-    A server has to send all certificates between its own and the root. Whoever has met the intermediate before has it
-    in a cache, and some desktop browsers fetch it from where the certificate says it is; phones, programs and other
-    servers do neither and refuse the connection. That is why it works for you.
+    A server must send every certificate between its own and the root. Browsers often have the intermediate cached, or
+    fetch it from the address in the certificate; mobile devices, command-line clients and other servers do neither.
+    The site therefore works in the administrator's browser and fails for others.
 
-    nginx sends what is in the file of `ssl_certificate` and nothing else: `ssl_trusted_certificate` and
-    `ssl_client_certificate` never complete a chain (measured on 1.18.0 to 1.30.6: a file with the leaf alone sends one
-    certificate, always).
+    nginx sends only the certificates in the file of `ssl_certificate`. The files of `ssl_trusted_certificate` and
+    `ssl_client_certificate` never complete the chain (measured on 1.18.0 to 1.30.6: with only the leaf in the file,
+    nginx always sends one certificate).
 
-    Mend: name the file that has the chain (`fullchain.pem`), or append the intermediate to the file.
+    Fix: use the file with the full chain (`fullchain.pem`), or append the intermediate to the file.
 
-    What it does not see: the certificates that are not in the file; nothing is fetched. A leaf that a private root
-    signed directly is complete. For a private CA give its root with `--trust`.
+    Limitations: nothing is downloaded, so only local certificates are considered. A leaf issued directly by a private
+    root is complete. Pass the root of a private CA with `--trust`.
 
     ```nginx bad, certificate: leaf-only.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -73,18 +73,22 @@ class MissingIntermediate(Rule):
         for reason in faults(bundle, "missing-intermediate"):
             if is_leaf_file(bundle.path):
                 return
-            notes = ["clients that have it cached do not notice, all others refuse the connection"]
+            notes = ["clients with the intermediate cached connect, all others reject the connection"]
             if elsewhere := _in_trusted_certificate(configuration, bundle):
-                notes.append(f"{elsewhere} has it, but nginx never sends what is in ssl_trusted_certificate")
+                notes.append(f"{elsewhere} contains it, but nginx never sends the file of ssl_trusted_certificate")
             beside = _complete_beside(configuration, bundle)
-            help = f"name {beside}, which has the whole chain" if beside else "append it to the file, after the leaf"
+            help = (
+                f"set the path to {beside}, which contains the full chain"
+                if beside
+                else "append the intermediate to the file, after the leaf"
+            )
             yield from at_bundle(
-                self, configuration, bundle, reason.message, label="the chain stops here", notes=notes, help=help
+                self, configuration, bundle, reason.message, label="the chain ends here", notes=notes, help=help
             )
 
 
 def _in_trusted_certificate(configuration: Configuration, bundle: ServedBundle) -> str | None:
-    """The ssl_trusted_certificate that has the certificate which should be sent."""
+    """The path of the ssl_trusted_certificate that contains the missing certificate; otherwise None."""
     chain = bundle.chain
     if chain is None or not chain.path:
         return None
@@ -100,7 +104,7 @@ def _in_trusted_certificate(configuration: Configuration, bundle: ServedBundle) 
 
 
 def _complete_beside(configuration: Configuration, bundle: ServedBundle) -> str | None:
-    """A fullchain.pem in the same folder that begins with the same leaf."""
+    """The path of a complete chain for the same leaf in the same folder; otherwise None."""
     folder = posixpath.dirname(bundle.path)
     if configuration.store.files is None:
         return None
@@ -120,13 +124,13 @@ def _complete_beside(configuration: Configuration, bundle: ServedBundle) -> str 
 
 
 class WrongOrder(Rule):
-    """The certificates in the file are not in order: first the leaf, then each one that issued the one before it.
+    """The certificates in the file are out of order: each certificate must follow the one that it issued.
 
-    nginx takes the first certificate for the leaf. If an intermediate stands first the key does not fit and nginx does
-    not start (measured: `key values mismatch`). Where only the intermediates are mixed up it starts; clients of TLS 1.2
-    may refuse the order (RFC 5246 demands it), those of TLS 1.3 and all common libraries sort it out.
+    nginx treats the first certificate as the leaf. If an intermediate is first, the key does not match and nginx does
+    not start (measured: `key values mismatch`). If only the intermediates are out of order, nginx starts. TLS 1.2
+    clients may reject the chain, because RFC 5246 requires the order; TLS 1.3 clients and all common libraries sort it.
 
-    Mend: put the leaf first, then its issuer, and so on; the root can go.
+    Fix: put the leaf first, then its issuer, and so on. The root is not needed.
 
     ```nginx bad, certificate: wrong-order.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -140,7 +144,7 @@ class WrongOrder(Rule):
     ssl_protocols TLSv1.2 TLSv1.3;
     ```
 
-    Two paths in one file, as for a cross-signed root, are in order:
+    A file with two paths, as for a cross-signed root, is in order:
 
     ```nginx good, certificate: cross-signed.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -165,7 +169,7 @@ class WrongOrder(Rule):
                     bundle.directive,
                     f"nginx does not start: {reason.message}",
                     arg=0,
-                    label=f'begins with the CA "{chain.sent[0].subject_name}"',
+                    label=f'the first certificate is the CA "{chain.sent[0].subject_name}"',
                     help=_order(chain),
                     endpoints=endpoints,
                     also=bundle.also,
@@ -173,22 +177,22 @@ class WrongOrder(Rule):
 
 
 def _order(chain: Chain) -> str:
-    """The order that would be right."""
+    """The help line: the certificates in the right order."""
     path = chain.path
     if chain.leaf_place:
         leaf = chain.sent[chain.leaf_place]
         path = (leaf, *(each for each in chain.sent if each is not leaf and not each.self_signed))
     names = [f'"{each.subject_name}"' for each in path if each in chain.sent and not each.self_signed]
-    return f"the right order is {', '.join(names[:6])}"
+    return f"reorder the certificates: {', '.join(names[:6])}"
 
 
 class BrokenChain(_ChainRule):
-    """An intermediate in the file has the right name and another key: it did not sign the certificate below it.
+    """An intermediate in the file has the right name but a different key, and clients reject the chain.
 
-    That happens when a CA renews an intermediate under the same name and the old one stays in the file. No client
-    accepts the chain.
+    It did not sign the certificate below it. This happens when a CA renews an intermediate under the same name and the
+    old one remains in the file.
 
-    Mend: take the intermediate that came with this certificate.
+    Fix: replace it with the intermediate that was issued with this certificate.
 
     ```nginx bad, certificate: broken-chain.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -204,17 +208,17 @@ class BrokenChain(_ChainRule):
     cwe = (295,)
     references = (PATH,)
     kind = "broken-chain"
-    help = "take the intermediate that came with this certificate"
+    help = "replace it with the intermediate that was issued with this certificate"
 
 
 class DeadEndPath(_ChainRule):
-    """One of two certificates for the same CA leads nowhere, and clients with OpenSSL follow it and refuse the chain.
+    """One of two certificates for the same CA leads to no trusted root, and OpenSSL clients follow it and fail.
 
-    A cross-signed CA has several certificates with one name and one key. Browsers try each; OpenSSL (curl, Python, PHP,
-    most servers) takes the first in the file that is valid today, and does not come back if it leads to no root that it
-    trusts (measured on 3.0 and 3.6; those in the trust store come before all that are sent).
+    A cross-signed CA has several certificates with the same name and key. Browsers try all of them. OpenSSL (curl,
+    Python, PHP, most servers) uses the first valid one in the file and does not backtrack if it leads to no trusted
+    root (measured on 3.0 and 3.6; certificates in the trust store precede those that are sent).
 
-    Mend: remove the certificate that leads nowhere, or put the other one before it.
+    Fix: remove the certificate that leads to no trusted root, or move the other one before it.
 
     ```nginx bad, certificate: dead-end.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -229,15 +233,15 @@ class DeadEndPath(_ChainRule):
     security_severity = 4.3
     references = (PATH, "https://docs.openssl.org/3.5/man1/openssl-verification-options/#certification-path-building")
     kind = "dead-end-path"
-    help = "remove it, or put the certificate of the same name that leads to a root before it"
+    help = "remove it, or move the certificate of the same CA that leads to a trusted root before it"
 
 
 class MalformedCertificate(_ChainRule):
-    """A certificate of the chain has a part that cannot be decoded, and clients refuse it.
+    """A certificate of the chain has invalid dates or an invalid extension, and clients reject it.
 
-    Its dates, or an extension that decides something. nginx starts: it does not look into certificates (measured).
+    nginx starts, because it does not validate certificates (measured).
 
-    Mend: have it issued anew.
+    Fix: have the certificate reissued.
 
     ```nginx bad, certificate: no-dates.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -252,17 +256,17 @@ class MalformedCertificate(_ChainRule):
     security_severity = 4.3
     references = (PATH,)
     kind = "malformed-certificate"
-    help = "have it issued anew"
+    help = "have the certificate reissued"
 
 
 class UntrustedRoot(Rule):
     """The chain ends at a root that clients do not trust.
 
-    With no `--trust` the judge is Mozilla's list of roots, and a private CA is only noted: give its root with
-    `--trust FILE`, and the chain is judged as its clients judge it. A root that was given or that Mozilla has, but that
-    has expired, is told as well.
+    Without `--trust`, the chain is verified against Mozilla's root store, and an unknown private CA is reported as a
+    note. With `--trust FILE`, the chain is verified as the clients of that CA verify it. An expired root is reported
+    even if it is in the trust store.
 
-    Mend: give the root with `--trust` if it is your own CA; else take a certificate of a CA that clients trust.
+    Fix: pass the root with `--trust` if the CA is your own; otherwise use a certificate from a CA that clients trust.
 
     ```nginx bad, certificate: good.pem, trust: none
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -281,22 +285,22 @@ class UntrustedRoot(Rule):
     def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         trust = bundle.facts.trust
         for reason in faults(bundle, "untrusted-root"):
-            help = "give the CA's root with --trust if it is your own"
+            help = "pass the root with `--trust FILE` if the CA is your own"
             for finding in at_bundle(self, configuration, bundle, reason.message, help=help):
                 lone = not trust.private and "expired" not in reason.message
                 yield finding.replace(severity=Severity.NOTE, security_severity=0.0) if lone else finding
 
 
 class SelfSignedCertificate(Rule):
-    """A certificate signed with its own key is served: no client that has not been told of this very one accepts it.
+    """The server sends a self-signed certificate, and clients that do not trust this exact certificate reject it.
 
-    People learn to click such warnings away, and then they also do it on the day of an attack.
+    Users who learn to dismiss the browser warning also dismiss it during an attack.
 
-    Mend: take a certificate of a CA; for names inside, of a CA of your own.
+    Fix: use a certificate from a CA; for internal names, from a private CA.
 
-    What it does not see: clients that know this certificate. Give it with `--trust`, and it is one of theirs. For
-    servers without a name of their own and for names that no public CA certifies (`localhost`, `.internal`, `.test` …)
-    it is only noted; a server that closes all connections may have any certificate.
+    If clients are configured to trust this certificate, pass it with `--trust`. For servers without a name of their own
+    and for names that no public CA certifies (`localhost`, `.internal`, `.test` …), it is reported as a note. Servers
+    that close every connection are not reported.
 
     ```nginx bad, certificate: self-signed.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -316,17 +320,21 @@ class SelfSignedCertificate(Rule):
         for reason in faults(bundle, "self-signed-certificate"):
             inside = all(is_internal(endpoint.server) for endpoint in meant(configuration, bundle))
             for finding in at_bundle(
-                self, configuration, bundle, f"the certificate {reason.message}", help="take one of a CA"
+                self,
+                configuration,
+                bundle,
+                f"clients do not trust the certificate: {reason.message}",
+                help="use a certificate from a CA that the clients trust",
             ):
                 yield finding.replace(severity=Severity.NOTE) if inside else finding
 
 
 class ExpiredIntermediate(_ChainRule):
-    """An intermediate that clients need has expired, and with it every certificate below.
+    """An intermediate that clients need has expired, and clients reject every certificate below it.
 
-    Where another path leads to a trusted root (a cross-signed intermediate) the rule is silent.
+    If another path leads to a trusted root (a cross-signed intermediate), nothing is reported.
 
-    Mend: put the CA's current intermediate into the file.
+    Fix: replace it with the current intermediate of the CA.
 
     ```nginx bad, certificate: expired-intermediate.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -342,19 +350,19 @@ class ExpiredIntermediate(_ChainRule):
     cwe = (298,)
     references = (PATH,)
     kind = "expired-intermediate"
-    help = "put the CA's current intermediate into the file"
+    help = "replace it with the current intermediate of the CA"
 
 
 class IntermediateExpiresSoon(Rule):
-    """An intermediate that clients need ends soon, and before the certificate below it does.
+    """An intermediate that clients need expires soon, before the certificate below it.
 
-    From that day on every client refuses the chain, however long the leaf is still valid. CAs have a new intermediate
-    long before; the old one stays in the file until somebody looks.
+    From that day on, clients reject the chain even though the leaf is still valid. CAs publish a new intermediate long
+    before, but the file keeps the old one until someone replaces it.
 
-    Soon is less than 30 days, or what `expiry-days` says. Where the leaf ends first nothing is told: its renewal brings
-    the new intermediate. Nor where another path leads to a trusted root.
+    The threshold is 30 days, or the setting `expiry-days`. If the leaf expires first, nothing is reported, because its
+    renewal brings the new intermediate. The same applies if another path leads to a trusted root.
 
-    Mend: put the CA's current intermediate into the file, or have the certificate issued anew.
+    Fix: replace it with the current intermediate of the CA, or have the certificate reissued.
 
     ```nginx bad, certificate: expiring-intermediate.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -388,18 +396,18 @@ class IntermediateExpiresSoon(Rule):
                     bundle,
                     f'the intermediate "{each.subject_name}" expires on {moment(each.not_after)}, in {days(left)}',
                     label=f"the leaf is valid until {moment(chain.leaf.not_after)}",
-                    help="put the CA's current intermediate into the file",
+                    help="replace it with the current intermediate of the CA",
                 )
 
 
 class IntermediateNotACa(_ChainRule):
-    """A certificate stands in the place of an issuer and is no CA, or may not sign certificates.
+    """A certificate that issued another is not a CA or may not sign certificates, and clients reject the chain.
 
-    Basic constraints must say that it is a CA, and its key usage, if it has one, must allow to sign certificates. Else
-    everyone who has a certificate could issue others; clients refuse the chain. (OpenSSL takes one that has no basic
-    constraints at all, if its key usage is that of a CA; browsers do not.)
+    The basic constraints of an issuer must mark it as a CA, and its key usage, if present, must permit signing
+    certificates. Otherwise, anyone with a certificate could issue others. (OpenSSL accepts an issuer without basic
+    constraints if its key usage is that of a CA; browsers do not.)
 
-    Mend: have the certificate issued by a real CA certificate.
+    Fix: have the certificate issued by a CA certificate.
 
     ```nginx bad, certificate: intermediate-not-a-ca.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -415,12 +423,13 @@ class IntermediateNotACa(_ChainRule):
     cwe = (295,)
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.9",)
     kind = "intermediate-not-a-ca"
+    help = "have the certificate issued by a CA certificate"
 
 
 class PathLengthExceeded(_ChainRule):
-    """More CAs stand below an intermediate than its path length allows.
+    """The chain has more CAs below an intermediate than its path length permits, and clients reject it.
 
-    Mend: issue from a CA that may have CAs below it, or have the intermediate issued anew without that limit.
+    Fix: issue the certificate from a CA that permits CAs below it, or have the intermediate reissued without the limit.
 
     ```nginx bad, certificate: path-length.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -436,12 +445,13 @@ class PathLengthExceeded(_ChainRule):
     cwe = (295,)
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.9",)
     kind = "path-length-exceeded"
+    help = "have the certificate issued by a CA that permits CAs below it"
 
 
 class NameConstraintViolated(_ChainRule):
-    """A CA issued a certificate for names outside of what its name constraints permit.
+    """A CA issued a certificate for names that its name constraints do not permit, and clients reject the chain.
 
-    Mend: have the names issued by a CA that may, or have the CA's constraints widened.
+    Fix: have the certificate issued by a CA that permits these names, or have the name constraints extended.
 
     ```nginx bad, certificate: name-constraint.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -457,14 +467,15 @@ class NameConstraintViolated(_ChainRule):
     cwe = (295,)
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.10",)
     kind = "name-constraint-violated"
+    help = "have the certificate issued by a CA that permits these names"
 
 
 class UnknownCriticalExtension(_ChainRule):
-    """A certificate of the chain has a critical extension that clients do not know, and must refuse it for.
+    """A certificate of the chain has a critical extension that clients do not support, so they must reject it.
 
-    A precertificate of certificate transparency, served by mistake, is such a one.
+    An example is a Certificate Transparency precertificate that is served by mistake.
 
-    Mend: have it issued without, or with the extension not critical.
+    Fix: have the certificate issued without the extension, or with the extension marked as not critical.
 
     ```nginx bad, certificate: unknown-critical.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -479,17 +490,18 @@ class UnknownCriticalExtension(_ChainRule):
     security_severity = 4.3
     references = ("https://www.rfc-editor.org/rfc/rfc5280#section-4.2",)
     kind = "unknown-critical-extension"
+    help = "have the certificate issued without this extension"
 
 
 class UnrelatedCertificate(_ChainRule):
-    """The file has a certificate that is on no path from the leaf; it is sent with every handshake for nothing.
+    """The file contains a certificate that is not part of the chain; it enlarges every handshake without any use.
 
-    Often it is the intermediate of the CA that one had before.
+    Often it is the intermediate of a previous CA.
 
-    Mend: remove it from the file.
+    Fix: remove it from the file.
 
-    What it does not see: nothing is said where the chain is broken or stops; then it is the wrong intermediate, and
-    that is told. Cross-signed certificates belong to a path.
+    Chains that are broken or incomplete are not reported here: the certificate is then a wrong intermediate, which
+    `broken-chain` and `missing-intermediate` report. Cross-signed certificates are part of the chain.
 
     ```nginx bad, certificate: unrelated.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -508,12 +520,12 @@ class UnrelatedCertificate(_ChainRule):
 
 
 class OversizedChain(_ChainRule):
-    """The file has so many certificates that clients refuse the handshake for its length alone.
+    """The file contains so many certificates that clients reject the handshake because of its size.
 
-    OpenSSL's clients take a message of 100 kB with certificates and end the connection at a longer one (`excessive
-    message size`, measured); others have limits, too. Somebody has put a whole store of roots into the file.
+    OpenSSL clients accept a certificate message of up to 100 kB and close the connection above it (`excessive message
+    size`, measured); other clients have limits, too. The usual cause is a whole root store in the file.
 
-    Mend: keep the leaf and its intermediates, two or three certificates.
+    Fix: keep only the leaf and its intermediates, usually two or three certificates.
 
     ```nginx bad, certificate: oversized-chain.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -527,15 +539,15 @@ class OversizedChain(_ChainRule):
     severity = Severity.ERROR
     references = ("https://docs.openssl.org/3.5/man3/SSL_CTX_set_max_cert_list/", CHAINS)
     kind = "oversized-chain"
-    help = "keep the leaf and its intermediates"
+    help = "keep only the leaf and its intermediates"
 
 
 class DuplicateCertificate(_ChainRule):
-    """A certificate stands twice in the file and is sent twice.
+    """A certificate is in the file twice and is sent twice; some TLS 1.2 clients reject the chain.
 
-    It comes of appending the chain to a file that already had it. Some clients of TLS 1.2 refuse it.
+    The usual cause is a chain that was appended to a file which already contained it.
 
-    Mend: remove the second.
+    Fix: remove the second copy.
 
     ```nginx bad, certificate: duplicate.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -549,15 +561,15 @@ class DuplicateCertificate(_ChainRule):
     severity = Severity.WARNING
     references = ("https://www.rfc-editor.org/rfc/rfc5246#section-7.4.2",)
     kind = "duplicate-certificate"
-    help = "remove the second"
+    help = "remove the second copy"
 
 
 class RootSent(_ChainRule):
-    """The root is in the file, too, and costs a kilobyte or so with every handshake.
+    """The file contains the root, which adds about a kilobyte to every handshake without any use.
 
-    A client has the root, or does not trust it whether or not it is sent.
+    Clients verify the chain against the roots in their own trust store and ignore a root that is sent.
 
-    Mend: remove it from the file, unless one of your clients is known to need it.
+    Fix: remove it from the file, unless one of your clients is known to require it.
 
     ```nginx bad, certificate: with-root.pem
     ssl_protocols TLSv1.2 TLSv1.3;

@@ -1,4 +1,4 @@
-"""Rules about directives themselves: misspelt, misplaced, repeated, too new, gone, or without any effect."""
+"""Rules about the directives themselves: misspelled, misplaced, repeated, too new, removed, or without effect."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ def _of_kind(configuration: Configuration, *kinds: str) -> Iterator[Refusal]:
 
 
 def _since(name: str) -> NginxVersion | None:
-    """The first nginx that knows a directive in any module; None if all that are looked at do."""
+    """The first nginx version with a directive in any module; None if all supported versions have it."""
     found = [entry.since for entry in entries() if entry.directive == name]
     return min(since for since in found if since) if found and all(found) else None
 
 
 def _too_new(directive: Directive, configuration: Configuration) -> NginxVersion | None:
-    """The first version that knows the directive, if the given one does not."""
+    """The first version with the directive, if the given version does not have it."""
     since = _since(directive.name)
     return since if since and configuration.facts.nginx and configuration.facts.nginx < since else None
 
 
 class RemovedSslDirective(Rule):
-    """`ssl on;` is gone since nginx 1.25.1, and this nginx does not start with it.
+    """nginx 1.25.1 removed the `ssl` directive, and this nginx does not start with it.
 
-    Measured: `[emerg] unknown directive "ssl"` on 1.26.3 and 1.30.6, for `ssl off;`, too.
+    Measured on 1.26.3 and 1.30.6: `[emerg] unknown directive "ssl"`, for `ssl off;`, too.
 
-    Mend: `ssl` on the `listen` lines, and the directive away.
+    Fix: add `ssl` to the `listen` directives, and remove the `ssl` directive.
 
     ```nginx bad, nginx: 1.26.3
     ssl on;
@@ -68,17 +68,17 @@ class RemovedSslDirective(Rule):
         if nginx is not None and nginx.at_least(*SSL_GONE) and _is_ssl_switch(directive):
             yield self.at(
                 directive,
-                f"nginx {nginx} does not start: it knows no ssl directive since 1.25.1",
-                help="write ssl on the listen lines",
+                f"nginx {nginx} does not start: the `ssl` directive was removed in 1.25.1",
+                help="add `ssl` to the `listen` directives and remove this directive",
             )
 
 
 class DeprecatedSslDirective(Rule):
-    """`ssl on;` is deprecated since nginx 1.15.0, and from 1.25.1 on nginx does not start with it.
+    """The `ssl` directive is deprecated since nginx 1.15.0, and nginx 1.25.1 and later do not start with it.
 
-    It makes every listener of the server speak TLS, port 80 included.
+    It enables TLS on every listen socket of the server, including port 80.
 
-    Mend: `ssl` on the `listen` lines that are meant, and the directive away.
+    Fix: add `ssl` to the `listen` directives that serve TLS, and remove the `ssl` directive.
 
     ```nginx bad
     ssl on;
@@ -101,8 +101,8 @@ class DeprecatedSslDirective(Rule):
         ):
             yield self.at(
                 directive,
-                "nginx does not start with the ssl directive from 1.25.1 on",
-                help="write ssl on the listen lines",
+                "nginx 1.25.1 and later do not start with the `ssl` directive",
+                help="add `ssl` to the `listen` directives and remove this directive",
             )
 
 
@@ -111,21 +111,20 @@ def _is_ssl_switch(directive: Directive) -> bool:
 
 
 class SettingsWithoutTls(Rule):
-    """TLS settings stand in a server that has no TLS listener, so they do nothing.
+    """A server without a TLS listen socket has TLS settings, which have no effect.
 
-    A `listen` line without `ssl` serves plain HTTP, whatever certificate stands beside it.
+    A `listen` directive without `ssl` serves plain HTTP, even if the server has a certificate.
 
-    Mend: `ssl` on the `listen` line, or remove the settings.
+    Fix: add `ssl` to the `listen` directive, or remove the settings.
 
-    Told only in a whole configuration: elsewhere another file may open the socket with `ssl`. For port 443
-    `plain-http-on-tls-port` speaks instead.
+    Only complete configurations are checked; otherwise another file may enable `ssl` on the socket. On port 443,
+    `plain-http-on-tls-port` is reported instead.
 
     ```nginx bad
     server {
         listen 80;
         server_name example.com;
-        ssl_certificate certificates/good.pem;
-        ssl_certificate_key certificates/good.key;
+        ssl_protocols TLSv1.2 TLSv1.3;
     }
     ```
 
@@ -134,8 +133,7 @@ class SettingsWithoutTls(Rule):
         listen 80;
         listen 443 ssl;
         server_name example.com;
-        ssl_certificate certificates/good.pem;
-        ssl_certificate_key certificates/good.key;
+        ssl_protocols TLSv1.2 TLSv1.3;
     }
     ```
     """
@@ -159,23 +157,23 @@ class SettingsWithoutTls(Rule):
         listen = next((listen.directive for listen in server.listens if listen.directive), None)
         yield self.at(
             first,
-            f"{first.name} does nothing: {server.title} has no TLS listener",
-            labels=[label(listen, "plain")] if listen else (),
-            help="write ssl on its listen line, or remove the settings",
+            f"`{first.name}` has no effect: {server.title} serves plain HTTP on all its sockets",
+            labels=[label(listen, "without `ssl`")] if listen else (),
+            help="add `ssl` to the `listen` directive, or remove the TLS settings",
         )
 
 
 def _is_other(name: str) -> bool:
-    """A directive that is about no TLS of this server, or another module's."""
+    """A directive that does not concern TLS of this server, or belongs to another module."""
     return name in ("ssl_preread", "ssl_engine") or "_by_lua" in name
 
 
 class UnknownTlsDirective(Rule):
-    """A directive is misspelt: nginx knows none of that name and does not start.
+    """The name of a directive is misspelled, and nginx does not start.
 
-    Told where a directive that nginx knows has nearly the same name; others may belong to a module.
+    It is reported only if the name is similar to a directive of nginx; other unknown names may belong to a module.
 
-    Mend: write the name as nginx does.
+    Fix: correct the name.
 
     ```nginx bad
     ssl_protocol TLSv1.2 TLSv1.3;
@@ -197,17 +195,18 @@ class UnknownTlsDirective(Rule):
             if near and "_by_lua" not in name:
                 yield self.at(
                     refusal.directive,
-                    f'nginx does not start: it knows no directive "{name}"',
-                    help=f"did you mean {near[0]}?",
+                    f'nginx does not start: unknown directive "{name}"',
+                    help=f"replace it with `{near[0]}`",
                 )
 
 
 class MisplacedDirective(Rule):
-    """A directive stands in a block where nginx does not allow it, and nginx does not start.
+    """A directive is in a block where nginx does not allow it, and nginx does not start.
 
-    TLS is settled before a request is read: most `ssl_*` directives belong in `http` or `server`, none in `location`.
+    TLS is negotiated before the request is read: most `ssl_*` directives belong in `http` or `server`, none in
+    `location`.
 
-    Mend: move it to a block that nginx allows.
+    Fix: move it to a block where nginx allows it.
 
     ```nginx bad
     location /admin {
@@ -232,17 +231,17 @@ class MisplacedDirective(Rule):
             entry = by_module_and_name().get(("http", directive.name))
             yield self.at(
                 directive,
-                f"nginx does not start: {directive.name} is not allowed here",
-                help=f"it belongs in {' or '.join(entry.contexts)}" if entry else "",
+                f"nginx does not start: `{directive.name}` is not allowed here",
+                help=f"move it to {' or '.join(entry.contexts)}" if entry else "",
             )
 
 
 class RepeatedDirective(Rule):
-    """A directive that may stand once stands twice in one block, and nginx does not start.
+    """A block repeats a directive that is allowed only once, and nginx does not start.
 
     Measured: `[emerg] "ssl_ciphers" directive is duplicate`.
 
-    Mend: leave one. `ssl_protocols`, `ssl_certificate` and `ssl_conf_command` may repeat and add up.
+    Fix: keep only one. `ssl_protocols`, `ssl_certificate` and `ssl_conf_command` may be repeated and accumulate.
 
     ```nginx bad
     ssl_prefer_server_ciphers on;
@@ -262,15 +261,16 @@ class RepeatedDirective(Rule):
             directive = refusal.directive
             yield self.at(
                 directive,
-                f"nginx does not start: {directive.name} stands twice in this block",
-                fix=Fix("remove the second", (delete(directive),)),
+                f"nginx does not start: `{directive.name}` is repeated in this block",
+                help="keep only one of them",
+                fix=Fix("remove the second one", (delete(directive),)),
             )
 
 
 class DirectiveNewerThanNginx(Rule):
-    """A directive is newer than the nginx that was given with `--nginx-version`, which does not start with it.
+    """A directive requires a newer nginx than the one given with `--nginx-version`, which does not start with it.
 
-    Mend: update nginx, or remove the directive. Distributions seldom add directives to old versions.
+    Fix: upgrade nginx, or remove the directive. Distributions rarely backport directives to old versions.
 
     ```nginx bad, nginx: 1.18.0
     ssl_reject_handshake on;
@@ -289,16 +289,17 @@ class DirectiveNewerThanNginx(Rule):
             if since := _too_new(refusal.directive, configuration):
                 yield self.at(
                     refusal.directive,
-                    f"nginx {configuration.facts.nginx} does not start: {refusal.directive.name} needs nginx {since}",
+                    f"nginx {configuration.facts.nginx} does not start: it does not support `{refusal.directive.name}`",
+                    help=f"upgrade to nginx {since} or later, or remove `{refusal.directive.name}`",
                 )
 
 
 class UnusedTrustedCertificate(Rule):
-    """`ssl_trusted_certificate` is set, and nothing uses it: no stapling, no client verification.
+    """`ssl_trusted_certificate` has no effect, because neither stapling nor client verification is enabled.
 
-    It is mostly a leftover of stapling. It never completes the chain that is sent (measured).
+    It usually remains from stapling. It never completes the chain that nginx sends (measured).
 
-    Mend: remove it; no client notices.
+    Fix: remove it; clients see no difference.
 
     ```nginx bad
     ssl_trusted_certificate certificates/root.pem;
@@ -330,19 +331,19 @@ class UnusedTrustedCertificate(Rule):
                 continue
             yield self.at(
                 directive,
-                "ssl_trusted_certificate is used for nothing: neither stapling nor client verification is on",
-                help="remove it; no client notices",
-                fix=Fix("remove it", (delete(directive),), safe=True),
+                "`ssl_trusted_certificate` has no effect: neither stapling nor client verification is enabled",
+                help="remove `ssl_trusted_certificate`",
+                fix=Fix("remove `ssl_trusted_certificate`", (delete(directive),), safe=True),
                 endpoints=titles(servers),
             )
 
 
 class UnknownConfCommand(Rule):
-    """`ssl_conf_command` has a command or value that OpenSSL does not know, and nginx does not start.
+    """`ssl_conf_command` has a command or value that OpenSSL does not accept, and nginx does not start.
 
     Measured: `SSL_CONF_cmd("…") failed`.
 
-    Mend: write it as OpenSSL's manual of SSL_CONF_cmd does.
+    Fix: use a command and value from OpenSSL's SSL_CONF_cmd manual page.
 
     ```nginx bad
     ssl_conf_command MinimumProtocol TLSv1.2;
@@ -363,11 +364,11 @@ class UnknownConfCommand(Rule):
 
 
 class IncludeMatchesNothing(Rule):
-    """An `include` whose name speaks of TLS matches no file, so its settings are missing.
+    """An `include` with `ssl` or `tls` in its name matches no file, so its settings are not loaded.
 
-    A pattern that matches nothing is no error to nginx: it starts with its defaults.
+    nginx accepts a pattern that matches no file and starts with its default settings.
 
-    Mend: mend the path.
+    Fix: correct the path.
 
     ```nginx bad
     include certificates/tls-*.conf;
@@ -391,4 +392,9 @@ class IncludeMatchesNothing(Rule):
         if not any(word in last for word in ("ssl", "tls")):
             return
         if configuration.completeness == "full" and configuration.tree.includes.get(directive) == ():
-            yield self.at(directive, f"{pattern} matches no file, so its TLS settings are missing", arg=0)
+            yield self.at(
+                directive,
+                f"{pattern} matches no file, so nginx uses its default TLS settings",
+                arg=0,
+                help="correct the path, or remove the `include`",
+            )

@@ -1,10 +1,9 @@
-"""Rules about files as they lie on this machine: missing ones, keys that others may get at, keys in a repository."""
+"""Rules about files on disk: missing files, keys that other users can access, keys in a repository."""
 
 from __future__ import annotations
 
 import posixpath
 import stat
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.bundles import served_on
@@ -38,36 +37,34 @@ SECRETS = (
 TEST_FOLDER = pattern(
     r"(^|[-_.])(tests?|testing|testdata|fixtures?|specs?|examples?|samples?|demos?|mocks?|dev|development)($|[-_.])"
 )
-"""Folders whose keys are there to be seen."""
+"""Folders whose keys are published on purpose."""
 
 
 def path_of(directive: Directive) -> str | None:
-    """The path of a file that a directive names, if it is known."""
+    """The path of the file in a directive's first argument; None if it is not known or not a file."""
     path = directive.args[0] if directive.args else ""
     return path if path and directive.known and is_file(path) else None
 
 
 def real_path(directive: Directive, configuration: Configuration) -> str | None:
-    """Where the file of a directive really is, if it may be looked at."""
+    """The path of a directive's file with links resolved; None if the file may not be read."""
     path = path_of(directive)
-    return None if path is None else _located(path, configuration)
-
-
-@lru_cache(maxsize=4096)
-def _located(path: str, configuration: Configuration) -> str | None:
-    found = configuration.store.files.locate(path, configuration.store.base) if configuration.store.files else None
+    files, base = configuration.store.files, configuration.store.base
+    if path is None or files is None:
+        return None
+    found = configuration.memo(("real path", path), lambda: files.locate(path, base))
     return str(found) if found else None
 
 
 class OnDisk(NamedTuple):
-    """A file of this machine with the folders that lead to it, the nearest first, each with its state."""
+    """A local file with the folders that lead to it, the nearest first, each with its state."""
 
     path: str
     state: os.stat_result
     folders: dict[str, os.stat_result]
-    """Those of the file itself, where links lead to it."""
+    """The folders of the file itself, where links lead to it."""
     named: dict[str, os.stat_result]
-    """Those of the path in the configuration, if that is a link from elsewhere."""
+    """The folders of the path in the configuration, if that is a link from elsewhere."""
 
     @property
     def mode(self) -> int:
@@ -75,7 +72,7 @@ class OnDisk(NamedTuple):
 
 
 def on_disk(directive: Directive, configuration: Configuration) -> OnDisk | None:
-    """The file that a directive names, if it is one of a machine or an image; modes in a checkout mean nothing."""
+    """The file of a directive on a host or in an image; None in a checkout, where file modes have no meaning."""
     path, files = path_of(directive), configuration.store.files
     if path is None or files is None or not configuration.store.sees_machine:
         return None
@@ -91,13 +88,16 @@ def on_disk(directive: Directive, configuration: Configuration) -> OnDisk | None
     return OnDisk(path, state, _folders(real_folder, configuration), others)
 
 
-@lru_cache(maxsize=256)
 def _folders(folder: str, configuration: Configuration) -> dict[str, os.stat_result]:
-    """A real folder and those above it, by their paths on the machine that the configuration is for."""
+    """A resolved folder and its parents, by their paths on the host or image of the configuration."""
+    return configuration.memo(("folders", folder), lambda: _states(folder, configuration))
+
+
+def _states(folder: str, configuration: Configuration) -> dict[str, os.stat_result]:
     files, found = configuration.store.files, {}
     assert files
     parts = [part for part in posixpath.relpath(folder, files.root or "/").split("/") if part != "."]
-    # The top of an image is a folder of the machine that holds it.
+    # The top folder of an image belongs to the host that holds the image.
     for depth in range(len(parts), 0 if files.root else -1, -1):
         path = "/" + "/".join(parts[:depth])
         state = files.stat(path)
@@ -107,15 +107,15 @@ def _folders(folder: str, configuration: Configuration) -> dict[str, os.stat_res
 
 
 class KeyReadableByOthers(Rule):
-    """A private key, a password or a ticket key can be read by every user of the machine.
+    """Every user of the host can read a private key, a password file or a session ticket key.
 
-    nginx's master process reads keys as root before it gives its rights away, so nobody else needs to. Any program that
-    is broken into, and any backup, could take the key.
+    The nginx master process reads keys as root before it drops its privileges, so no other user needs access. A
+    compromised program or a backup can copy the key.
 
-    Mend: `chmod 600` and `chown root`, or 640 for a group such as Debian's `ssl-cert`.
+    Fix: `chmod 600` and `chown root`, or `chmod 640` with a group such as Debian's `ssl-cert`.
 
-    It looks only at the files of a machine or an image (`/etc/nginx`, `--root`), not at a repository's: git keeps no
-    modes.
+    Only files of a host or an image (`/etc/nginx`, `--root`) are checked. Files of a repository are not, because git
+    does not store permissions.
 
     ```nginx bad
     # -rw-r--r-- root root /etc/ssl/private/shop.key
@@ -140,24 +140,24 @@ class KeyReadableByOthers(Rule):
             return
         others = file.mode & (stat.S_IROTH | stat.S_IWOTH)
         if others:
-            what = "read" if others & stat.S_IROTH else "changed"
+            what = "read" if others & stat.S_IROTH else "change"
             yield self.at(
                 directive,
-                f"{file.path} can be {what} by every user: its mode is {file.mode:04o}",
+                f"every user can {what} {file.path}: its mode is {file.mode:04o}",
                 arg=0,
-                help=f"chmod 600 {file.path}",
+                help=f"run `chmod 600 {file.path}`",
             )
 
 
 class KeyInWritableFolder(Rule):
-    """Every user of the machine can put another file in the place of a key: a folder on the way to it is open to all.
+    """Every user of the host can replace a key, because a folder of its path is writable by all users.
 
-    Who may write into a folder may rename and replace what is in it, whatever the file's own mode is, unless the folder
-    is sticky as `/tmp` is. nginx then serves with a key that somebody else knows, at the next reload.
+    Write permission on a folder permits renaming and replacing its files regardless of their own modes, unless the
+    folder is sticky, as `/tmp` is. At the next reload, nginx uses a key that another user chose.
 
-    Mend: `chmod o-w` for the folder.
+    Fix: `chmod o-w` for the folder.
 
-    It looks only at the files of a machine or an image (`/etc/nginx`, `--root`), not at a repository's.
+    Only files of a host or an image (`/etc/nginx`, `--root`) are checked, not those of a repository.
 
     ```nginx bad
     # drwxrwxrwx root root /etc/nginx/tls
@@ -190,22 +190,22 @@ class KeyInWritableFolder(Rule):
                         f"every user can replace {file.path}: the mode of {folder} is "
                         f"{stat.S_IMODE(state.st_mode):04o}",
                         arg=0,
-                        help=f"chmod o-w {folder}",
+                        help=f"run `chmod o-w {folder}`",
                     )
                     return
 
 
 class KeyOwnedByWorker(Rule):
-    """A private key, or a folder on the way to it, belongs to the user as whom nginx's workers run.
+    """A private key, or a folder of its path, is owned by the user of the nginx worker processes.
 
-    Workers speak with the whole world, and do it without the master's rights so that a break-in into one does not give
-    away the keys: the master, root, has read them before. Who owns a file or its folder can read or replace it,
-    whatever the mode is.
+    Workers handle the connections of all clients without the privileges of the master process, so that a compromised
+    worker cannot read the keys: the master has loaded them as root. The owner of a file or folder can read or replace
+    it regardless of its mode.
 
-    Mend: `chown root`.
+    Fix: `chown root`.
 
-    Told only where a `user` line shows that the master runs as root, and where the user is known (`/etc/passwd` of the
-    machine or image). Certificates with variables in their path are loaded by workers, and are not looked at.
+    It is reported only if a `user` directive shows that the master runs as root and the user is known (`/etc/passwd` of
+    the host or image). Certificates with variables in their path are loaded by the workers and are not checked.
 
     ```nginx bad
     # -rw------- www-data www-data /etc/nginx/tls/shop.key
@@ -244,15 +244,15 @@ class KeyOwnedByWorker(Rule):
         if owned:
             yield self.at(
                 directive,
-                f"{owned} belongs to {name}, as whom the workers run: a break-in into one gives away the key",
+                f"a compromised worker can read the key: {owned} belongs to {name}, the user of the workers",
                 arg=0,
-                labels=[label(users[0], "the workers' user", 0)],
-                help=f"chown root {owned}",
+                labels=[label(users[0], "the user of the workers", 0)],
+                help=f"run `chown root {owned}`",
             )
 
 
 def _user_number(name: str, configuration: Configuration) -> int | None:
-    """The number of a user of the machine that the configuration is for; None for root and who is not known."""
+    """The ID of a user on the host or image of the configuration; None for root and unknown users."""
     content = configuration.store.files.read("/etc/passwd") if configuration.store.files else None
     for line in content.decode("utf-8", "replace").splitlines() if isinstance(content, bytes) else ():
         fields = line.split(":")
@@ -262,14 +262,14 @@ def _user_number(name: str, configuration: Configuration) -> int | None:
 
 
 class KeyInRepository(Rule):
-    """A private key is under version control: whoever has a copy of the repository has the key, for ever.
+    """A private key is under version control: anyone with a copy of the repository has the key permanently.
 
-    Taking it out does not help; it stays in the history and in all clones.
+    Removing the file does not help, because it remains in the history and in all clones.
 
-    Mend: make a new key, revoke the certificate, and bring keys to the server by other means.
+    Fix: generate a new key, revoke the certificate, and deploy keys by other means.
 
-    Keys that git does not have (ignored ones, say) are not told, nor those in folders for tests and examples.
-    Encrypted keys are told as a warning.
+    Keys that git does not track (ignored ones, for example) and keys in folders for tests and examples are not
+    reported. Encrypted keys are reported as a warning.
 
     ```nginx bad
     # git ls-files: tls/shop.key
@@ -303,24 +303,24 @@ class KeyInRepository(Rule):
             directive,
             f"the private key {inside} is under version control",
             arg=0,
-            help="make a new key, and keep it out of the repository",
+            help="generate a new key, keep it out of the repository, and revoke the certificate",
         )
         encrypted = b"ENCRYPTED" in content
         yield finding.replace(severity=Severity.WARNING, security_severity=5.0) if encrypted else finding
 
 
 class MissingCertificateFile(Rule):
-    """A certificate or key that the configuration names does not exist, and nginx does not start.
+    """A certificate or key file does not exist, and nginx does not start.
 
-    Even one that would never be used stops it, as in a server that does not listen with TLS (measured).
+    This applies even to a file that is never used, as in a server that does not listen with TLS (measured).
 
-    Mend: correct the path, or get the file.
+    Fix: correct the path, or create the file.
 
-    It is told only where all of the machine or image may be looked at, and of whole configurations: nginx may never
-    load a file that nothing includes, such as a site that is not enabled. Elsewhere it is counted as not checked.
+    It is reported only for complete configurations and only if every file of the host or image may be read. nginx may
+    never load a file that nothing includes, such as a disabled site. Otherwise the file is counted as not checked.
 
     ```nginx bad
-    # /etc/nginx/tls/shop.pem is not there
+    # /etc/nginx/tls/shop.pem does not exist
     ssl_certificate /etc/nginx/tls/shop.pem;
     ```
 
@@ -345,7 +345,7 @@ class MissingCertificateFile(Rule):
                         directive,
                         f"nginx does not start: {path} {configuration.store.missing_as(path)}",
                         arg=0,
-                        help="correct the path, or get the file",
+                        help="correct the path, or create the file",
                         endpoints=served_on(configuration.servers_of(bundle)),
                         also=also,
                     )

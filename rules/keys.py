@@ -1,4 +1,4 @@
-"""Rules about certificate and key files: what nginx cannot load, what does not belong together, what others may see."""
+"""Rules about certificate and key files: files that nginx cannot load, mismatched pairs, and exposed keys."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ PEM = "https://www.rfc-editor.org/rfc/rfc7468"
 
 
 class KeyMismatch(Rule):
-    """The private key does not belong to the certificate, and nginx does not start.
+    """The private key does not match the certificate, and nginx does not start.
 
-    It says `key values mismatch` (measured). After a renewal one of the two files was perhaps not copied; or the file
-    of certificates begins with another one than the leaf, which is told as wrong-order.
+    nginx reports `key values mismatch` (measured). The usual cause is a renewal after which only one of the two files
+    was copied. If the file begins with a certificate other than the leaf, `wrong-order` is reported instead.
 
-    Mend: name the key that was made for this certificate.
+    Fix: use the key that was generated for this certificate.
 
     ```nginx bad, certificate: good.pem, key: other.key
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -56,10 +56,10 @@ class KeyMismatch(Rule):
             return
         yield self.at(
             bundle.key_directive,
-            f'nginx does not start: this key does not belong to the certificate for "{bundle.leaf.subject_name}"',
+            f'nginx does not start: this key does not match the certificate for "{bundle.leaf.subject_name}"',
             arg=0,
-            label="another certificate's key",
-            labels=[label(bundle.directive, "its public key is another", 0)],
+            label="the key of another certificate",
+            labels=[label(bundle.directive, "this certificate has another public key", 0)],
             help=_right_key(configuration, bundle),
             endpoints=served_on(configuration.servers_of(bundle)),
             also=bundle.also_key,
@@ -67,28 +67,28 @@ class KeyMismatch(Rule):
 
 
 def _differ(bundle: ServedBundle) -> bool:
-    """Key and first certificate are both known and are no pair, and that certificate is the leaf."""
+    """Key and first certificate are both known and do not match, and that certificate is the leaf."""
     chain = chain_of(bundle)
     return chain is not None and not chain.leaf_place and bundle.key_matches is False
 
 
 def _right_key(configuration: Configuration, bundle: ServedBundle) -> str:
-    """Where the right key is, if another server has it."""
+    """The help line: the path of the matching key if another server uses it."""
     wanted = bundle.leaf.public_key_sha256 if bundle.leaf else ""
     for other in configuration.bundles:
         if other is not bundle and other.key is not None and other.key.public_key_sha256 == wanted:
-            return f"{other.key_path} is its key"
-    return "name the key that was made for this certificate"
+            return f"set the path to {other.key_path}, which matches the certificate"
+    return "use the key that was generated for this certificate"
 
 
 class KeyTypeMismatch(Rule):
-    """The key is of another type than its certificate: nginx starts, and never sends that certificate.
+    """The key has another type than its certificate: nginx starts but never sends the certificate.
 
-    OpenSSL keeps a place for each type of key. An EC key given with an RSA certificate goes to the place for EC, where
-    there is no certificate, and the RSA certificate stays without a key. `nginx -t` is silent, and clients get a
-    handshake failure (measured on nginx 1.18.0 to 1.30.6).
+    OpenSSL keeps one slot for each key type. An EC key configured with an RSA certificate goes into the EC slot, which
+    has no certificate, and the RSA certificate remains without a key. `nginx -t` does not report it, and clients
+    receive a handshake failure (measured on nginx 1.18.0 to 1.30.6).
 
-    Mend: name the key that was made for this certificate.
+    Fix: use the key that was generated for this certificate.
 
     ```nginx bad, certificate: good-rsa.pem, key: good.key
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -117,10 +117,10 @@ class KeyTypeMismatch(Rule):
         if lost:
             yield self.at(
                 bundle.key_directive,
-                f'the certificate for "{bundle.leaf.subject_name}" is never sent: it has a key of type {kind}, '
-                f"and this one is {other}",
+                f'the certificate for "{bundle.leaf.subject_name}" is never sent: its key type is {kind}, '
+                f"but this key is {other}",
                 arg=0,
-                labels=[label(bundle.directive, f"an {kind} certificate", 0)],
+                labels=[label(bundle.directive, f"key type {kind}", 0)],
                 help=_right_key(configuration, bundle),
                 endpoints=served_on(lost),
                 also=bundle.also_key,
@@ -128,13 +128,13 @@ class KeyTypeMismatch(Rule):
 
 
 class UnusableCertificateFile(Rule):
-    """The file of `ssl_certificate` cannot be loaded, and nginx does not start.
+    """nginx cannot load the file of `ssl_certificate` and does not start.
 
-    It must be PEM. DER and PKCS #12 files, an empty one, a web page that a failed download left, a private key, files
-    joined without a newline between (`-----END CERTIFICATE----------BEGIN CERTIFICATE-----`) and damaged ones are told
-    by what they are. Text between the certificates, CRLF and keys in the same file are fine (measured).
+    The file must be PEM. The message names what it is instead: DER, PKCS #12, empty, a web page from a failed download,
+    a private key, certificates joined without a newline (`-----END CERTIFICATE----------BEGIN CERTIFICATE-----`), or
+    damaged. Text between the certificates, CRLF line ends and keys in the same file are accepted (measured).
 
-    Mend: convert the file (`openssl x509`, `openssl pkcs12`), or take the right one.
+    Fix: convert the file (`openssl x509`, `openssl pkcs12`), or use the right one.
 
     ```nginx bad, certificate: der.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -157,23 +157,25 @@ class UnusableCertificateFile(Rule):
         if content is None or content.loads:
             return
         problem = content.problems[-1] if content.problems else None
-        what = problem.message if problem else "there is no certificate in it"
+        what = problem.message if problem else "the file contains no certificate"
         where = f" (line {problem.line})" if problem and problem.line > 1 else ""
         swapped = problem is not None and problem.kind == "key-only" and "certificate" in bundle.key_unreadable
         yield self.at(
             bundle.directive,
             f"nginx does not start: {bundle.path}: {what}{where}",
             arg=0,
-            help="the certificate and its key are swapped" if swapped else "give a PEM file with the certificates",
+            help="swap the paths of `ssl_certificate` and `ssl_certificate_key`"
+            if swapped
+            else "use a PEM file that contains the certificates",
             endpoints=served_on(configuration.servers_of(bundle)),
             also=bundle.also,
         )
 
 
 class UnusableKey(Rule):
-    """The file of `ssl_certificate_key` has no key that nginx could load, and nginx does not start.
+    """The file of `ssl_certificate_key` contains no key that nginx can load, and nginx does not start.
 
-    Mend: name the PEM file of the key.
+    Fix: use the PEM file of the key.
 
     ```nginx bad, certificate: good.pem, key: good.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -189,19 +191,19 @@ class UnusableKey(Rule):
 
     def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         why = _unread_key(bundle)
-        if why and "encrypted" not in why and "not known here" not in why and bundle.key_directive:
+        if why and "encrypted" not in why and "not known" not in why and bundle.key_directive:
             yield self.at(
                 bundle.key_directive,
                 f"nginx does not start: {bundle.key_path}: {why}",
                 arg=0,
-                help="name the PEM file of the key",
+                help="use the PEM file of the key",
                 endpoints=served_on(configuration.servers_of(bundle)),
                 also=bundle.also_key,
             )
 
 
 def _unread_key(bundle: ServedBundle) -> str | None:
-    """Why a key file that is there holds no key that can be loaded; None if it does or cannot be read."""
+    """Why an existing key file contains no key that can be loaded; None if it does or cannot be read."""
     if bundle.bundle is None or not bundle.bundle.loads or bundle.key_directive is None or "$" in bundle.key_path:
         return None
     if bundle.key is not None or not bundle.store.was_read(bundle.key_path):
@@ -210,13 +212,14 @@ def _unread_key(bundle: ServedBundle) -> str | None:
 
 
 class EncryptedKeyWithoutPassword(Rule):
-    """The private key is encrypted, and no `ssl_password_file` has a password for it.
+    """The private key is encrypted, and no `ssl_password_file` contains its password.
 
-    nginx asks for it on the terminal, at each start; where there is none, as at boot, it does not start (measured).
+    nginx prompts for the password on the terminal at each start. Without a terminal, as at boot, it does not start
+    (measured).
 
-    Each server that names the key needs its password, even if another one has it (measured).
+    Every server that uses the key needs the password, even if another server has it (measured).
 
-    Mend: put the password into an `ssl_password_file` that only root can read, or keep the key without one.
+    Fix: put the password into an `ssl_password_file` that only root can read, or store the key without a password.
 
     ```nginx bad, certificate: good.pem, key: encrypted.key
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -243,16 +246,16 @@ class EncryptedKeyWithoutPassword(Rule):
                 return
         yield self.at(
             bundle.key_directive,
-            f"the key cannot be loaded without a person at the terminal: {why}",
+            f"nginx prompts for the password of the key at each start: {why}",
             arg=0,
             label="encrypted",
-            help="give its password in an ssl_password_file",
+            help="set `ssl_password_file` to a file with the password",
             endpoints=served_on(configuration.servers_of(bundle)),
             also=bundle.also_key,
         )
 
     def _lacking(self, configuration: Configuration, bundle: ServedBundle) -> Iterator[Finding]:
-        """Each server needs the password, even if another one with the same key has it (measured)."""
+        """Every server needs the password, even if another server with the same key has it (measured)."""
         lacking = [
             server for server in configuration.servers_of(bundle) if is_absent(server.setting("ssl_password_file"))
         ]
@@ -265,10 +268,10 @@ class EncryptedKeyWithoutPassword(Rule):
         if lines and len(lacking) < len(configuration.servers_of(bundle)):
             yield self.at(
                 lines[0],
-                "the key cannot be loaded without a person at the terminal: only other servers have its password",
+                "nginx prompts for the password of the key at each start: only other servers configure it",
                 arg=0,
                 label="encrypted",
-                help="give its password here, too, or in http: ssl_password_file",
+                help="set `ssl_password_file` in this server, too, or in the http block",
                 endpoints=served_on(lacking),
                 also=lines[1:],
             )
@@ -277,10 +280,10 @@ class EncryptedKeyWithoutPassword(Rule):
 class CertificateWithoutKey(Rule):
     """An `ssl_certificate` has no `ssl_certificate_key`, and nginx does not start.
 
-    Both are lists of the same length, and each is inherited on its own: a server with a certificate of its own gets the
-    key of http only if it has none itself.
+    Both directives are lists of the same length, and each is inherited separately: a server with its own certificate
+    inherits the key of the http block only if it has no key of its own.
 
-    Mend: add the key.
+    Fix: add `ssl_certificate_key`.
 
     ```nginx bad
     server {
@@ -308,19 +311,20 @@ class CertificateWithoutKey(Rule):
             if refusal.category == "key" and refusal.message.startswith('no "ssl_certificate_key"'):
                 yield self.at(
                     refusal.directive,
-                    "nginx does not start: this certificate has no ssl_certificate_key",
+                    "nginx does not start: this certificate has no `ssl_certificate_key`",
                     arg=0,
-                    help="add the key",
+                    help="add `ssl_certificate_key` with the path of its key",
                 )
 
 
 class CertificatePathWithVariables(Rule):
-    """`ssl_certificate` or its key has variables in its path: it is loaded at each handshake, and checked by nobody.
+    """The path of `ssl_certificate` or its key contains variables: nginx loads the file at each handshake, unchecked.
 
-    A worker loads it, so the key must be readable for the worker's user and not only for root; `nginx -t` never sees
-    it, and it cannot be stapled. `ssl_certificate_cache` (since 1.27.4) keeps it loaded.
+    A worker process loads it, so the key must be readable by the user of the workers and not only by root. `nginx -t`
+    never checks the file, and nginx staples no OCSP response for it. `ssl_certificate_cache` (since 1.27.4) keeps the
+    certificate in memory.
 
-    Mend: name the files, if they are few; else set `ssl_certificate_cache`.
+    Fix: set the paths without variables if there are only a few certificates; otherwise set `ssl_certificate_cache`.
 
     ```nginx bad
     server {
@@ -347,20 +351,20 @@ class CertificatePathWithVariables(Rule):
             if "$" in bundle.path and not bundle.path.startswith("data:"):
                 yield self.at(
                     bundle.directive,
-                    "a certificate with variables in its path is loaded at each handshake, and checked by nobody",
+                    "nginx loads a certificate with variables in its path at each handshake, and `nginx -t` skips it",
                     arg=0,
-                    help="set ssl_certificate_cache, or name the files",
+                    help="set `ssl_certificate_cache`, or set the path without variables",
                     endpoints=served_on(configuration.servers_of(bundle)),
                     also=bundle.also,
                 )
 
 
 class KeyLogEnabled(Rule):
-    """The secrets of all TLS sessions are written to a file: whoever reads it can decrypt the recorded traffic.
+    """The secrets of all TLS sessions are written to a file; anyone who reads it can decrypt recorded traffic.
 
-    `ssl_key_log` and its kin are for a laboratory.
+    `ssl_key_log` and its variants are for debugging in a test environment.
 
-    Mend: remove the line.
+    Fix: remove the directive.
 
     ```nginx bad
     proxy_ssl_key_log /var/log/nginx/keys.log;
@@ -383,15 +387,19 @@ class KeyLogEnabled(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         if directive.args[:1] != ("off",):
-            yield self.at(directive, f"{directive.name} writes the secrets of all sessions to a file", help="remove it")
+            yield self.at(
+                directive,
+                f"`{directive.name}` writes the secrets of all TLS sessions to a file",
+                help=f"remove `{directive.name}`",
+            )
 
 
 class KeyInWebRoot(Rule):
-    """A private key lies below a folder whose files nginx serves: anyone can fetch it.
+    """A private key is in a folder whose files nginx serves, so anyone can download it.
 
-    Mend: move keys out of what is served, and take a new key: this one may be known.
+    Fix: move the key out of the served folder and replace it with a new key, because it may have been downloaded.
 
-    What it does not see: whether a location forbids it.
+    Limitations: a location that denies access to the file is not considered.
 
     ```nginx bad
     server {
@@ -435,17 +443,17 @@ class KeyInWebRoot(Rule):
             if served is not None:
                 yield self.at(
                     key,
-                    f"this key lies below {served.args[0]}, whose files nginx serves",
+                    f"anyone can download this key: nginx serves the files below {served.args[0]}",
                     arg=0,
-                    labels=[label(served, "served to anyone", 0)],
-                    help="move it out of there, and take a new key",
+                    labels=[label(served, "served to all clients", 0)],
+                    help=f"move it out of {served.args[0]}, and replace it with a new key",
                 )
 
 
 class SharedKey(Rule):
-    """One private key serves certificates of unlike names: whoever gets it has them all.
+    """One private key is used by certificates for unrelated names: a leaked key compromises all of them.
 
-    Mend: a key for each certificate.
+    Fix: use a separate key for each certificate.
 
     ```nginx bad
     server {
@@ -498,7 +506,7 @@ class SharedKey(Rule):
                 self,
                 configuration,
                 bundle,
-                f"the key of {listed(leaf.dns_names, 2)} is also that of {listed(sorted(names), 2)}",
+                f"one private key is used for {listed(leaf.dns_names, 2)} and for {listed(sorted(names), 2)}",
                 notes=(f"the other certificate is {other.path}",),
-                help="make a key for each",
+                help="generate a separate key for each certificate",
             )

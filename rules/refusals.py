@@ -1,4 +1,4 @@
-"""What ``nginx -t`` itself stops at or warns of, where no other rule says it better."""
+"""Errors and warnings of ``nginx -t`` that no more specific rule reports."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 COMMAND = "https://nginx.org/en/docs/switches.html"
 SSL = "https://nginx.org/en/docs/http/ngx_http_ssl_module.html"
 
-TOLD_ELSEWHERE: dict[str, tuple[str, ...]] = {
-    # kind of refusal: fragments of the messages that a rule of its own tells ("": all of that kind)
+REPORTED_ELSEWHERE: dict[str, tuple[str, ...]] = {
+    # category of refusal: fragments of the messages that another rule reports ("": all of that category)
     "include": ("open()",),
     "unknown-directive": ("",),
     "context": ("",),
@@ -36,14 +36,15 @@ TOLD_ELSEWHERE: dict[str, tuple[str, ...]] = {
     "listen": ('"listen ... http2" directive is deprecated', 'incompatible with "quic"'),
     "value": ('the "ssl" directive is deprecated', "session cache", "must enable TLSv1.3"),
 }
-"""One finding a fault: these have rules of their own."""
+"""Refusals that a more specific rule reports, so that each fault is reported once."""
 
 _PROTOCOLS = frozenset({"ssl_protocols"})
 
 
 def _left(configuration: Configuration, level: str) -> Iterator[Refusal]:
     for refusal in refusals(configuration):
-        if refusal.level != level or any(text in refusal.message for text in TOLD_ELSEWHERE.get(refusal.category, ())):
+        known = REPORTED_ELSEWHERE.get(refusal.category, ())
+        if refusal.level != level or any(text in refusal.message for text in known):
             continue
         if refusal.category == "value" and refusal.directive.name in _PROTOCOLS:
             continue  # unknown-protocol, repeated-protocol
@@ -53,15 +54,15 @@ def _left(configuration: Configuration, level: str) -> Iterator[Refusal]:
 
 
 class NginxRefuses(Rule):
-    """nginx does not start with this configuration: `nginx -t` says `[emerg]`.
+    """nginx does not start with this configuration: `nginx -t` reports `[emerg]`.
 
-    A value that a directive does not take, a `listen` line that contradicts another, a file that is missing or empty:
-    what the server is to load and cannot. Told in nginx's own words, where no other rule says it better.
+    Examples are an invalid value, contradictory `listen` directives, and files that are missing or empty. The message
+    is nginx's own. Errors that a more specific rule reports are not reported again.
 
-    Mend: what the message says.
+    Fix: correct the directive as described in the message.
 
-    The cases are those that TLS hangs on, measured on nginx 1.18.0 to 1.30.6. That nothing is told does not mean that
-    nginx starts: run `nginx -t`, too.
+    Limitations: only errors related to TLS are detected, measured on nginx 1.18.0 to 1.30.6. Run `nginx -t` as well to
+    check whether nginx starts.
 
     ```nginx bad
     ssl_session_tickets maybe;
@@ -81,24 +82,20 @@ class NginxRefuses(Rule):
 
 
 class NginxWarns(Rule):
-    """nginx starts and warns of this line: `nginx -t` says `[warn]`.
+    """nginx starts with this configuration but reports a warning: `nginx -t` reports `[warn]`.
 
-    Told in nginx's own words, where no other rule says it better.
+    The message is nginx's own. Warnings that a more specific rule reports are not reported again.
 
-    Mend: what the message says.
+    Fix: correct the directive as described in the message.
 
     ```nginx bad, nginx: 1.26.3
     server {
         listen 443 ssl http2;
         server_name example.com;
-        ssl_certificate certificates/good.pem;
-        ssl_certificate_key certificates/good.key;
     }
     server {
         listen 443 ssl proxy_protocol;
         server_name www.example.com;
-        ssl_certificate certificates/good.pem;
-        ssl_certificate_key certificates/good.key;
     }
     ```
 
@@ -106,8 +103,6 @@ class NginxWarns(Rule):
     server {
         listen 443 ssl;
         server_name example.com;
-        ssl_certificate certificates/good.pem;
-        ssl_certificate_key certificates/good.key;
     }
     ```
     """

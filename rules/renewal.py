@@ -1,10 +1,9 @@
-"""Rules about renewal: files that are never renewed, renewals that failed or that nginx does not see."""
+"""Rules about renewal: files that are never renewed, failed renewals, and renewed files that nginx does not use."""
 
 from __future__ import annotations
 
 import posixpath
 from datetime import timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.bundles import at_bundle, chain_of, days, moment
@@ -34,16 +33,16 @@ if TYPE_CHECKING:
 
 CERTBOT = "https://eff-certbot.readthedocs.io/en/stable/using.html#where-are-my-certificates"
 DAY = timedelta(days=1)
-"""What a program has to bring a renewed certificate to where nginx reads it."""
+"""How long a deployment job may take to copy a renewed certificate to the path that nginx reads."""
 
 
 def is_leaf_file(path: str) -> bool:
-    """An ACME client's file with the leaf alone."""
+    """Whether a path is an ACME client's file with only the leaf."""
     return client_of(path) is not None and fullchain_beside(path) is not None
 
 
 def valid_leaf(bundle: ServedBundle) -> Certificate | None:
-    """The leaf of a bundle that clients accept today as far as its dates go."""
+    """The leaf of a bundle that nginx loads, if the current time is within its validity."""
     chain, now = chain_of(bundle), bundle.facts.at
     if chain is None or chain.leaf_place or chain.leaf.is_ca:
         return None
@@ -51,6 +50,7 @@ def valid_leaf(bundle: ServedBundle) -> Certificate | None:
 
 
 def left(leaf: Certificate, bundle: ServedBundle) -> str:
+    """``12 days left``: the remaining lifetime as shown in labels."""
     return f"{days(leaf.not_after - bundle.facts.at)} left"
 
 
@@ -61,7 +61,7 @@ def due_for(bundle: ServedBundle) -> Certificate | None:
 
 
 def threshold(bundle: ServedBundle, leaf: Certificate) -> timedelta:
-    """With less than this left it ends soon."""
+    """The remaining lifetime below which a renewal is due."""
     from nginxtls.pki import renewal_threshold
 
     return renewal_threshold(leaf, bundle.facts.expiry_days)
@@ -70,9 +70,12 @@ def threshold(bundle: ServedBundle, leaf: Certificate) -> timedelta:
 # -- what ACME clients have on the disk --------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4)
 def lineages(configuration: Configuration) -> dict[str, list[tuple[Lineage, str, Certificate]]]:
-    """The certificates in the folders of ACME clients, with their lineage and path, by the names they are for."""
+    """The certificates in the folders of ACME clients, with lineage and path, by DNS name in lower case."""
+    return configuration.memo("lineages", lambda: _lineages(configuration))
+
+
+def _lineages(configuration: Configuration) -> dict[str, list[tuple[Lineage, str, Certificate]]]:
     files = configuration.store.files
     if files is None:
         return {}
@@ -102,17 +105,16 @@ def _leaf(path: str, configuration: Configuration) -> Certificate | None:
     return read_bundle(content, path).leaf
 
 
-@lru_cache(maxsize=4)
 def _used(configuration: Configuration) -> frozenset[Certificate | None]:
     """The leaves that nginx serves."""
-    return frozenset(bundle.leaf for bundle in configuration.bundles)
+    return configuration.memo("used leaves", lambda: frozenset(bundle.leaf for bundle in configuration.bundles))
 
 
 def newer_on_disk(configuration: Configuration, bundle: ServedBundle) -> tuple[str, Certificate] | None:
-    """The newest certificate that an ACME client has got in place of the one in use, and that nginx does not use.
+    """Path and certificate of the newest renewal on disk that nginx does not use; None if there is none.
 
-    While that one has time left, or its client has, it must be of the same lineage: another may be meant for another
-    server.
+    As long as the current certificate or its ACME client is within its renewal window, only certificates of the same
+    lineage count: another one may belong to another server.
     """
     leaf = bundle.leaf
     if leaf is None or not leaf.dns_names:
@@ -133,19 +135,19 @@ def newer_on_disk(configuration: Configuration, bundle: ServedBundle) -> tuple[s
 
 
 def _has_time(configuration: Configuration, bundle: ServedBundle, leaf: Certificate) -> bool:
-    """An ACME client renews the file itself, and is not late yet."""
+    """Whether an ACME client renews the file and its renewal is not overdue."""
     return client_of(bundle.path) is not None and overdue(configuration, bundle, leaf) is None
 
 
 def _is_of(configuration: Configuration, bundle: ServedBundle, lineage: Lineage) -> bool:
-    """The file is one of a lineage, or a copy of one of its versions."""
+    """Whether the file is part of a lineage, or a copy of one of its versions."""
     if bundle.path in (lineage.fullchain, lineage.leaf, *lineage.versions):
         return True
     return any(_leaf(path, configuration) == bundle.leaf for path in lineage.versions)
 
 
 def overdue(configuration: Configuration, bundle: ServedBundle, leaf: Certificate) -> timedelta | None:
-    """How long ago its ACME client should have renewed it, by its own settings; None if it has time, or none does."""
+    """How long a renewal is overdue by the settings of the ACME client; None if it is not, or none is planned."""
     if client_of(bundle.path) is None:
         return None
     settings = {}
@@ -155,22 +157,22 @@ def overdue(configuration: Configuration, bundle: ServedBundle, leaf: Certificat
             settings = read_settings(content.decode("utf-8", "replace")) if isinstance(content, bytes) else {}
     usual = threshold(bundle, leaf)
     late = configuration.facts.at - renewal_due(leaf, settings, usual)
-    # Clients look twice a day or so, and try again after a failure.
+    # ACME clients run about twice a day and retry after a failure.
     return late if late > min(2 * DAY, usual / 4) else None
 
 
 class RenewalFailed(Rule):
-    """A certificate that a program renews is overdue, or has been renewed and nginx is told of the old file.
+    """A certificate managed by an ACME client is overdue for renewal, or nginx still uses the file of an old one.
 
-    certbot, acme.sh, lego and dehydrated renew a certificate when a third of its life is left, or when their settings
-    beside it say. One from their folders that is past that was not renewed, and nobody has noticed. It may also have
-    been renewed into another file than the one in the configuration: the files were once copied, certbot began a second
-    lineage (`example.com-0001`), or the link in `live` was not moved.
+    certbot, acme.sh, lego and dehydrated renew a certificate when a third of its lifetime is left, or when the settings
+    next to it specify. A certificate in their folders that is past this time was not renewed. It may also have been
+    renewed into a file that the configuration does not use: the files were copied once, certbot created a second
+    lineage (`example.com-0001`), or the link in `live` was not updated.
 
-    Mend: run the client by hand and read what it says (`certbot renew`); point nginx to the file that it renews.
+    Fix: run the client manually and read its output (`certbot renew`); configure the file that it renews.
 
-    What it does not see: what the client would say. Folders outside of what may be read are not looked at. As long as a
-    certificate has time left, only newer ones of its own lineage count: another may be meant for another server.
+    Limitations: the output of the client is not available, and folders that may not be read are not checked. Before the
+    renewal is due, only newer certificates of the same lineage count: another one may belong to another server.
 
     ```nginx bad
     server {
@@ -202,9 +204,11 @@ class RenewalFailed(Rule):
                 self,
                 configuration,
                 bundle,
-                f'the certificate for "{leaf.subject_name}" was renewed into {path}, which nginx does not use',
-                label=f"{left(leaf, bundle)}; the other is valid until {moment(other.not_after)}",
-                help=f"let the link {live} lead to it, and so for its key" if live else f"name {path}",
+                f'nginx does not use the renewed certificate for "{leaf.subject_name}": {path}',
+                label=f"{left(leaf, bundle)}; the renewed one is valid until {moment(other.not_after)}",
+                help=f"update the link {live} to point to it, and the link of its key"
+                if live
+                else f"set the path to {path}",
             )
         elif due_for(bundle) and (late := overdue(configuration, bundle, leaf)) and (client := client_of(bundle.path)):
             yield from at_bundle(
@@ -213,12 +217,12 @@ class RenewalFailed(Rule):
                 bundle,
                 f'{client.name} should have renewed the certificate for "{leaf.subject_name}" {days(late)} ago',
                 label=f"{left(leaf, bundle)}, until {moment(leaf.not_after)}",
-                help=f"look into the log of {client.name}",
+                help=f"check the log of {client.name}",
             )
 
 
 def explains_renewal(configuration: Configuration, bundle: ServedBundle) -> bool:
-    """renewal-failed or archive-path speaks of this bundle's end."""
+    """Whether renewal-failed or archive-path reports the expiry of this bundle."""
     return (
         client_of(bundle.path) is not None
         or bool(live_path(bundle.path))
@@ -227,15 +231,16 @@ def explains_renewal(configuration: Configuration, bundle: ServedBundle) -> bool
 
 
 class CertPemInsteadOfFullchain(Rule):
-    """`ssl_certificate` names an ACME client's file with the leaf alone, and not the one with the full chain.
+    """`ssl_certificate` names an ACME client's file with only the leaf instead of the full chain.
 
-    The intermediate is then not sent, and clients that do not have it cached refuse the connection. certbot and
-    dehydrated put `cert.pem` and `fullchain.pem` into one folder, acme.sh `example.com.cer` and `fullchain.cer`; Apache
-    of old wanted the first, nginx wants the second.
+    nginx does not send the intermediate, and clients that do not have it cached reject the connection. certbot and
+    dehydrated write `cert.pem` and `fullchain.pem` into one folder, acme.sh writes `example.com.cer` and
+    `fullchain.cer`. Old Apache versions require the first file, nginx requires the second.
 
-    Mend: name `fullchain.pem` (or `fullchain.cer`) of the same folder.
+    Fix: use `fullchain.pem` (or `fullchain.cer`) from the same folder.
 
-    It needs no file, so it works on a repository; if the file can be read and has the whole chain, it is silent.
+    Only the path is needed, so the rule also works in a repository. If the file can be read and contains the full
+    chain, nothing is reported.
 
     ```nginx bad
     ssl_certificate /etc/letsencrypt/live/example.com/cert.pem;
@@ -262,14 +267,14 @@ class CertPemInsteadOfFullchain(Rule):
         if new is None or client_of(path) is None or _is_complete(path, configuration):
             return
         raw = directive.arg_text(0)
-        fix = Fix(f"name {new}", (Edit(locate(directive, 0), new),)) if raw == path else None
+        fix = Fix(f"replace it with {new}", (Edit(locate(directive, 0), new),)) if raw == path else None
         yield self.at(
             directive,
-            f"{posixpath.basename(path)} has the leaf alone: the intermediate is not sent",
+            f"nginx does not send the intermediate: {posixpath.basename(path)} contains only the leaf",
             arg=0,
-            label="without its chain",
-            notes=("clients that have the intermediate cached do not notice, all others refuse the connection",),
-            help=f"name {new}",
+            label="without the chain",
+            notes=("clients with the intermediate cached connect, all others reject the connection",),
+            help=f"replace it with `{new}`",
             fix=fix,
         )
 
@@ -288,12 +293,12 @@ def _is_complete(path: str, configuration: Configuration) -> bool:
 
 
 class ArchivePath(Rule):
-    """A path leads into certbot's `archive` folder, to a numbered file that no renewal ever changes.
+    """A path points to a numbered file in certbot's `archive` folder, which no renewal ever changes.
 
-    certbot writes each renewed certificate into a new file (`fullchain2.pem`, `fullchain3.pem` …) and moves the links
-    in `live`. A configuration that names a number keeps serving that one until it expires.
+    certbot writes each renewed certificate to a new file (`fullchain2.pem`, `fullchain3.pem` …) and updates the links
+    in `live`. With a numbered file, nginx keeps serving the same certificate until it expires.
 
-    Mend: name the link below `live`.
+    Fix: use the link in `live`.
 
     ```nginx bad
     ssl_certificate /etc/letsencrypt/archive/example.com/fullchain1.pem;
@@ -317,20 +322,20 @@ class ArchivePath(Rule):
         live = live_path(path)
         if live is None or client_of(path) is None or not directive.known:
             return
-        if directive.name == "ssl_certificate_key" and _certificate_is_told(directive, configuration):
+        if directive.name == "ssl_certificate_key" and _certificate_is_reported(directive, configuration):
             return
         raw = directive.arg_text(0)
         yield self.at(
             directive,
-            f"{posixpath.basename(path)} in certbot's archive never changes: renewals are not picked up",
+            f"nginx does not use renewed certificates: certbot never changes {posixpath.basename(path)} in its archive",
             arg=0,
-            help=f"name {live}, and so for its key",
-            fix=Fix(f"name {live}", (Edit(locate(directive, 0), live),)) if raw == path else None,
+            help=f"replace it with `{live}`, and the related paths likewise",
+            fix=Fix(f"replace it with {live}", (Edit(locate(directive, 0), live),)) if raw == path else None,
         )
 
 
-def _certificate_is_told(key: Directive, configuration: Configuration) -> bool:
-    """The certificate beside a key is in the archive, too: one fault."""
+def _certificate_is_reported(key: Directive, configuration: Configuration) -> bool:
+    """Whether the certificate of a key is in the archive, too, so that the fault is reported there."""
     folder = posixpath.dirname(live_path(key.args[0]) or "")
     return any(
         line.args and posixpath.dirname(live_path(line.args[0]) or "") == folder

@@ -1,4 +1,4 @@
-"""Rules about OCSP stapling: whether it can work at all, and what it needs to."""
+"""Rules about OCSP: stapling that cannot work, stale responses, revoked certificates, and the resolver."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nginxtls.rules.common.bundles import chain_of, days, faults, meant, moment
-from nginxtls.rules.common.grouping import (
-    everyone,
-    is_absent,
-    listed,
-    titles,
-)
+from nginxtls.rules.common.grouping import everyone, is_absent, listed, titles
 
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence, Severity
@@ -21,7 +16,7 @@ from nginxtls.model.nginx_test.loading import issuer_at_hand
 from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from nginxtls.finding import Finding
@@ -34,18 +29,19 @@ OCSP_ENDED = "https://letsencrypt.org/2024/12/05/ending-ocsp"
 LETS_ENCRYPT = pattern(r"letsencrypt/(live|archive)/")
 
 
-def stapling(configuration: Configuration) -> Iterator[tuple[Directive, list[Endpoint]]]:
-    """Each `ssl_stapling on` with the endpoints where it is in force and asks a responder (no ssl_stapling_file)."""
-    for origin, endpoints in by_origin(configuration, "ssl_stapling").items():
-        if origin is None or not origin.known or origin.args[:1] != ("on",):
-            continue
-        asking = [e for e in endpoints if e.tls.setting("ssl_stapling_file").is_default]
-        if asking:
-            yield origin, everyone(asking)
+def requesting(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    """The endpoints that staple responses requested from a responder, not those of `ssl_stapling_file`."""
+    return everyone(endpoint for endpoint in endpoints if _requests(endpoint))
+
+
+def _requests(endpoint: Endpoint) -> bool:
+    origin = endpoint.tls.setting("ssl_stapling").origin
+    on = origin is not None and origin.known and origin.args[:1] == ("on",)
+    return on and endpoint.tls.setting("ssl_stapling_file").is_default
 
 
 def served(endpoints: Iterable[Endpoint]) -> dict[ServedBundle, list[Endpoint]]:
-    """The bundles of endpoints, each with those that serve it."""
+    """The bundles of endpoints, each with the endpoints that serve it."""
     found: dict[ServedBundle, list[Endpoint]] = {}
     for endpoint in endpoints:
         for bundle in endpoint.tls.bundles:
@@ -54,7 +50,7 @@ def served(endpoints: Iterable[Endpoint]) -> dict[ServedBundle, list[Endpoint]]:
 
 
 def responder(bundle: ServedBundle, endpoint: Endpoint) -> str | None:
-    """The address that nginx asks for a certificate's state; empty if there is none, None if that is not known."""
+    """The responder URL that nginx uses for a certificate; empty if there is none, None if it is not known."""
     setting = endpoint.tls.setting("ssl_stapling_responder")
     if setting.directives:
         return setting.value if setting.known else None
@@ -64,7 +60,7 @@ def responder(bundle: ServedBundle, endpoint: Endpoint) -> str | None:
 
 
 def works(bundle: ServedBundle, endpoint: Endpoint) -> bool:
-    """nginx would ask for this certificate: a responder by http:// and the issuer are known."""
+    """Whether nginx requests responses for this certificate: the responder uses http:// and the issuer is known."""
     url = responder(bundle, endpoint)
     if not url or not url.lower().startswith("http://") or chain_of(bundle) is None:
         return False
@@ -72,12 +68,12 @@ def works(bundle: ServedBundle, endpoint: Endpoint) -> bool:
 
 
 def subjects(bundles: Iterable[ServedBundle]) -> str:
-    """The certificates by their names."""
+    """The names of the certificates for messages."""
     return listed(list(dict.fromkeys(b.leaf.subject_name if b.leaf else b.path for b in bundles)))
 
 
 def stapled_answer(configuration: Configuration, bundle: ServedBundle, endpoint: Endpoint) -> tuple[Answer | None, str]:
-    """What ssl_stapling_file says of a certificate, and why clients can make nothing of it; both empty if unknown."""
+    """The status of a certificate in ssl_stapling_file, and why clients reject it; None and empty if not known."""
     leaf = bundle.leaf
     if not configuration.directives("ssl_stapling_file"):
         return None, ""
@@ -88,33 +84,34 @@ def stapled_answer(configuration: Configuration, bundle: ServedBundle, endpoint:
     if response is None or not response.decoded:
         return None, ""
     if response.error:
-        return None, f'the responder gave no answer but "{response.error}"'
+        return None, f'the responder returned the error "{response.error}"'
     path = bundle.chain.path if bundle.chain else ()
     answer = next((a for a in response.answers if a.is_for(leaf, path[1] if len(path) > 1 else None)), None)
     if answer is None:
-        return None, f'it is not about the certificate for "{leaf.subject_name}"'
-    return answer, _worthless(answer, configuration.facts.at)
+        return None, f'it does not cover the certificate for "{leaf.subject_name}"'
+    return answer, _unusable(answer, configuration.facts.at)
 
 
-def _worthless(answer: Answer, at: datetime) -> str:
+def _unusable(answer: Answer, at: datetime) -> str:
     if answer.next_update is not None and answer.next_update < at:
-        return f"it ended on {moment(answer.next_update)}, {days(at - answer.next_update)} ago"
+        return f"it expired on {moment(answer.next_update)}, {days(at - answer.next_update)} ago"
     if answer.this_update > at:
-        return f"it begins on {moment(answer.this_update)}"
+        return f"it is not valid before {moment(answer.this_update)}"
     return "the responder does not know the certificate" if answer.status == "unknown" else ""
 
 
 class StaplingWithoutResponder(Rule):
-    """Stapling is on for a certificate that names no OCSP responder, so nothing is ever stapled.
+    """Stapling is enabled for a certificate without an OCSP responder, so clients never receive a response.
 
-    nginx warns of it at each start (`"ssl_stapling" ignored, no OCSP responder URL in the certificate`) and goes on.
-    Let's Encrypt took the address out of its certificates in May 2025 and ended OCSP in August 2025; other CAs follow.
-    Neither a resolver nor a renewal nor another chain changes anything.
+    nginx reports `"ssl_stapling" ignored, no OCSP responder URL in the certificate` at each start and continues. Let's
+    Encrypt removed the responder URL from its certificates in May 2025 and ended OCSP in August 2025; other CAs follow.
+    Neither a resolver nor a renewal nor another chain changes this.
 
-    Mend: remove `ssl_stapling` and `ssl_stapling_verify`; no client notices.
+    Fix: remove `ssl_stapling` and `ssl_stapling_verify`; clients see no difference.
 
-    Where the certificate cannot be read, but lies in certbot's folders, it is only noted, as likely. With
-    `ssl_stapling_file` or `ssl_stapling_responder` the certificate's address is not needed, and the rule is silent.
+    If the certificate cannot be read but is in certbot's folders, it is reported as a note with the confidence likely.
+    With `ssl_stapling_file` or `ssl_stapling_responder`, the URL in the certificate is not needed and nothing is
+    reported.
 
     ```nginx bad, certificate: no-ocsp.pem
     ssl_stapling on;
@@ -129,53 +126,57 @@ class StaplingWithoutResponder(Rule):
 
     severity = Severity.WARNING
     references = (STAPLING, OCSP_ENDED)
+    decides = ("ssl_stapling",)
 
-    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for origin, endpoints in stapling(configuration):
-            asking = [e for e in endpoints if e.tls.setting("ssl_stapling_responder").is_default]
-            bundles = served(asking)
-            dead = [b for b in bundles if b.leaf is not None and not b.leaf.ocsp_responders and not b.leaf.must_staple]
-            guessed = [b for b in bundles if b.leaf is None and LETS_ENCRYPT.search(b.path) and "$" not in b.path]
-            if not dead and (not guessed or len(guessed) < len(bundles)):
-                continue
-            alone = len(dead) + len(guessed) == len(bundles) and len(asking) == len(endpoints)
-            if dead:
-                message = f"stapling does nothing: the certificate of {subjects(dead)} names no OCSP responder"
-                if len(dead) > 1:
-                    message = f"stapling does nothing: the certificates of {subjects(dead)} name no OCSP responder"
-            else:
-                message = "stapling does nothing: the certificates of Let's Encrypt name no OCSP responder any more"
-            finding = self.at(
-                origin,
-                message,
-                help="remove it" if alone else "switch it off for these",
-                fix=_removal(origin, asking, configuration, safe=not guessed) if alone else None,
-                endpoints=titles(e for b in (dead or guessed) for e in bundles[b]),
-                confidence=Confidence.CERTAIN if dead else Confidence.LIKELY,
-            )
-            yield finding if dead else finding.replace(severity=Severity.NOTE)
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        stapling = requesting(endpoints)
+        by_certificate = [e for e in stapling if e.tls.setting("ssl_stapling_responder").is_default]
+        bundles = served(by_certificate)
+        without = [b for b in bundles if b.leaf is not None and not b.leaf.ocsp_responders and not b.leaf.must_staple]
+        guessed = [b for b in bundles if b.leaf is None and LETS_ENCRYPT.search(b.path) and "$" not in b.path]
+        if not without and (not guessed or len(guessed) < len(bundles)):
+            return
+        alone = len(without) + len(guessed) == len(bundles) and len(by_certificate) == len(stapling)
+        if without:
+            reason = f"the certificate of {subjects(without)} has no OCSP responder"
+            if len(without) > 1:
+                reason = f"the certificates of {subjects(without)} have no OCSP responder"
+        else:
+            reason = "certificates from Let's Encrypt no longer have an OCSP responder"
+        finding = self.at(
+            directive,
+            f"clients receive no stapled OCSP response: {reason}",
+            help="remove `ssl_stapling`" if alone else "set `ssl_stapling off;` in the servers of these certificates",
+            fix=_removal(directive, by_certificate, configuration, safe=not guessed) if alone else None,
+            endpoints=titles(e for b in (without or guessed) for e in bundles[b]),
+            confidence=Confidence.CERTAIN if without else Confidence.LIKELY,
+        )
+        yield finding if without else finding.replace(severity=Severity.NOTE)
 
 
 def _removal(origin: Directive, endpoints: list[Endpoint], configuration: Configuration, *, safe: bool) -> Fix:
-    """Take out ssl_stapling, and the ssl_stapling_verify lines that nothing else uses."""
+    """Remove ssl_stapling, and the ssl_stapling_verify directives that no other endpoint uses."""
     dead = set(endpoints)
     lines = [origin]
     for line, users in by_origin(configuration, "ssl_stapling_verify").items():
         if line is not None and not line.branch and dead.issuperset(everyone(users)):
             lines.append(line)
     safe = safe and configuration.completeness == "full" and not origin.branch
-    return Fix("remove it", tuple(delete(line) for line in lines), safe=safe)
+    return Fix("remove `ssl_stapling`", tuple(delete(line) for line in lines), safe=safe)
 
 
 class StaplingWithoutIssuer(Rule):
-    """Stapling cannot work: the issuer of the certificate is neither in its file nor in `ssl_trusted_certificate`.
+    """Clients receive no stapled OCSP response, because nginx cannot find the issuer of the certificate.
 
-    A request to the responder names the issuer by its key. nginx warns (`"ssl_stapling" ignored, issuer certificate not
-    found`) and staples nothing.
+    An OCSP request identifies the issuer by its key, so nginx needs the issuer's certificate in the certificate file or
+    in `ssl_trusted_certificate`. Otherwise nginx reports `"ssl_stapling" ignored, issuer certificate not found`.
 
-    Mend: put the issuer into `ssl_trusted_certificate`, or into the file of the certificate if it is an intermediate.
+    Fix: add the issuer to `ssl_trusted_certificate`, or to the certificate file if it is an intermediate.
 
-    Where the chain lacks its intermediate, or the certificate is self-signed, that is told, and not this.
+    If the chain lacks its intermediate or the certificate is self-signed, `missing-intermediate` or
+    `self-signed-certificate` is reported instead.
 
     ```nginx bad, certificate: sha1.pem, key: good-rsa.key, trust: certificates/root-rsa.pem, openssl: 3.5.0
     ssl_stapling on;
@@ -190,34 +191,37 @@ class StaplingWithoutIssuer(Rule):
 
     severity = Severity.WARNING
     references = (STAPLING,)
+    decides = ("ssl_stapling",)
 
-    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for origin, endpoints in stapling(configuration):
-            for bundle, users in served(endpoints).items():
-                if not responder(bundle, users[0]) or chain_of(bundle) is None:
-                    continue
-                if faults(bundle, "missing-intermediate", "self-signed-certificate", "broken-chain", "wrong-order"):
-                    continue
-                if bundle.leaf and issuer_at_hand(users[0].tls.context, bundle) is False:
-                    yield self.at(
-                        origin,
-                        f'stapling does nothing: "{bundle.leaf.issuer_name}", the issuer of {subjects([bundle])}, '
-                        "is not at hand",
-                        labels=[label(bundle.directive, "its issuer is not in this file", 0)],
-                        help="put it into ssl_trusted_certificate",
-                        endpoints=titles(users),
-                    )
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        for bundle, users in served(requesting(endpoints)).items():
+            if not responder(bundle, users[0]) or chain_of(bundle) is None:
+                continue
+            if faults(bundle, "missing-intermediate", "self-signed-certificate", "broken-chain", "wrong-order"):
+                continue
+            if bundle.leaf and issuer_at_hand(users[0].tls.context, bundle) is False:
+                yield self.at(
+                    directive,
+                    f'clients receive no stapled OCSP response: nginx does not find "{bundle.leaf.issuer_name}", '
+                    f"the issuer of {subjects([bundle])}",
+                    labels=[label(bundle.directive, "this file does not contain the issuer", 0)],
+                    help="add the certificate of the issuer to the file of `ssl_trusted_certificate`",
+                    endpoints=titles(users),
+                )
 
 
 class StaplingWithoutResolver(Rule):
-    """Stapling is on, but no `resolver` is in force: nginx never looks up the responder's address again.
+    """Stapling is enabled without a `resolver`, so nginx never updates the address of the OCSP responder.
 
-    nginx asks the address that the responder's name had when nginx started. Responders are behind CDNs and move; then
-    nothing is stapled until the next reload, and only the error log tells. `nginx -t` is silent (measured).
+    nginx sends its requests to the address that the responder's name resolved to at startup. Responders are hosted by
+    CDNs and change their addresses. Clients then receive no response until the next reload, and only the error log
+    shows it. `nginx -t` does not report it (measured).
 
-    Mend: a `resolver` in http or server, best a local one. One in a location does not count.
+    Fix: set `resolver` in http or server, preferably to a local resolver. A resolver in a location has no effect.
 
-    A responder that is given by its IP address needs none, nor does `ssl_stapling_file`.
+    A responder with an IP address needs no resolver, and neither does `ssl_stapling_file`.
 
     ```nginx bad, certificate: with-ocsp.pem
     ssl_stapling on;
@@ -232,27 +236,29 @@ class StaplingWithoutResolver(Rule):
     severity = Severity.WARNING
     security_severity = 3.1
     references = (STAPLING, "https://nginx.org/en/docs/http/ngx_http_core_module.html#resolver")
+    decides = ("ssl_stapling",)
 
-    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for origin, endpoints in stapling(configuration):
-            without = [e for e in endpoints if is_absent(e.tls.setting("resolver"))]
-            hosts: dict[str, list[Endpoint]] = {}
-            for bundle, users in served(without).items():
-                for endpoint in users:
-                    host = _host(responder(bundle, endpoint)) if works(bundle, endpoint) else None
-                    if host:
-                        hosts.setdefault(host, []).append(endpoint)
-            if hosts:
-                yield self.at(
-                    origin,
-                    f"no resolver is in force: nginx keeps to the address that {listed(list(hosts))} had at its start",
-                    help="set a resolver in http or server",
-                    endpoints=titles(e for users in hosts.values() for e in users),
-                )
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        without = [e for e in requesting(endpoints) if is_absent(e.tls.setting("resolver"))]
+        hosts: dict[str, list[Endpoint]] = {}
+        for bundle, users in served(without).items():
+            for endpoint in users:
+                host = _host(responder(bundle, endpoint)) if works(bundle, endpoint) else None
+                if host:
+                    hosts.setdefault(host, []).append(endpoint)
+        if hosts:
+            yield self.at(
+                directive,
+                f"stapling stops when the address of {listed(list(hosts))} changes: no `resolver` is set",
+                help="set `resolver` in http or server, for example `resolver 127.0.0.53;`",
+                endpoints=titles(e for users in hosts.values() for e in users),
+            )
 
 
 def _host(url: str | None) -> str | None:
-    """The host name of an address; None for an IP address or none at all."""
+    """The host name in a URL; None for an IP address or a URL without a host."""
     try:
         host = urlsplit(url or "").hostname
         if host:
@@ -263,14 +269,14 @@ def _host(url: str | None) -> str | None:
 
 
 class StaplingVerifyWithoutTrust(Rule):
-    """`ssl_stapling_verify` is on without a root in `ssl_trusted_certificate` to verify responses with.
+    """`ssl_stapling_verify` is enabled, but `ssl_trusted_certificate` contains no root to verify the responses with.
 
-    A response that was signed by a certificate of the responder's own, as most are, is verified up to a root, and the
-    root has to be in `ssl_trusted_certificate`. Without it nginx throws the response away and staples nothing; only the
-    error log tells. `nginx -t` is silent (measured). Responses signed by the issuer itself pass, so this is likely and
-    not certain.
+    Most responses are signed with a certificate of the responder, which nginx verifies up to a root in
+    `ssl_trusted_certificate`. Without the root, nginx discards the response and clients receive none; only the error
+    log shows it. `nginx -t` does not report it (measured). Responses signed by the issuer itself are accepted, so the
+    confidence is likely.
 
-    Mend: name a file with the CA's root and intermediates in `ssl_trusted_certificate`, or drop `ssl_stapling_verify`:
+    Fix: set `ssl_trusted_certificate` to a file with the CA's root and intermediates, or remove `ssl_stapling_verify`:
     clients verify the response themselves.
 
     ```nginx bad, certificate: with-ocsp.pem
@@ -291,22 +297,25 @@ class StaplingVerifyWithoutTrust(Rule):
     security_severity = 2.0
     confidence = Confidence.LIKELY
     references = (f"{NGINX_SSL}#ssl_stapling_verify", f"{NGINX_SSL}#ssl_trusted_certificate")
+    decides = ("ssl_stapling_verify",)
 
-    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        asking = [endpoint for _, endpoints in stapling(configuration) for endpoint in endpoints]
-        for origin, endpoints in by_origin(configuration, "ssl_stapling_verify", asking).items():
-            if origin is None or origin.args[:1] != ("on",):
-                continue
-            touched = [e for e in endpoints if _lacks_root(e) and any(works(b, e) for b in e.tls.bundles)]
-            if touched:
-                given = touched[0].tls.setting("ssl_trusted_certificate").origin
-                text = f"{given.args[0]} has no root" if given and given.args else "there is no ssl_trusted_certificate"
-                yield self.at(
-                    origin,
-                    f"OCSP responses cannot be verified: {text}",
-                    help="name the CA's root and intermediates in ssl_trusted_certificate",
-                    endpoints=titles(touched),
-                )
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        if directive.args[:1] != ("on",):
+            return
+        touched = [e for e in requesting(endpoints) if _lacks_root(e) and any(works(b, e) for b in e.tls.bundles)]
+        if touched:
+            given = touched[0].tls.setting("ssl_trusted_certificate").origin
+            text = (
+                f"{given.args[0]} contains no root" if given and given.args else "`ssl_trusted_certificate` is not set"
+            )
+            yield self.at(
+                directive,
+                f"nginx cannot verify OCSP responses and staples none: {text}",
+                help="set `ssl_trusted_certificate` to a file with the CA's root and intermediates",
+                endpoints=titles(touched),
+            )
 
 
 def _lacks_root(endpoint: Endpoint) -> bool:
@@ -320,11 +329,11 @@ def _lacks_root(endpoint: Endpoint) -> bool:
 
 
 class StaplingSettingWithoutStapling(Rule):
-    """`ssl_stapling_verify`, `ssl_stapling_file` or `ssl_stapling_responder` is set where stapling is off.
+    """`ssl_stapling_verify`, `ssl_stapling_file` or `ssl_stapling_responder` is set, but stapling is disabled.
 
-    They say how to staple, not to do so.
+    These directives configure stapling, but do not enable it.
 
-    Mend: remove the line, or switch `ssl_stapling` on where the certificate has a responder.
+    Fix: remove the directive, or set `ssl_stapling on;` if the certificate has a responder.
 
     ```nginx bad
     ssl_stapling_verify on;
@@ -341,26 +350,27 @@ class StaplingSettingWithoutStapling(Rule):
     severity = Severity.NOTE
     needless = True
     references = (f"{NGINX_SSL}#ssl_stapling_verify",)
+    decides = ("ssl_stapling_verify", "ssl_stapling_file", "ssl_stapling_responder")
 
-    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for name in ("ssl_stapling_verify", "ssl_stapling_file", "ssl_stapling_responder"):
-            for origin, endpoints in by_origin(configuration, name).items():
-                if origin is None or origin.args[:1] == ("off",) or not all(map(_surely_off, endpoints)):
-                    continue
-                # One line of a server is enough to tell of the others beside it.
-                if name != "ssl_stapling_verify" and any(
-                    e.tls.setting("ssl_stapling_verify").enabled for e in endpoints
-                ):
-                    continue
-                yield self.at(
-                    origin,
-                    f"{name} does nothing: stapling is off",
-                    help="remove it",
-                    fix=Fix(
-                        "remove it", (delete(origin),), safe=configuration.completeness == "full" and not origin.branch
-                    ),
-                    endpoints=titles(endpoints),
-                )
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        if directive.args[:1] == ("off",) or not all(map(_surely_off, endpoints)):
+            return
+        # One directive of a server is enough to report the others next to it.
+        if directive.name != "ssl_stapling_verify" and any(
+            e.tls.setting("ssl_stapling_verify").enabled for e in endpoints
+        ):
+            return
+        title = f"remove `{directive.name}`"
+        safe = configuration.completeness == "full" and not directive.branch
+        yield self.at(
+            directive,
+            f"`{directive.name}` has no effect: stapling is disabled",
+            help=title,
+            fix=Fix(title, (delete(directive),), safe=safe),
+            endpoints=titles(endpoints),
+        )
 
 
 def _surely_off(endpoint: Endpoint) -> bool:
@@ -369,17 +379,18 @@ def _surely_off(endpoint: Endpoint) -> bool:
 
 
 class UselessOcspResponse(Rule):
-    """The OCSP response in `ssl_stapling_file` is stale, an error, or about another certificate: it is of no use.
+    """The OCSP response in `ssl_stapling_file` is stale, an error, or for another certificate, and clients reject it.
 
-    nginx sends the file as it is, for as long as it runs, and `nginx -t` is silent (measured). It is one file for all
-    certificates of a server: beside the one that it is about, the others get it as well up to OpenSSL 3.5, and nothing
-    from 3.6 on (measured). Clients throw such a response away, and some end the connection.
+    nginx sends the file unchanged as long as it runs, and `nginx -t` does not report it (measured). The file applies to
+    all certificates of a server. For a certificate that the response does not cover, OpenSSL up to 3.5 sends the
+    response as well, and OpenSSL 3.6 and later sends none (measured). Clients ignore such a response, and some close
+    the connection.
 
-    Mend: fetch it anew before it ends (`openssl ocsp -respout`) and reload nginx, by a timer; or remove the line and
-    let nginx ask the responder.
+    Fix: renew the response before it expires (`openssl ocsp -respout`) and reload nginx from a timer; or remove the
+    directive and let nginx query the responder.
 
-    What it does not see: whether the response's signature is good. A certificate that demands stapling is told as
-    must-staple-without-stapling, a revoked one as revoked-certificate.
+    Limitations: the signature of the response is not verified. For a must-staple certificate,
+    `must-staple-without-stapling` is reported instead; for a revoked one, `revoked-certificate`.
 
     ```nginx bad, certificate: with-ocsp.pem
     ssl_stapling on;
@@ -402,31 +413,31 @@ class UselessOcspResponse(Rule):
     security_severity = 3.1
     cwe = (299,)
     references = (f"{NGINX_SSL}#ssl_stapling_file", "https://www.rfc-editor.org/rfc/rfc6960#section-4.2.2.1")
+    decides = ("ssl_stapling_file",)
 
-    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for origin, endpoints in by_origin(configuration, "ssl_stapling_file").items():
-            if origin is None:
-                continue
-            reasons: dict[str, list[Endpoint]] = {}
-            for bundle, users in served(endpoints).items():
-                for endpoint in users:
-                    reason = stapled_answer(configuration, bundle, endpoint)[1]
-                    if reason and bundle.leaf and not bundle.leaf.must_staple and chain_of(bundle):
-                        reasons.setdefault(reason, []).append(endpoint)
-            for reason, touched in reasons.items():
-                yield self.at(
-                    origin,
-                    f"the OCSP response is of no use to clients: {reason}",
-                    arg=0,
-                    help="fetch it anew, by a timer, and reload nginx",
-                    endpoints=titles(touched),
-                )
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        reasons: dict[str, list[Endpoint]] = {}
+        for bundle, users in served(endpoints).items():
+            for endpoint in users:
+                reason = stapled_answer(configuration, bundle, endpoint)[1]
+                if reason and bundle.leaf and not bundle.leaf.must_staple and chain_of(bundle):
+                    reasons.setdefault(reason, []).append(endpoint)
+        for reason, touched in reasons.items():
+            yield self.at(
+                directive,
+                f"clients reject the stapled OCSP response: {reason}",
+                arg=0,
+                help="renew the response with `openssl ocsp -respout` from a timer, and reload nginx",
+                endpoints=titles(touched),
+            )
 
 
 class RevokedCertificate(Rule):
-    """The certificate has been revoked, as the OCSP response in `ssl_stapling_file` says, and clients refuse it.
+    """The certificate is revoked according to the OCSP response in `ssl_stapling_file`, and clients reject it.
 
-    Mend: take a new certificate, with a new key if the old one was lost.
+    Fix: replace the certificate, with a new key if the old one was compromised.
 
     ```nginx bad, certificate: with-ocsp.pem
     ssl_stapling on;
@@ -454,8 +465,8 @@ class RevokedCertificate(Rule):
                     bundle.directive,
                     f'the certificate for "{bundle.leaf.subject_name}" was revoked on {moment(answer.revoked)}',
                     arg=0,
-                    labels=[label(origin, "its OCSP response says so", 0)] if origin else (),
-                    help="take a new certificate, with a new key",
+                    labels=[label(origin, "the OCSP response with the revocation", 0)] if origin else (),
+                    help="replace the certificate, with a new key",
                     endpoints=titles(meant(configuration, bundle)),
                     also=bundle.also,
                 )
@@ -463,12 +474,13 @@ class RevokedCertificate(Rule):
 
 
 class MustStapleWithoutStapling(Rule):
-    """The certificate demands stapling (TLS feature "must staple"), and nginx staples nothing for it.
+    """The certificate requires stapling (TLS feature "must staple"), but nginx staples no valid response for it.
 
-    Firefox and other clients that know the demand refuse the connection.
+    Firefox and other clients that support this feature reject the connection.
 
-    Mend: `ssl_stapling on;` with a `resolver`, or a certificate without the demand; its time is over with OCSP's. nginx
-    staples nothing in the first handshakes after a start either; only `ssl_stapling_file` avoids that.
+    Fix: set `ssl_stapling on;` with a `resolver`, or use a certificate without the feature, which CAs are phasing out
+    with OCSP. nginx staples no response in the first handshakes after a start either; only `ssl_stapling_file` avoids
+    that.
 
     ```nginx bad, certificate: must-staple.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -494,14 +506,14 @@ class MustStapleWithoutStapling(Rule):
         dead = [e for e in on if e.tls.setting("ssl_stapling_file").is_default and responder(bundle, e) == ""]
         useless = {e: reason for e in on if (reason := stapled_answer(configuration, bundle, e)[1])}
         if off or dead or useless:
-            why = "it names no OCSP responder"
+            why = "it has no OCSP responder"
             if off:
-                why = "stapling is off"
+                why = "stapling is disabled"
             elif not dead:
-                why = f"its OCSP response is of no use: {next(iter(useless.values()))}"
+                why = f"clients reject its OCSP response: {next(iter(useless.values()))}"
             yield self.at(
                 bundle.directive,
-                f'the certificate for "{leaf.subject_name}" demands stapling, and {why}',
+                f'the certificate for "{leaf.subject_name}" requires stapling, but {why}',
                 arg=0,
                 help=_staple(leaf, off=bool(off), fetch=bool(useless) and not dead),
                 endpoints=titles(off or dead or useless),
@@ -510,19 +522,21 @@ class MustStapleWithoutStapling(Rule):
 
 
 def _staple(leaf: Certificate, *, off: bool, fetch: bool) -> str:
-    """How a certificate that demands stapling gets it."""
+    """The help line for a certificate that requires stapling."""
     if off and leaf.ocsp_responders:
-        return "switch ssl_stapling on"
-    return "fetch it anew, by a timer, and reload nginx" if fetch and not off else "take one without the demand"
+        return "set `ssl_stapling on;`"
+    if fetch and not off:
+        return "renew the response with `openssl ocsp -respout` from a timer, and reload nginx"
+    return "use a certificate without the must-staple feature"
 
 
 class StaplingResponderNotHttp(Rule):
-    """The address of the OCSP responder does not begin with `http://`, and nginx ignores stapling.
+    """The URL of the OCSP responder does not begin with `http://`, and clients receive no stapled response.
 
-    It warns at each start: `"ssl_stapling" ignored, invalid URL prefix in OCSP responder` (measured). Responses are
-    signed, so they need no TLS.
+    nginx reports `"ssl_stapling" ignored, invalid URL prefix in OCSP responder` at each start (measured). Responses are
+    signed, so the connection to the responder needs no TLS.
 
-    Mend: write the responder's address with `http://`.
+    Fix: use a URL that begins with `http://`.
 
     ```nginx bad, certificate: with-ocsp.pem
     ssl_stapling on;
@@ -538,34 +552,37 @@ class StaplingResponderNotHttp(Rule):
 
     severity = Severity.WARNING
     references = (f"{NGINX_SSL}#ssl_stapling_responder",)
+    decides = ("ssl_stapling",)
 
-    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for origin, endpoints in stapling(configuration):
-            told: dict[tuple[str, Directive], list[Endpoint]] = {}
-            for endpoint in endpoints:
-                setting = endpoint.tls.setting("ssl_stapling_responder")
-                if setting.origin is not None and setting.known:
-                    told.setdefault((setting.value, setting.origin), []).append(endpoint)
-                    continue
-                for bundle in endpoint.tls.bundles:
-                    if url := responder(bundle, endpoint):
-                        told.setdefault((url, origin), []).append(endpoint)
-            for (url, place), users in told.items():
-                if not url.lower().startswith("http://"):
-                    yield self.at(
-                        place,
-                        f"stapling does nothing: the responder {url} is not asked by http://",
-                        help="write http://",
-                        endpoints=titles(users),
-                    )
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        urls: dict[tuple[str, Directive], list[Endpoint]] = {}
+        for endpoint in requesting(endpoints):
+            setting = endpoint.tls.setting("ssl_stapling_responder")
+            if setting.origin is not None and setting.known:
+                urls.setdefault((setting.value, setting.origin), []).append(endpoint)
+                continue
+            for bundle in endpoint.tls.bundles:
+                if url := responder(bundle, endpoint):
+                    urls.setdefault((url, directive), []).append(endpoint)
+        for (url, place), users in urls.items():
+            if not url.lower().startswith("http://"):
+                yield self.at(
+                    place,
+                    f"clients receive no stapled OCSP response: nginx does not support the responder URL {url}",
+                    help="set `ssl_stapling_responder` to a URL that begins with `http://`",
+                    endpoints=titles(users),
+                )
 
 
 class StaplingWithVariableCertificate(Rule):
-    """Stapling is on where `ssl_certificate` has variables: nginx loads it at each handshake and staples nothing.
+    """Stapling is enabled for a certificate with variables in its path, and clients receive no response.
 
-    What to staple is found out at the start, for the certificates loaded then. `nginx -t` is silent (measured).
+    nginx prepares stapling at startup for the certificates that it loads then; a certificate with variables in its path
+    is loaded at each handshake. `nginx -t` does not report it (measured).
 
-    Mend: remove `ssl_stapling` there, or name the certificate without variables.
+    Fix: remove `ssl_stapling` there, or set the path of the certificate without variables.
 
     ```nginx bad
     server {
@@ -590,27 +607,29 @@ class StaplingWithVariableCertificate(Rule):
     severity = Severity.WARNING
     since = "nginx 1.15.9"
     references = (STAPLING, f"{NGINX_SSL}#ssl_certificate")
+    decides = ("ssl_stapling",)
 
-    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for origin, endpoints in stapling(configuration):
-            bundles = {b: users for b, users in served(endpoints).items() if "$" in b.path}
-            if bundles:
-                first = next(iter(bundles))
-                yield self.at(
-                    origin,
-                    "stapling does nothing: the certificate's path has variables, so none is loaded at the start",
-                    labels=[label(first.directive, "loaded at each handshake", 0)],
-                    help="remove it there",
-                    endpoints=titles(e for users in bundles.values() for e in users),
-                )
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        bundles = {b: users for b, users in served(requesting(endpoints)).items() if "$" in b.path}
+        if bundles:
+            first = next(iter(bundles))
+            yield self.at(
+                directive,
+                "clients receive no stapled OCSP response: the path of the certificate contains variables",
+                labels=[label(first.directive, "loaded at each handshake", 0)],
+                help="set `ssl_stapling off;` in this server, or set the path without variables",
+                endpoints=titles(e for users in bundles.values() for e in users),
+            )
 
 
 class ClientOcspWithoutResolver(Rule):
-    """`ssl_ocsp` is on without a `resolver`: client certificates whose responder is a host name cannot be checked.
+    """`ssl_ocsp` is enabled without a `resolver`, and nginx rejects clients whose OCSP responder has a host name.
 
-    nginx then refuses the clients, as it cannot find out whether their certificate was revoked.
+    nginx cannot resolve the responder and therefore cannot check whether the client certificate is revoked.
 
-    Mend: a `resolver` in http or server. `ssl_ocsp_responder` with an IP address needs none.
+    Fix: set `resolver` in http or server. `ssl_ocsp_responder` with an IP address needs no resolver.
 
     ```nginx bad
     ssl_verify_client on;
@@ -631,25 +650,27 @@ class ClientOcspWithoutResolver(Rule):
     cwe = (299,)
     since = "nginx 1.19.0"
     references = (f"{NGINX_SSL}#ssl_ocsp",)
+    decides = ("ssl_ocsp",)
 
-    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for origin, endpoints in by_origin(configuration, "ssl_ocsp").items():
-            if origin is None or origin.args[:1] not in (("on",), ("leaf",)):
-                continue
-            touched = [
-                e
-                for e in endpoints
-                if e.tls.verify_client.value in ("on", "optional")
-                and is_absent(e.tls.setting("resolver"))
-                and _needs_lookup(e)
-            ]
-            if touched:
-                yield self.at(
-                    origin,
-                    "no resolver is in force: responders of client certificates cannot be looked up",
-                    help="set a resolver in http or server",
-                    endpoints=titles(touched),
-                )
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        if directive.args[:1] not in (("on",), ("leaf",)):
+            return
+        touched = [
+            e
+            for e in endpoints
+            if e.tls.verify_client.value in ("on", "optional")
+            and is_absent(e.tls.setting("resolver"))
+            and _needs_lookup(e)
+        ]
+        if touched:
+            yield self.at(
+                directive,
+                "clients with a certificate are rejected: no `resolver` is set for the OCSP responder",
+                help="set `resolver` in http or server, for example `resolver 127.0.0.53;`",
+                endpoints=titles(touched),
+            )
 
 
 def _needs_lookup(endpoint: Endpoint) -> bool:
@@ -658,12 +679,12 @@ def _needs_lookup(endpoint: Endpoint) -> bool:
 
 
 class PublicResolver(Rule):
-    """The resolver that looks up OCSP responders is a public DNS server, asked in plain text over the network.
+    """The resolver for OCSP responders is a public DNS server that nginx queries in plain text over the internet.
 
-    Whoever can send answers into that path chooses whom nginx asks, and nginx has had flaws in reading them
-    (CVE-2021-23017). nginx's manual advises a resolver in a trusted local network.
+    An attacker who can inject DNS responses redirects the requests, and vulnerabilities in nginx's resolver were
+    exploitable this way (CVE-2021-23017). The nginx documentation recommends a DNS server in a trusted local network.
 
-    Mend: a resolver on this machine or in its network (`127.0.0.53`, `127.0.0.11` in containers).
+    Fix: use a local resolver (`127.0.0.53`, or `127.0.0.11` in containers).
 
     ```nginx bad, certificate: with-ocsp.pem
     ssl_stapling on;
@@ -681,18 +702,20 @@ class PublicResolver(Rule):
     cwe = (350,)
     pedantic = True
     references = ("https://nginx.org/en/docs/http/ngx_http_core_module.html#resolver",)
+    decides = ("resolver",)
 
-    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        asking = [endpoint for _, endpoints in stapling(configuration) for endpoint in endpoints]
-        for origin, endpoints in by_origin(configuration, "resolver", asking).items():
-            public = [arg for arg in origin.args if _is_public(arg)] if origin else []
-            if origin and public:
-                yield self.at(
-                    origin,
-                    f"OCSP responders are looked up by a public DNS server: {listed(public)}",
-                    help="take a resolver in your own network",
-                    endpoints=titles(endpoints),
-                )
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        public = [arg for arg in directive.args if _is_public(arg)]
+        stapling = requesting(endpoints) if public else []
+        if stapling:
+            yield self.at(
+                directive,
+                f"nginx resolves OCSP responders with a public DNS server: {listed(public)}",
+                help="set `resolver` to a local DNS server, for example `resolver 127.0.0.53;`",
+                endpoints=titles(stapling),
+            )
 
 
 def _is_public(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Rules about the comments that silence rules; the linter finds the faults, for it knows what they were good for."""
+"""Rules about suppression comments; the linter finds their faults, because it knows which findings they suppress."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from nginxtls.rule import Rule, Severity
 
 
 class UnknownSuppression(Rule):
-    """A comment asks to ignore a rule that does not exist, so it ignores nothing.
+    """A suppression comment names a rule that does not exist, so it suppresses nothing.
 
-    The name is misspelt, or the rule was renamed or belongs to a plugin that is not installed. The finding that it was
-    meant for is told all the same.
+    The name is misspelled, the rule was renamed, or it belongs to a plugin that is not installed. The finding that the
+    comment was meant to suppress is still reported.
 
-    Mend: write the name as `nginxtls rules` lists it, or remove the comment.
+    Fix: use a name from `nginxtls rules`, or remove the comment.
 
     ```nginx bad
     ssl_protocols TLSv1.2 TLSv1.3; # nginxtls: ignore[legacy-protocls]
@@ -26,16 +26,16 @@ class UnknownSuppression(Rule):
 
 
 class UnusedSuppression(Rule):
-    """A comment ignores a rule at a place where that rule finds nothing.
+    """A suppression comment names a rule that reports nothing at this place.
 
-    The fault is mended or the comment stands in the wrong place: it belongs at the end of the directive's line, alone
-    above it, or on the opening line of a block, for all that is in the block; `ignore-file` belongs above the first
-    directive. A comment that stays behind hides the next fault of that kind.
+    Either the fault was fixed, or the comment is in the wrong place. It belongs at the end of the directive's line,
+    alone on the line above it, or on the opening line of a block, where it applies to the whole block; `ignore-file`
+    belongs above the first directive. An unused comment suppresses the next fault of the same kind.
 
-    Not told where something could not be looked at, such as a certificate that is not there: the comment may be of
-    use where it is.
+    If something could not be checked, such as a missing certificate, nothing is reported: the comment may be needed
+    where the file exists.
 
-    Mend: remove the comment.
+    Fix: remove the comment.
 
     ```nginx bad, kind: server
     server {

@@ -106,7 +106,7 @@ class TlsListenerWithoutCertificate(Rule):
     Mend: `ssl_certificate` and `ssl_certificate_key`, or `ssl_reject_handshake on;` (nginx 1.19.4) for a server that
     is to refuse.
 
-    ```nginx bad
+    ```nginx bad, certificate: none
     server {
         listen 443 ssl;
         server_name example.com;

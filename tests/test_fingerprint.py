@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,16 @@ from nginxtls.base.errors import UsageError
 from nginxtls.finding import Finding, Location, Severity
 from nginxtls.linting.baseline import read_baseline, write_baseline
 from nginxtls.linting.fingerprint import fingerprinted
-from nginxtls.syntax import parse_text
+from nginxtls.linting.run import Subject, lint
+from nginxtls.linting.settings import Settings
+from nginxtls.model import Configuration
+from nginxtls.rule import Rule
+from nginxtls.syntax import Tree, parse_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.syntax import Directive
 
 SITE = """\
 server {
@@ -72,6 +82,43 @@ def test_two_words_of_one_directive_are_two() -> None:
     first, second = fingerprinted(both)
     assert first.fingerprint != second.fingerprint
     assert fingerprinted(both[1:])[0].fingerprint == second.fingerprint
+
+
+class Worded(Rule):
+    """A rule with two findings at each listen directive; only the words of their messages differ between runs."""
+
+    directives = ("listen",)
+    words = ("first", "second")
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        for word, endpoint in zip(self.words, ("a on *:443", "b on *:443"), strict=True):
+            yield self.at(directive, f"the {word} name on {directive.args[0]}", endpoints=[endpoint])
+
+
+class Reworded(Worded):
+    """The same rule, with messages in the opposite alphabetical order."""
+
+    name = "worded"
+    words = ("zebra", "antelope")
+
+
+def test_a_reworded_message_keeps_its_fingerprint(tmp_path: Path) -> None:
+    def run(rule: Rule) -> dict[str, Finding]:
+        file = parse_text(SITE, "site.conf")
+        report = lint([Subject(Configuration(Tree([file], [file])), {file})], {rule.name: rule}, Settings())
+        return {finding.fingerprint: finding for finding in report.findings}
+
+    before, after = run(Worded()), run(Reworded())
+    assert len(before) == 4
+    assert {f.message for f in before.values()}.isdisjoint(f.message for f in after.values())
+    assert {key: f.endpoints for key, f in before.items()} == {key: f.endpoints for key, f in after.items()}
+    # A baseline with only some of the findings suppresses just these after a rewording.
+    path = tmp_path / "baseline.json"
+    known = [finding for finding in before.values() if "first" in finding.message]
+    write_baseline(path, known)
+    left = [f for f in after.values() if read_baseline(path).apply(f).suppressed is None]
+    assert len(left) == 2
+    assert all("antelope" in finding.message for finding in left)
 
 
 def test_a_baseline_knows_what_was_written_into_it(tmp_path: Path) -> None:

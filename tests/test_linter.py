@@ -169,7 +169,9 @@ def comments(text: str) -> list[tuple[str, int, str]]:
 
 def test_a_comment_of_no_use_is_told_at_its_place() -> None:
     text = SITE.replace("events {}", "events {} # nginxtls: ignore[plain-server]")
-    assert comments(text) == [("unused-suppression", 30, "plain-server is ignored here and finds nothing here")]
+    assert comments(text) == [
+        ("unused-suppression", 30, "the suppression of plain-server has no effect: it reports nothing here")
+    ]
     assert comments(SITE.replace("80;", "80; # nginxtls: ignore[plain-listen]")) == []
 
 
@@ -179,7 +181,9 @@ def test_a_comment_for_a_rule_that_did_not_run_may_be_of_use() -> None:
 
 def test_an_unknown_or_missing_name_is_told() -> None:
     text = SITE.replace("events {}", "events {} # nginxtls: ignore[plain-sever]")
-    assert comments(text) == [("unknown-suppression", 30, 'there is no rule "plain-sever" to ignore')]
+    assert comments(text) == [
+        ("unknown-suppression", 30, 'the comment suppresses nothing: there is no rule "plain-sever"')
+    ]
     assert comments(SITE.replace("events {}", "events {} # nginxtls: ignore"))[0][0] == "unknown-suppression"
 
 

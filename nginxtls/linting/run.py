@@ -88,7 +88,7 @@ def lint(
         except Exception as error:
             main = subject.configuration.tree.roots[0].name
             failures[main] = Failure(main, f"the model {stopped(error)}", help="this is our fault: please report it")
-    found = [_judged(finding, severities) for finding in fingerprinted(sorted(_once(found), key=_order))]
+    found = [_judged(finding, severities) for finding in fingerprinted(sorted(_once(found), key=_rank))]
     found = [tempered(told) for finding in found if (told := finding.among(asked)) is not None]
     by_version = {rule.name for rule in chosen if rule.since}
     found = [finding for finding in found if finding.rule not in by_version or not asks_for_version(finding)]
@@ -169,6 +169,11 @@ def _order(finding: Finding) -> tuple[object, ...]:
     return (finding.group, finding.location.name, span.line, span.column, finding.rule, finding.message)
 
 
+def _rank(finding: Finding) -> tuple[object, ...]:
+    """Numbers the findings of a rule at one place without their messages: a reworded rule keeps its fingerprints."""
+    return (*_order(finding)[:-1], finding.endpoints)
+
+
 def _judged(finding: Finding, severities: Mapping[str, Severity]) -> Finding:
     severity = severities.get(finding.rule)
     return finding if severity is None or finding.group else finding.replace(severity=severity)
@@ -225,27 +230,31 @@ def _about(
     unknown, unused = ran.get("unknown-suppression"), ran.get("unused-suppression")
     if unknown and not suppression.names:
         yield unknown.at(
-            suppression.location, "this comment names no rule, so it ignores nothing", help="write ignore[rule-name]"
+            suppression.location,
+            "the comment names no rule and suppresses nothing",
+            help="add the rule in brackets: ignore[rule-name]",
         )
     for name, place in suppression.names.items():
         if name not in known:
             if unknown:
                 from nginxtls.base.errors import nearest
 
-                help = nearest(name, known) or "`nginxtls rules` lists them all"
-                yield unknown.at(place, f'there is no rule "{name}" to ignore', help=help)
+                help = nearest(name, known) or "run `nginxtls rules` for a list of all rules"
+                yield unknown.at(place, f'the comment suppresses nothing: there is no rule "{name}"', help=help)
         elif unused and suppression.lines is None:
-            yield unused.at(place, f"{name} is ignored where nothing can be found", help=_MISPLACED)
+            yield unused.at(place, f"the suppression of {name} applies to no directive", help=_MISPLACED)
         elif (
             unused
             and name in ran
             and (_identity(suppression.file), suppression.location.span, name) not in used
             and _all_seen(suppression, configuration)
         ):
-            yield unused.at(place, f"{name} is ignored here and finds nothing here", help="remove it")
+            yield unused.at(
+                place, f"the suppression of {name} has no effect: it reports nothing here", help="remove the comment"
+            )
 
 
-_MISPLACED = "put it at the end of the directive's line or alone above it, ignore-file above the first directive"
+_MISPLACED = "move it to the end of the directive's line or the line above, ignore-file above the first directive"
 
 
 def _all_seen(suppression: Suppression, configuration: Configuration) -> bool:

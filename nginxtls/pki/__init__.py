@@ -1,4 +1,4 @@
-"""Certificates as a TLS client sees them: bundles, keys, chains, trust, names, lifetimes. Knows no nginx."""
+"""Certificates as a TLS client sees them: bundles, keys, chains, trust, names, lifetimes. Independent of nginx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Public keys and signature parameters as certificates have them: kinds, sizes, curves, hashes."""
+"""Public keys and signature parameters of certificates: types, sizes, curves, hashes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HASHES = {
 
 @lru_cache(20000)
 def describe_public_key(info: bytes) -> ServerKey:
-    """Kind, size and curve of a SubjectPublicKeyInfo in DER; kind ``unknown`` or an algorithm's name otherwise."""
+    """Type, size and curve of a SubjectPublicKeyInfo in DER; for other keys an algorithm's name or ``unknown``."""
     from nginxtls.tls import ServerKey
 
     try:
@@ -56,7 +56,7 @@ def _rsa_numbers(bits: bytes) -> tuple[int, int]:
 
 
 def rsa_numbers(info: bytes) -> tuple[int, int] | None:
-    """Modulus and exponent of an RSA SubjectPublicKeyInfo, or None for another key."""
+    """Modulus and exponent of an RSA SubjectPublicKeyInfo, or None for other keys."""
     try:
         (_, algorithm), (_, bits) = tuple(der.elements(der.contents(info, der.SEQUENCE)))[:2]
         _, start, end = der.element(algorithm)

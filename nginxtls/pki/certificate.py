@@ -1,7 +1,7 @@
-"""A certificate: its facts, decoded from DER when first asked for, and never a crash for a strange one.
+"""X.509 certificates, decoded from DER on first use, without errors for unusual ones.
 
-The reading is our own, and not that of `cryptography`, for two reasons: nginx serves certificates that it refuses
-(a serial number of zero, a subject that is not UTF-8, one bad extension), and a start without it is 0.1 s shorter.
+`cryptography` is not used for two reasons: nginx serves certificates that it rejects (a serial number of zero, a
+subject that is not UTF-8, an invalid extension), and startup without it is 0.1 s faster.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ALWAYS = datetime.max.replace(tzinfo=timezone.utc)
 
 
 class SubjectAltName(NamedTuple):
-    """A name that a certificate is for; ``kind`` is dns, ip or other. An address is written canonically."""
+    """A name that a certificate covers; ``kind`` is dns, ip or other. Addresses are in canonical form."""
 
     kind: str
     value: str
@@ -42,17 +42,17 @@ class Certificate:
     def __init__(self, data: bytes) -> None:
         tag, start, end = der.element(data)
         if tag != der.SEQUENCE:
-            raise der.DerError("no certificate")
-        #: The certificate alone, without what may follow it.
+            raise der.DerError("not a certificate")
+        #: The certificate, without any data after it.
         self.der = data[:end]
         inner, body_start, body_end = der.element(data, start)
         if inner != der.SEQUENCE:
-            raise der.DerError("no certificate")
+            raise der.DerError("not a certificate")
         #: The part that is signed.
         self.signed = data[start:body_end]
         outer = list(der.elements(data[body_end:end]))
         if [each for each, _ in outer] != [der.SEQUENCE, der.BIT_STRING] or not outer[1][1]:
-            raise der.DerError("no certificate")
+            raise der.DerError("not a certificate")
         self._parts: dict[str, Any] = {}
         self._outer_algorithm, self.signature = outer[0][1], outer[1][1][1:]
         self._fields = _fields(data[body_start:body_end])
@@ -79,7 +79,7 @@ class Certificate:
 
     @once
     def serial(self) -> int:
-        """The serial number, which may be negative or zero in certificates that break the rules."""
+        """The serial number, which is negative or zero in some invalid certificates."""
         return der.integer(self._fields["serial"])
 
     # Names.
@@ -112,7 +112,7 @@ class Certificate:
 
     @once
     def subject_name(self) -> str:
-        """A short name for messages: common name, else first alternative name, else organisation, else the whole."""
+        """A short name for messages: the common name, first alternative name, organisation or whole subject."""
         dn = self.subject_dn
         if dn.common_names and dn.common_names[-1]:
             return dn.common_names[-1]
@@ -128,7 +128,7 @@ class Certificate:
 
     @once
     def sans(self) -> tuple[SubjectAltName, ...]:
-        """The subject alternative names; empty where there are none or they cannot be decoded."""
+        """The subject alternative names; empty if there are none or they cannot be decoded."""
         kinds = {"dns": "dns", "ip": "ip"}
         return tuple(SubjectAltName(kinds.get(each.kind, "other"), each.value) for each in self.alternative_names or ())
 
@@ -142,7 +142,7 @@ class Certificate:
 
     @once
     def host_names(self) -> frozenset[str]:
-        """The names that are whole host names, in lower case: a client that asks for one of these is content."""
+        """The names without wildcards that are valid host names, in lower case."""
         from nginxtls.pki.names import valid_host
 
         return frozenset(name.lower() for name in self.dns_names if valid_host(name))
@@ -163,17 +163,17 @@ class Certificate:
 
     @property
     def has_dates(self) -> bool:
-        """Its validity is between two dates that can be read; OpenSSL refuses others (errors 13 and 14)."""
+        """Whether both dates can be decoded; otherwise OpenSSL rejects the certificate (errors 13 and 14)."""
         return self._validity is not None
 
     @property
     def not_before(self) -> datetime:
-        """UTC; the latest time there is (never valid) where a date cannot be read."""
+        """UTC; the latest possible time (never valid) if a date cannot be decoded."""
         return self._validity[0] if self._validity else ALWAYS
 
     @property
     def not_after(self) -> datetime:
-        """UTC, the last second of validity; the earliest time there is (never valid) where a date cannot be read."""
+        """UTC, the last second of validity; the earliest possible time (never valid) if a date cannot be decoded."""
         return self._validity[1] if self._validity else NEVER
 
     @property
@@ -193,7 +193,7 @@ class Certificate:
 
     @property
     def public_key_bits(self) -> bytes:
-        """The key alone, as OCSP and key identifiers hash it; empty where it cannot be told."""
+        """The key alone, as OCSP and key identifiers hash it; empty if it cannot be decoded."""
         try:
             (_, bits) = tuple(der.elements(der.contents(self.public_key_der, der.SEQUENCE)))[1]
         except (ValueError, IndexError):
@@ -206,7 +206,7 @@ class Certificate:
 
     @once
     def key(self) -> ServerKey:
-        """Kind, size and curve of the key; kind ``unknown`` for one that is not known here."""
+        """Type, size and curve of the key; type ``unknown`` for unsupported keys."""
         from nginxtls.pki.algorithms import describe_public_key
 
         return describe_public_key(self.public_key_der)
@@ -221,17 +221,17 @@ class Certificate:
 
     @property
     def signature_algorithms_agree(self) -> bool:
-        """The algorithm named inside the signed part is the one outside (RFC 5280 section 4.1.1.2)."""
+        """Whether the algorithms inside and outside of the signed part are equal (RFC 5280 section 4.1.1.2)."""
         return self._outer_algorithm == self._fields["algorithm"]
 
     @once
     def signature_algorithm(self) -> str:
-        """Its usual name, else dotted numbers."""
+        """The common name of the algorithm, or its OID in dotted form."""
         return name_of("signature", self.signature_algorithm_oid)
 
     @once
     def signature_hash(self) -> str | None:
-        """md5, sha1, sha256 …; None where the algorithm has no hash of its own (EdDSA, ML-DSA) or is not known."""
+        """md5, sha1, sha256 …; None if the algorithm has no separate hash (EdDSA, ML-DSA) or is unknown."""
         if self.signature_algorithm == "rsassaPss":
             from nginxtls.pki.algorithms import pss_hash
 
@@ -240,7 +240,7 @@ class Certificate:
         return found[1] or None if found else None
 
     def fits_key(self, kind: str) -> bool:
-        """A key of this kind could have made its signature (check_sig_alg_match in v3_purp.c)."""
+        """Whether a key of this type may have made the signature (check_sig_alg_match in v3_purp.c)."""
         name = self.signature_algorithm
         if kind.startswith("RSA"):
             return name == "rsassaPss" or (kind == "RSA" and "RSA" in name)
@@ -252,7 +252,7 @@ class Certificate:
 
     @once
     def _extensions(self) -> dict[str, tuple[bool, bytes]]:
-        """Criticality and value by identifier; the first where one stands twice."""
+        """Criticality and value by OID; the first one of duplicates."""
         found: dict[str, tuple[bool, bytes]] = {}
         for oid, critical, value in self._extension_list:
             found.setdefault(oid, (critical, value))
@@ -271,7 +271,7 @@ class Certificate:
         return tuple(found)
 
     def _decoded(self, oid: str, decode: Callable[[bytes], T]) -> T | None:
-        """An extension, decoded once."""
+        """An extension, decoded once; None if it is missing or invalid."""
         if oid not in self._parts:
             extension = self._extensions.get(oid)
             try:
@@ -286,7 +286,7 @@ class Certificate:
 
     @once
     def malformed(self) -> tuple[str, ...]:
-        """The parts for which OpenSSL refuses it: no dates, and extensions that cannot be decoded or stand twice."""
+        """The parts for which OpenSSL rejects it: invalid dates, and extensions that are invalid or duplicate."""
         decoders: dict[str, Callable[[bytes], Any]] = {
             extensions.BASIC_CONSTRAINTS: extensions.basic_constraints,
             extensions.KEY_USAGE: extensions.key_usage,
@@ -311,22 +311,22 @@ class Certificate:
 
     @property
     def is_ca(self) -> bool:
-        """Basic constraints say so."""
+        """Whether the basic constraints mark it as a CA."""
         return self._basic[0]
 
     @property
     def path_length(self) -> int | None:
-        """How many CAs may stand below it, besides the leaf; None for any number."""
+        """The permitted number of CAs below it, without the leaf; None for any number."""
         return self._basic[1]
 
     @once
     def key_usage(self) -> frozenset[str] | None:
-        """RFC 5280's names; None where the extension is missing."""
+        """RFC 5280's names; None if the extension is missing."""
         return self._decoded(extensions.KEY_USAGE, extensions.key_usage)
 
     @once
     def extended_key_usage(self) -> tuple[str, ...] | None:
-        """RFC 5280's names or dotted numbers; None where the extension is missing."""
+        """RFC 5280's names or dotted numbers; None if the extension is missing."""
         return self._decoded(extensions.EXTENDED_KEY_USAGE, extensions.extended_key_usage)
 
     @once
@@ -351,7 +351,7 @@ class Certificate:
 
     @property
     def ca_issuers(self) -> tuple[str, ...]:
-        """Where the issuer's certificate can be had; nothing here ever fetches it."""
+        """The URLs of the issuer's certificate; nginxtls never fetches them."""
         return tuple(place for method, place in self._access if method == "1.3.6.1.5.5.7.48.2")
 
     @once
@@ -364,38 +364,38 @@ class Certificate:
 
     @once
     def must_staple(self) -> bool:
-        """The TLS feature extension demands a stapled OCSP response (RFC 7633; 5 is status_request)."""
+        """Whether the TLS feature extension requires a stapled OCSP response (RFC 7633; 5 is status_request)."""
         return 5 in (self._decoded(extensions.TLS_FEATURE, extensions.tls_features) or ())
 
     @property
     def has_scts(self) -> bool:
-        """Certificate transparency timestamps are embedded, which only public CAs do."""
+        """Whether it has embedded SCTs (Certificate Transparency), which only public CAs add."""
         return extensions.SCT_LIST in self._extensions
 
     @property
     def poisoned(self) -> bool:
-        """A precertificate of certificate transparency, which no client accepts (RFC 6962 section 3.1)."""
+        """Whether it is a Certificate Transparency precertificate, which no client accepts (RFC 6962 section 3.1)."""
         return extensions.POISON in self._extensions
 
     @once
     def unknown_critical(self) -> tuple[str, ...]:
-        """Critical extensions that OpenSSL does not handle."""
+        """The OIDs of critical extensions that OpenSSL does not handle."""
         return tuple(oid for oid, critical, _ in self._extension_list if critical and oid not in extensions.HANDLED)
 
-    # What kind of certificate it is.
+    # Type of certificate.
 
     @once
     def self_issued(self) -> bool:
-        """Subject and issuer are the same name."""
+        """Whether subject and issuer are the same name."""
         return self.subject_der == self.issuer_der or self.subject_dn.canonical == self.issuer_dn.canonical
 
     @once
     def self_signed(self) -> bool:
-        """Self-issued, and by its identifiers and algorithm signed with its own key (as OpenSSL marks one)."""
+        """Whether it is self-issued and, by identifiers and algorithm, signed with its own key (as OpenSSL decides)."""
         return self.self_issued and self.names_key_of(self) and self.fits_key(self.key.kind)
 
     def names_key_of(self, issuer: Certificate) -> bool:
-        """Its authority key identifier and the issuer's own agree in what both say (X509_check_akid in v3_purp.c)."""
+        """Whether its authority key identifier matches the issuer (X509_check_akid in v3_purp.c)."""
         wanted = self.authority_key
         if wanted is None:
             return True
@@ -411,7 +411,7 @@ _FIELDS = ("serial", "algorithm", "issuer", "validity", "subject", "key")
 
 
 def _fields(body: bytes) -> dict[str, bytes]:
-    """The parts of a TBSCertificate (RFC 5280 section 4.1); names and key keep their tags."""
+    """The parts of a TBSCertificate (RFC 5280 section 4.1); names and key include their tags."""
     fields = {"version": b"", "extensions": b""}
     at, index = 0, 0
     while at < len(body):
@@ -421,20 +421,20 @@ def _fields(body: bytes) -> dict[str, bytes]:
         elif index < len(_FIELDS):
             name = _FIELDS[index]
             if tag != (der.INTEGER if name == "serial" else der.SEQUENCE):
-                raise der.DerError("no certificate")
+                raise der.DerError("not a certificate")
             fields[name] = body[at:end] if name in {"issuer", "subject", "key"} else body[start:end]
             index += 1
         elif tag == 0xA3:
             fields["extensions"] = der.contents(body[start:end], der.SEQUENCE)
         at = end
     if index < len(_FIELDS):
-        raise der.DerError("no certificate")
-    # What OpenSSL refuses a certificate for at once; all else is told when it is asked for.
+        raise der.DerError("not a certificate")
+    # OpenSSL does not load a certificate with invalid data here; everything else is decoded on first use.
     der.integer(fields["serial"])
     if fields["version"]:
         der.integer(der.contents(fields["version"], der.INTEGER))
     if len(list(der.elements(fields["validity"]))) != 2:
-        raise der.DerError("no certificate")
+        raise der.DerError("not a certificate")
     parse_name(fields["issuer"])
     parse_name(fields["subject"])
     return fields
@@ -450,9 +450,9 @@ def _algorithm(value: bytes) -> tuple[str, bytes]:
 
 @lru_cache(20000)
 def certificate(data: bytes) -> Certificate:
-    """The certificate in DER that data is or begins with; the same object for the same bytes.
+    """The certificate in DER at the beginning of data; the same object for the same bytes.
 
     Raises:
-        der.DerError: it is no certificate.
+        der.DerError: data does not begin with a certificate.
     """
     return Certificate(data)

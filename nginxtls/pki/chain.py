@@ -1,4 +1,4 @@
-"""The chain as sent, and what a fresh client makes of it."""
+"""The chain as sent, and how a client with an empty cache verifies it."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from nginxtls.pki.pem import Bundle
 from nginxtls.pki.signatures import verify
 from nginxtls.pki.trust import TrustStore
 
-# A bundle of more certificates than this is no chain; only so many are compared with each other.
+# Only this many certificates are compared with each other: no chain comes near it.
 _MOST = 200
-# The longest Certificate message that OpenSSL takes, in bytes (SSL_MAX_CERT_LIST_DEFAULT, ssl.h; measured).
+# The longest Certificate message that OpenSSL accepts, in bytes (SSL_MAX_CERT_LIST_DEFAULT, ssl.h; measured).
 _LONGEST = 100 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A bundle as sent and the path built from it; places count from 0 in what is sent."""
+    """A bundle as sent and the path built from it; places are indexes in ``sent``, from 0."""
 
     leaf: Certificate
     sent: tuple[Certificate, ...]
     built: PathVerdict
-    #: The first is the leaf and each later one of the path stands after the one it issued.
+    #: The first is the leaf, and each certificate of the path follows the one that it issued.
     order_ok: bool
-    #: The first certificate is a CA, and this later one is the leaf.
+    #: The place of the leaf; not 0 if the first certificate is a CA.
     leaf_place: int
     unrelated: tuple[int, ...]
     duplicates: tuple[int, ...]
     root_sent: int | None
-    #: All that is wrong with it, what clients refuse it for and what they do not mind.
+    #: All faults: those for which clients reject it (``fatal``) and those that they accept.
     reasons: tuple[Reason, ...]
 
     @property
@@ -46,26 +46,26 @@ class Chain:
 
     @property
     def missing_issuer(self) -> str | None:
-        """The name of the issuer that is neither sent nor trusted."""
+        """The name of the issuer that is neither sent nor trusted; None if there is no such issuer."""
         return self.built.missing_issuer
 
     @property
     def aia(self) -> tuple[str, ...]:
-        """Where the missing issuer's certificate is said to be; nothing is fetched."""
+        """The URLs of the missing issuer's certificate, according to the last one of the path; nothing is fetched."""
         return self.built.aia
 
     def reason(self, kind: str) -> Reason | None:
-        """The first reason of a kind."""
+        """The first reason of a kind; None if there is none."""
         return next((each for each in self.reasons if each.kind == kind), None)
 
 
 def analyse_chain(
     bundle: Bundle | Sequence[Certificate], trust: TrustStore, at: datetime, name: str | None = None
 ) -> Chain:
-    """Judge a bundle as served: its first certificate is the leaf. With a name, also whether it is for that name.
+    """Verify a bundle as served, with its first certificate as the leaf; with a name, also whether it covers the name.
 
     Raises:
-        ValueError: there is no certificate in it.
+        ValueError: the bundle contains no certificate.
     """
     sent = tuple(bundle.certificates if isinstance(bundle, Bundle) else bundle)
     if not sent:
@@ -82,7 +82,7 @@ def analyse_chain(
     places = [first[each] for each in built.path if each in first]
     order_ok = leaf_place == 0 and places == sorted(places)
     if leaf_place:
-        # A client takes the first for the leaf, whatever comes later; what it says of that CA helps nobody.
+        # Clients treat the first certificate as the leaf. Their verdict on that CA would only distract.
         own = tuple(each for each in built.reasons if each.kind != "no-server-auth")
         built = replace(built, verdict="untrusted", reasons=own)
     reasons = (
@@ -97,7 +97,7 @@ def analyse_chain(
 
 
 def _leaf_place(sent: Sequence[Certificate]) -> int:
-    """Where the leaf is: first, unless that one is a CA that issued another, which is none."""
+    """The place of the leaf: 0, or if the first certificate is a CA, the first one that is not a CA."""
     if not sent[0].is_ca:
         return 0
     others = (place for place, each in enumerate(sent[:_MOST]) if not each.is_ca)
@@ -105,7 +105,7 @@ def _leaf_place(sent: Sequence[Certificate]) -> int:
 
 
 def _related(sent: Sequence[Certificate], leaf_place: int) -> set[int]:
-    """The places of all certificates through which a path from the leaf could go."""
+    """The places of all certificates that may be part of a path from the leaf."""
     by_subject: dict[tuple[object, ...], list[int]] = {}
     for place, each in enumerate(sent[:_MOST]):
         by_subject.setdefault(each.subject_dn.canonical, []).append(place)
@@ -130,32 +130,35 @@ def _shape(
 ) -> list[Reason]:
     found = []
     if leaf_place:
-        text = f'the leaf "{sent[leaf_place].subject_name}" comes as number {leaf_place + 1}; it must be the first'
+        text = (
+            f'the leaf "{sent[leaf_place].subject_name}" is certificate number {leaf_place + 1}, but must be the first'
+        )
         found.append(Reason("wrong-order", leaf_place, text))
     elif not order_ok:
-        text = "the certificates are not in issuing order, each after the one that it issued"
+        text = "the certificates are out of order: each must follow the one that it issued"
         found.append(Reason("wrong-order", None, text, fatal=False))
-    found += _each_or_all("unrelated-certificate", [p for p in unrelated if p != leaf_place], sent, _ON_NO_PATH)
+    found += _each_or_all("unrelated-certificate", [p for p in unrelated if p != leaf_place], sent, _UNRELATED)
     found += _each_or_all("duplicate-certificate", duplicates, sent, ("is sent twice", "are sent more than once"))
     size = 3 + sum(len(each.der) + 3 for each in sent)
     if size > _LONGEST:
         text = (
-            f"{len(sent)} certificates are sent, {size:,} bytes; OpenSSL's clients take {_LONGEST:,}, and refuse more"
+            f"OpenSSL clients reject more than {_LONGEST:,} bytes of certificates: "
+            f"{len(sent)} certificates with {size:,} bytes are sent"
         )
         found.append(Reason("oversized-chain", None, text))
     if root_sent is not None:
-        text = f'the root "{sent[root_sent].subject_name}" is sent; a client has it or does not trust it'
+        text = f'the root "{sent[root_sent].subject_name}" is sent; clients use only the roots in their own trust store'
         found.append(Reason("root-sent", root_sent, text, fatal=False))
     return found
 
 
-_ON_NO_PATH = ("is on no path from the leaf", "are on no path from the leaf")
+_UNRELATED = ("is not part of the chain", "are not part of the chain")
 
 
 def _each_or_all(
     kind: str, places: Sequence[int], sent: Sequence[Certificate], words: tuple[str, str]
 ) -> Iterator[Reason]:
-    """A fault of several certificates, of more than three in one."""
+    """One reason for each certificate; a single one for more than three."""
     names = [f'"{sent[place].subject_name}"' for place in places]
     if len(places) <= 3:
         for place, name in zip(places, names, strict=True):
@@ -168,7 +171,7 @@ def _each_or_all(
 def _names(leaf: Certificate, name: str | None) -> list[Reason]:
     found = []
     if not leaf.is_ca and not leaf.sans:
-        text = f'"{leaf.subject_name}" has no subject alternative name; clients do not look at the common name'
+        text = f'"{leaf.subject_name}" has no subject alternative name, and clients ignore the common name'
         found.append(Reason("no-subject-alt-name", 0, text, fatal=False))
     if name is not None:
         match = match_hostname(name, leaf)

@@ -8,26 +8,26 @@ from collections.abc import Iterator
 from nginxtls.pki.certificate import Certificate
 from nginxtls.pki.extensions import Constraints, GeneralName
 
-# OpenSSL gives up at 2**20 comparisons; nobody has a real certificate of a tenth of that.
+# OpenSSL stops at 2**20 comparisons; no real certificate needs a tenth of that.
 TOO_MANY = 2**17
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)+")
 _EMAIL = "1.2.840.113549.1.9.1"
 
 
 def violation(certificate: Certificate, constraints: Constraints, *, leaf: bool) -> str | None:
-    """What of the certificate a CA above it does not allow, or None."""
+    """The first name of the certificate that the constraints of a CA above it do not permit; None if there is none."""
     names = list(_names(certificate, leaf=leaf))
     if len(names) * (len(constraints.permitted) + len(constraints.excluded)) > TOO_MANY:
-        return "more names and constraints than any client compares"
+        return "there are more names and constraints than clients compare"
     for name in names:
         same = [tree for tree in constraints.permitted if tree.kind == name.kind]
         shown = f"{name.kind} {name.value}"
         try:
             if same and not any(_within(name, tree) for tree in same):
-                return f"{shown} is outside what it permits ({', '.join(_shown(tree) for tree in same[:3])})"
+                return f"{shown} is not among the permitted names ({', '.join(_shown(tree) for tree in same[:3])})"
             for tree in constraints.excluded:
                 if tree.kind == name.kind and _within(name, tree):
-                    return f"{shown} is in what it excludes ({_shown(tree)})"
+                    return f"{shown} is among the excluded names ({_shown(tree)})"
         except ValueError as error:
             return f"{shown}: {error}"
     return None
@@ -42,7 +42,7 @@ def _names(certificate: Certificate, *, leaf: bool) -> Iterator[GeneralName]:
     alternatives = certificate.alternative_names or ()
     yield from alternatives
     if leaf and not any(each.kind == "dns" for each in alternatives):
-        # Old clients take the common name for a host name, so OpenSSL holds it to the constraints, too.
+        # Old clients use the common name as a host name, so OpenSSL applies the constraints to it, too.
         for common in dn.common_names:
             if _HOST.fullmatch(common):
                 yield GeneralName("dns", common, common.encode())
@@ -50,7 +50,7 @@ def _names(certificate: Certificate, *, leaf: bool) -> Iterator[GeneralName]:
 
 def _shown(tree: GeneralName) -> str:
     if tree.kind != "ip":
-        return tree.value or "none at all"
+        return tree.value or "none"
     from ipaddress import ip_address
 
     half = len(tree.raw) // 2
@@ -65,7 +65,7 @@ def _within(name: GeneralName, tree: GeneralName) -> bool:
         return _in_domain(name.raw.lower(), tree.raw.lower())
     if name.kind == "ip":
         if len(tree.raw) not in {8, 32} or len(name.raw) not in {4, 16}:
-            raise ValueError("an address of a wrong size")
+            raise ValueError("the address has the wrong length")
         half = len(tree.raw) // 2
         if len(name.raw) != half:
             return False
@@ -78,7 +78,7 @@ def _within(name: GeneralName, tree: GeneralName) -> bool:
         return _email(name.raw, tree.raw)
     if name.kind == "uri":
         return _uri(name.raw, tree.raw)
-    raise ValueError("a kind of name whose constraints are not supported")
+    raise ValueError("constraints on this type of name are not supported")
 
 
 def _in_domain(host: bytes, domain: bytes) -> bool:
@@ -92,7 +92,7 @@ def _in_domain(host: bytes, domain: bytes) -> bool:
 def _email(address: bytes, base: bytes) -> bool:
     local, at, host = address.rpartition(b"@")
     if not at:
-        raise ValueError("a mail address without @")
+        raise ValueError("the mail address has no @")
     if base.startswith(b"."):
         return host.lower().endswith(base.lower())
     base_local, base_at, base_host = base.rpartition(b"@")
@@ -104,7 +104,7 @@ def _email(address: bytes, base: bytes) -> bool:
 def _uri(address: bytes, base: bytes) -> bool:
     _, found, rest = address.partition(b"://")
     if not found:
-        raise ValueError("an address without a host")
+        raise ValueError("the URI has no host")
     host = re.split(rb"[:/]", rest, maxsplit=1)[0].lower()
     base = base.lower()
     return host.endswith(base) if base.startswith(b".") else host == base

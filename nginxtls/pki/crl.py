@@ -1,4 +1,4 @@
-"""Certificate revocation lists: who issued them, how fresh they are, and what they revoke."""
+"""Certificate revocation lists: issuer, validity and revoked certificates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nginxtls.pki.signatures import verify_signature
 
 @dataclass(frozen=True, slots=True)
 class RevocationList:
-    """``next_update`` is None where the list says none; ``revoked`` are serial numbers; ``line`` is where it begins."""
+    """``next_update`` is None if the list has none; ``revoked`` are serial numbers; ``line`` is its first line."""
 
     issuer: Name
     this_update: datetime
@@ -34,15 +34,15 @@ class RevocationList:
         return self.issuer.short
 
     def stale(self, at: datetime) -> bool:
-        """It is past its next update: OpenSSL then refuses all certificates of that CA (error 12)."""
+        """Whether its next update has passed: OpenSSL then rejects all certificates of the CA (error 12)."""
         return self.next_update is not None and self.next_update < at
 
     def begins_later(self, at: datetime) -> bool:
-        """It is from the future: OpenSSL refuses all certificates of that CA as well (error 11)."""
+        """Whether it is not valid yet: OpenSSL then rejects all certificates of the CA (error 11)."""
         return self.this_update > at
 
     def issued_by(self, ca: Certificate) -> bool | None:
-        """Whether this CA issued it; None if its signature is of a kind that is not known."""
+        """Whether this CA issued it; None if its signature algorithm is not supported."""
         if ca.subject_dn.canonical != self.issuer.canonical:
             return False
         return verify_signature(*self.algorithm, self.signature, self.signed, ca.public_key_der)
@@ -50,11 +50,11 @@ class RevocationList:
 
 @dataclass(frozen=True, slots=True)
 class CRLs:
-    """The lists of a file; ``problems`` is what else stands in it, or why none could be read."""
+    """The lists of a file; ``problems`` are its invalid blocks, or why it contains no list."""
 
     lists: tuple[RevocationList, ...]
     problems: tuple[Problem, ...]
-    #: There are certificates in place of lists.
+    #: The file contains certificates instead of lists.
     only_certificates: bool = False
 
 
@@ -78,10 +78,14 @@ def read_crl(data: bytes) -> CRLs:
 
 def _nothing(data: bytes) -> Problem:
     if not data.strip():
-        return Problem("empty", "empty: there is no CRL in it")
+        return Problem("empty", "the file is empty")
     if data[:1] == b"\x30":
-        return Problem("der", "DER; nginx reads only PEM: openssl crl -inform DER -in IN -out OUT")
-    return Problem("not-pem", "there is no CRL in it")
+        return Problem(
+            "der",
+            "the file is in DER format, but nginx reads only PEM; convert it with "
+            "`openssl crl -inform DER -in IN -out OUT`",
+        )
+    return Problem("not-pem", "the file contains no CRL")
 
 
 def _parse(data: bytes, line: int) -> RevocationList:

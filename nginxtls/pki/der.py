@@ -1,4 +1,4 @@
-"""A reader of DER that takes what OpenSSL takes and refuses the rest with one error, without ever recursing."""
+"""A non-recursive DER decoder that accepts what OpenSSL accepts and raises one error for everything else."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ UTC_TIME, GENERALIZED_TIME, SEQUENCE, SET = 0x17, 0x18, 0x30, 0x31
 
 
 class DerError(ValueError):
-    """The bytes are not the DER that was expected."""
+    """The data is not valid DER or has another structure than expected."""
 
 
 def element(data: bytes, at: int = 0) -> tuple[int, int, int]:
     """The tag, start and end of the contents of the element at a position.
 
     Raises:
-        DerError: it does not fit, has a long tag or an indefinite length.
+        DerError: the data is truncated, or has a long tag or an indefinite length.
     """
     try:
         tag, length = data[at], data[at + 1]
@@ -27,15 +27,15 @@ def element(data: bytes, at: int = 0) -> tuple[int, int, int]:
         if length & 0x80:
             size = length & 0x7F
             if not 0 < size <= 4:
-                raise DerError("a length that DER does not have")
+                raise DerError("invalid length")
             length = int.from_bytes(data[start : start + size], "big")
             start += size
     except IndexError:
-        raise DerError("it ends too early") from None
+        raise DerError("the data is truncated") from None
     if start + length > len(data):
-        raise DerError("it ends too early")
+        raise DerError("the data is truncated")
     if tag & 0x1F == 0x1F:
-        raise DerError("a tag that no certificate has")
+        raise DerError("unsupported tag")
     return tag, start, start + length
 
 
@@ -48,24 +48,25 @@ def elements(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def contents(data: bytes, tag: int) -> bytes:
-    """The contents of the single element that data is; it must have this tag and fill data."""
+    """The contents of the single element in data; it must have this tag and no data after it."""
     found, start, end = element(data)
     if found != tag or end != len(data):
-        raise DerError("another element than expected")
+        raise DerError("unexpected element")
     return data[start:end]
 
 
 def integer(value: bytes) -> int:
+    """A signed integer from its contents."""
     if not value:
-        raise DerError("a number without digits")
+        raise DerError("empty integer")
     return int.from_bytes(value, "big", signed=True)
 
 
 @lru_cache(1024)
 def oid(value: bytes) -> str:
-    """Dotted numbers of an object identifier's contents."""
+    """An object identifier in dotted form, from its contents."""
     if not value or value[-1] & 0x80:
-        raise DerError("an object identifier that breaks off")
+        raise DerError("truncated object identifier")
     numbers: list[int] = []
     number = 0
     for byte in value:
@@ -80,17 +81,17 @@ def oid(value: bytes) -> str:
 def bits(value: bytes) -> frozenset[int]:
     """The numbers of the bits that are set in a BIT STRING's contents."""
     if not value or value[0] > 7:
-        raise DerError("a bit string without its header")
+        raise DerError("invalid bit string")
     return frozenset(
         index * 8 + bit for index, byte in enumerate(value[1:]) for bit in range(8) if byte & (0x80 >> bit)
     )
 
 
 def time(tag: int, value: bytes) -> datetime:
-    """A UTCTime or GeneralizedTime; like OpenSSL also without seconds and with an offset.
+    """A UTCTime or GeneralizedTime in UTC; like OpenSSL, also without seconds and with an offset.
 
     Raises:
-        DerError: it is no date.
+        DerError: it is not a valid date.
     """
     text = value.decode("ascii", "replace")
     offset = timedelta()
@@ -100,18 +101,18 @@ def time(tag: int, value: bytes) -> datetime:
     elif text.endswith("Z"):
         text = text[:-1]
     else:
-        raise DerError("a time without its zone")
+        raise DerError("time without a time zone")
     if tag == UTC_TIME:
         # RFC 5280 section 4.1.2.5.1: two digits of a year mean 1950 to 2049.
         text = ("19" if text[:2] >= "50" else "20") + text
     elif tag != GENERALIZED_TIME:
-        raise DerError("no time")
+        raise DerError("not a time")
     digits, _, fraction = text.partition(".")
     if not digits.isascii() or not digits.isdigit() or len(digits) not in {12, 14}:
-        raise DerError("a time that is no date")
+        raise DerError("invalid date")
     digits = digits.ljust(14, "0")
     if digits.startswith("0000"):
-        # There is no such year here, and to OpenSSL it is as good as any before now.
+        # Python has no year 0; to OpenSSL it is in the past like any other.
         return datetime.min.replace(tzinfo=timezone.utc)
     try:
         when = datetime(*(int(digits[a:b]) for a, b in _FIELDS), tzinfo=timezone.utc)  # type: ignore[misc, arg-type]
@@ -119,7 +120,7 @@ def time(tag: int, value: bytes) -> datetime:
             when += timedelta(microseconds=int(fraction[:6].ljust(6, "0")))
         return when - offset
     except (ValueError, OverflowError):
-        raise DerError("a time that is no date") from None
+        raise DerError("invalid date") from None
 
 
 _FIELDS = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))

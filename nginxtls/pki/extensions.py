@@ -1,4 +1,4 @@
-"""The extensions of a certificate that decide something, each decoded alone so that one bad one spoils no other."""
+"""The certificate extensions that affect verification, decoded separately so that an invalid one affects no other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME_CONSTRAINTS, CRL_POINTS, POLICIES, AUTHORITY_KEY_ID = "2.5.29.30", "2.5.29.
 EXTENDED_KEY_USAGE, AUTHORITY_INFO = "2.5.29.37", "1.3.6.1.5.5.7.1.1"
 TLS_FEATURE, SCT_LIST, POISON = "1.3.6.1.5.5.7.1.24", "1.3.6.1.4.1.11129.2.4.2", "1.3.6.1.4.1.11129.2.4.3"
 
-# What OpenSSL takes for handled when it is critical (X509_supported_extension in v3_purp.c, 3.5).
+# What OpenSSL handles when it is critical (X509_supported_extension in v3_purp.c, 3.5).
 HANDLED = frozenset(
     {
         *(KEY_USAGE, SAN, BASIC_CONSTRAINTS, NAME_CONSTRAINTS, CRL_POINTS, POLICIES, EXTENDED_KEY_USAGE),
@@ -22,7 +22,7 @@ HANDLED = frozenset(
         *("1.3.6.1.5.5.7.1.7", "1.3.6.1.5.5.7.1.8", "1.3.6.1.5.5.7.1.14", "1.3.6.1.5.5.7.48.1.5"),
     }
 )
-# For these OpenSSL refuses a certificate if they cannot be decoded or stand twice (ossl_x509v3_cache_extensions).
+# OpenSSL rejects a certificate if one of these is invalid or duplicate (ossl_x509v3_cache_extensions).
 DECISIVE = {
     BASIC_CONSTRAINTS: "basic constraints",
     KEY_USAGE: "key usage",
@@ -56,7 +56,7 @@ class Constraints(NamedTuple):
 
 
 class AuthorityKey(NamedTuple):
-    """The authority key identifier: the key's, and where given the issuer's own issuer and serial number."""
+    """The authority key identifier: the key identifier, and optionally the issuer and serial number of the issuer."""
 
     key_id: bytes | None
     issuer: tuple[GeneralName, ...]
@@ -85,7 +85,7 @@ def general_names(value: bytes) -> tuple[GeneralName, ...]:
     found = list(der.elements(der.contents(value, der.SEQUENCE)))
     names = tuple(general_name(tag, each) for tag, each in found)
     if any(tag & 0xC0 != 0x80 for tag, _ in found):
-        raise der.DerError("a name of no known kind")
+        raise der.DerError("unknown type of name")
     return names
 
 
@@ -98,9 +98,9 @@ def basic_constraints(value: bytes) -> tuple[bool, int | None]:
         elif tag == der.INTEGER:
             length = der.integer(each)
             if length < 0:
-                raise der.DerError("a negative path length")
+                raise der.DerError("negative path length")
         else:
-            raise der.DerError("basic constraints of another shape")
+            raise der.DerError("invalid basic constraints")
     return is_ca, length
 
 
@@ -113,7 +113,7 @@ def extended_key_usage(value: bytes) -> tuple[str, ...]:
     purposes = []
     for tag, each in der.elements(der.contents(value, der.SEQUENCE)):
         if tag != der.OID:
-            raise der.DerError("a purpose that is no object identifier")
+            raise der.DerError("purpose that is not an object identifier")
         purposes.append(name_of("purpose", der.oid(each)))
     return tuple(purposes)
 
@@ -122,7 +122,7 @@ def name_constraints(value: bytes) -> Constraints:
     trees: dict[int, list[GeneralName]] = {0xA0: [], 0xA1: []}
     for tag, subtrees in der.elements(der.contents(value, der.SEQUENCE)):
         if tag not in trees:
-            raise der.DerError("name constraints of another shape")
+            raise der.DerError("invalid name constraints")
         for _, subtree in der.elements(subtrees):
             base, start, end = der.element(subtree)
             trees[tag].append(_subtree(base, subtree[start:end]))
@@ -147,7 +147,7 @@ def authority_key(value: bytes) -> AuthorityKey:
 
 
 def access(value: bytes) -> tuple[tuple[str, str], ...]:
-    """Method (dotted) and address of each entry of an authority information access."""
+    """Method (dotted) and URL of each entry of an authority information access."""
     found = []
     for _, entry in der.elements(der.contents(value, der.SEQUENCE)):
         (_, method), (tag, place) = tuple(der.elements(entry))[:2]
@@ -156,7 +156,7 @@ def access(value: bytes) -> tuple[tuple[str, str], ...]:
 
 
 def crl_points(value: bytes) -> tuple[str, ...]:
-    """The addresses of the distribution points."""
+    """The URLs of the distribution points."""
     found: list[str] = []
     for _, point in der.elements(der.contents(value, der.SEQUENCE)):
         for tag, name in der.elements(point):
@@ -167,7 +167,7 @@ def crl_points(value: bytes) -> tuple[str, ...]:
 
 
 def policies(value: bytes) -> tuple[str, ...]:
-    """The policies' identifiers, dotted."""
+    """The OIDs of the policies, in dotted form."""
     found = []
     for _, information in der.elements(der.contents(value, der.SEQUENCE)):
         _, start, end = der.element(information)

@@ -1,4 +1,4 @@
-"""Whether a certificate is for a host name or address, after RFC 9525: alternative names only, one label a wildcard."""
+"""Whether a certificate covers a host name or address (RFC 9525): only alternative names, one label per wildcard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nginxtls.pki.names import printable, valid_host
 
 @dataclass(frozen=True, slots=True)
 class NameMatch:
-    """``by`` is the alternative name that matches, ``nearest`` the likest one if none does, ``reason`` says why."""
+    """``by`` is the matching alternative name, ``nearest`` the most similar one if none matches, ``reason`` a text."""
 
     matches: bool
     by: SubjectAltName | None
@@ -43,18 +43,18 @@ def match_hostname(name: str, certificate: Certificate) -> NameMatch:
 
 
 def covers(pattern: str, host: str) -> bool:
-    """A DNS name of a certificate covers a host name in ASCII: equal, or with one label for a leading ``*``."""
+    """Whether a DNS name of a certificate matches a host name in ASCII: equal, or one label for a leading ``*``."""
     pattern, host = pattern.lower(), host.lower()
     if "*" not in pattern:
         return pattern == host and valid_host(host)
     first, _, rest = pattern.partition(".")
     label, _, parent = host.partition(".")
-    # A wildcard under a top-level name (*.com) is refused by OpenSSL and by browsers.
+    # OpenSSL and browsers reject a wildcard directly below a top-level domain (*.com).
     return first == "*" and "." in rest and "*" not in rest and rest == parent and valid_host(host) and bool(label)
 
 
 def ascii_host(name: str) -> str | None:
-    """The ASCII form in lower case, without the dot at the end; None for what is no host name."""
+    """The ASCII form in lower case, without a trailing dot; None if it is not a host name."""
     host = name.removesuffix(".")
     if not host:
         return None
@@ -77,9 +77,9 @@ _KEPT = re.compile("[\u00df\u03c2]")
 def _ascii_label(label: str) -> str:
     if label.isascii():
         return label
-    # Each for itself: at the end of a word, `lower` makes the other small sigma of a large one.
+    # Character by character, because `lower` maps a capital sigma at the end of a word to another letter.
     lower = normalize("NFKC", "".join(each.lower() for each in label))
-    # Without them it must be a label all the same.
+    # It must be a valid label without these characters, too.
     whole = _KEPT.sub("s", lower).encode("idna").decode("ascii")
     return f"xn--{lower.encode('punycode').decode('ascii')}" if _KEPT.search(lower) else whole
 
@@ -96,28 +96,30 @@ def _address(name: str) -> str | None:
 def _match_address(address: str, certificate: Certificate) -> NameMatch:
     for san in certificate.sans:
         if san.kind == "ip" and san.value == address:
-            return NameMatch(True, san, None, f"{san.value} is named as an address")
+            return NameMatch(True, san, None, f"{san.value} is listed as an address")
     as_name = next((san for san in certificate.sans if san.kind == "dns" and san.value == address), None)
     if as_name:
-        return NameMatch(False, None, as_name, f"{address} stands there as a DNS name, and must be an IP address")
+        return NameMatch(
+            False, None, as_name, f"the certificate lists {address} as a DNS name instead of an IP address"
+        )
     if not certificate.sans:
         return NameMatch(False, None, None, _without_names(certificate, address))
     addresses = [san for san in certificate.sans if san.kind == "ip"]
     nearest = max(addresses, key=lambda san: _common(san.value, address), default=certificate.sans[0])
-    named = f"the nearest is {nearest}" if addresses else f"it names no address, but {nearest}"
-    return NameMatch(False, None, nearest, f"the certificate does not name the address {address}; {named}")
+    named = f"the closest one is {nearest}" if addresses else f"it lists no addresses, only {nearest}"
+    return NameMatch(False, None, nearest, f"the certificate does not cover the address {address}; {named}")
 
 
 def _common(one: str, other: str) -> int:
-    """How many characters two texts begin with in common."""
+    """The length of the common prefix of two texts."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _without_names(certificate: Certificate, shown: str) -> str:
     if certificate.sans:
-        return f"the certificate names no host, so not {shown}"
+        return f"the certificate lists no host names and does not cover {shown}"
     common = certificate.common_names
-    more = f"; clients do not look at the common name ({common[-1]})" if common else ""
+    more = f"; clients ignore the common name ({common[-1]})" if common else ""
     return f"the certificate has no subject alternative names{more}"
 
 
@@ -128,7 +130,7 @@ def _likeness(pattern: str, wanted: str) -> tuple[int, int, int]:
         if a != b:
             break
         common += 1
-    # A wildcard just below the common part shows best why it does not reach.
+    # A wildcard directly below the common part explains the mismatch best.
     return common, int(theirs[common:] == ["*"]), -abs(len(ours) - len(theirs))
 
 
@@ -137,13 +139,13 @@ def _why_not(pattern: str, wanted: str, shown: str) -> str:
     if lower.startswith("*."):
         parent = lower[2:]
         if "." not in parent:
-            return f"{pattern} covers nothing: a wildcard may not stand for all names of a top-level domain"
+            return f"{pattern} matches nothing: clients reject a wildcard directly below a top-level domain"
         if wanted == parent:
-            return f"{pattern} does not reach {shown}: a wildcard stands for one label, not for none"
+            return f"{pattern} does not match {shown}: a wildcard matches exactly one label, not zero"
         if wanted.endswith("." + parent):
-            return f"{pattern} does not reach {shown}: a wildcard stands for one label"
+            return f"{pattern} does not match {shown}: a wildcard matches exactly one label"
     elif "*" in lower:
-        return f"{pattern} covers nothing: a wildcard must be the whole first label"
+        return f"{pattern} matches nothing: a wildcard must be the whole first label"
     if lower.endswith("."):
-        return f"{pattern} ends with a dot, which no certificate may"
-    return f"{shown} is none of its names; the nearest is {pattern}"
+        return f"{pattern} matches nothing: a name in a certificate must not end with a dot"
+    return f"the certificate does not cover {shown}; the closest name is {pattern}"

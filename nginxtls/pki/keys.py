@@ -1,4 +1,4 @@
-"""Keys: what a public key is, private keys as nginx loads them, DH parameters. No key material leaves this module."""
+"""Public keys, private keys as nginx loads them, DH parameters. No key material leaves this module."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _READ_HERE = frozenset({"", RSA, RSA_PSS, EC, *DSA, *EDWARDS})
 
 @dataclass(frozen=True, slots=True)
 class PrivateKey:
-    """A private key, of which only this much is kept.
+    """The properties of a private key, without the key material.
 
-    ``public_key_sha256`` is the hash of its public key, equal to the certificate's that it belongs to.
+    ``public_key_sha256`` is the hash of its public key, equal to that of the matching certificate.
     """
 
     key: ServerKey
@@ -35,7 +35,7 @@ class PrivateKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyProblem:
-    """Why a key, or DH parameters, cannot be used.
+    """Why a key or DH parameters cannot be used.
 
     Kinds: empty, not-pem, der, pkcs12, no-key, certificate, encrypted, wrong-password, truncated, bad-base64, glued,
     unknown-key, damaged, not-a-group.
@@ -48,7 +48,7 @@ class KeyProblem:
 
 @dataclass(frozen=True, slots=True)
 class DHParameters:
-    """The size of the prime in bits, and the group's name if it is a standard one."""
+    """The size of the prime in bits, and the name of a standard group."""
 
     bits: int
     known_group: str | None = None
@@ -56,14 +56,14 @@ class DHParameters:
 
 @lru_cache(4096)
 def is_roca(info: bytes) -> bool:
-    """An RSA key of the Infineon library (CVE-2017-15361): its modulus is a power of 65537 modulo each small prime."""
+    """Whether it is an RSA key of the Infineon library (CVE-2017-15361): a power of 65537 modulo each small prime."""
     numbers = rsa_numbers(info)
     return numbers is not None and all(numbers[0] % prime in powers for prime, powers in _roca_table())
 
 
 @lru_cache(1)
 def _roca_table() -> tuple[tuple[int, frozenset[int]], ...]:
-    # Nemec et al., "The Return of Coppersmith's Attack", CCS 2017, section 2; the primes that tell most.
+    # Nemec et al., "The Return of Coppersmith's Attack", CCS 2017, section 2; the primes that distinguish best.
     primes = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
     return tuple((prime, frozenset(pow(65537, power, prime) for power in range(prime))) for prime in primes)
 
@@ -72,7 +72,7 @@ def _roca_table() -> tuple[tuple[int, frozenset[int]], ...]:
 def read_key(data: bytes, passwords: tuple[bytes, ...] = ()) -> PrivateKey | KeyProblem:
     """The first private key of a file, as nginx loads `ssl_certificate_key`; passwords are tried in order."""
     if not data.strip():
-        return KeyProblem("empty", "empty: there is no key in it")
+        return KeyProblem("empty", "the file is empty")
     block = None
     labels = []
     for block in read_blocks(data):
@@ -83,14 +83,20 @@ def read_key(data: bytes, passwords: tuple[bytes, ...] = ()) -> PrivateKey | Key
             break
     else:
         if any("CERTIFICATE" in label for label in labels):
-            return KeyProblem("certificate", "a certificate, and no private key")
+            return KeyProblem("certificate", "the file contains a certificate but no private key")
         if is_pkcs12(data):
             return KeyProblem(
-                "pkcs12", "PKCS #12; nginx reads only PEM: openssl pkcs12 -in IN -nocerts -nodes -out OUT"
+                "pkcs12",
+                "the file is in PKCS #12 format, but nginx reads only PEM; convert it with "
+                "`openssl pkcs12 -in IN -nocerts -nodes -out OUT`",
             )
         if data[:1] == b"\x30":
-            return KeyProblem("der", "DER; nginx reads only PEM: openssl pkey -inform DER -in IN -out OUT")
-        return KeyProblem("not-pem" if not labels else "no-key", "there is no private key in it")
+            return KeyProblem(
+                "der",
+                "the file is in DER format, but nginx reads only PEM; convert it with "
+                "`openssl pkey -inform DER -in IN -out OUT`",
+            )
+        return KeyProblem("not-pem" if not labels else "no-key", "the file contains no private key")
     return _load(block, passwords)
 
 
@@ -99,7 +105,7 @@ def _load(block: Block, passwords: tuple[bytes, ...]) -> PrivateKey | KeyProblem
 
     encrypted = block.label == "ENCRYPTED PRIVATE KEY" or b"ENCRYPTED" in block.headers
     if encrypted and not passwords:
-        return KeyProblem("encrypted", "it is encrypted, and there is no password for it", block.line)
+        return KeyProblem("encrypted", "the key is encrypted and no password is configured", block.line)
     if block.label == "ENCRYPTED PRIVATE KEY":
         cost = derivation_cost(block.data)
         if cost is None or cost * len(passwords) > MAX_ROUNDS:
@@ -109,19 +115,19 @@ def _load(block: Block, passwords: tuple[bytes, ...]) -> PrivateKey | KeyProblem
         try:
             return guarded(partial(_read, pem, password, encrypted, block.line))
         except (UnsupportedAlgorithm, LibraryRefusal):
-            return KeyProblem("unknown-key", "a kind of key that is not known here", block.line)
+            return KeyProblem("unknown-key", "the type of the key is not known to nginxtls", block.line)
         except (ValueError, TypeError):
             continue
     if encrypted:
-        return KeyProblem("wrong-password", "it is encrypted, and no password fits", block.line)
+        return KeyProblem("wrong-password", "the key is encrypted and none of the passwords decrypts it", block.line)
     if _algorithm(block) not in _READ_HERE:
-        # Post-quantum keys come in forms that OpenSSL knows and others do not.
-        return KeyProblem("unknown-key", "a kind of key that is not known here", block.line)
+        # OpenSSL supports encodings of post-quantum keys that `cryptography` does not.
+        return KeyProblem("unknown-key", "the type of the key is not known to nginxtls", block.line)
     return KeyProblem("damaged", f"the {block.label} cannot be decoded", block.line)
 
 
 def _algorithm(block: Block) -> str:
-    """The algorithm of a PKCS #8 key (RFC 5958), dotted; empty for another form and what is no such key."""
+    """The algorithm of a PKCS #8 key (RFC 5958), dotted; empty for other formats."""
     try:
         (_, version), (tag, algorithm), *_ = der.elements(der.contents(block.data, der.SEQUENCE))
         _, start, end = der.element(algorithm)
@@ -162,7 +168,7 @@ def read_dhparam(data: bytes) -> DHParameters | KeyProblem:
         if len(numbers) < 2 or numbers[0] <= 0:
             return KeyProblem("not-a-group", "the DH parameters are damaged", block.line)
         return DHParameters(numbers[0].bit_length(), _group(numbers[0]))
-    return KeyProblem("empty" if not data.strip() else "not-pem", "there are no DH parameters in it")
+    return KeyProblem("empty" if not data.strip() else "not-pem", "the file contains no DH parameters")
 
 
 _FFDHE = re.compile(r"\AF{16}ADF85458A2BB4A9AAFDC5620273D3CF1.*F{16}\Z")
@@ -170,7 +176,7 @@ _MODP = re.compile(r"\AF{16}C90FDAA22168C234C4C6628B80DC1CD1.*F{16}\Z")
 
 
 def _group(prime: int) -> str | None:
-    """The standard group, told by the digits of e (RFC 7919) or pi (RFC 2409, RFC 3526) that its prime is made of."""
+    """The standard group of a prime, which contains digits of e (RFC 7919) or pi (RFC 2409, RFC 3526)."""
     digits, bits = f"{prime:X}", prime.bit_length()
     if _FFDHE.match(digits):
         return f"ffdhe{bits}"

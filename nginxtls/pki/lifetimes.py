@@ -1,4 +1,4 @@
-"""How long a certificate may live, and when it should be renewed."""
+"""How long a certificate may be valid, and when it should be renewed."""
 
 from __future__ import annotations
 
@@ -20,29 +20,28 @@ def _limits() -> tuple[tuple[datetime, int], ...]:
 
 
 def lifetime_limit(certificate: Certificate) -> int | None:
-    """The most days that a public CA may give, by the date of issue; None before there was a limit.
+    """The maximum lifetime for public CAs at the date of issue, in days; None before the first limit.
 
-    It says nothing of private CAs: ask `looks_public` as well.
+    It does not apply to private CAs; see `looks_public`.
     """
     return next((days for since, days in reversed(_limits()) if certificate.not_before >= since), None)
 
 
 def looks_public(certificate: Certificate) -> bool:
-    """A public CA made it, by what only those put in: transparency timestamps, or a policy of the CA/B Forum."""
+    """Whether it has something that only public CAs add: SCTs, or a policy of the CA/Browser Forum."""
     return certificate.has_scts or not PUBLIC_POLICIES.isdisjoint(certificate.policies)
 
 
 def exceeds_limit(certificate: Certificate) -> bool:
-    """A public certificate that lives longer than allowed (both ends count)."""
+    """Whether it is from a public CA and its lifetime, both ends included, exceeds the limit."""
     limit = lifetime_limit(certificate)
     return limit is not None and looks_public(certificate) and certificate.lifetime > timedelta(days=limit)
 
 
 def renewal_threshold(certificate: Certificate, days: int | None = None) -> timedelta:
-    """With less than this left it should have been renewed: a third of a lifetime of up to 100 days, else 30 days.
+    """The remaining lifetime at which to renew: a third of a lifetime of up to 100 days, otherwise 30 days.
 
-    ``days`` is what someone wants instead; never more than a third of the lifetime, so that short ones are not always
-    due.
+    ``days`` replaces it, up to a third of the lifetime, so that short-lived certificates are not always due.
     """
     third = certificate.lifetime / 3
     if days is not None:

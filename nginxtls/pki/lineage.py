@@ -1,7 +1,7 @@
-"""What ACME clients keep on the disk: which files belong to one certificate, which of them nginx should use.
+"""The files of ACME clients: which of them belong to one certificate, and which one nginx should use.
 
-Pure functions over paths and texts; layouts after the documentation of certbot (renewal/, live/, archive/), acme.sh
-(NAME/fullchain.cer), lego (certificates/NAME.crt) and dehydrated (certs/NAME/fullchain-TIME.pem).
+Pure functions of paths and texts; layouts according to the documentation of certbot (renewal/, live/, archive/),
+acme.sh (NAME/fullchain.cer), lego (certificates/NAME.crt) and dehydrated (certs/NAME/fullchain-TIME.pem).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Lineage(NamedTuple):
     """One certificate and its renewals. Paths are as in the listing.
 
     ``fullchain`` is what nginx should use, ``leaf`` the file with the leaf alone; ``versions`` are the full chains of
-    all renewals, oldest first; ``settings`` is the file that says when and how it is renewed.
+    all renewals, oldest first; ``settings`` is the file that configures the renewal.
     """
 
     tool: str
@@ -36,17 +36,17 @@ class Lineage(NamedTuple):
 
 
 class Client(NamedTuple):
-    """An ACME client: ``homes`` are its usual folders, ``files`` patterns of what tells its lineages in one of them."""
+    """An ACME client: ``homes`` are its usual folders, ``files`` the patterns of its lineages in one of them."""
 
     name: str
     homes: tuple[str, ...]
     files: tuple[str, ...]
     own: re.Pattern[str]
-    """A file in a folder of its, in which nobody else puts a certificate."""
+    """A file in a folder that only this client uses."""
 
 
-# Homes: certbot's --config-dir, acme.sh's --home, lego's --path and its packages', dehydrated's BASEDIR, with what
-# distributions make of them.
+# Homes: certbot's --config-dir, acme.sh's --home, lego's --path and that of its packages, dehydrated's
+# BASEDIR, and the defaults of distributions.
 CLIENTS = (
     Client(
         "certbot",
@@ -148,7 +148,7 @@ def _lego(listing: list[str], have: set[str]) -> list[Lineage]:
         match = _LEGO.fullmatch(path)
         if match and not match["name"].endswith(".issuer"):
             stem = path.removesuffix(".crt")
-            # Unless told otherwise, lego writes the whole chain into the .crt file.
+            # By default, lego writes the full chain into the .crt file.
             found.append(
                 Lineage(
                     "lego",
@@ -198,7 +198,7 @@ _LEAF_FILES = (
 
 @lru_cache(4096)
 def fullchain_beside(path: str) -> str | None:
-    """The file with the full chain that an ACME client keeps beside its file with the leaf alone, by its name.
+    """The file with the full chain next to an ACME client's file with only the leaf, by its name.
 
     ``…/cert.pem`` gives ``…/fullchain.pem``; None for a path that is not such a leaf.
     """
@@ -210,13 +210,13 @@ def fullchain_beside(path: str) -> str | None:
 
 
 def live_path(path: str) -> str | None:
-    """For a numbered file in certbot's archive/, the path in live/ that renewals follow; else None."""
+    """For a numbered file in certbot's archive/, the path in live/ that renewals update; otherwise None."""
     match = _ARCHIVE.fullmatch(path) if "archive/" in path else None
     return f"{match['base'] or ''}live/{match['name']}/{match['kind']}.pem" if match else None
 
 
 def newer(current: Certificate, others: Iterable[tuple[str, Certificate]]) -> tuple[str, Certificate] | None:
-    """The newest of other certificates (path, certificate) that renews this one: later, and for all of its names."""
+    """The newest of the other certificates (path, certificate) that renews this one: later, and with all its names."""
     names = {each.lower() for each in current.dns_names} | set(current.ip_addresses)
     later = [
         (path, other)
@@ -229,9 +229,10 @@ def newer(current: Certificate, others: Iterable[tuple[str, Certificate]]) -> tu
 
 
 def renewal_due(certificate: Certificate, settings: dict[str, str], usual: timedelta) -> datetime:
-    """When its ACME client means to renew it: as its settings say, else ``usual`` before its end.
+    """When its ACME client plans to renew it: by its settings, otherwise ``usual`` before it expires.
 
-    certbot's ``renew_before_expiry`` is a number of days or of another unit; acme.sh notes the next renewal.
+    certbot's ``renew_before_expiry`` is a number with a unit (default: days); acme.sh stores the time of the next
+    renewal.
     """
     if (planned := next_renewal(settings)) is not None:
         return planned
@@ -256,7 +257,7 @@ def read_settings(text: str) -> dict[str, str]:
 
 
 def next_renewal(settings: dict[str, str]) -> datetime | None:
-    """When acme.sh means to renew next, by its settings."""
+    """When acme.sh plans the next renewal, by its settings; None for other settings."""
     moment = settings.get("Le_NextRenewTime", "")
     if not moment.isdecimal() or len(moment) > 11:
         return None

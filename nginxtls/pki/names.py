@@ -1,4 +1,4 @@
-"""Names in certificates: distinguished ones as text, for messages and as OpenSSL compares them; host names."""
+"""Names in certificates: distinguished names as text and in OpenSSL's canonical form; host names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nginxtls.pki import der
 from nginxtls.pki.oids import name_of
 
 _COMMON_NAME, _ORGANISATION = "2.5.4.3", "2.5.4.10"
-# Contents of string types to text; T.61 is read as Latin-1, as OpenSSL and browsers do.
+# Encodings of string types; OpenSSL and browsers decode T.61 as Latin-1, too.
 _CODECS = {0x0C: "utf-8", 0x1E: "utf-16-be", 0x1C: "utf-32-be", 0x14: "latin-1"}
 _STRINGS = frozenset({0x0C, 0x12, 0x13, 0x14, 0x16, 0x1A, 0x1C, 0x1E})
 
@@ -24,7 +24,7 @@ class Name:
 
     @once
     def text(self) -> str:
-        """RFC 4514, most specific part first; what could do harm on a terminal is escaped as well."""
+        """RFC 4514, most specific part first, with terminal control characters escaped."""
         return ",".join(
             "+".join(f"{name_of('attribute', oid)}={_escaped(decode(tag, value))}" for oid, tag, value in part)
             for part in reversed(self.parts)
@@ -44,7 +44,7 @@ class Name:
 
     @property
     def short(self) -> str:
-        """Common name, else organisation, else the whole; empty for an empty name."""
+        """The common name, organisation or whole name; empty for an empty name."""
         for values in (self.common_names, self.organisations):
             if values and values[-1]:
                 return values[-1]
@@ -52,7 +52,7 @@ class Name:
 
     @once
     def canonical(self) -> tuple[object, ...]:
-        """What two names that OpenSSL takes for equal have in common (x509_name_canon in x_name.c)."""
+        """The canonical form, equal for names that OpenSSL considers equal (x509_name_canon in x_name.c)."""
         return tuple(frozenset((oid, _folded(tag, value)) for oid, tag, value in part) for part in self.parts)
 
 
@@ -61,26 +61,26 @@ def parse_name(data: bytes) -> Name:
     """A Name from its DER, tag included.
 
     Raises:
-        der.DerError: it is no name.
+        der.DerError: it is not a name.
     """
     parts = []
     for tag, relative in der.elements(der.contents(data, der.SEQUENCE)):
         if tag != der.SET:
-            raise der.DerError("a name without sets")
+            raise der.DerError("invalid name")
         part = []
         for inner, pair in der.elements(relative):
             if inner != der.SEQUENCE:
-                raise der.DerError("a name without pairs")
+                raise der.DerError("invalid name")
             fields = list(der.elements(pair))
             if len(fields) != 2 or fields[0][0] != der.OID:
-                raise der.DerError("a name without pairs")
+                raise der.DerError("invalid name")
             part.append((der.oid(fields[0][1]), fields[1][0], fields[1][1]))
         parts.append(tuple(part))
     return Name(tuple(parts))
 
 
 def decode(tag: int, value: bytes) -> str:
-    """The text of a directory string; bytes that are no text become U+FFFD."""
+    """The text of a directory string; invalid bytes become U+FFFD."""
     return value.decode(_CODECS.get(tag, "utf-8"), "replace")
 
 
@@ -113,7 +113,7 @@ def _folded(tag: int, value: bytes) -> object:
     return " ".join(word for word in folded.split(" ") if word)
 
 
-# OpenSSL folds the case of ASCII letters only, and runs of white space into one blank.
+# OpenSSL folds the case of ASCII letters only, and runs of white space into one space.
 _LOWER = bytes(byte + 32 if 65 <= byte <= 90 else 32 if byte in b"\t\n\v\f\r" else byte for byte in range(256))
 
 
@@ -121,5 +121,5 @@ _HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 
 
 def valid_host(host: str) -> bool:
-    """Whether a text is a whole host name: labels of 1 to 63 characters, 253 in all."""
+    """Whether a text is a valid host name: labels of 1 to 63 characters, at most 253 in total."""
     return len(host) <= 253 and _HOST.fullmatch(host) is not None

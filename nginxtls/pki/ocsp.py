@@ -1,4 +1,4 @@
-"""OCSP responses as `ssl_stapling_file` holds them: DER, about one or more certificates, with a time to live."""
+"""OCSP responses in DER, as used by `ssl_stapling_file`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ERRORS = {1: "malformed request", 2: "internal error", 3: "try later", 5: "sign
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a response says of one certificate: good, revoked or unknown. ``next_update`` may be missing."""
+    """The status of one certificate in a response: good, revoked or unknown. ``next_update`` may be missing."""
 
     status: str
     this_update: datetime
@@ -34,7 +34,7 @@ class Answer:
     issuer_key_hash: bytes
 
     def is_for(self, leaf: Certificate, issuer: Certificate | None) -> bool:
-        """It is about this certificate; without its issuer the issuer's key is taken for the right one."""
+        """Whether it is for this certificate; if the issuer is None, its key is not compared."""
         if self.serial != leaf.serial or self._hash(leaf.issuer_der) != self.issuer_name_hash:
             return False
         return issuer is None or self._hash(issuer.public_key_bits) == self.issuer_key_hash
@@ -45,7 +45,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """``error`` is what the responder says in place of an answer; ``decoded`` tells whether answers could be read."""
+    """``error`` is the error of the responder, if any; ``decoded`` is False if the answers could not be decoded."""
 
     answers: tuple[Answer, ...]
     error: str = ""
@@ -54,22 +54,22 @@ class Response:
 
 @lru_cache(256)
 def read_ocsp(data: bytes) -> Response | Problem:
-    """Read a file for `ssl_stapling_file`; a problem is why nginx does not start with it. Never raises."""
+    """Read a file for `ssl_stapling_file`; with a problem, nginx does not start. Never raises."""
     if not data.strip():
-        return Problem("empty", "empty: there is no OCSP response in it")
+        return Problem("empty", "the file is empty")
     if b"-----BEGIN " in data:
-        return Problem("pem", "PEM; nginx reads OCSP responses only in DER")
+        return Problem("pem", "the file is in PEM format, but nginx reads OCSP responses only in DER")
     try:
         tag, start, end = der.element(data)
         fields = list(der.elements(data[start:end]))
         if tag != der.SEQUENCE or [each for each, _ in fields] not in ([_ENUMERATED], [_ENUMERATED, 0xA0]):
-            raise der.DerError("no OCSP response")
+            raise der.DerError("unexpected structure")
         status = der.integer(fields[0][1])
     except der.DerError as error:
-        return Problem("not-ocsp", f"not an OCSP response in DER ({error})")
+        return Problem("not-ocsp", f"the file is not an OCSP response in DER ({error})")
     if status:
         return Response((), _ERRORS.get(status, f"error {status}"))
-    # nginx stops reading at the end of the response (measured); what follows does not matter.
+    # nginx ignores data after the response (measured).
     answers = _answers(data[:end])
     return Response(answers or (), decoded=answers is not None)
 

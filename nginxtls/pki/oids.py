@@ -18,11 +18,11 @@ def _table() -> dict[tuple[str, str], tuple[str, str]]:
 
 
 def known(use: str, oid: str) -> tuple[str, str] | None:
-    """The name and detail of an identifier used as ``signature``, ``purpose``, ``attribute`` or ``curve``."""
+    """Name and detail of an identifier used as ``signature``, ``purpose``, ``attribute`` or ``curve``."""
     return _table().get((use, oid))
 
 
 def name_of(use: str, oid: str) -> str:
-    """Its name, or the dotted numbers."""
+    """The name of an identifier, or its dotted form if it is unknown."""
     found = known(use, oid)
     return found[0] if found else oid

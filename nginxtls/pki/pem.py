@@ -1,6 +1,6 @@
-"""PEM as OpenSSL reads it, line by line, and the bundle of certificates that nginx makes of a file.
+"""PEM as OpenSSL reads it, line by line, and certificate files as nginx loads them.
 
-After `PEM_read_bio_ex` and `EVP_DecodeBlock` of OpenSSL 3 (crypto/pem/pem_lib.c, crypto/evp/encode.c) and
+Follows `PEM_read_bio_ex` and `EVP_DecodeBlock` of OpenSSL 3 (crypto/pem/pem_lib.c, crypto/evp/encode.c) and
 `ngx_ssl_load_certificate` of nginx (src/event/ngx_event_openssl.c).
 """
 
@@ -16,7 +16,7 @@ from nginxtls.pki.certificate import Certificate, certificate
 from nginxtls.pki.der import DerError
 from nginxtls.pki.names import printable
 
-#: The largest file that is read, in bytes; nginx has no such limit, but no chain comes near it.
+#: The largest file that is read, in bytes; nginx has no limit, but no chain is nearly as large.
 TOO_BIG = 16 * 1024 * 1024
 _LINE = 254
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
@@ -26,7 +26,7 @@ _TRUSTED = "TRUSTED CERTIFICATE"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a file: a kind for programs, a message, and the line (from 1).
+    """A problem of a file: a kind for programs, a message, and the line (from 1).
 
     Kinds: empty, not-pem, der, pkcs12, html, truncated, bad-base64, glued, not-a-certificate, key-in-file,
     trusted-certificate, too-big, key-only.
@@ -39,7 +39,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A PEM block: its label, the line of its BEGIN (from 1), its headers and, unless broken, its contents."""
+    """A PEM block: its label, the line of its BEGIN (from 1), its headers and, unless it is invalid, its contents."""
 
     label: str
     line: int
@@ -61,7 +61,7 @@ class Bundle:
     lines: tuple[int, ...]
     blocks: tuple[Block, ...]
     problems: tuple[Problem, ...]
-    #: nginx would load it.
+    #: Whether nginx loads the file.
     loads: bool
 
     @property
@@ -82,9 +82,9 @@ _TIDY = re.compile(rb"-----BEGIN ([A-Z0-9 ]{6,40})-----\n((?:[A-Za-z0-9+/=]{1,64
 
 
 def read_blocks(data: bytes) -> Iterator[Block]:
-    """Each PEM block up to the first that is broken, which comes with its problem: OpenSSL reads no further."""
+    """The PEM blocks up to and including the first invalid one, which has a problem: OpenSSL stops there."""
     tidy = list(_TIDY.finditer(data))
-    if data and b"".join(match[0] for match in tidy) == data:  # as programs write it: nothing else stands there
+    if data and b"".join(match[0] for match in tidy) == data:  # the common format, without any other text
         for match in tidy:
             block = _decode(match[1].decode(), data.count(b"\n", 0, match.start()) + 1, [], [match[2]])
             yield block
@@ -103,8 +103,8 @@ def read_blocks(data: bytes) -> Iterator[Block]:
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Lines without trailing blanks, numbered from 1; those too long for OpenSSL's buffer come in pieces."""
-    # OpenSSL skips a byte order mark since 3.0; 1.1.1 does not see the first block (measured).
+    """Lines without trailing white space, numbered from 1; lines longer than OpenSSL's buffer are split."""
+    # OpenSSL skips a byte order mark since 3.0; 1.1.1 ignores the first block after one (measured).
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         if len(line) <= _LINE:
             yield number, line.rstrip(_BLANKS)
@@ -126,37 +126,39 @@ def _read_block(label: str, begin: int, lines: Iterator[tuple[int, bytes]]) -> B
             state = "header"
         if not line:
             if state == "body":
-                return Block(label, begin, b"", problem=Problem("bad-base64", f"an empty line in the {shown}", number))
+                return Block(
+                    label, begin, b"", problem=Problem("bad-base64", f"the {shown} contains an empty line", number)
+                )
             headers, body, state = body, [], "body"
         elif line.startswith(b"-----END "):
             if line[9:] != label.encode("latin-1") + b"-----":
                 if b"-----BEGIN " in line:
-                    text = f"the END of the {shown} and the next BEGIN stand on one line"
+                    text = f"the END line of the {shown} and the next BEGIN line are on one line"
                     return Block(label, begin, b"", problem=Problem("glued", text, number))
-                text = f"the {shown} ends with another name"
+                text = f"the BEGIN and END lines of the {shown} have different labels"
                 return Block(label, begin, b"", problem=Problem("truncated", text, number))
             return _decode(label, begin, headers, body)
         elif line.startswith(b"-----BEGIN "):
-            text = f"the {shown} has no END before the next BEGIN"
+            text = f"the {shown} has no END line before the next BEGIN line"
             return Block(label, begin, b"", problem=Problem("truncated", text, begin))
         elif state == "body" and len(line) > 64:
-            text = f"a line of more than 64 characters in the {shown}"
+            text = f"the {shown} contains a line of more than 64 characters"
             return Block(label, begin, b"", problem=Problem("bad-base64", text, number))
         else:
             body.append(line)
-    return Block(label, begin, b"", problem=Problem("truncated", f"the {shown} has no END", begin))
+    return Block(label, begin, b"", problem=Problem("truncated", f"the {shown} has no END line", begin))
 
 
 def _decode(label: str, begin: int, headers: list[bytes], body: list[bytes]) -> Block:
     text = b"".join(b"".join(body).split())
-    # OpenSSL takes a minus for the end of what is encoded.
+    # OpenSSL stops decoding at a hyphen.
     text = text.partition(b"-")[0]
     if not text or len(text) % 4 or not _BASE64.fullmatch(text):
-        problem = Problem("bad-base64", f"the {printable(label)} is not base64", begin)
+        problem = Problem("bad-base64", f"the {printable(label)} is not valid base64", begin)
         return Block(label, begin, b"", problem=problem)
     head = b"\n".join(headers)
     if head and not head.startswith(b"Proc-Type:"):
-        problem = Problem("bad-base64", f"the {printable(label)} has headers that OpenSSL does not know", begin)
+        problem = Problem("bad-base64", f"the {printable(label)} has headers that OpenSSL does not support", begin)
         return Block(label, begin, b"", head, problem)
     return Block(label, begin, binascii.a2b_base64(text), head)
 
@@ -164,7 +166,7 @@ def _decode(label: str, begin: int, headers: list[bytes], body: list[bytes]) -> 
 @lru_cache(4096)
 def _read(data: bytes) -> tuple[tuple[Certificate, ...], tuple[int, ...], tuple[Block, ...], tuple[Problem, ...], bool]:
     if len(data) > TOO_BIG:
-        text = f"{len(data) // 1048576} MB, more than the {TOO_BIG // 1048576} MB that are read here"
+        text = f"the file has {len(data) // 1048576} MB; nginxtls reads at most {TOO_BIG // 1048576} MB"
         return (), (), (), (Problem("too-big", text),), True
     blocks: list[Block] = []
     problems: list[Problem] = []
@@ -177,11 +179,13 @@ def _read(data: bytes) -> tuple[tuple[Certificate, ...], tuple[int, ...], tuple[
             fatal = True
             problems.append(block.problem)
         elif block.label == _TRUSTED and certificates:
-            text = "a TRUSTED CERTIFICATE after the first certificate, which nginx skips"
+            text = "nginx skips a TRUSTED CERTIFICATE after the first certificate"
             problems.append(Problem("trusted-certificate", text, block.line))
         elif block.label in _CERTIFICATES or block.label == _TRUSTED:
             if block.label == _TRUSTED:
-                problems.append(Problem("trusted-certificate", "a TRUSTED CERTIFICATE, OpenSSL's own form", block.line))
+                problems.append(
+                    Problem("trusted-certificate", "TRUSTED CERTIFICATE is an OpenSSL-specific format", block.line)
+                )
             try:
                 certificates.append(certificate(block.data))
                 lines.append(block.line)
@@ -191,7 +195,7 @@ def _read(data: bytes) -> tuple[tuple[Certificate, ...], tuple[int, ...], tuple[
                 problems.append(Problem("not-a-certificate", text, block.line))
                 break
         elif is_key(block.label):
-            problems.append(Problem("key-in-file", "a private key in the file of certificates", block.line))
+            problems.append(Problem("key-in-file", "the certificate file contains a private key", block.line))
     if not certificates and not fatal:
         fatal = True
         problems = [_what_instead(data, blocks)]
@@ -199,37 +203,45 @@ def _read(data: bytes) -> tuple[tuple[Certificate, ...], tuple[int, ...], tuple[
 
 
 def _what_instead(data: bytes, blocks: list[Block]) -> Problem:
-    """What a file without a certificate is."""
+    """The problem that describes a file without a certificate."""
     start = data.lstrip()[:256].lower()
     if not data.strip():
-        return Problem("empty", "empty: there is no certificate in it")
+        return Problem("empty", "the file is empty")
     if any(is_key(block.label) for block in blocks):
-        return Problem("key-only", "a private key, and no certificate", blocks[0].line)
+        return Problem("key-only", "the file contains a private key but no certificate", blocks[0].line)
     if blocks:
-        return Problem("not-pem", f"a {printable(blocks[0].label)}, and no certificate", blocks[0].line)
+        return Problem(
+            "not-pem", f"the file contains a {printable(blocks[0].label)} but no certificate", blocks[0].line
+        )
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return Problem("html", "a web page, and no certificate: perhaps what a failed download left")
+        return Problem("html", "the file is a web page, perhaps from a failed download")
     if data[:1] == b"\x30":
         try:
             certificate(data)
             return Problem(
-                "der", "a certificate in DER; nginx reads only PEM: openssl x509 -inform DER -in IN -out OUT"
+                "der",
+                "the certificate is in DER format, but nginx reads only PEM; convert it with "
+                "`openssl x509 -inform DER -in IN -out OUT`",
             )
         except DerError:
             pass
         if is_pkcs12(data):
-            text = "PKCS #12; nginx reads only PEM: openssl pkcs12 -in IN -out OUT -nodes"
+            text = (
+                "the file is in PKCS #12 format, but nginx reads only PEM; convert it with "
+                "`openssl pkcs12 -in IN -out OUT -nodes`"
+            )
             return Problem("pkcs12", text)
-        return Problem("der", "DER, and not a certificate; nginx reads only PEM")
+        return Problem("der", "the file is in DER format and is not a certificate; nginx reads only PEM")
     if b"-----BEGIN " in data:
-        text = "its BEGIN line is not at the start of a line, or does not end with five hyphens"
+        text = "the BEGIN line is not at the start of a line, or does not end with five hyphens"
         return Problem("glued", text, data[: data.index(b"-----BEGIN ")].count(b"\n") + 1)
     if link := _LINK_TEXT.fullmatch(data):
         target = link[1].decode()
         return Problem(
-            "not-pem", f"no PEM: it holds only a path, {target}, as a symbolic link that was copied as a file"
+            "not-pem",
+            f"the file is not PEM: it holds only a path, {target}, as a symbolic link that was copied as a file",
         )
-    return Problem("not-pem", "no PEM: there is no BEGIN line in it")
+    return Problem("not-pem", "the file is not PEM: it has no BEGIN line")
 
 
 _LINK_TEXT = re.compile(rb"((?:\.{0,2}/)?[\w.-]+(?:/[\w.-]+)*\.(?:pem|crt|cer|key))\s*")
@@ -237,11 +249,11 @@ _LINK_TEXT = re.compile(rb"((?:\.{0,2}/)?[\w.-]+(?:/[\w.-]+)*\.(?:pem|crt|cer|ke
 
 
 def is_pkcs12(data: bytes) -> bool:
-    """A PFX: a sequence that soon has an object identifier of PKCS #7 (RFC 7292 section 4)."""
+    """Whether it is a PFX: a sequence with an early object identifier of PKCS #7 (RFC 7292 section 4)."""
     return data[:1] == b"\x30" and b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07" in data[:64]
 
 
 def read_bundle(data: bytes, name: str) -> Bundle:
-    """Read a file of certificates as nginx does; ``name`` is what messages call it. Never raises."""
+    """Read a file of certificates as nginx does; ``name`` is its name in messages. Never raises."""
     certificates, lines, blocks, problems, loads = _read(data)
     return Bundle(name, certificates, lines, blocks, problems, loads)

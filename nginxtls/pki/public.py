@@ -1,4 +1,4 @@
-"""Public CAs: the roots that Mozilla trusts, known by their fingerprints (certifi)."""
+"""Public CAs: the roots that Mozilla trusts, identified by their fingerprints (certifi)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a certificate was signed with a key: yes, no, or not known here."""
+"""Whether a certificate was signed with a key: yes, no, or not supported."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @lru_cache(50000)
 def verify(certificate: Certificate, public_key: bytes) -> bool | None:
-    """Whether the key (a SubjectPublicKeyInfo in DER) made the certificate's signature; None if that is not known."""
-    # OpenSSL refuses it as RFC 5280 section 4.1.1.2 does (X509_verify in x_all.c).
+    """Whether the key (a SubjectPublicKeyInfo in DER) made the signature; None if the algorithm is not supported."""
+    # OpenSSL rejects it as RFC 5280 section 4.1.1.2 requires (X509_verify in x_all.c).
     if not certificate.signature_algorithms_agree:
         return False
     return verify_signature(
@@ -30,7 +30,7 @@ def verify(certificate: Certificate, public_key: bytes) -> bool | None:
 
 
 def verify_signature(oid: str, parameters: bytes, signature: bytes, signed: bytes, public_key: bytes) -> bool | None:
-    """The same for anything signed, with the algorithm's identifier and parameters in DER."""
+    """The same for any signed data, with the algorithm's OID and its parameters in DER."""
     try:
         return guarded(lambda: _verify(oid, parameters, signature, signed, public_key))
     except LibraryRefusal:

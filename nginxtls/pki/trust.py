@@ -1,4 +1,4 @@
-"""Trust stores: Mozilla's roots, the system's, a private CA's, none. `nginxtls.pki` opens no other files."""
+"""Trust stores: Mozilla's roots, the system's roots, a private CA, or none. `nginxtls.pki` opens no other files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"})
 
 
 class TrustStore:
-    """A set of trust anchors. ``private`` tells that someone gave anchors of their own."""
+    """A set of trust anchors. ``private`` is True if the user passed anchors."""
 
     def __init__(self, name: str, certificates: Iterable[Certificate], *, private: bool = False) -> None:
         self.name = name
@@ -66,11 +66,11 @@ class TrustStore:
 
     @classmethod
     def named(cls, text: str) -> TrustStore:
-        """The store that an option names: mozilla, system, none, or a PEM file.
+        """The store for an option: mozilla, system, none, or the path of a PEM file.
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: it is no file, or there is no certificate in it.
+            ValueError: it is not a file, or contains no certificate.
         """
         if text in {"mozilla", "system", "none"}:
             made: TrustStore = getattr(cls, text)()
@@ -78,19 +78,19 @@ class TrustStore:
         path = Path(text)
         if not path.exists():
             raise ValueError("there is no such file")
-        # A device or pipe might never end.
+        # Reading a device or pipe may never end.
         if not path.is_file():
-            raise ValueError("is no file")
+            raise ValueError("is not a file")
         if path.stat().st_size > _BIGGEST:
             raise ValueError("is larger than 64 MB")
         store = cls.from_pem(path.read_bytes(), text)
         if not store.certificates:
-            raise ValueError("there is no certificate in it")
+            raise ValueError("contains no certificate")
         return store
 
     @classmethod
     def from_pem(cls, data: bytes, name: str = "the given trust file") -> TrustStore:
-        """The certificates of a PEM file; empty where there are none."""
+        """The certificates of a PEM file; empty if there are none."""
         found = []
         for block in read_blocks(data):
             if block.label in _LABELS and not block.problem:
@@ -102,12 +102,12 @@ class TrustStore:
 
     @classmethod
     def mozilla(cls) -> TrustStore:
-        """Mozilla's roots for servers, as `certifi` brings them."""
+        """Mozilla's roots for servers, from `certifi`."""
         return _mozilla()
 
     @classmethod
     def system(cls) -> TrustStore:
-        """The file of roots that OpenSSL of this system uses; empty if there is none."""
+        """The roots that the system's OpenSSL uses; empty if there are none."""
         import ssl
 
         places = (ssl.get_default_verify_paths().cafile, *_SYSTEM_FILES)

@@ -1,4 +1,4 @@
-"""OpenSSL cipher strings: which suites a string such as ``HIGH:!aNULL`` stands for, in which order, on a given OpenSSL.
+"""OpenSSL cipher strings: which suites a string such as ``HIGH:!aNULL`` selects, in which order, on a given OpenSSL.
 
 The rules are those of ``ssl_create_cipher_list`` and ``ssl_cipher_process_rulestr`` (ssl/ssl_ciph.c) of each generation
 and of ciphers(1); tests/conformance/test_ciphers.py asks the real ones. A list of suites is kept as two: those switched

@@ -1,4 +1,4 @@
-"""Groups of the key exchange: which curves, finite fields and hybrids a list such as ``X25519:prime256v1`` stands for.
+"""Groups of the key exchange: which curves, finite fields and hybrids a list such as ``X25519:prime256v1`` selects.
 
 The lists are read as SSL_CTX_set1_groups_list(3) of each generation does (ssl/t1_lib.c), up to 3.4 plain names, from
 3.5 with ``?``, ``*``, ``-``, ``/`` and DEFAULT; tests/conformance/test_negotiation_groups.py asks the real ones.

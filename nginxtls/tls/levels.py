@@ -43,7 +43,7 @@ def protocol_allowed(protocol: str, level: int, openssl: OpenSSL) -> bool:
 
 
 def rsa_bits(bits: int) -> int:
-    """Bits of security of an RSA, DSA or DH key, as far as levels tell them apart (NIST SP 800-57, table 2)."""
+    """Bits of security of an RSA, DSA or DH key, as far as levels distinguish them (NIST SP 800-57, table 2)."""
     for size, security in ((15360, 256), (7680, 192), (3072, 128), (2048, 112), (1024, 80)):
         if bits >= size:
             return security

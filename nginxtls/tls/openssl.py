@@ -53,7 +53,7 @@ class OpenSSL(NamedTuple):
 
     @property
     def default_security_level(self) -> int:
-        """The level in force where no ``@SECLEVEL`` is given; 1.0.2 has none, which is as 0.
+        """The effective level if no ``@SECLEVEL`` is given; 1.0.2 has no levels, which equals 0.
 
         It counts the openssl.cnf that comes with the build: that of Debian's 1.1.1 raises the level to 2.
         """

@@ -92,7 +92,7 @@ def compiled(generation: str, upstream: bool) -> tuple[Suite, ...]:
 @cache
 def _by_name() -> dict[str, Suite]:
     out: dict[str, Suite] = {}
-    for suite, _ in _rows():  # rows of one suite stand oldest first: the newest wins
+    for suite, _ in _rows():  # rows of one suite are sorted oldest first: the newest wins
         out[suite.name] = out[suite.iana] = suite
     return out
 

@@ -29,7 +29,7 @@ class SystemConfiguration(NamedTuple):
     given: bool = False
 
     def level(self, openssl: OpenSSL) -> int:
-        """The security level in force where nothing else sets one."""
+        """The effective security level if nothing else sets one."""
         if self.security_level is not None:
             return self.security_level
         return openssl.built_in_security_level if self.given else openssl.default_security_level
@@ -49,7 +49,7 @@ def parse_openssl_conf(text: str, applications: tuple[str, ...] = ("openssl_conf
     found: dict[str, str] = {}
     options: list[str] = []
     for name, value in commands.items():
-        # Several commands of one name are told apart by what stands before a dot; case does not matter.
+        # A prefix up to a dot distinguishes several commands of the same name; case is ignored.
         command = name.rpartition(".")[2].lower()
         found[command] = value
         if command == "options":

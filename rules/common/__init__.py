@@ -1,1 +1,1 @@
-"""What rules share: no rules."""
+"""Helpers that rules share; no rules."""

@@ -1,4 +1,4 @@
-"""What rules about certificates share: who is meant to get a bundle, and which of its faults is told by which rule."""
+"""Helpers for rules about certificates: the endpoints that serve a bundle, and the faults that a rule reports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nginxtls.rule import Rule
 
 LOCAL = pattern(r"(^|\.)(localhost|local|localdomain|internal|intranet|lan|home|test|example|invalid|home\.arpa)$")
-"""Names that no public CA certifies: RFC 2606, RFC 6761, RFC 6762, RFC 8375 and what networks use inside."""
+"""Names that no public CA certifies: RFC 2606, RFC 6761, RFC 6762, RFC 8375 and common names of internal networks."""
 SNAKEOIL_PATH = pattern(r"ssl-cert-snakeoil|snake-?oil|make-dummy-cert|(^|/)dummy[-_.][^/]*$")
 SNAKEOIL_ISSUER = pattern(
     r"mkcert development CA|minica root ca|Snake Oil|Kubernetes Ingress Controller Fake|TRAEFIK DEFAULT CERT|"
@@ -28,7 +28,7 @@ SNAKEOIL_ISSUER = pattern(
 )
 STAGING = pattern(r"\(STAGING\)|\bFake LE\b|happy hacker fake CA")
 ISSUED_ELSEWHERE = frozenset({"missing-intermediate", "untrusted-root", "self-signed-certificate"})
-"""Faults of a certificate that comes from a CA which no client is meant to trust."""
+"""Faults that a test or staging certificate always has, because no client trusts its CA."""
 
 
 def at_bundle(
@@ -41,7 +41,7 @@ def at_bundle(
     notes: Iterable[str] = (),
     help: str = "",
 ) -> Iterator[Finding]:
-    """A finding at the bundle's `ssl_certificate`, with the endpoints that serve it; none if nobody should meet it."""
+    """A finding at the bundle's `ssl_certificate`, with the endpoints that serve it; none if no client does."""
     endpoints = titles(meant(configuration, bundle))
     if endpoints:
         yield rule.at(
@@ -57,12 +57,12 @@ def at_bundle(
 
 
 def meant(configuration: Configuration, bundle: ServedBundle) -> list[Endpoint]:
-    """The endpoints that serve a bundle to clients: not those that refuse or close every connection."""
+    """The endpoints that serve a bundle to clients, without those that reject or close every connection."""
     return [e for e in configuration.endpoints_of(bundle) if not e.server.rejects_handshake and not closes(e.server)]
 
 
 def served_on(servers: Iterable[VirtualServer]) -> tuple[str, ...]:
-    """The TLS endpoints of servers as findings name them, whatever may keep nginx from serving there."""
+    """The titles of the TLS endpoints of servers, even if nginx cannot serve them."""
     found = (
         f"{server.title} on {socket.label}" for server in servers for socket in server.sockets if socket.speaks_tls
     )
@@ -70,7 +70,7 @@ def served_on(servers: Iterable[VirtualServer]) -> tuple[str, ...]:
 
 
 def closes(server: VirtualServer) -> bool:
-    """It answers nothing at all: `return 444` for every request."""
+    """Whether the server closes every connection: `return 444` for every request."""
     own = server.first("return")
     if own is None and "return" in server.below and len(server.locations) == 1 and server.locations[0].pattern == "/":
         own = server.locations[0].scope.first("return")
@@ -78,12 +78,12 @@ def closes(server: VirtualServer) -> bool:
 
 
 def is_catch_all(server: VirtualServer) -> bool:
-    """It has no name that a client could look for: only `_`, the empty one, or names that nginx never matches."""
+    """Whether clients cannot request a name of the server: `_`, the empty name, or names that nginx never matches."""
     return all(name.form in ("empty", "invalid") or name.key == "_" for name in server.names)
 
 
 def is_internal(server: VirtualServer) -> bool:
-    """Its names are none that the public can look up, or it has none."""
+    """Whether the server has no public name."""
     return is_catch_all(server) or all(
         (name.form == "exact" and ("." not in name.key or LOCAL.search(name.key))) or name.form == "empty"
         for name in server.names
@@ -91,7 +91,7 @@ def is_internal(server: VirtualServer) -> bool:
 
 
 def is_test_certificate(bundle: ServedBundle) -> bool:
-    """A certificate that a distribution or a tool made for trying things out."""
+    """Whether the certificate is a test certificate from a distribution or a tool."""
     leaf = bundle.leaf
     if SNAKEOIL_PATH.search(bundle.path):
         return leaf is None or leaf.self_issued
@@ -99,17 +99,17 @@ def is_test_certificate(bundle: ServedBundle) -> bool:
 
 
 def is_staging(leaf: Certificate) -> bool:
-    """It comes from a CA of ACME's test environments."""
+    """Whether the certificate is from the staging environment of an ACME CA."""
     return bool(STAGING.search(leaf.issuer))
 
 
 def chain_of(bundle: ServedBundle) -> Chain | None:
-    """The chain of a bundle that nginx would load."""
+    """The chain of a bundle; None if nginx does not load the file."""
     return bundle.chain if bundle.bundle is not None and bundle.bundle.loads else None
 
 
 def faults(bundle: ServedBundle, *kinds: str) -> list[Reason]:
-    """What is wrong with a chain of these kinds, without what another fault explains: one cause is told once."""
+    """The faults of these kinds in a chain, without those that another fault explains: each cause is reported once."""
     chain = chain_of(bundle)
     if chain is None:
         return []
@@ -118,7 +118,7 @@ def faults(bundle: ServedBundle, *kinds: str) -> list[Reason]:
 
 
 def _explained(reason: Reason, bundle: ServedBundle, chain: Chain) -> bool:
-    """Another rule speaks of the cause of this fault."""
+    """Whether another rule reports the cause of this fault."""
     kind, leaf = reason.kind, chain.leaf
     if chain.leaf_place:
         return kind != "wrong-order"
@@ -129,11 +129,11 @@ def _explained(reason: Reason, bundle: ServedBundle, chain: Chain) -> bool:
     if chain.reason("self-signed-certificate"):
         return kind in {"no-server-auth", "no-subject-alt-name", "missing-intermediate", "untrusted-root"}
     if kind == "no-server-auth" and reason.certificate == 0:
-        # An issued CA as leaf, or a key usage without digitalSignature, has a rule of its own.
+        # ca-certificate-as-leaf and missing-digital-signature report these.
         purposes = leaf.extended_key_usage
         return leaf.is_ca or purposes is None or bool({"serverAuth", "msSGC", "nsSGC"}.intersection(purposes))
     if kind == "unrelated-certificate":
-        # A wrong intermediate stands in the place of the right one.
+        # The wrong intermediate is in the file instead of the right one.
         return chain.reason("broken-chain") is not None or chain.reason("missing-intermediate") is not None
     return False
 
@@ -142,7 +142,7 @@ def _explained(reason: Reason, bundle: ServedBundle, chain: Chain) -> bool:
 
 
 def days(span: timedelta) -> str:
-    """``106 days``, ``1 day``, ``5 hours``: a length of time in words, rounded down."""
+    """``106 days``, ``1 day``, ``5 hours``: a duration in words, rounded down."""
     if span >= timedelta(days=1):
         return f"{span.days} day{'s' if span.days != 1 else ''}"
     hours = int(span.total_seconds()) // 3600
@@ -153,5 +153,5 @@ def days(span: timedelta) -> str:
 
 
 def moment(when: datetime) -> str:
-    """``2026-03-01``; with the time of day where it is not midnight, always in UTC."""
+    """``2026-03-01``; with the time of day unless it is midnight, always in UTC."""
     return f"{when:%Y-%m-%d}" if (when.hour, when.minute) == (0, 0) else f"{when:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""What rules share: one fault at the directive that decides, with all the endpoints that it touches."""
+"""Helpers to report one fault at the directive that decides it, with all the endpoints that it affects."""
 
 from __future__ import annotations
 
@@ -30,38 +30,39 @@ def _spoken(version: str) -> str:
 
 
 def listed(words: Sequence[str], most: int = 4) -> str:
-    """``a, b and c``; of more than ``most`` the first and how many are left."""
+    """``a, b and c``; with more than ``most`` items, the first ones and the number of the others."""
     if len(words) > most:
         return f"{', '.join(words[: most - 1])} and {len(words) - most + 1} more"
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def titles(endpoints: Iterable[Endpoint]) -> tuple[str, ...]:
-    """The endpoints as findings name them, those of a kind one by one, in the order of the configuration."""
+    """The titles of the endpoints, with each member of a group, in the order of the configuration."""
     return tuple(dict.fromkeys(endpoint.title for endpoint in everyone(endpoints)))
 
 
 def sockets(endpoints: Iterable[Endpoint]) -> str:
-    """The sockets of some endpoints, in words."""
+    """The sockets of endpoints, as text for messages."""
     return listed(list(dict.fromkeys(endpoint.socket.label for endpoint in everyone(endpoints))))
 
 
 def everyone(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
-    """Each endpoint by itself, in the order of the configuration: for what holds of one of a kind and not of all."""
+    """The members of all groups in the order of the configuration, for facts that differ within a group."""
     return sorted((each for one in endpoints for each in one.everyone), key=lambda endpoint: endpoint.number)
 
 
 def surely_absent(endpoints: Iterable[Endpoint], name: str) -> list[Endpoint]:
-    """The endpoints for which a setting is nginx's default beyond doubt."""
+    """The endpoints for which a setting certainly has nginx's default value."""
     return [endpoint for endpoint in endpoints if is_absent(endpoint.tls.setting(name))]
 
 
 def is_absent(setting: Setting) -> bool:
+    """Whether a setting certainly has nginx's default value."""
     return setting.is_default and setting.certain
 
 
 def where_missing(configuration: Configuration, endpoints: Sequence[Endpoint]) -> Directive | None:
-    """Where to tell of a directive that is missing: the one server that lacks it, or the block around them all."""
+    """Where to report a missing directive: at the only server without it, or at the block around all servers."""
     servers = {endpoint.server for endpoint in everyone(endpoints)}
     if len(servers) == 1:
         return next(iter(servers)).directive
@@ -73,17 +74,17 @@ def where_missing(configuration: Configuration, endpoints: Sequence[Endpoint]) -
 
 
 def default_is_sure(socket: Socket, configuration: Configuration) -> bool:
-    """Whether the socket's default server is known: it says so, or the whole configuration was seen."""
+    """Whether the default server of a socket is known: it is marked, or the configuration is complete."""
     if socket.explicit_default is not None:
         return True
     if not socket.known:
-        return False  # template text in one may be "default_server"
+        return False  # a template expression may expand to "default_server"
     level = configuration.blocks.get(socket.module)
     return configuration.completeness == "full" and (level is None or level.certain)
 
 
 def word_place(directive: Directive, arg: int, start: int, end: int) -> Location:
-    """Where a part of an argument stands; all of the argument where it is written with escapes."""
+    """The location of a part of an argument; the whole argument if it is written with escapes."""
     raw, value = directive.arg_text(arg), directive.args[arg]
     at = raw.find(value)
     if at < 0:
@@ -98,9 +99,9 @@ WORD = re.compile(r"(?P<operator>[-+!@]?)(?P<word>[^:;, ]+)")
 
 
 def legacy_suites(endpoint: Endpoint) -> tuple[Suite, ...]:
-    """The suites of TLS 1.2 and before that a client can get, in the server's order.
+    """The cipher suites that a client can negotiate with TLS 1.2 and earlier, in the order of the server.
 
-    Where the certificate is in no part of the configuration that was seen, RSA and ECDSA are both assumed.
+    If the certificate is not in the visible part of the configuration, both RSA and ECDSA keys are assumed.
     """
     found: dict[Suite, None] = {}
     for version, suites in suites_by_version(endpoint).items():
@@ -110,7 +111,7 @@ def legacy_suites(endpoint: Endpoint) -> tuple[Suite, ...]:
 
 
 def suites_by_version(endpoint: Endpoint) -> dict[str, tuple[Suite, ...]]:
-    """``EffectiveTLS.suites``, with keys assumed for a server whose certificate was not seen."""
+    """``EffectiveTLS.suites``, with assumed keys for a server whose certificate is not visible."""
     tls = endpoint.tls
     if tls.bundles or tls.refusal_at_hello or certificate_is_missing(tls.context):
         return tls.suites
@@ -127,17 +128,17 @@ def suites_by_version(endpoint: Endpoint) -> dict[str, tuple[Suite, ...]]:
 
 
 def certificate_is_missing(server: VirtualServer) -> bool:
-    """No certificate is in force, beyond doubt."""
+    """Whether a server certainly has no certificate."""
     return is_absent(server.setting("ssl_certificate"))
 
 
 def cipher_text(directive: Directive) -> tuple[str, int]:
-    """The cipher string of an ssl_ciphers or an ssl_conf_command CipherString, and the argument it stands in."""
+    """The cipher string of an ssl_ciphers or an ssl_conf_command CipherString, and the index of its argument."""
     arg = 0 if directive.name != "ssl_conf_command" else 1
     return (directive.args[arg] if len(directive.args) > arg else ""), arg
 
 
 def reaches_tls10(text: str) -> bool:
-    """Whether a cipher string has a suite that TLS 1.0 can use, on an OpenSSL that still speaks it."""
+    """Whether a cipher string contains a suite for TLS 1.0, evaluated by an OpenSSL that still supports it."""
     suites = CipherString(text).evaluate(OPENSSL_111).usable(0)
     return any("TLSv1" in suite.protocols and not suite.anonymous for suite in suites)

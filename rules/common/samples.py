@@ -1,4 +1,4 @@
-"""Samples of what a regular expression matches, for rules that must say something of names nobody has written out."""
+"""Sample matches of a regular expression, for rules about server names that are written as patterns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST = 8
 
 
 def samples_of(pattern: re.Pattern[str]) -> list[str]:
-    """A few strings that a pattern matches: repeats once and never, each branch. Empty where it is too clever."""
+    """A few strings that a pattern matches, with each branch and repetition; empty if the pattern is too complex."""
     try:
         found = list(itertools.islice(_of(_items(parser.parse(pattern.pattern, pattern.flags))), MOST))
     except (LookupError, ValueError, RecursionError, re.error):
@@ -63,12 +63,12 @@ def _one(code: Any, value: Any) -> Iterator[str]:
         for count in dict.fromkeys((max(least, min(most, 1)), least)):
             for text in _of(_items(inner)):
                 yield text * min(count, 64)
-    else:  # assertions, references: no sample is better than a wrong one
+    else:  # assertions and references: a wrong sample is worse than none
         raise ValueError(code)
 
 
 def _member(choices: list[Any]) -> str:
-    """A character of a class: a letter if it has one."""
+    """A character of a class, preferably a letter."""
     wanted = "xaeiou0123456789abcdefghijklmnopqrstuvwyz-_."
     negated = any(code is codes.NEGATE for code, _ in choices)
     for character in wanted:

@@ -1,4 +1,4 @@
-"""What rules ask of the way of a request: where content is served from, and where the result of a client check goes."""
+"""Helpers for rules about request handling: where content is served from, and whether a client check affects it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ HANDED_OVER = {
     "scgi_pass": ("scgi_param",),
     "memcached_pass": (),
 }
-"""The directives that tell each kind of back end something."""
+"""The directives that pass values to each type of back end."""
 CODE = pattern(r"_by_lua|^js_|^lua_|^perl|^auth_request$|^auth_jwt|^auth_oidc|^modsecurity|^opa_")
-"""Directives that may decide on anything: what they look at is in other files or other modules."""
+"""Directives that may control access: what they check is in other files or modules."""
 VARIABLE = pattern(r"\$\{?([A-Za-z0-9_]+)")
 
 
 def titles(servers: Iterable[VirtualServer]) -> tuple[str, ...]:
-    """The TLS endpoints of servers as findings name them."""
+    """The titles of the TLS endpoints of servers."""
     found = []
     for server in servers:
         labels = [socket.label for socket in server.sockets if socket.speaks_tls]
@@ -42,7 +42,7 @@ def variables(text: str) -> set[str]:
 
 
 def derived(configuration: Configuration, first: Iterable[str]) -> frozenset[str]:
-    """Variables, and those that map, geo, set and their like make of them."""
+    """The given variables and all variables that map, geo, set and similar directives derive from them."""
     known = set(first)
     makers: list[tuple[set[str], str]] = []
     for name in ("map", "set", "split_clients", "geo", "js_set", "perl_set", "auth_request_set"):
@@ -76,7 +76,7 @@ class Content(NamedTuple):
 
     @property
     def place(self) -> Directive | None:
-        """Where to point at."""
+        """The directive to report."""
         if self.handler is not None:
             return self.handler
         return self.location.directive if self.location else self.server.directive
@@ -87,7 +87,7 @@ class Content(NamedTuple):
 
     @property
     def target(self) -> str | None:
-        """What is served: the back end, or the folder. None where nothing is known of it."""
+        """The back end or folder that is served; None if it is not known."""
         if self.handler is None:
             roots = self.scope.setting("alias") if self.scope.first("alias") else self.scope.setting("root")
             return f"root {roots.value}" if roots.directives and roots.known else None
@@ -95,7 +95,7 @@ class Content(NamedTuple):
 
 
 def contents(server: VirtualServer) -> Iterator[Content]:
-    """Where a server's answers come from. Not what is only redirected or refused, internal, or reached by name."""
+    """The content that a server serves, without redirects, denied requests, and internal or named locations."""
     if server.module == "stream":
         handler = server.first("proxy_pass") or server.first("return")
         if handler is not None:
@@ -131,7 +131,7 @@ def _of_location(server: VirtualServer, location: LocationBlock) -> Iterator[Con
 
 
 def _answers(directive: Directive | None) -> bool:
-    """A return with content of its own: not a redirect, an error or a closed connection."""
+    """Whether a return sends content: not a redirect, an error or a closed connection."""
     return directive is not None and bool(directive.args) and directive.args[0].startswith("2")
 
 
@@ -141,7 +141,7 @@ def _denied(scope: Scope) -> bool:
 
 
 def is_checked(content: Content, names: frozenset[str]) -> bool | None:
-    """Whether one of the variables decides on this content or goes to its back end; None: that cannot be told."""
+    """Whether one of the variables controls this content or is passed to its back end; None if that is not known."""
     server, scope = content.server, content.scope
     if any(_mentions(condition.directive, names) for condition in server.conditions):
         return True

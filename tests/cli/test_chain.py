@@ -59,7 +59,7 @@ def test_a_missing_intermediate_as_text() -> None:
         "  └─ Example Intermediate E1 (missing)",
         "     its certificate is said to be at http://ca.example.net/e1.der",
         '  error[missing-intermediate]: the certificate of "Example Intermediate E1", which issued "example.com", '
-        "is not sent; http://ca.example.net/e1.der is said to have it",
+        "is not sent; it is available at http://ca.example.net/e1.der",
     ]
 
 
@@ -97,7 +97,7 @@ def test_a_name_that_it_is_not_for() -> None:
         {
             "rule": "name-mismatch",
             "certificate": 0,
-            "message": "example.org is none of its names; the nearest is example.com",
+            "message": "the certificate does not cover example.org; the closest name is example.com",
         }
     ]
 
@@ -129,9 +129,9 @@ def test_hostile_names_are_escaped(form: str) -> None:
     [
         ("no-such.pem", "error: no-such.pem: no such file"),
         (".", "error: .: a folder"),
-        ("empty.pem", "error: empty.pem:1: empty: there is no certificate in it"),
-        ("der.pem", "error: der.pem:1: a certificate in DER; nginx reads only PEM"),
-        ("good.key", "error: good.key:1: a private key, and no certificate"),
+        ("empty.pem", "error: empty.pem:1: the file is empty"),
+        ("der.pem", "error: der.pem:1: the certificate is in DER format, but nginx reads only PEM"),
+        ("good.key", "error: good.key:1: the file contains a private key but no certificate"),
         ("truncated-second.pem", "has no END"),
     ],
 )
@@ -146,7 +146,7 @@ def test_what_nginx_would_not_load_has_status_2(file: str, told: str) -> None:
     ("arguments", "told"),
     [
         (("--trust", "no-such.pem"), "--trust no-such.pem: there is no such file"),
-        (("--trust", "good.key"), "--trust good.key: there is no certificate in it"),
+        (("--trust", "good.key"), "--trust good.key: contains no certificate"),
         (("--format", "xml"), "--format xml: is not known"),
         (("--at", "yesterday"), "--at yesterday: is no date"),
         (("--at", "2026-02-30"), "--at 2026-02-30: is no date"),

@@ -99,8 +99,8 @@ def test_what_could_not_be_read_says_why(rows: dict[str, dict[str, object]]) -> 
         "certs/$ssl_server_name.pem": ("not checked: its path has variables, which nginx fills in at each handshake"),
         "certs/missing.pem": "not checked: no such file",
         # Its leaf is sound, but nginx refuses the file.
-        "certs/broken.pem": "not loaded: the CERTIFICATE has no END",
-        "certs/empty.pem": "not loaded: empty: there is no certificate in it",
+        "certs/broken.pem": "not loaded: the CERTIFICATE has no END line",
+        "certs/empty.pem": "not loaded: the file is empty",
     }
     missing = rows["certs/missing.pem"]
     assert (missing["subject"], missing["days_left"], missing["names"], missing["suites"]) == (None, None, [], [])
@@ -188,7 +188,7 @@ def test_what_was_named_and_is_not_there_is_told_beside_the_list(tree: Path) -> 
         (("nginx.conf", "--sort", "size"), "--sort size: is not known"),
         (("nginx.conf", "--at", "never"), "--at never: is no date"),
         (("nginx.conf", "--trust", "no-such"), "--trust no-such: there is no such file"),
-        (("nginx.conf", "--trust", "certs/good.key"), "--trust certs/good.key: there is no certificate in it"),
+        (("nginx.conf", "--trust", "certs/good.key"), "--trust certs/good.key: contains no certificate"),
         (("nginx.conf", "--map", "x"), "--map x: must have the form THERE=HERE"),
         (("nginx.conf", "--nginx-version", "new"), "is no nginx version"),
     ],

@@ -211,4 +211,4 @@ def test_a_post_quantum_key_is_not_known_and_no_fault(generations: list[dict[str
     assert loaded, error
     report = check(tmp_path / "nginx.conf", select=("keys", "certificates", "nginx-refuses"), root="/")
     assert not report.findings
-    assert [each.reason for each in report.not_checked] == ["a kind of key that is not known here"]
+    assert [each.reason for each in report.not_checked] == ["the type of the key is not known to nginxtls"]

@@ -45,29 +45,29 @@ def test_accepted(san: str, name: str, issue: Issue) -> None:
     assert match.nearest is None
 
 
-NOT_NAMED = "the certificate does not name the address "
+NOT_COVERED = "the certificate does not cover "
 
 
 @pytest.mark.parametrize(
     ("san", "name", "why"),
     [
-        ("*.example.com", "example.com", "*.example.com does not reach example.com: a wildcard stands for one label"),
-        ("*.example.com", "a.b.example.com", "*.example.com does not reach a.b.example.com: a wildcard stands for one"),
-        ("*.com", "example.com", "*.com covers nothing: a wildcard may not stand for all names of a top-level domain"),
-        ("*", "localhost", "* covers nothing: a wildcard must be the whole first label"),
-        ("w*.example.com", "www.example.com", "w*.example.com covers nothing: a wildcard must be the whole first"),
-        ("*w.example.com", "www.example.com", "*w.example.com covers nothing"),
-        ("www.*.com", "www.example.com", "www.*.com covers nothing"),
-        ("*.*.com", "www.example.com", "www.example.com is none of its names; the nearest is *.*.com"),
-        ("example.com.", "example.com", "example.com. ends with a dot, which no certificate may"),
-        ("*.example.com.", "www.example.com", "*.example.com. ends with a dot"),
-        ("example.com", "www.example.com", "www.example.com is none of its names; the nearest is example.com"),
-        ("example.com", "notexample.com", "notexample.com is none of its names"),
-        ("*.example.com", "www.notexample.com", "www.notexample.com is none of its names"),
-        ("192.0.2.10", "192.0.2.11", NOT_NAMED + "192.0.2.11; the nearest is 192.0.2.10"),
-        ("2001:db8::10", "2001:db8::11", NOT_NAMED + "2001:db8::11; the nearest is 2001:db8::10"),
-        ("example.com", "192.0.2.10", NOT_NAMED + "192.0.2.10; it names no address, but example.com"),
-        ("192.0.2.10", "example.com", "the certificate names no host, so not example.com"),
+        ("*.example.com", "example.com", "*.example.com does not match example.com: a wildcard matches exactly one"),
+        ("*.example.com", "a.b.example.com", "*.example.com does not match a.b.example.com: a wildcard matches"),
+        ("*.com", "example.com", "*.com matches nothing: clients reject a wildcard directly below a top-level domain"),
+        ("*", "localhost", "* matches nothing: a wildcard must be the whole first label"),
+        ("w*.example.com", "www.example.com", "w*.example.com matches nothing: a wildcard must be the whole first"),
+        ("*w.example.com", "www.example.com", "*w.example.com matches nothing"),
+        ("www.*.com", "www.example.com", "www.*.com matches nothing"),
+        ("*.*.com", "www.example.com", NOT_COVERED + "www.example.com; the closest name is *.*.com"),
+        ("example.com.", "example.com", "example.com. matches nothing: a name in a certificate must not end"),
+        ("*.example.com.", "www.example.com", "*.example.com. matches nothing: a name in a certificate must not"),
+        ("example.com", "www.example.com", NOT_COVERED + "www.example.com; the closest name is example.com"),
+        ("example.com", "notexample.com", NOT_COVERED + "notexample.com"),
+        ("*.example.com", "www.notexample.com", NOT_COVERED + "www.notexample.com"),
+        ("192.0.2.10", "192.0.2.11", NOT_COVERED + "the address 192.0.2.11; the closest one is 192.0.2.10"),
+        ("2001:db8::10", "2001:db8::11", NOT_COVERED + "the address 2001:db8::11; the closest one is 2001:db8::10"),
+        ("example.com", "192.0.2.10", NOT_COVERED + "the address 192.0.2.10; it lists no addresses, only example.com"),
+        ("192.0.2.10", "example.com", "the certificate lists no host names and does not cover example.com"),
         ("example.com", "*.example.com", "*.example.com is not a host name"),
         ("example.com", "a b", "a b is not a host name"),
         ("example.com", "exa\x1bmple.com", "exa\\x1bmple.com is not a host name"),
@@ -84,20 +84,20 @@ def test_refused_with_the_reason(san: str, name: str, why: str, issue: Issue) ->
     assert match.reason.isprintable()
 
 
-def test_an_address_as_a_dns_name_is_told(issue: Issue) -> None:
+def test_an_address_as_a_dns_name_is_reported(issue: Issue) -> None:
     from cryptography import x509
 
     names = x509.SubjectAlternativeName([x509.DNSName("192.0.2.10")])
     match = match_hostname("192.0.2.10", issue(extensions=(names,)))
     assert not match.matches
-    assert match.reason == "192.0.2.10 stands there as a DNS name, and must be an IP address"
+    assert match.reason == "the certificate lists 192.0.2.10 as a DNS name instead of an IP address"
 
 
 def test_the_common_name_does_not_count(issue: Issue) -> None:
     match = match_hostname("example.com", issue(cn="example.com"))
     assert not match.matches
     assert match.reason == (
-        "the certificate has no subject alternative names; clients do not look at the common name (example.com)"
+        "the certificate has no subject alternative names; clients ignore the common name (example.com)"
     )
     assert not match_hostname("example.com", issue("other.example", cn="example.com")).matches
 

@@ -32,6 +32,7 @@ from nginxtls.rule import Example, Rule
 from nginxtls.syntax.files import Files
 from nginxtls.syntax.fragments import classify
 from nginxtls.syntax.reading import Reader, source
+from nginxtls.syntax.tree import Directive
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 AT = datetime(2026, 6, 15, tzinfo=timezone.utc)
@@ -43,8 +44,6 @@ http {{
     server {{
         listen 443 ssl;
         server_name example.com;
-        ssl_certificate certificates/{certificate};
-        ssl_certificate_key certificates/{key};
 {code}
     }}
 }}
@@ -105,19 +104,29 @@ class Sample:
 
     @property
     def text(self) -> str:
-        """A whole configuration around the example."""
-        code, options = self.example.code, self.example.options
-        if options.get("kind"):
+        """A complete configuration around the example; if it names no certificate, its TLS servers get one."""
+        code = self.example.code
+        if self.example.options.get("kind"):
             return code
-        if re.search(r"^\s*(events|http|stream|mail)\s*\{", code, re.MULTILINE):
-            return code if re.search(r"^\s*events\s*\{", code, re.MULTILINE) else f"events {{}}\n{code}"
-        if re.search(r"^\s*server\s*\{", code, re.MULTILINE):
-            return f"events {{}}\nhttp {{\n{code}\n}}\n"
-        certificate = options.get("certificate", "good.pem")
+        if not re.search(r"^\s*(events|http|stream|mail|server)\s*\{", code, re.MULTILINE):
+            return SERVER.format(code=f"{self.certificate}\n{code}")
+        if not re.search(r"^\s*(events|http|stream|mail)\s*\{", code, re.MULTILINE):
+            code = f"http {{\n{code}\n}}\n"
+        if not re.search(r"^\s*events\s*\{", code, re.MULTILINE):
+            code = f"events {{}}\n{code}"
+        explicit = re.search(r"^\s*ssl_certificate\s", code, re.MULTILINE) is not None
+        return code if explicit or not self.certificate else with_certificate(code, self.certificate)
+
+    @property
+    def certificate(self) -> str:
+        """The directives for the options ``certificate`` and ``key``; empty for ``certificate: none``."""
+        certificate = self.example.options.get("certificate", "good.pem")
+        if certificate == "none":
+            return ""
         certificate = certificate if "." in certificate else f"{certificate}.pem"
         own = FIXTURES / "certificates" / f"{certificate.rpartition('.')[0]}.key"
-        key = options.get("key") or (own.name if own.exists() else "good.key")
-        return SERVER.format(certificate=certificate, key=key, code=code)
+        key = self.example.options.get("key") or (own.name if own.exists() else "good.key")
+        return f"ssl_certificate certificates/{certificate}; ssl_certificate_key certificates/{key};"
 
     @property
     def options(self) -> Options:
@@ -125,6 +134,27 @@ class Sample:
         words = {key: value for key, value in given.items() if key in ("nginx", "openssl", "at", "trust", "policy")}
         found = options_of(" ".join(f"--{key} {value}" for key, value in words.items()))
         return replace(found, kind=given.get("kind"), pedantic=self.rule.pedantic)
+
+
+def with_certificate(text: str, lines: str) -> str:
+    """A configuration with these directives at the end of each TLS server."""
+    file = source("example.conf", text)
+    ends = [directive.end - 1 for directive in file.walk() if directive.name == "server" and serves_tls(directive)]
+    for end in sorted(ends, reverse=True):
+        text = f"{text[:end]}{lines}\n{text[end:]}"
+    return text
+
+
+def serves_tls(server: Directive) -> bool:
+    """Whether a server block needs a certificate: it listens with TLS and accepts handshakes."""
+    own = server.block or []
+    if any(line.name == "ssl_reject_handshake" and line.args == ("on",) for line in own):
+        return False
+    return any(
+        {"ssl", "quic"} & set(line.args) if line.name == "listen" else line.args[:1] != ("off",)
+        for line in own
+        if line.name in ("listen", "ssl", "starttls")
+    )
 
 
 def options_of(line: str) -> Options:
