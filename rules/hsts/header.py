@@ -263,6 +263,7 @@ class HstsOverHttp(Rule):
 
 
 def _names(server: VirtualServer) -> str:
+    """The host names of a server in words."""
     return listed([name.text for name in server.names if name.is_host], 3)
 
 
@@ -271,8 +272,8 @@ def _faces_browsers(server: VirtualServer) -> bool:
     names = [name for name in server.names if name.is_host and not INTERNAL.search(name.key)]
     reachable = [socket for socket in server.sockets if socket.tls and not socket.is_loopback]
     line = server.first("return")
-    refuses = line is not None and line.args[:1] and line.args[0][:1] == "4"
-    return bool(names and reachable) and not refuses
+    rejects = line is not None and line.args[:1] and line.args[0][:1] == "4"
+    return bool(names and reachable) and not rejects
 
 
 _ELSEWHERE = pattern(r"_pass$|_by_lua|^js_|^perl|^more_set_headers$|^headers_more")
@@ -287,10 +288,12 @@ def _sends_otherwise(server: VirtualServer) -> bool:
 
 
 def _closes(scope: Scope) -> bool:
+    """Whether the connection is closed without a response: ``return 444``."""
     line = scope.first("return")
     return line is not None and line.args[:1] == ("444",)
 
 
 def _block(directive: Directive) -> str:
+    """The opening line of the block around a directive, as messages show it."""
     block = directive.parent
-    return " ".join((block.name, *block.args)) if block is not None else "this block"
+    return f"`{' '.join((block.name, *block.args))}`" if block is not None else "this block"

@@ -24,7 +24,7 @@ def is_hsts(directive: Directive) -> bool:
 
 
 def by_server(configuration: Configuration) -> dict[VirtualServer, list[Endpoint]]:
-    """The http servers with their endpoints, without those that refuse every handshake on purpose."""
+    """The http servers with their endpoints, without those that reject every handshake on purpose."""
 
     def work() -> dict[VirtualServer, list[Endpoint]]:
         found: dict[VirtualServer, list[Endpoint]] = {}

@@ -81,7 +81,11 @@ class MissingRedirect(Rule):
                 yield self.at(
                     place,
                     f"{names[0].text} is also served over plain HTTP on {plain[0].label}, without a redirect to TLS",
-                    labels=[label(d, "TLS") for d in [_where(with_tls[names[0].key])] if d and d is not place],
+                    labels=[
+                        label(d, "served over TLS here")
+                        for d in [_where(with_tls[names[0].key])]
+                        if d and d is not place
+                    ],
                     help="move this `listen` to a separate server with `return 301 https://$host$request_uri;`"
                     if server.speaks_tls
                     else "add `return 301 https://$host$request_uri;`",

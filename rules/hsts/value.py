@@ -191,11 +191,12 @@ class IncompletePreload(Rule):
         lacking = [] if "includesubdomains" in words else ["includeSubDomains"]
         lacking += [] if age >= YEAR else [f"max-age={YEAR}"]
         if lacking:
+            required = listed([f"`{word}`" for word in lacking])
             yield self.at(
                 directive,
-                f"the preload list rejects this header: it requires {listed(lacking)}",
+                f"the preload list rejects this header: it requires {required}",
                 arg=1,
-                help=f"add {listed(lacking)}, or remove `preload`",
+                help=f"set {required}, or remove `preload`",
             )
 
 

@@ -23,7 +23,7 @@ TLS_SCHEMES = ("https://", "grpcs://", "suwsgi://")
 def passes_of(configuration: Configuration, server: VirtualServer) -> list[Upstream]:
     """Every place where an http server passes requests on, with or without TLS."""
     return configuration.memo(
-        ("passes", server),
+        ("upstream passes", server),
         lambda: [
             Upstream(line, name.removesuffix("_pass"), scope, server, location, configuration.upstream_groups)
             for scope, location in server.levels(*PASSES)
@@ -43,7 +43,7 @@ def all_passes(configuration: Configuration, wanted: Callable[[str], bool]) -> I
 
 
 def upstream_refusals(configuration: Configuration, fragment: str) -> Iterator[tuple[Directive, str]]:
-    """The directives for upstream servers that nginx refuses to start with, if its message contains a fragment."""
+    """The directives for upstream servers that keep nginx from starting, with its messages that contain a fragment."""
     for refusal in refusals(configuration):
         if refusal.category == "upstream" and fragment in refusal.message:
             yield refusal.directive, refusal.message

@@ -66,6 +66,7 @@ class DeadUpstreamSettings(Rule):
                         directive,
                         f"`{directive.name}` has no effect: requests to {shown(mine[0])} are sent in plain text",
                         labels=[label(mine[0].directive, "no TLS")],
+                        help=f"change the scheme, or remove `{directive.name}`",
                     )
 
 
@@ -109,12 +110,16 @@ class WrongUpstreamFamily(Rule):
             for family, directive in _own_settings(scope).items():
                 if passes and all(upstream.family != family for upstream in passes):
                     other = passes[0]
+                    prefix = f"{other.family}_ssl_"
+                    with_tls = prefix in _PREFIXES
+                    replacement = directive.name.replace(f"{family}_ssl_", prefix, 1)
                     yield self.at(
                         directive,
                         f"`{directive.name}` has no effect: `{other.directive.name}` passes the requests on",
-                        labels=[label(other.directive, f"uses `{other.family}_ssl_*` only")]
-                        if other.family in ("grpc", "uwsgi", "proxy")
-                        else [label(other.directive, "does not support TLS")],
+                        labels=[
+                            label(other.directive, f"uses `{prefix}*` only" if with_tls else "does not support TLS")
+                        ],
+                        help=f"replace it with `{replacement}`" if with_tls else f"remove `{directive.name}`",
                     )
 
 

@@ -202,7 +202,7 @@ class ImpossibleServerName(Rule):
             if name.form == "invalid" and name.directive is not None and UNKNOWN not in name.text:
                 yield self.at(
                     name.directive,
-                    f'"{name.text}" matches no client: nginx supports `*` only as the first or last label',
+                    f'"{name.text}" matches no client: nginx supports `*` only as the whole first or last label',
                     arg=name.arg,
                     help="use a regular expression: `~^…$`",
                 )
