@@ -358,7 +358,7 @@ class MissingInclude(Rule):
     gone, such as a site in `sites-enabled/` whose file was deleted. A pattern that matches nothing is none (measured on
     nginx 1.18.0 to 1.30.6).
 
-    Mend: correct the path, create the file, or remove the link.
+    Fix: correct the path, create the file, or remove the link.
 
     It is only reported where all of the machine or image can be read. In a repository such an include is listed as not
     checked.

@@ -30,12 +30,13 @@ CHANGES = "https://nginx.org/en/CHANGES"
 class DeprecatedHttp2Listen(Rule):
     """`listen … http2` is deprecated since nginx 1.25.1.
 
-    nginx warns of it at each start. The parameter holds for the whole address and port, whichever server's line has it;
-    the directive `http2 on` is each server's own.
+    nginx warns about it at each start. The parameter applies to the whole address and port, whichever server has it;
+    the directive `http2 on` applies to one server.
 
-    Mend: remove the parameter from all lines of the socket, and write `http2 on;` in the servers or at the http level.
+    Fix: remove the parameter from every `listen` directive of the socket, and set `http2 on;` in the servers or at the
+    http level.
 
-    Silent with an `--nginx-version` below 1.25.1, which knows no `http2 on`.
+    Not reported with an `--nginx-version` below 1.25.1, which does not support `http2 on`.
 
     ```nginx bad
     server {
@@ -68,22 +69,22 @@ class DeprecatedHttp2Listen(Rule):
             assert listen.directive is not None
             yield self.at(
                 listen.directive,
-                "listen … http2 is deprecated since nginx 1.25.1",
+                "`listen … http2` is deprecated since nginx 1.25.1",
                 arg=listen.argument("http2"),
-                help="remove it from all lines of the socket and write http2 on;",
+                help="remove `http2` from every `listen` of the socket, and set `http2 on;`",
                 endpoints=_endpoints(server, listen),
             )
 
 
 class ClearTextHttp2(Rule):
-    """HTTP/2 is on for a socket without TLS, where no browser uses it and this nginx serves nobody else.
+    """HTTP/2 is enabled on a socket without TLS, where browsers do not use it and this nginx serves nothing else.
 
-    Before nginx 1.25.1 a plain socket with `http2` takes every connection for HTTP/2: browsers and curl, which speak
+    Before nginx 1.25.1 a plain socket with `http2` interprets every connection as HTTP/2: browsers and curl, which send
     HTTP/1.1 there, fail.
 
-    Mend: add `ssl`, or remove `http2`.
+    Fix: add `ssl`, or remove `http2`.
 
-    Told only with an `--nginx-version` below 1.25.1, and not for servers with `grpc_pass`, whose clients know.
+    Reported only with an `--nginx-version` below 1.25.1, and not for servers with `grpc_pass`, whose clients expect it.
 
     ```nginx bad, nginx: 1.22.1
     server {
@@ -117,20 +118,20 @@ class ClearTextHttp2(Rule):
             if line is not None and line.directive is not None:
                 yield self.at(
                     line.directive,
-                    f"{socket.label} has HTTP/2 without TLS: clients that speak HTTP/1.1 fail with nginx {nginx}",
+                    f"HTTP/1.1 clients fail on {socket.label}: nginx {nginx} accepts only HTTP/2 there",
                     arg=line.argument("http2"),
-                    help="add ssl, or remove http2",
+                    help="add `ssl`, or remove `http2`",
                 )
 
 
 class ObsoleteHttp2Directive(Rule):
-    """A directive of HTTP/2 is obsolete since nginx 1.19.7.
+    """This HTTP/2 directive is obsolete since nginx 1.19.7.
 
-    nginx ignores it, with a warning. `http2_recv_timeout` is `client_header_timeout` now, `http2_idle_timeout` is
-    `keepalive_timeout`, `http2_max_requests` is `keepalive_requests`; `http2_max_field_size` and
-    `http2_max_header_size` are `large_client_header_buffers`.
+    nginx ignores it, with a warning. `http2_recv_timeout` is replaced by `client_header_timeout`, `http2_idle_timeout`
+    by `keepalive_timeout`, `http2_max_requests` by `keepalive_requests`, and `http2_max_field_size` and
+    `http2_max_header_size` by `large_client_header_buffers`.
 
-    Mend: use the directive that took its place, or remove the line.
+    Fix: use the directive that replaces it, or remove the line.
 
     ```nginx bad
     http2_idle_timeout 3m;
@@ -161,8 +162,8 @@ class ObsoleteHttp2Directive(Rule):
         if configuration.facts.assumed_nginx.at_least(1, 19, 7):
             yield self.at(
                 directive,
-                f"{directive.name} has no effect since nginx 1.19.7",
-                help=f"use {self.successors[directive.name]}",
+                f"`{directive.name}` has no effect since nginx 1.19.7",
+                help=f"use `{self.successors[directive.name]}`",
                 fix=Fix(f"remove {directive.name}", (delete(directive),), safe=True),
             )
 
@@ -172,7 +173,7 @@ class RemovedHttp2Push(Rule):
 
     Browsers removed it as well.
 
-    Mend: remove the line. `Link: …; rel=preload` and 103 Early Hints took its place.
+    Fix: remove the line. `Link: …; rel=preload` and 103 Early Hints replace it.
 
     ```nginx bad
     http2_push_preload on;
@@ -196,19 +197,19 @@ class RemovedHttp2Push(Rule):
         if configuration.facts.assumed_nginx.at_least(1, 25, 1):
             yield self.at(
                 directive,
-                f"{directive.name} has no effect since nginx 1.25.1: server push is gone",
-                help="remove it",
+                f"`{directive.name}` has no effect: nginx 1.25.1 removed server push",
+                help=f"remove `{directive.name}`",
                 fix=Fix(f"remove {directive.name}", (delete(directive),), safe=True),
             )
 
 
 class IgnoredHttp2Off(Rule):
-    """`http2 off` does nothing, since another line switches HTTP/2 on for the whole socket.
+    """`http2 off` has no effect, because a `listen` directive enables HTTP/2 for the whole socket.
 
-    A `listen … http2` holds for every server on that address and port, and wins over `http2 off` (measured on nginx
+    `listen … http2` applies to every server on that address and port, and overrides `http2 off` (measured on nginx
     1.26.3 and 1.30.6).
 
-    Mend: replace `listen … http2` by `http2 on;` in the servers that want it.
+    Fix: replace `listen … http2` with `http2 on;` in the servers that need it.
 
     ```nginx bad
     server {
@@ -257,14 +258,14 @@ class IgnoredHttp2Off(Rule):
         on = [socket for socket in server.sockets if socket.http2]
         if on:
             flag = next((li for _, li in on[0].listens if li.has("http2") and li.directive), None)
-            places = [label(flag.directive, "switches it on for all", flag.argument("http2"))] if (
-                flag and flag.directive
-            ) else []  # fmt: skip
+            labels = []
+            if flag is not None and flag.directive is not None:
+                labels.append(label(flag.directive, "enables HTTP/2 for every server", flag.argument("http2")))
             yield self.at(
                 line,
-                f"http2 off has no effect on {listed([socket.label for socket in on])}",
-                labels=places,
-                help="replace listen … http2 by http2 on;",
+                f"`http2 off` has no effect on {listed([socket.label for socket in on])}",
+                labels=labels,
+                help="replace `listen … http2` with `http2 on;` in the servers that need it",
                 endpoints=[f"{server.title} on {socket.label}" for socket in on],
             )
 
@@ -272,10 +273,10 @@ class IgnoredHttp2Off(Rule):
 class RaisedHttp2Limits(Rule):
     """The limits that protect HTTP/2 from floods of requests are far above their defaults.
 
-    In the rapid-reset attack (CVE-2023-44487) a client opens and cancels streams as fast as it can. nginx bears it as
-    long as `keepalive_requests` (default 1000) and `http2_max_concurrent_streams` (128) are near their defaults.
+    In the rapid reset attack (CVE-2023-44487) a client opens and cancels streams as fast as it can. nginx withstands it
+    as long as `keepalive_requests` (default 1000) and `http2_max_concurrent_streams` (128) are near their defaults.
 
-    Mend: leave the defaults.
+    Fix: keep the defaults.
 
     ```nginx bad
     http2_max_concurrent_streams 100000;
@@ -306,9 +307,9 @@ class RaisedHttp2Limits(Rule):
         if value.isdigit() and len(value) < 12 and int(value) > most:
             yield self.at(
                 directive,
-                f"{directive.name} is {int(value)}, where the default is {default}",
+                f"`{directive.name}` is {int(value)}, far above the default of {default}",
                 arg=0,
-                help="leave the default",
+                help=f"remove it, or set `{directive.name} {default};`",
             )
 
 
@@ -316,12 +317,12 @@ class RaisedHttp2Limits(Rule):
 
 
 class QuicWithoutTls13(Rule):
-    """A socket has `quic`, but its default server's protocols lack TLS 1.3, and nginx does not start.
+    """A socket has `quic`, but the protocols of its default server lack TLS 1.3, and nginx does not start.
 
     `"ssl_protocols" must enable TLSv1.3 for the "listen ... quic" directive` (measured on nginx 1.26.3 and 1.30.6):
-    QUIC knows no older version.
+    QUIC supports no older version.
 
-    Mend: add `TLSv1.3`.
+    Fix: add `TLSv1.3`.
 
     ```nginx bad
     server {
@@ -355,17 +356,17 @@ class QuicWithoutTls13(Rule):
             if '"ssl_protocols" must enable TLSv1.3' in refusal.message:
                 yield self.at(
                     refusal.directive,
-                    "nginx does not start: a socket with quic needs TLSv1.3 in ssl_protocols",
-                    help="add TLSv1.3",
+                    "nginx does not start: a socket with `quic` requires `TLSv1.3` in `ssl_protocols`",
+                    help="add `TLSv1.3`",
                 )
 
 
 class QuicWithSsl(Rule):
-    """A `listen` line has both `ssl` and `quic`, and nginx does not start.
+    """A `listen` directive has both `ssl` and `quic`, and nginx does not start.
 
-    TLS over TCP and QUIC over UDP are two sockets: each needs a line of its own.
+    TLS over TCP and QUIC over UDP are two sockets: each needs its own `listen` directive.
 
-    Mend: `listen 443 ssl; listen 443 quic;`
+    Fix: `listen 443 ssl; listen 443 quic;`
 
     ```nginx bad
     server {
@@ -396,21 +397,21 @@ class QuicWithSsl(Rule):
             if listen.directive is not None and listen.has("ssl"):
                 yield self.at(
                     listen.directive,
-                    "nginx does not start: ssl and quic cannot stand on one listen line",
+                    "nginx does not start: one `listen` directive has both `ssl` and `quic`",
                     arg=listen.argument("quic"),
-                    help="write two lines",
+                    help="split it into two `listen` directives",
                 )
 
 
 class MissingAltSvc(Rule):
-    """HTTP/3 is served, but no `Alt-Svc` header tells browsers of it.
+    """HTTP/3 is enabled, but no `Alt-Svc` header announces it to browsers.
 
-    Browsers start with TCP and change to QUIC only when told: without the header (or an HTTPS record in DNS, which is
-    not seen here) nobody comes.
+    Browsers connect over TCP and switch to QUIC only if the server announces it: without the header (or an HTTPS record
+    in DNS, which is not checked here) no browser uses HTTP/3.
 
-    Mend: `add_header Alt-Svc 'h3=":443"; ma=86400' always;`
+    Fix: `add_header Alt-Svc 'h3=":443"; ma=86400' always;`
 
-    Silent for servers with Lua, and where a part of the configuration was not seen.
+    Not reported for servers with Lua, and if a part of the configuration was not read.
 
     ```nginx bad
     server {
@@ -453,22 +454,21 @@ class MissingAltSvc(Rule):
             if line is not None and line.directive is not None:
                 yield self.at(
                     line.directive,
-                    "HTTP/3 is served, but no Alt-Svc header tells browsers of it",
+                    "browsers do not use HTTP/3: no Alt-Svc header announces it",
                     arg=line.argument("quic"),
-                    help=f"add_header Alt-Svc 'h3=\":{endpoint.socket.port}\"; ma=86400' always;",
+                    help=f"add `add_header Alt-Svc 'h3=\":{endpoint.socket.port}\"; ma=86400' always;`",
                     endpoints=(endpoint.title,),
                 )
 
 
 class DeadAltSvc(Rule):
-    """`Alt-Svc` announces HTTP/3 on a port where nobody listens for QUIC.
+    """`Alt-Svc` announces HTTP/3 on a port without a QUIC listener.
 
-    Browsers try it, wait, and come back to TCP: each first visit is slower.
+    Browsers try that port, wait, and fall back to TCP: each first visit is slower.
 
-    Mend: add `listen 443 quic;`, or remove the header.
+    Fix: add `listen 443 quic;`, or remove the header.
 
-    Told only for a header without a host name, that is for this very machine, and where all of the configuration was
-    seen.
+    Reported only for a header without a host name, which refers to this host, and if the whole configuration was read.
 
     ```nginx bad
     add_header Alt-Svc 'h3=":443"; ma=86400' always;
@@ -509,19 +509,19 @@ class DeadAltSvc(Rule):
         for directive, (port, endpoints) in found.items():
             yield self.at(
                 directive,
-                f"HTTP/3 is announced on port {port}, where no server of this name listens for QUIC",
+                f"HTTP/3 is announced on port {port}, where no server with this name listens for QUIC",
                 arg=1,
-                help=f"add listen {port} quic;, or remove the header",
+                help=f"add `listen {port} quic;`, or remove the header",
                 endpoints=dict.fromkeys(endpoint.title for endpoint in endpoints),
             )
 
 
 class QuicOnly(Rule):
-    """A server listens for QUIC only, so clients that cannot use UDP get nothing.
+    """A server listens for QUIC only, so clients that cannot use UDP cannot connect.
 
-    Many networks block UDP, and browsers come by TCP first.
+    Many networks block UDP, and browsers connect over TCP first.
 
-    Mend: `listen 443 ssl;` beside `listen 443 quic;`
+    Fix: add `listen 443 ssl;` next to `listen 443 quic;`
 
     ```nginx bad
     server {
@@ -561,21 +561,21 @@ class QuicOnly(Rule):
             if not any(name.key in over_tcp for name in names):
                 yield self.at(
                     line.directive,
-                    f"{names[0].text} is served over QUIC only: clients without UDP get nothing",
+                    f"{names[0].text} is served over QUIC only: clients without UDP cannot connect",
                     arg=line.argument("quic"),
-                    help="add a listen line with ssl",
+                    help="add a `listen` directive with `ssl`",
                     endpoints=[f"{server.title} on {socket.label}" for socket in server.sockets],
                 )
 
 
 class QuicWithoutReuseport(Rule):
-    """QUIC without `reuseport`, although nginx has more than one worker process.
+    """QUIC is used without `reuseport`, although nginx has several worker processes.
 
-    All workers then share one UDP socket, and packets of a connection may reach another worker than its own.
+    All workers then share one UDP socket, and packets of a connection can arrive at another worker than its own.
 
-    Mend: `reuseport` on one `listen … quic` line of each address, and on no more than one.
+    Fix: add `reuseport` to exactly one `listen … quic` directive of each address.
 
-    Silent with `worker_processes 1` (the default) and with `quic_bpf on`.
+    Not reported with `worker_processes 1` (the default) and with `quic_bpf on`.
 
     ```nginx bad
     worker_processes auto;
@@ -624,18 +624,18 @@ class QuicWithoutReuseport(Rule):
                 assert line.directive is not None
                 yield self.at(
                     line.directive,
-                    f"{socket.label} has no reuseport: with several workers packets reach the wrong one",
+                    f"packets of QUIC connections can arrive at the wrong worker: {socket.label} has no `reuseport`",
                     arg=line.argument("quic"),
                     labels=[label(workers[0], "several worker processes")],
-                    help="add reuseport to this one line",
+                    help="add `reuseport` to this `listen` directive",
                     fix=_with_reuseport(line.directive),
                 )
 
 
 class QuicWithoutHostKey(Rule):
-    """`quic_retry` is on without `quic_host_key`, so that each reload makes all address tokens void.
+    """`quic_retry` is on without `quic_host_key`, so each reload invalidates all address validation tokens.
 
-    Mend: `quic_host_key /etc/nginx/quic.key;` with 32 random bytes.
+    Fix: `quic_host_key /etc/nginx/quic.key;` with 32 random bytes.
 
     ```nginx bad
     quic_retry on;
@@ -659,18 +659,20 @@ class QuicWithoutHostKey(Rule):
             and configuration.completeness == "full"
             and not configuration.directives("quic_host_key")
         ):
-            yield self.at(directive, "address tokens are void after each reload", help="set quic_host_key")
+            yield self.at(
+                directive, "each reload invalidates all address validation tokens", help="set `quic_host_key FILE;`"
+            )
 
 
 class QuicCompatibilityLayer(Rule):
-    """HTTP/3 runs on the compatibility layer of an OpenSSL older than 3.5.1.
+    """HTTP/3 uses the compatibility layer for OpenSSL versions older than 3.5.1.
 
-    nginx uses OpenSSL's own interface for QUIC from 3.5.1 on. With older ones there is no early data, and up to 3.5.0
-    it has a flaw of its own (CVE-2026-90439, mended in nginx 1.30.5).
+    nginx uses OpenSSL's own QUIC API since 3.5.1. With older versions early data is not supported, and up to 3.5.0 the
+    layer has a vulnerability of its own (CVE-2026-90439, fixed in nginx 1.30.5).
 
-    Mend: build with OpenSSL 3.5.1 or newer.
+    Fix: build nginx with OpenSSL 3.5.1 or newer.
 
-    Told only with an `--openssl-version`.
+    Reported only with an `--openssl-version`.
 
     ```nginx bad, openssl: 3.0.20
     server {
@@ -703,12 +705,12 @@ class QuicCompatibilityLayer(Rule):
         for socket in configuration.sockets:
             line = next((li for _, li in socket.listens if li.quic and li.directive), None)
             if socket.quic and line is not None and line.directive is not None:
+                openssl = configuration.facts.openssl
                 yield self.at(
                     line.directive,
-                    f"HTTP/3 runs on nginx's compatibility layer: OpenSSL {configuration.facts.openssl} "
-                    "is older than 3.5.1",
+                    f"HTTP/3 uses nginx's compatibility layer: OpenSSL {openssl} is older than 3.5.1",
                     arg=line.argument("quic"),
-                    help="build with OpenSSL 3.5.1 or newer",
+                    help="build nginx with OpenSSL 3.5.1 or newer",
                 )
                 return
 
@@ -717,11 +719,12 @@ class QuicCompatibilityLayer(Rule):
 
 
 def _has_quic(configuration: Configuration) -> bool:
+    """Whether any socket is for QUIC."""
     return any(socket.quic for socket in configuration.sockets)
 
 
 def _listens_with(configuration: Configuration, parameter: str) -> Iterator[tuple[VirtualServer, Listen]]:
-    """The lines of http servers with a parameter."""
+    """The `listen` directives of http servers with a parameter."""
     if any(parameter in line.args for line in configuration.directives("listen")):
         for server in configuration.servers:
             for listen in server.listens if server.module == "http" else ():
@@ -730,12 +733,13 @@ def _listens_with(configuration: Configuration, parameter: str) -> Iterator[tupl
 
 
 def _endpoints(server: VirtualServer, listen: Listen) -> list[str]:
+    """The endpoints of a `listen` directive over TCP as findings name them."""
     sockets = [s for s in server.sockets if s.port in listen.ports and s.address == listen.address and not s.quic]
     return [f"{server.title} on {socket.label}" for socket in sockets]
 
 
 def _announces(server: VirtualServer) -> bool:
-    """An Alt-Svc header is sent from some place of the server, or may be."""
+    """Whether the server sends an Alt-Svc header at some level, or may send one."""
     if any(headers.find(scope, "Alt-Svc") for scope, _ in server.levels()):
         return True
     names = ("_by_lua_block", "_by_lua_file", "_by_lua", "_set_headers")
@@ -747,22 +751,24 @@ def _http3_off(server: VirtualServer) -> bool:
 
 
 def _announced(value: str) -> int | None:
-    """The port of this very host on which an Alt-Svc value announces HTTP/3, or None."""
+    """The port of this host on which an Alt-Svc value announces HTTP/3, or None."""
     found = re.search(r"\bh3(?:-\d+)?=\"?:(\d{1,5})", value)
     return int(found[1]) if found else None
 
 
 def _quic_on(configuration: Configuration, server: VirtualServer, port: int) -> bool:
-    """Some server with one of these names, or a default server, listens for QUIC on the port; or that is not sure."""
+    """Whether a server with one of these names, or a default server, may serve HTTP/3 on a port."""
     names = {name.key for name in server.names}
     return any(s.quic and s.port == port and not _all_off(s, names) for s in configuration.sockets)
 
 
 def _all_off(socket: Socket, names: set[str]) -> bool:
+    """Whether HTTP/3 is off in the servers that nginx selects for these names."""
     fitting = [s for s in socket.servers if names & {name.key for name in s.names}] or [socket.default]
     return all(_http3_off(server) for server in fitting)
 
 
 def _with_reuseport(directive: Directive) -> Fix:
+    """The edit that appends ``reuseport`` to a `listen` directive."""
     text = " ".join([directive.name, *(directive.arg_text(i) for i in range(len(directive.args))), "reuseport"])
     return Fix("add reuseport", (Edit(locate(directive), text),))

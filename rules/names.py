@@ -1,9 +1,8 @@
-"""Rules about names: whether the certificate that a client of a server name is really sent is for that name."""
+"""Rules about names: whether the certificate that a client gets for a server name covers that name."""
 
 from __future__ import annotations
 
 import ipaddress
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.bundles import at_bundle, chain_of, closes, faults, is_staging, is_test_certificate
@@ -25,33 +24,44 @@ NAMES = "https://www.rfc-editor.org/rfc/rfc9525#section-6.3"
 SERVER_NAMES = "https://nginx.org/en/docs/http/server_names.html"
 
 
-@lru_cache(maxsize=4)
 def named_endpoints(configuration: Configuration) -> dict[VirtualServer, list[Endpoint]]:
-    """The servers that clients ask for by name, each with the endpoints where that leads to it and to a handshake."""
-    found: dict[VirtualServer, list[Endpoint]] = {}
-    for endpoint in configuration.endpoints:
-        server, socket = endpoint.server, endpoint.socket
-        if server.module == "mail" or server.rejects_handshake or socket.is_loopback:
-            continue
-        if endpoint.context.rejects_handshake or (server not in found and closes(server)):
-            continue
-        found.setdefault(server, []).append(endpoint)
-    return found
+    """The servers that clients request by name, each with the endpoints where they complete a handshake with it."""
+
+    def work() -> dict[VirtualServer, list[Endpoint]]:
+        found: dict[VirtualServer, list[Endpoint]] = {}
+        for endpoint in configuration.endpoints:
+            server, socket = endpoint.server, endpoint.socket
+            if server.module == "mail" or server.rejects_handshake or socket.is_loopback:
+                continue
+            if endpoint.context.rejects_handshake or (server not in found and closes(server)):
+                continue
+            found.setdefault(server, []).append(endpoint)
+        return found
+
+    return configuration.memo("named endpoints", work)
 
 
-@lru_cache(maxsize=1024)
-def judged(bundle: ServedBundle) -> Certificate | None:
-    """The leaf, where its names are what is to be judged: other rules speak of one that fits no name at all."""
-    chain = chain_of(bundle)
-    if chain is None or chain.leaf_place or not chain.leaf.sans or is_staging(chain.leaf):
-        return None
-    if chain.leaf.is_ca or is_test_certificate(bundle) or faults(bundle, "self-signed-certificate"):
-        return None
-    return chain.leaf
+def leaf_to_check(configuration: Configuration, bundle: ServedBundle) -> Certificate | None:
+    """The leaf if its names are to be checked; None if another rule reports that it is for no name at all."""
+
+    def work() -> Certificate | None:
+        chain = chain_of(bundle)
+        if chain is None or chain.leaf_place or not chain.leaf.sans or is_staging(chain.leaf):
+            return None
+        if chain.leaf.is_ca or is_test_certificate(bundle) or faults(bundle, "self-signed-certificate"):
+            return None
+        return chain.leaf
+
+    return configuration.memo(("leaf to check", bundle), work)
 
 
-def unfit(name: str, endpoints: list[Endpoint], *, by_default: bool = False) -> tuple[ServedBundle, str] | None:
-    """The first bundle served at these endpoints that is not for a name, and why; None if all are or are not known."""
+def uncovered(
+    configuration: Configuration, name: str, endpoints: list[Endpoint], *, by_default: bool = False
+) -> tuple[ServedBundle, str] | None:
+    """The first bundle served at these endpoints that does not cover a name, with the reason.
+
+    None if all bundles cover it, or are not known. ``by_default``: what clients without SNI get.
+    """
     seen: set[ServedBundle] = set()
     for endpoint in endpoints:
         bundles = endpoint.socket.default.slots[0] if by_default else endpoint.bundles
@@ -59,7 +69,7 @@ def unfit(name: str, endpoints: list[Endpoint], *, by_default: bool = False) -> 
             if bundle in seen:
                 continue
             seen.add(bundle)
-            leaf = judged(bundle)
+            leaf = leaf_to_check(configuration, bundle)
             if leaf is None or name in leaf.host_names:
                 continue
             from nginxtls.pki import match_hostname
@@ -69,16 +79,16 @@ def unfit(name: str, endpoints: list[Endpoint], *, by_default: bool = False) -> 
     return None
 
 
-def all_fit(server: VirtualServer, endpoints: list[Endpoint]) -> bool:
-    """At a glance: every name of the server stands as it is in every certificate that may be sent."""
+def covers_all(configuration: Configuration, server: VirtualServer, endpoints: list[Endpoint]) -> bool:
+    """Whether every certificate that may be sent contains every name of the server literally: a quick check."""
     bundles = {bundle for endpoint in endpoints for bundle in endpoint.bundles}
     names = {name.key for name in server.names if name.form == "exact" and not name.key[:1].isdigit()}
-    known = (leaf.host_names for bundle in bundles if (leaf := judged(bundle)) is not None)
-    return len(names) == len(server.names) and all(map(names.issubset, known))
+    leaves = (leaf_to_check(configuration, bundle) for bundle in bundles)
+    return len(names) == len(server.names) and all(names <= leaf.host_names for leaf in leaves if leaf is not None)
 
 
-def leads_here(name: ServerName, server: VirtualServer, endpoints: list[Endpoint]) -> list[Endpoint]:
-    """The endpoints at which nginx leads an exact name to this server, and not to one that has it before."""
+def selected_at(name: ServerName, server: VirtualServer, endpoints: list[Endpoint]) -> list[Endpoint]:
+    """The endpoints at which nginx selects this server for an exact name, not an earlier one with the same name."""
     host = valid_host(name.key)
     if host is None:
         return []
@@ -86,6 +96,7 @@ def leads_here(name: ServerName, server: VirtualServer, endpoints: list[Endpoint
 
 
 def address_of(text: str) -> str | None:
+    """The IP address that a server name is, in its usual form; None if it is a host name."""
     if not (text[:1].isdigit() or ":" in text):
         return None
     try:
@@ -95,20 +106,20 @@ def address_of(text: str) -> str | None:
 
 
 class NameMismatch(Rule):
-    """The certificate that is served for a server name is not for that name, and clients refuse it.
+    """The certificate that is served for a server name does not cover that name, and clients reject it.
 
-    A client compares the name that it asked for with the subject alternative names of the certificate and nothing else.
-    A wildcard stands for one label, whole and first: `*.example.com` is for `www.example.com`, and neither for
-    `example.com` nor for `v1.api.example.com`. Every certificate that the server may send (RSA and ECDSA) has to be for
-    all its names, those that only redirect as well. The certificate is the one that nginx of this version really sends
-    for the name.
+    A client compares the name that it requested with the subject alternative names of the certificate and with nothing
+    else. A wildcard matches exactly one label, the first: `*.example.com` matches `www.example.com`, but neither
+    `example.com` nor `v1.api.example.com`. Every certificate that the server may send (RSA and ECDSA) must cover all
+    its names, including those that only redirect. The certificate is the one that this version of nginx sends for the
+    name.
 
-    Mend: have the name added to the certificate, or correct the name.
+    Fix: add the name to the certificate, or correct the name.
 
-    What it does not see: names that clients use and that stand in no `server_name`. An IP address in `server_name` is
-    compared with the default server's certificate, as clients send no name for it. Regular expressions are tried with
-    samples; that is told as likely. Catch-all names, servers that refuse or close all connections, sockets on loopback
-    and names without a dot are not judged.
+    Limitations: names that clients use and that are in no `server_name` are not known. An IP address in `server_name`
+    is compared with the default server's certificate, as clients send no SNI for it. Regular expressions are tested
+    with sample names, and such a finding is reported as likely. Catch-all names, servers that reject or close all
+    connections, sockets on loopback addresses and names without a dot are not checked.
 
     ```nginx bad
     server {
@@ -154,48 +165,49 @@ class NameMismatch(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for server, endpoints in named_endpoints(configuration).items():
-            if lends(endpoints[0]) is not None:
-                continue  # serves-anothers-certificate speaks of it
-            if all_fit(server, endpoints):
+            if lender(endpoints[0]) is not None:
+                continue  # reported by serves-anothers-certificate
+            if covers_all(configuration, server, endpoints):
                 continue
             wrong: list[tuple[ServerName, ServedBundle, str]] = []
             for name in server.names:
                 if name.form == "regex":
-                    yield from self._regex(name, server, endpoints)
-                elif (found := self._exact(name, server, endpoints)) is not None:
+                    yield from self._regex(configuration, name, endpoints)
+                elif (found := self._exact(configuration, name, server, endpoints)) is not None:
                     wrong.append((name, *found))
             if wrong:
-                yield self._tell(wrong, endpoints)
+                yield self._finding(wrong, endpoints)
 
     def _exact(
-        self, name: ServerName, server: VirtualServer, endpoints: list[Endpoint]
+        self, configuration: Configuration, name: ServerName, server: VirtualServer, endpoints: list[Endpoint]
     ) -> tuple[ServedBundle, str] | None:
         if name.form not in ("exact", "suffix") or name.directive is None:
             return None
         if (address := address_of(name.key)) is not None:
-            return unfit(address, [e for e in endpoints if not e.server.fragment], by_default=True)
+            whole = [endpoint for endpoint in endpoints if not endpoint.server.fragment]
+            return uncovered(configuration, address, whole, by_default=True)
         if not name.is_host:
             return None
-        return unfit(name.key, leads_here(name, server, endpoints))
+        return uncovered(configuration, name.key, selected_at(name, server, endpoints))
 
-    def _tell(self, wrong: list[tuple[ServerName, ServedBundle, str]], endpoints: list[Endpoint]) -> Finding:
+    def _finding(self, wrong: list[tuple[ServerName, ServedBundle, str]], endpoints: list[Endpoint]) -> Finding:
         name, bundle, reason = wrong[0]
         assert name.directive is not None
         message = reason
         if len(wrong) > 1:
             names = listed([each.key for each, _, _ in wrong])
-            message = f"the certificate is not for {names}: {reason}"
+            message = f"the certificate does not cover {names}: {reason}"
         return self.at(
             name.directive,
             message,
             arg=name.arg,
-            label="the certificate is not for this name",
+            label="the certificate does not cover this name",
             labels=served_with(bundle),
-            help=f"have {'it' if len(wrong) == 1 else 'them'} added to the certificate",
+            help=f"add {'the name' if len(wrong) == 1 else 'the names'} to the certificate",
             endpoints=titles(endpoints),
         )
 
-    def _regex(self, name: ServerName, server: VirtualServer, endpoints: list[Endpoint]) -> Iterator[Finding]:
+    def _regex(self, configuration: Configuration, name: ServerName, endpoints: list[Endpoint]) -> Iterator[Finding]:
         pattern = compiled(name.key)
         if pattern is None or name.directive is None:
             return
@@ -204,30 +216,30 @@ class NameMismatch(Rule):
             for host in samples_of(pattern)
             if "." in host and valid_host(host) == host and all(label for label in host.split("."))
         ]
-        reasons = [unfit(host, endpoints) for host in hosts]
+        reasons = [uncovered(configuration, host, endpoints) for host in hosts]
         if not reasons or not all(reasons) or reasons[0] is None:
             return
         bundle, reason = reasons[0]
         yield self.at(
             name.directive,
-            f"the certificate is not for names such as {hosts[0]}: {reason}",
+            f"the certificate does not cover names such as {hosts[0]}: {reason}",
             arg=name.arg,
             labels=served_with(bundle),
             notes=("the names are samples of what the regular expression matches",),
-            help="have them added to the certificate",
+            help="add the names to the certificate",
             endpoints=titles(endpoints),
             confidence=Confidence.LIKELY,
         ).replace(severity=Severity.WARNING)
 
 
 def served_with(bundle: ServedBundle) -> list[Label]:
-    """The certificate as the second place of a finding, with its first names."""
+    """The label at the certificate, with its first names."""
     names = listed([str(san) for san in bundle.leaf.sans]) if bundle.leaf else ""
-    return [label(bundle.directive, f"for {names}" if names else "the certificate", 0)]
+    return [label(bundle.directive, f"covers {names}" if names else "the certificate", 0)]
 
 
-def lends(endpoint: Endpoint) -> VirtualServer | None:
-    """The default server whose certificate is served, as this server surely has none of its own."""
+def lender(endpoint: Endpoint) -> VirtualServer | None:
+    """The default server whose certificate is served, if this server certainly has none of its own."""
     server, default = endpoint.server, endpoint.socket.default
     setting = server.setting("ssl_certificate")
     if server is default or server.has_tls_context or server.fragment or not setting.certain:
@@ -236,15 +248,16 @@ def lends(endpoint: Endpoint) -> VirtualServer | None:
 
 
 class ServerNameNeverAsked(Rule):
-    """A `server_name` is written in Unicode or with a dot at the end: no client asks for it, another server answers.
+    """A `server_name` is written in Unicode or with a trailing dot: no client requests it, and another server responds.
 
     Clients send international names in their ASCII form (`xn--bcher-kva.example` for `bücher.example`), in SNI and in
-    Host. A dot at the end of a name is cut off before nginx looks it up, so one in `server_name` never fits. `nginx -t`
-    is silent, and clients get the default server with its certificate (measured on 1.18.0 and 1.30.6).
+    Host. nginx removes a trailing dot from the requested name before it looks it up, so a `server_name` with one never
+    matches. `nginx -t` reports nothing, and clients get the default server with its certificate (measured on 1.18.0 and
+    1.30.6).
 
-    Mend: write the ASCII form, without a dot at the end.
+    Fix: write the ASCII form, without a trailing dot.
 
-    Silent if the server has the right form as well.
+    Not reported if the server also has the correct form.
 
     ```nginx bad
     server {
@@ -280,24 +293,24 @@ class ServerNameNeverAsked(Rule):
 
     def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         for name in server.names if server.module != "mail" else ():
-            right = _as_asked(name)
+            right = _requested_form(name)
             if right is None or name.directive is None or any(each.text.lower() == right for each in server.names):
                 continue
             raw = name.directive.arg_text(name.arg)
-            what = "with a dot at the end" if name.text.isascii() else "in Unicode"
+            what = "without a trailing dot" if name.text.isascii() else "in ASCII form"
             yield self.at(
                 name.directive,
-                f"no client asks for {name.text}: a name {what} is never sent",
+                f"no client requests {name.text}: clients send the name {what}",
                 arg=name.arg,
-                help=f"write {right}",
-                fix=Fix(f"write {right}", (replace_argument(name.directive, name.arg, right),))
+                help=f"replace it with `{right}`",
+                fix=Fix(f"replace it with {right}", (replace_argument(name.directive, name.arg, right),))
                 if raw == name.text
                 else None,
             )
 
 
-def _as_asked(name: ServerName) -> str | None:
-    """The form of a name that clients send, if it is written in another one."""
+def _requested_form(name: ServerName) -> str | None:
+    """The form of a name that clients send, if it is written in another form."""
     if name.form not in ("exact", "suffix", "leading", "trailing") or (name.text.isascii() and name.key[-1:] != "."):
         return None
     from nginxtls.pki.hostnames import ascii_host
@@ -308,13 +321,13 @@ def _as_asked(name: ServerName) -> str | None:
 
 
 class ServesAnothersCertificate(Rule):
-    """A server without a certificate of its own serves the default server's, which is not for its names.
+    """A server without a certificate of its own serves the default server's, which does not cover its names.
 
-    nginx starts: on a socket only the default server must have a certificate. For all others without one the default
-    server's TLS settings hold whole (measured on nginx 1.18.0 to 1.30.6), its certificate included, and clients
-    refuse it.
+    nginx starts: on a socket only the default server must have a certificate. All TLS settings of the default server
+    apply to the servers without one (measured on nginx 1.18.0 to 1.30.6), including its certificate, and clients reject
+    it.
 
-    Mend: give the server its certificate, or have its names added to the default server's.
+    Fix: set `ssl_certificate` in the server, or add its names to the default server's certificate.
 
     ```nginx bad
     server {
@@ -350,35 +363,37 @@ class ServesAnothersCertificate(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for server, endpoints in named_endpoints(configuration).items():
-            default = lends(endpoints[0])
+            default = lender(endpoints[0])
             if default is None:
                 continue
             for name in server.names:
-                found = unfit(name.key, leads_here(name, server, endpoints)) if name.is_host else None
-                if found is None or name.directive is None:
+                if not name.is_host or name.directive is None:
+                    continue
+                found = uncovered(configuration, name.key, selected_at(name, server, endpoints))
+                if found is None:
                     continue
                 bundle, reason = found
                 yield self.at(
                     name.directive,
-                    f"{server.title} has no certificate of its own, and clients get that of {default.title}: {reason}",
+                    f"{server.title} has no certificate of its own, so clients get that of {default.title}: {reason}",
                     arg=name.arg,
                     labels=served_with(bundle),
-                    help="give this server its ssl_certificate",
+                    help="set `ssl_certificate` in this server",
                     endpoints=titles(endpoints),
                 )
                 break
 
 
 class UncoveredWildcardName(Rule):
-    """A wildcard in `server_name` takes names that the certificate cannot be for.
+    """A wildcard in `server_name` matches names that the certificate cannot cover.
 
-    `*.example.com` and `.example.com` take every name below, of any depth; a certificate reaches one label of them, and
-    only if it has `*.example.com`. `www.example.*` takes names under every top-level domain.
+    `*.example.com` and `.example.com` match every name below the domain, at any depth. A certificate covers one level
+    of them, and only if it contains `*.example.com`. `www.example.*` matches names under every top-level domain.
 
-    Mend: a certificate with the wildcard, or the names written out.
+    Fix: use a certificate with the wildcard, or list the names explicitly.
 
-    Where the certificate has at least one of the names that the wildcard takes, the others may not exist, and nothing
-    is said.
+    Not reported if the certificate covers at least one of the names that the wildcard matches: the others may not
+    exist.
 
     ```nginx bad
     server {
@@ -409,42 +424,44 @@ class UncoveredWildcardName(Rule):
             for name in server.names:
                 if name.form not in ("leading", "suffix", "trailing") or name.directive is None or "." not in name.key:
                     continue
-                bundle = _unreached(name, endpoints) if _as_asked(name) is None else None
-                if bundle is None or (name.form == "suffix" and unfit(name.key, endpoints) is not None):
+                if _requested_form(name) is not None:
+                    continue
+                bundle = _without_match(configuration, name, endpoints)
+                if bundle is None or (name.form == "suffix" and uncovered(configuration, name.key, endpoints)):
                     continue
                 yield self.at(
                     name.directive,
-                    f"the certificate has no name that {name.text} takes",
+                    f"the certificate covers none of the names that {name.text} matches",
                     arg=name.arg,
                     labels=served_with(bundle),
-                    help="take a certificate with the wildcard, or write the names out",
+                    help="use a certificate with the wildcard, or list the names explicitly",
                     endpoints=titles(endpoints),
                 )
 
 
-def _unreached(name: ServerName, endpoints: list[Endpoint]) -> ServedBundle | None:
-    """The first bundle without any name that a wildcard of server_name takes."""
+def _without_match(configuration: Configuration, name: ServerName, endpoints: list[Endpoint]) -> ServedBundle | None:
+    """The first bundle without any name that a wildcard in server_name matches."""
     for endpoint in endpoints:
         for bundle in endpoint.bundles:
-            leaf = judged(bundle)
+            leaf = leaf_to_check(configuration, bundle)
             if leaf is None:
                 continue
             names = [each.lower() for each in leaf.dns_names]
             if name.form == "trailing":
-                taken = any(each.startswith((name.key + ".", "*.")) for each in names)
+                matched = any(each.startswith((name.key + ".", "*.")) for each in names)
             else:
-                taken = any(each.endswith("." + name.key) for each in names)
-            if not taken:
+                matched = any(each.endswith("." + name.key) for each in names)
+            if not matched:
                 return bundle
     return None
 
 
 class NoSubjectAltName(Rule):
-    """The certificate has no subject alternative name, so it is for no name at all.
+    """The certificate has no subject alternative name, so it covers no name at all.
 
-    Clients stopped to look at the common name: Chrome in 2017, Go in 2020, all browsers since.
+    Clients no longer use the common name: Chrome since 2017, Go since 2020, and today every browser.
 
-    Mend: have it issued with the names as subject alternative names.
+    Fix: have the certificate issued with the names as subject alternative names.
 
     ```nginx bad, certificate: no-san.pem
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -463,5 +480,9 @@ class NoSubjectAltName(Rule):
     def check_bundle(self, bundle: ServedBundle, configuration: Configuration) -> Iterator[Finding]:
         for reason in faults(bundle, "no-subject-alt-name"):
             yield from at_bundle(
-                self, configuration, bundle, reason.message, help="have it issued with its names there"
+                self,
+                configuration,
+                bundle,
+                reason.message,
+                help="request a certificate with subject alternative names",
             )

@@ -1,0 +1,372 @@
+"""Rules about redirects between plain HTTP and TLS."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nginxtls.rules.hsts.helpers import RFC_6797, by_server, is_behind_proxy, titles
+
+from nginxtls.finding import Severity
+from nginxtls.model.decides import live
+from nginxtls.model.locations import location_for
+from nginxtls.rule import Rule, label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.finding import Finding
+    from nginxtls.model import Configuration, Endpoint, LocationBlock, Socket, VirtualServer
+    from nginxtls.syntax.tree import Directive
+
+
+class MissingRedirect(Rule):
+    """A name that is served over TLS is also served over plain HTTP, without a redirect.
+
+    Visitors who type the name, or follow an old link, stay on plain HTTP, where anyone on the network can read and
+    change the content.
+
+    Fix: add a separate server for port 80 with `return 301 https://$host$request_uri;`
+
+    Not reported if anything in the server redirects to https, evaluates `X-Forwarded-Proto` or `$scheme`, or rejects
+    requests; nor on loopback addresses and with `proxy_protocol`, where TLS has ended before nginx. Reported only if
+    the whole configuration was read.
+
+    ```nginx bad
+    server {
+        listen 80;
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+        root /var/www;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 80;
+        server_name example.com;
+        return 301 https://$host$request_uri;
+    }
+    server {
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+        root /var/www;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 5.3
+    cwe = (319,)
+    references = (f"{RFC_6797}#section-7.2", "https://nginx.org/en/docs/http/configuring_https_servers.html")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if configuration.completeness != "full":
+            return
+        with_tls = _hosts_with_tls(configuration)
+        for server in configuration.servers:
+            if server.module != "http" or not configuration.absence_is_certain(server):
+                continue
+            plain = [s for s in server.sockets if _is_plain(s, server)]
+            names = [name for name in server.names if name.is_host and name.key in with_tls] if plain else []
+            if not names or _leads_elsewhere(server) or is_behind_proxy(server):
+                continue
+            lines = [li.directive for li in server.listens if li.directive and any(p.port in li.ports for p in plain)]
+            place = lines[0] if lines else server.directive
+            if place is not None:
+                yield self.at(
+                    place,
+                    f"{names[0].text} is also served over plain HTTP on {plain[0].label}, without a redirect to TLS",
+                    labels=[
+                        label(d, "served over TLS here")
+                        for d in [_where(with_tls[names[0].key])]
+                        if d and d is not place
+                    ],
+                    help="move this `listen` to a separate server with `return 301 https://$host$request_uri;`"
+                    if server.speaks_tls
+                    else "add `return 301 https://$host$request_uri;`",
+                    endpoints=[f"{name.text} on {plain[0].label}" for name in names],
+                )
+
+
+class RedirectToHttp(Rule):
+    """A TLS server redirects to plain HTTP for a name that is served over TLS.
+
+    The redirect itself is protected, but the next request is not: the client sends it and its cookies in plain text.
+
+    Fix: use `https://` in the target.
+
+    Targets on other hosts are not checked.
+
+    ```nginx bad
+    return 301 http://$host$request_uri;
+    ```
+
+    ```nginx good
+    return 301 https://www.example.com$request_uri;
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 5.9
+    cwe = (319,)
+    references = ("https://nginx.org/en/docs/http/ngx_http_rewrite_module.html#return",)
+    needs = ("return", "rewrite")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        found: dict[Directive, list[Endpoint]] = {}
+        hosts = _hosts_with_tls(configuration).keys() | {"$host", "$http_host", "$server_name"}
+        lines = [*configuration.directives("return"), *configuration.directives("rewrite")]
+        wrong = {line for line in lines if _target(line).startswith("http://") and _host(_target(line)) in hosts}
+        for server, endpoints in by_server(configuration).items() if wrong else ():
+            if any(not socket.tls for socket in server.sockets):
+                continue
+            for line in server.walk():
+                if line in wrong:
+                    found.setdefault(line, []).extend(endpoints)
+        for line, endpoints in found.items():
+            yield self.at(
+                line,
+                f"clients are redirected from TLS to plain HTTP: {_target(line)}",
+                arg=1,
+                help="use `https://`",
+                endpoints=dict.fromkeys(endpoint.title for endpoint in endpoints),
+            )
+
+
+class RedirectLoop(Rule):
+    """A TLS server redirects every request to its own https address, in a loop.
+
+    Usually one block has both the plain HTTP and the TLS listener, and the redirect is meant for the former. Browsers
+    give up with "too many redirects".
+
+    Fix: add a separate server for port 80.
+
+    Not reported if the server contains an `if`, or if the target has another host or port.
+
+    ```nginx bad
+    server {
+        listen 80;
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+        return 301 https://$host$request_uri;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 80;
+        server_name example.com;
+        return 301 https://$host$request_uri;
+    }
+    server {
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+        root /var/www;
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = ("https://nginx.org/en/docs/http/ngx_http_rewrite_module.html#return",)
+    needs = ("return", "rewrite")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for server, endpoints in by_server(configuration).items():
+            line = _unconditional(server)
+            if line is None or server.scope.is_conditional(line) or not line.known or is_behind_proxy(server):
+                continue
+            match = re.match(r"(https|\$scheme)://([^/:]+|\$host)(?::(\d+))?(?:[/$?]|$)", _target(line))
+            if match is None:
+                continue
+            port = int(match[3] or 443)
+            looping = [e for e in endpoints if e.socket.port == port and not e.socket.quic]
+            if looping and _is_self(_host(_target(line)), server, looping[0].socket):
+                yield self.at(
+                    line,
+                    "every request is redirected back to this server, in a loop",
+                    labels=[label(d, "TLS is served here as well") for d in [_where(looping[0])] if d],
+                    help="move the `listen` for plain HTTP to a separate server",
+                    endpoints=[endpoint.title for endpoint in looping],
+                )
+
+
+class TemporaryRedirect(Rule):
+    """The redirect from plain HTTP to TLS is temporary.
+
+    Browsers and search engines do not remember it, so the next visit starts in plain text again.
+
+    Fix: use 301 or 308.
+
+    ```nginx bad
+    server {
+        listen 80;
+        server_name example.com;
+        return 302 https://$host$request_uri;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 80;
+        server_name example.com;
+        return 301 https://$host$request_uri;
+    }
+    ```
+    """
+
+    severity = Severity.NOTE
+    pedantic = True
+    references = (f"{RFC_6797}#section-7.2", "https://www.rfc-editor.org/rfc/rfc9110#section-15.4")
+    needs = ("return",)
+
+    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
+        line = server.first("return")
+        if server.speaks_tls or line is None or not _target(line).startswith("https://"):
+            return
+        if line.args[0] in ("302", "303", "307") and _host(_target(line)) in ("$host", "$server_name", "$http_host"):
+            yield self.at(
+                line, f"browsers do not remember this redirect: {line.args[0]} is temporary", arg=0, help="use 301"
+            )
+
+
+class WrongForwardedProto(Rule):
+    """A TLS server forwards requests with `X-Forwarded-Proto: http`.
+
+    The application then generates `http://` links and cookies without `Secure`, or redirects to https in a loop.
+
+    Fix: `proxy_set_header X-Forwarded-Proto $scheme;`
+
+    ```nginx bad
+    location / {
+        proxy_set_header X-Forwarded-Proto http;
+        proxy_pass http://127.0.0.1:8080;
+    }
+    ```
+
+    ```nginx good
+    location / {
+        proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_pass http://127.0.0.1:8080;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 3.7
+    cwe = (348,)
+    references = ("https://www.rfc-editor.org/rfc/rfc7239#section-5.4",)
+    needs = ("proxy_set_header",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        lines = configuration.directives("proxy_set_header")
+        wrong = {line for line in lines if [arg.lower() for arg in line.args] == ["x-forwarded-proto", "http"]}
+        for server in configuration.servers if wrong else ():
+            if server.module != "http" or not server.sockets or not all(socket.tls for socket in server.sockets):
+                continue
+            for line in server.walk():
+                if line in wrong:
+                    yield self.at(
+                        line,
+                        "requests received over TLS are forwarded with `X-Forwarded-Proto: http`",
+                        arg=1,
+                        help="set `proxy_set_header X-Forwarded-Proto $scheme;`",
+                        endpoints=titles(server),
+                    )
+
+
+def _hosts_with_tls(configuration: Configuration) -> dict[str, Endpoint]:
+    """The host names that are served over TLS, each with the last endpoint for it."""
+    return configuration.memo(
+        "hosts with TLS",
+        lambda: {name.key: e for e in live(configuration) for name in e.server.names if name.is_host},
+    )
+
+
+def _target(line: Directive) -> str:
+    """The target of a return or rewrite; empty if it does not redirect."""
+    if line.name == "return" and line.args:
+        url = line.args[-1]
+        return url if len(line.args) == 1 or line.args[0] in ("301", "302", "303", "307", "308") else ""
+    if line.name == "rewrite" and len(line.args) > 1:
+        return line.args[1]
+    return ""
+
+
+def _host(target: str) -> str:
+    """The host in a redirect's target, in lower case, a variable without braces; empty if it has none."""
+    found = re.match(r"[a-z$]+://(\$\{?\w+\}?|[^/:$?]+)", target)
+    return found[1].replace("{", "").replace("}", "").lower() if found else ""
+
+
+def _is_plain(socket: Socket, server: VirtualServer) -> bool:
+    return not socket.tls and not socket.is_loopback and not socket.proxy_protocol and not server.ssl_on
+
+
+def _leads_elsewhere(server: VirtualServer) -> bool:
+    """Whether something in the server redirects to https, rejects requests, or depends on the scheme."""
+    own = server.first("return")
+    first = own.args[0] if own is not None and own.args else ""
+    if first[:1] in ("3", "4", "5") or "://" in first or "$" in first:
+        return True
+    for line in server.walk():
+        text = " ".join(line.args)
+        redirects = line.name in ("return", "rewrite", "error_page", "set", "proxy_redirect")
+        if redirects and ("https" in text or "$scheme" in text or (line.name == "return" and "$" in text)):
+            return True
+        if line.name == "if" and ("scheme" in text or "https" in text):
+            return True
+        if line.name.endswith(("_by_lua_block", "_by_lua_file", "_by_lua")) or line.name.startswith("js_"):
+            return True
+        if line.name == "deny" and line.args[:1] == ("all",) and line.parent is server.directive:
+            return True
+    root = location_for(server.locations, "/")[0]
+    answer = root.scope.first("return") if root is not None else None
+    return answer is not None and answer.args[0][:1] in ("3", "4", "5")
+
+
+def _where(endpoint: Endpoint) -> Directive | None:
+    """The `listen` directive of an endpoint, or its server block."""
+    lines = [li.directive for li in endpoint.server.listens if li.directive and endpoint.socket.port in li.ports]
+    return lines[0] if lines else endpoint.server.directive
+
+
+def _unconditional(server: VirtualServer) -> Directive | None:
+    """The return or rewrite that applies to every request to the server, if there is one."""
+    if any(server.first(name) for name in ("if", "include", "set")) or not server.scope.certain:
+        return None
+    first = server.first("return")
+    if first is not None and len(server.scope.all("rewrite")) == 0:
+        return first
+    line = server.first("rewrite")
+    if line is not None and first is None and line.args[:1] in (("^",), ("^(.*)$",), ("^(.*)",), ("^/(.*)$",), (".*",)):
+        return line if line.args[-1] in ("permanent", "redirect") or "://" in line.args[1] else None
+    if first is None and line is None and "return" in server.below:
+        locations = [place for place in server.locations if place.modifier != "@"]
+        return _only_return(locations[0]) if len(locations) == 1 else None
+    return None
+
+
+def _only_return(location: LocationBlock) -> Directive | None:
+    if location.pattern != "/" or location.modifier not in ("", "^~") or location.conditions or location.locations:
+        return None
+    return None if location.scope.all("rewrite") else location.scope.first("return")
+
+
+def _is_self(host: str, server: VirtualServer, socket: Socket) -> bool:
+    """Whether a request for the target's host is served by this server again."""
+    if host in ("$host", "$http_host"):
+        return True
+    if host == "$server_name":
+        host = server.names[0].key if server.names[0].is_host else ""
+    if not any(name.key == host for name in server.names) or not host or host.startswith("$"):
+        return False
+    return (socket.names.find(host) or socket.default) is server

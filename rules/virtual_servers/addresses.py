@@ -1,0 +1,253 @@
+"""Rules about sockets of one port on several addresses: IPv4, IPv6 and specific addresses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.rules.common.grouping import default_is_sure, listed
+from nginxtls.rules.virtual_servers.helpers import LISTEN, REQUESTS, host_names, listen_on
+
+from nginxtls.finding import Confidence, Severity
+from nginxtls.rule import Rule, label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.finding import Finding
+    from nginxtls.model import Configuration, Socket
+
+
+class MissingOnIpv6(Rule):
+    """A server listens on IPv4 only, while others also have the port on IPv6: clients over IPv6 get another
+    certificate.
+
+    `listen 443` is IPv4 and `listen [::]:443` is IPv6, each with its own servers. A client that connects over IPv6 and
+    requests a name without a server there gets the default server of the IPv6 socket.
+
+    Fix: add the other `listen` directive to this server.
+
+    Limitations: whether the name has an IPv6 address at all is not known.
+
+    ```nginx bad
+    server {
+        listen 443 ssl;
+        listen [::]:443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 ssl;
+        listen [::]:443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl;
+        listen [::]:443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 3.7
+    confidence = Confidence.LIKELY
+    references = (LISTEN, REQUESTS)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for four, six in _pairs(configuration):
+            there = set(six.servers)
+            for server in four.servers:
+                if server in there or server.rejects_handshake or not server.scope.certain:
+                    continue
+                lost = [name for name in server.names if name.is_host and six.names.find(name.key) is None]
+                listen = listen_on(server, four)
+                other = listen_on(six.default, six)
+                if not lost or listen is None or listen.directive is None:
+                    continue
+                labels = []
+                if other is not None and other.directive is not None:
+                    labels.append(label(other.directive, "the default server over IPv6"))
+                yield self.at(
+                    listen.directive,
+                    f"over IPv6 {lost[0].text} is served by {six.default.title}: `listen {six.label}` is missing here",
+                    labels=labels,
+                    help=f"add `listen {six.label} ssl;`",
+                    endpoints=[f"{server.title} on {six.label}"],
+                )
+
+
+class OtherDefaultOnIpv6(Rule):
+    """IPv4 and IPv6 have different default servers on one port: what a client without a known name gets depends on the
+    protocol.
+
+    `default_server` applies only to the address and port of its `listen` directive. On any other socket the first
+    server is the default.
+
+    Fix: set `default_server` in both `listen` directives of one server.
+
+    ```nginx bad
+    server {
+        listen 443 ssl;
+        listen [::]:443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl default_server;
+        listen [::]:443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 ssl;
+        listen [::]:443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl default_server;
+        listen [::]:443 ssl default_server;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 3.7
+    references = (LISTEN, REQUESTS)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for four, six in _pairs(configuration):
+            first, second = four.default, six.default
+            if first is second or first not in six.servers or second not in four.servers:
+                continue
+            if not (default_is_sure(four, configuration) and default_is_sure(six, configuration)):
+                continue
+            here, there = listen_on(second, six), listen_on(first, four)
+            if here is None or here.directive is None or there is None or there.directive is None:
+                continue
+            yield self.at(
+                here.directive,
+                f"{second.title} is the default server of {six.label}, and {first.title} that of {four.label}",
+                labels=[label(there.directive, f"the default server of {four.label}")],
+                help="set `default_server` in both `listen` directives of one server",
+                endpoints=[f"{second.title} on {six.label}", f"{first.title} on {four.label}"],
+            )
+
+
+def _pairs(configuration: Configuration) -> Iterator[tuple[Socket, Socket]]:
+    """The TLS sockets of IPv4 and IPv6 with the same port."""
+    if configuration.completeness != "full":
+        return
+    level = configuration.blocks.get("http")
+    if level is None or not level.certain:
+        return
+    wild = [s for s in configuration.sockets if s.module == "http" and s.tls and not s.datagram]
+    six = {socket.port: socket for socket in wild if socket.address == "::" and socket.ipv6only}
+    for socket in wild:
+        if socket.address == "0.0.0.0" and socket.port in six:  # noqa: S104 - nginx's name of the wildcard
+            yield socket, six[socket.port]
+
+
+class HiddenByAddress(Rule):
+    """A server with a specific address receives all connections to that address: names of servers on `*` are not found
+    there.
+
+    nginx looks up a name only among the servers of the most specific address and port. With `listen 443` in one server
+    and `listen 192.0.2.1:443` in another, clients that connect to 192.0.2.1 never reach the first one, whatever name
+    they request (measured: the server with the address responds, with its certificate).
+
+    Fix: use the same address in both servers, if the names resolve to it.
+
+    Limitations: which name resolves to which address is not known. Loopback addresses are not reported.
+
+    ```nginx bad
+    server {
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 192.0.2.1:443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 192.0.2.1:443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 192.0.2.1:443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.NOTE
+    security_severity = 3.7
+    confidence = Confidence.LIKELY
+    references = (REQUESTS, LISTEN)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if configuration.completeness != "full":
+            return
+        wild = {
+            (s.module, s.port, ":" in s.address): s
+            for s in configuration.sockets
+            if s.tls and not s.datagram and s.address in ("0.0.0.0", "::")  # noqa: S104 - nginx's names
+        }
+        for socket in configuration.sockets:
+            other = wild.get((socket.module, socket.port, ":" in socket.address))
+            if other is None or other is socket or not socket.tls or socket.datagram or socket.is_loopback:
+                continue
+            if socket.address.startswith("unix:"):
+                continue
+            hidden = [
+                name for server in other.servers for name in host_names(server) if not socket.names.find(name.key)
+            ]
+            listen = listen_on(socket.default, socket)
+            if not hidden or listen is None or listen.directive is None:
+                continue
+            there = listen_on(other.servers[0], other)
+            labels = [label(there.directive, "not used at that address")] if there and there.directive else []
+            names = listed(list(dict.fromkeys(name.text for name in hidden)))
+            yield self.at(
+                listen.directive,
+                f"clients that request {names} on {socket.label} get {socket.default.title}: {other.label} is another"
+                " socket",
+                arg=0,
+                labels=labels,
+                help="use the same address in both servers, if the names resolve to it",
+                endpoints=[f"{socket.default.title} on {socket.label}"],
+            )
