@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from sys import maxsize
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal, Protocol
 
 from nginxtls.base.lazy import NamedTuple
-
-if TYPE_CHECKING:
-    from nginxtls.syntax.stream import Block, Stream
 
 Branch = tuple[tuple[int, int], ...]
 
 MAX_CONDITIONS = 64
 """Of more conditions around a directive only the outermost are kept."""
+
+
+Block = tuple[int, str, tuple[Any, ...]]
+"""An open block: the offset of its name, the name, and the tokens that reopen it."""
+
+
+class HasBlocks(Protocol):
+    """What reads the text: it can be put back to the blocks that were open at another place."""
+
+    open: list[Block]
+
+    def go_to(self, blocks: list[Block]) -> None:
+        """Go on with these blocks open."""
+
+    def leave_open(self, kept: list[Block], offset: int) -> None:
+        """Note at an offset that blocks other than these stay open in one of the branches."""
 
 
 class Tag(NamedTuple):
@@ -51,7 +64,7 @@ class Branches:
     def __post_init__(self) -> None:
         self.next = self.tags[0].start if self.tags else maxsize
 
-    def enter(self, stream: Stream, offset: int) -> None:
+    def enter(self, stream: HasBlocks, offset: int) -> None:
         """Pass all tags up to an offset. Each branch starts with the blocks that were open before the conditional.
 
         After it, the stream goes on with what the first branch left open; of blocks that another branch leaves open it

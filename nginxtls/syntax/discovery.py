@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.dumps import failure_of, is_dump, split_dump
+from nginxtls.syntax.expansion import bound_includes
 from nginxtls.syntax.files import PERMISSION, Unreachable, display_name
 from nginxtls.syntax.fragments import classify, is_nginx, is_whole, may_be_nginx
 from nginxtls.syntax.payloads import is_payload, read_payload
 from nginxtls.syntax.places import Failure, NotChecked
-from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, find_cycles, follow_in_dump, source
+from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, follow_in_dump, source
 from nginxtls.syntax.stock import is_stock
 from nginxtls.syntax.tree import Directive, Gap, Problem, SourceFile, Tree
 from nginxtls.syntax.use import unused_among
@@ -334,9 +335,8 @@ class _Discovery:
             if asked and main not in included:
                 kind, context = classify(main)
                 self.sources.trees.append(LoadedTree(tree, kind, context, base, asked))
-        self.add_fragments(
-            rest, {file: classify(file) for file in rest}, unused_among(rest, self.sources.trees, self.files)
-        )
+        full = [(loaded.tree, loaded.base) for loaded in self.sources.trees if loaded.kind == "full"]
+        self.add_fragments(rest, {file: classify(file) for file in rest}, unused_among(rest, full, self.files))
         for file, where in self.extracted:
             kind, context = classify(file)
             if where is not None and kind == "snippet":
@@ -460,7 +460,7 @@ def _tree_of_dump(files: Sequence[SourceFile]) -> Tree:
             pending += ((other, depth + 1) for other in brought)
     order = {file: number for number, file in enumerate(files)}
     tree.files.sort(key=order.__getitem__)
-    find_cycles(tree)
+    bound_includes(tree)
     return tree
 
 

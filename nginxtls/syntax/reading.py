@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.syntax.decoding import decode
+from nginxtls.syntax.expansion import bound_includes
 from nginxtls.syntax.files import MAGIC, OUTSIDE, Files, Unreachable, display_name
 from nginxtls.syntax.parser import parse_file
 from nginxtls.syntax.secrets import hide_in
@@ -130,7 +131,7 @@ class Reader:
                     if file not in seen:
                         self.give_up(tree, file)
                 break
-        find_cycles(tree)
+        bound_includes(tree)
         return tree
 
     def follow(self, tree: Tree, directive: Directive, base: str) -> Iterable[SourceFile]:
@@ -244,39 +245,3 @@ def follow_in_dump(tree: Tree, directive: Directive, base: str, parsed: dict[str
     depth = pattern.count("/")
     matches = [path for path in parsed if path.count("/") == depth and wanted(path)]
     tree.includes[directive] = tuple(parsed[path] for path in sorted(matches, key=os.fsencode))
-
-
-def find_cycles(tree: Tree) -> None:
-    """Tell of the includes that lead back to a file that is being included: nginx would open files until it fails."""
-    if not tree.includes:
-        return
-    done: set[SourceFile] = set()
-    for root in tree.roots:
-        path: list[SourceFile] = []
-        active: set[SourceFile] = set()
-        pending: list[tuple[SourceFile, Directive | None]] = [(root, None)]
-        while pending:
-            file, directive = pending.pop()
-            if file in active:
-                if path and path[-1] is file and directive is None:
-                    path.pop()
-                    active.discard(file)
-                    done.add(file)
-                elif directive is not None:
-                    directive.file.problems.append(
-                        Problem(
-                            f"the include leads back to {file.name}: nginx would open files until it fails",
-                            directive.start,
-                            directive.words[-1][1],
-                            "remove this include",
-                        )
-                    )
-                continue
-            if file in done:
-                continue
-            active.add(file)
-            path.append(file)
-            pending.append((file, None))
-            for include in reversed(file.includes):
-                brought = reversed(tree.includes.get(include, ()))
-                pending += [(other, include) for other in brought if other.includes]

@@ -18,7 +18,7 @@ from nginxtls.syntax.tree import Problem
 from nginxtls.syntax.words import LUA_BLOCK, MASK, UNKNOWN, end_of_lua_block, read_statement, values
 
 if TYPE_CHECKING:
-    from nginxtls.syntax.branches import Branch, Branches
+    from nginxtls.syntax.branches import Block, Branch, Branches
     from nginxtls.syntax.tree import SourceFile
     from nginxtls.syntax.words import Statement, Value
 
@@ -53,10 +53,6 @@ END, OPEN, CLOSE = (";", 0, False), ("{", 0, False), ("}", 0, False)
 
 Plain = tuple[str, tuple[Token, ...], bool] | None
 """A directive's name, the tokens after it, and whether it opens a block; None if it is to be read word by word."""
-
-
-Block = tuple[int, str, tuple[Token, ...]]
-"""An open block: the offset of its name, its name, and the tokens from there to ``{``."""
 
 
 def _plain(match: re.Match[str]) -> Plain:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
@@ -237,7 +238,7 @@ class Directive:
     @property
     def words(self) -> list[tuple[int, int]]:
         """The offsets of the name and of each argument, quotes included."""
-        return word_places(self)
+        return _words_of(self)
 
     @property
     def name_end(self) -> int:
@@ -293,6 +294,14 @@ class Gap(NamedTuple):
     """It comes with nginx or a distribution and holds no TLS, so that nothing is unknown without it."""
 
 
+@lru_cache(maxsize=64)
+def _words_of(directive: Directive) -> list[tuple[int, int]]:
+    """Kept for a few directives: rules look at each argument of a long list."""
+    if not directive.args and directive.name.strip(UNKNOWN) == "":
+        return [(directive.start, directive.end)]
+    return word_places(directive.file, directive.start, directive.name, len(directive.args))
+
+
 class Tree:
     """All the files of one configuration. ``roots`` are those that nginx (or the user) starts from."""
 
@@ -335,21 +344,19 @@ class Tree:
             return _NOTHING
         return frozenset(
             directive.name
-            for directive in self._expand(directives, (), all_branches=True)
+            for directive in self._expand(directives, all_branches=True)
             if not self.shows(directive)
             and not any((key, 1 - number) in self.holds for key, number in directive.branch)
         )
 
     def expand(self, directives: Iterable[Directive]) -> Iterator[Directive]:
-        """The directives in nginx's order, each include replaced by what it brings in. Cycles are cut."""
+        """The directives in nginx's order, each include replaced by what it brings in."""
         if not self.includes and self.holds is None:
             yield from directives
             return
-        yield from self._expand(directives, ())
+        yield from self._expand(directives)
 
-    def _expand(
-        self, directives: Iterable[Directive], active: tuple[SourceFile, ...], *, all_branches: bool = False
-    ) -> Iterator[Directive]:
+    def _expand(self, directives: Iterable[Directive], *, all_branches: bool = False) -> Iterator[Directive]:
         whole = all_branches or self.holds is None
         for directive in directives:
             if not whole and not self.shows(directive):
@@ -360,5 +367,4 @@ class Tree:
             if any(not (gap.stock or gap.missing) for gap in self.unresolved.get(directive, ())):
                 yield directive  # some of what it names is not known
             for file in self.includes[directive]:
-                if file is not directive.file and file not in active:
-                    yield from self._expand(file.directives, (*active, directive.file), all_branches=all_branches)
+                yield from self._expand(file.directives, all_branches=all_branches)

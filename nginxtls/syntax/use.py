@@ -8,24 +8,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nginxtls.syntax.discovery import LoadedTree
     from nginxtls.syntax.files import Files
-    from nginxtls.syntax.tree import SourceFile
+    from nginxtls.syntax.tree import SourceFile, Tree
 
 
-def unused_among(rest: Sequence[SourceFile], trees: Iterable[LoadedTree], files: Files) -> set[SourceFile]:
-    """Those of the files that are not enabled.
+def unused_among(rest: Sequence[SourceFile], mains: Iterable[tuple[Tree, str]], files: Files) -> set[SourceFile]:
+    """Those of the files that are not enabled. ``mains`` are the trees of main files, each with its folder.
 
     Where all of the server can be read, these are the files in the folder of a main file whose includes are all known.
     In a repository it is known of ``sites-available/`` alone, and where ``sites-enabled/`` is kept beside it: other
     files may be copied anywhere.
     """
     folders = {
-        loaded.base + "/"
-        for loaded in trees
-        if loaded.kind == "full"
-        and files.holds(loaded.base)
-        and all(gap.missing or gap.stock for gaps in loaded.tree.unresolved.values() for gap in gaps)
+        base + "/"
+        for tree, base in mains
+        if files.holds(base) and all(gap.missing or gap.stock for gaps in tree.unresolved.values() for gap in gaps)
     }
     unused = set()
     for file in rest:

@@ -8,12 +8,12 @@ a word. crossplane's own lexer differs in each of these.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nginxtls.base.lazy import NamedTuple, pattern
 
 if TYPE_CHECKING:
-    from nginxtls.syntax.tree import Directive, SourceFile
+    from collections.abc import Mapping, Sequence
 
 UNKNOWN = "\ufffc"
 """Represents text in an argument that cannot be known: one character for template expressions that touch."""
@@ -115,7 +115,20 @@ def unescape(word: str) -> str:
     return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), word)
 
 
-def values(file: SourceFile, words: list[Word]) -> list[Value]:
+class MaskedText(Protocol):
+    """A text whose template expressions are masked, and what is known of them (see ``SourceFile``)."""
+
+    @property
+    def masked(self) -> str: ...
+
+    @property
+    def engines(self) -> Sequence[str]: ...
+
+    @property
+    def defaults(self) -> Mapping[int, str]: ...
+
+
+def values(file: MaskedText, words: list[Word]) -> list[Value]:
     """What the words of a statement say. A template's default of several words becomes several values at one place."""
     text = file.masked
     found: list[Value] = []
@@ -128,7 +141,7 @@ def values(file: SourceFile, words: list[Word]) -> list[Value]:
     return found
 
 
-def _unknown_values(file: SourceFile, word: Word, value: str) -> list[Value]:
+def _unknown_values(file: MaskedText, word: Word, value: str) -> list[Value]:
     defaults = file.defaults
     if defaults:
         text = file.masked
@@ -145,19 +158,16 @@ def _unknown_values(file: SourceFile, word: Word, value: str) -> list[Value]:
     return [(_UNKNOWN_RUN.sub(UNKNOWN, _EXPRESSION.sub(UNKNOWN, value)), word.start, word.end)]
 
 
-def word_places(directive: Directive) -> list[tuple[int, int]]:
-    """The offsets of the name and of each argument of a directive, found again from the text."""
-    file = directive.file
-    if not directive.args and directive.name.strip(UNKNOWN) == "":
-        return [(directive.start, directive.end)]
-    statement = read_statement(file.masked, directive.start)
+def word_places(file: MaskedText, start: int, name: str, count: int) -> list[tuple[int, int]]:
+    """The offsets of the name and of ``count`` arguments of the directive at an offset, found again from the text."""
+    statement = read_statement(file.masked, start)
     found = values(file, statement.words)
-    if directive.name == "if":
+    if name == "if":
         found[1:] = _condition(found[1:])
     places = [(start, end) for _, start, end in found]
-    if directive.name.endswith(LUA_BLOCK) and statement.terminator == "{":
+    if name.endswith(LUA_BLOCK) and statement.terminator == "{":
         places.append((statement.end, max(statement.end, end_of_lua_block(file.masked, statement.end))))
-    return places[: len(directive.args) + 1]
+    return places[: count + 1]
 
 
 def _condition(found: list[Value]) -> list[Value]:
