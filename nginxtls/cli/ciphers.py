@@ -79,7 +79,7 @@ def ciphers(
     if not string and not nginx:
         raise Trouble("STRING", "is missing", "give a cipher string, or a configuration with --nginx")
     try:
-        openssl = OpenSSL.parse(openssl_version) if openssl_version else OpenSSL.newest()
+        openssl = OpenSSL.parse(openssl_version) if openssl_version else OpenSSL.assumed()
     except ValueError as error:
         raise Trouble("--openssl-version", str(error)) from error
     chosen = _policy(policy)

@@ -64,7 +64,7 @@ class Configuration:
         self.nginx = nginx
         self.assumed_nginx = nginx or ASSUMED
         self.openssl_known = openssl is not None
-        self.openssl = openssl or OpenSSL.newest()
+        self.openssl = openssl or OpenSSL.assumed()
         self.at = at or datetime.now(timezone.utc)
         self.system = system or SystemConfiguration()
         self.policy = policy
