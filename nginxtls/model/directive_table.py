@@ -10,7 +10,7 @@ from nginxtls.model.versions import NginxVersion
 
 
 class Entry(NamedTuple):
-    """A row of ``directives.tsv``."""
+    """A row of ``directives.tsv``; ``source`` is who makes it: nginx, plus (NGINX Plus only), acme, njs or lua."""
 
     directive: str
     module: str
@@ -18,10 +18,11 @@ class Entry(NamedTuple):
     default: str | None
     since: NginxVersion | None
     syntax: str
+    source: str
 
     @property
     def kind(self) -> str:
-        """``http``, ``stream``, ``mail`` or ``acme``: the module's family."""
+        """``http``, ``stream``, ``mail``, ``core`` or ``acme``: the module's family."""
         return self.module.partition("_")[0]
 
 
@@ -35,7 +36,7 @@ _since = cache(NginxVersion.parse)
 
 
 def _entry(row: list[str]) -> Entry:
-    directive, module, contexts, default, since, syntax = row
+    directive, module, contexts, default, since, syntax, source = row
     return Entry(
         directive,
         module,
@@ -43,6 +44,7 @@ def _entry(row: list[str]) -> Entry:
         None if default == "-" else default,
         None if since == "-" else _since(since),
         syntax,
+        source,
     )
 
 
