@@ -316,8 +316,31 @@ def read(
         skipped=tuple(sources.skipped),
         taken=tuple(sources.taken),
         left=tuple(sources.left),
-        hints=tuple(files.hints),
+        hints=(*_newer_than_modelled(settings), *files.hints),
     )
+
+
+def _newer_than_modelled(settings: Settings) -> Iterator[str]:
+    """What to say of versions that are newer than every one that is modelled."""
+    from nginxtls.model.versions import NEWEST as NEWEST_NGINX
+    from nginxtls.tls.openssl import NEWEST as NEWEST_OPENSSL
+
+    nginx, openssl = _versions(settings)
+    if nginx is not None and nginx.numbers[:2] > NEWEST_NGINX:
+        newest = ".".join(map(str, NEWEST_NGINX))
+        yield f"nginx {nginx} is newer than nginx {newest}, the newest that is modelled, and is treated as that"
+    if openssl is not None and openssl.newer_than_modelled:
+        newest = ".".join(map(str, NEWEST_OPENSSL))
+        yield f"OpenSSL {openssl} is newer than OpenSSL {newest}, the newest that is modelled, and is treated as that"
+
+
+def _versions(settings: Settings) -> tuple[NginxVersion | None, OpenSSL | None]:
+    """The versions that the settings name; ``auto`` asks the local nginx."""
+    wanted, library = settings.nginx_version, settings.openssl_version
+    if wanted == "auto":
+        wanted, found = local_versions()
+        library = library or found
+    return _nginx(wanted), _openssl(library)
 
 
 def _subjects(
@@ -330,11 +353,7 @@ def _subjects(
     """
     from nginxtls.model import Configuration, variants
 
-    wanted, library = settings.nginx_version, settings.openssl_version
-    if wanted == "auto":
-        wanted, found = local_versions()
-        library = library or found
-    nginx, openssl = _nginx(wanted), _openssl(library)
+    nginx, openssl = _versions(settings)
     trust, system, policy = _trust(settings.trust), _system(openssl_conf), _policy(settings.policy)
 
     def subject(loaded: LoadedTree, files: Files) -> Subject:

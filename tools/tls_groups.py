@@ -16,6 +16,7 @@ import socket
 import struct
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 RELEASES = {"1.1.1": "bullseye", "3.0": "bookworm", "3.5": "trixie", "3.6": "sid", "4.0": "experimental"}
@@ -112,9 +113,18 @@ def offers(program: Path, name: str, *options: str) -> list[int] | None:
     return []
 
 
+def version(folder: Path) -> str:
+    """The version of the newest OpenSSL that is asked."""
+    program = folder / "bin" / f"openssl-{list(RELEASES.values())[-1]}"
+    return subprocess.run([program, "version"], check=False, capture_output=True, text=True).stdout.split()[1]
+
+
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
+    print("# source: Debian's OpenSSL of five generations; IANA")
+    print(f"# checked: {date.today()} (OpenSSL {version(Path(sys.argv[1]))})")
+    print("# command: python tools/tls_groups.py FOLDER")
     releases = ", ".join(RELEASES)
     print(f"# Made by tools/tls_groups.py from OpenSSL {releases} (Debian's); numbers: IANA, tls-parameters-8.")
     print(

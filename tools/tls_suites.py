@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 RELEASES = {"1.1.1": "bullseye", "3.0": "bookworm", "3.5": "trixie", "3.6": "sid", "4.0": "experimental"}
@@ -261,10 +262,19 @@ def gone() -> list[dict[str, str]]:
     return out
 
 
+def version(folder: Path) -> str:
+    """The version of the newest OpenSSL that is asked."""
+    program = folder / "bin" / f"openssl-{list(RELEASES.values())[-1]}"
+    return subprocess.run([program, "version"], check=False, capture_output=True, text=True).stdout.split()[1]
+
+
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     rows = sorted(compiled(Path(sys.argv[1])) + gone(), key=lambda row: (row["number"], row["builds"]))
+    print("# source: Debian's OpenSSL of five generations; IANA")
+    print(f"# checked: {date.today()} (OpenSSL {version(Path(sys.argv[1]))})")
+    print("# command: python tools/tls_suites.py FOLDER")
     releases = ", ".join(RELEASES)
     print(f"# Made by tools/tls_suites.py from `openssl ciphers -V -stdname` of OpenSSL {releases} (Debian's)")
     print("# and, for suites that these lack, from IANA's registry tls-parameters-4 and ciphers(1) of OpenSSL 1.0.2.")

@@ -59,8 +59,9 @@ app = typer.Typer(
 def _version(asked: bool) -> None:
     if asked:
         import nginxtls
+        from nginxtls.facts import DATE
 
-        typer.echo(f"nginxtls {nginxtls.__version__}")
+        typer.echo(f"nginxtls {nginxtls.__version__} (facts of {DATE})")
         raise typer.Exit
 
 

@@ -112,6 +112,7 @@ def check(
     """Lint nginx configurations. Status: 0 clean, 1 findings, 2 it could not do what was asked."""
     import nginxtls
     from nginxtls import api
+    from nginxtls.facts import notice
 
     asked = options.default_paths(paths)
     settings = options.settings(
@@ -157,6 +158,8 @@ def check(
     else:
         report = api.report(asked, settings, at=moment, stdin_text=text, progress=progress, **what)
     progress("")
+    if report.at and (note := notice(report.at.date())) and not quiet:
+        print(note, file=sys.stderr)
     if write_baseline:
         _write_baseline(report, settings)
         raise typer.Exit(2 if report.failures else 0)

@@ -28,8 +28,8 @@ class Entry(NamedTuple):
 
 @cache
 def entries() -> tuple[Entry, ...]:
-    rows = read_data("nginxtls.model", "directives.tsv").splitlines()[1:]
-    return tuple(_entry(row.split("\t")) for row in rows if row and not row.startswith("#"))
+    rows = [row for row in read_data("nginxtls.model", "directives.tsv").splitlines() if not row.startswith("#")]
+    return tuple(_entry(row.split("\t")) for row in rows[1:])
 
 
 _since = cache(NginxVersion.parse)
