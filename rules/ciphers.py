@@ -503,6 +503,8 @@ class DeadDheCipher(Rule):
             _, arg = cipher_text(directive)
             if any(e.tls.dhparam_bits is not None for e in endpoints):
                 continue
+            if configuration.openssl_known and configuration.openssl.version >= (4, 0):
+                continue  # it negotiates the groups of RFC 7919
             if len(surely_absent(endpoints, "ssl_dhparam")) < len(endpoints):
                 continue
             dead = [

@@ -353,7 +353,8 @@ class CertificatePathWithVariables(Rule):
 class KeyLogEnabled(Rule):
     """The secrets of all TLS sessions are written to a file: whoever reads it can decrypt the recorded traffic.
 
-    `ssl_key_log` and its kin are for a laboratory.
+    The directives belong to NGINX Plus: open-source nginx does not start with them (`unknown directive`). They are for
+    a laboratory.
 
     Mend: remove the line.
 

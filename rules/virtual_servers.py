@@ -8,6 +8,7 @@ from nginxtls.rules.grouping import default_is_sure, listed
 from nginxtls.rules.serving import titles
 
 from nginxtls.finding import Confidence, Edit, Severity
+from nginxtls.model import ech
 from nginxtls.model.loading import address_text
 from nginxtls.rule import Fix, Rule, label, locate
 from nginxtls.syntax.tree import UNKNOWN
@@ -829,6 +830,86 @@ _NOT_TLS = frozenset(
     | {"ssl_buffer_size", "ssl_verify_depth"}
 )
 """Told by ineffective-client-verification, or no part of the TLS context."""
+
+
+class EchWithoutEffect(Rule):
+    """The keys for Encrypted ClientHello are never used: clients that encrypt the server name are refused.
+
+    OpenSSL decrypts the ClientHello before nginx knows the name in it, with the keys of the socket's default server
+    (measured: nginx 1.31.4, OpenSSL 4.0.3; a client ends with `ech required`). ECH is part of TLS 1.3, so it needs that
+    version. What OpenSSL before 4.0 ignores is reported as nginx's warning.
+
+    Mend: move `ssl_ech_file` to the default server or to the `http` block, and leave TLS 1.3 on.
+
+    ```nginx bad
+    server {
+        listen 8443 ssl default_server;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 8443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+        ssl_ech_file ech-without-effect/ech.pem;
+    }
+    ```
+
+    ```nginx good
+    ssl_ech_file ech-without-effect/ech.pem;
+    server {
+        listen 8443 ssl default_server;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 8443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    since = "nginx 1.29.4"
+    references = ("https://nginx.org/en/docs/http/ngx_http_ssl_module.html#ssl_ech_file",
+                  "https://www.rfc-editor.org/rfc/rfc9849")  # fmt: skip
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if configuration.openssl_known and configuration.openssl.version < ech.SINCE:
+            return  # nginx-warns tells it
+        for server in configuration.servers:
+            sockets = [socket for socket in server.sockets if socket.tls and default_is_sure(socket, configuration)]
+            if not sockets:
+                continue
+            for directive in server.scope.all("ssl_ech_file"):
+                if not ech.decides(server):
+                    yield self.at(
+                        directive,
+                        f"ssl_ech_file has no effect: {sockets[0].label} uses the keys of its default server,"
+                        f" {sockets[0].default.title}",
+                        labels=[label(sockets[0].default.directive, "default server")]
+                        if sockets[0].default.directive
+                        else (),
+                        help="move it to the default server or to the http block",
+                        endpoints=titles([server]),
+                    )
+                elif not any(_speaks_13(other) for socket in sockets for other in socket.servers):
+                    yield self.at(
+                        directive,
+                        "ssl_ech_file has no effect: Encrypted ClientHello needs TLS 1.3, which is off",
+                        help="add TLSv1.3 to ssl_protocols",
+                        endpoints=titles([server]),
+                    )
+
+
+def _speaks_13(server: VirtualServer) -> bool:
+    protocols = server.setting("ssl_protocols")
+    return "TLSv1.3" in protocols.values or not protocols.known
 
 
 class TlsOnHttpPort(Rule):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.model import variables
+from nginxtls.model import ech, variables
 from nginxtls.model.certificates import ServedBundle, is_file
 from nginxtls.model.endpoints import protocol_names
 from nginxtls.tls import CipherString, ServerKey, evaluate_ciphersuites, evaluate_groups
@@ -55,6 +55,8 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
     for server in configuration.servers:
         if not server.fragment and server.has_tls_context:
             yield from server.loading_refusals
+    for directive in configuration.directives("ssl_engine") if _without_engines(configuration) else ():
+        yield _refuse(directive, "engine", '"ssl_engine" directive is not supported')
     for name in ("ssl_password_file", "ssl_session_ticket_key"):
         for directive in configuration.directives(name):
             # Read when the line is, whoever uses it.
@@ -128,6 +130,8 @@ def _beside_certificates(server: VirtualServer) -> Iterator[Refusal]:
     yield from _groups(server)
     yield from _dhparam(server)
     yield from _conf_commands(server)
+    for directive, level, text in ech.problems(server):
+        yield _refuse(directive, "ech", text, level=level, arg=0 if level == "emerg" else None)
 
 
 def _loads(server: VirtualServer) -> bool:
@@ -169,6 +173,7 @@ def _bundle(server: VirtualServer, served: ServedBundle) -> Iterator[Refusal]:
             name = variables.unknown(configuration, directive) if directive is not None else None
             if directive is not None and name is not None:
                 yield _refuse(directive, "certificate", f'unknown "{name}" variable', arg=0)
+    yield from _engine_key(served)
     if not is_file(served.path) or "$" in served.key_path:
         return
     unloaded = [*_certificate(served, "certificate")]
@@ -190,6 +195,18 @@ def _certificate(served: ServedBundle, kind: str) -> Iterator[Refusal]:
     elif served.bundle is not None and not served.bundle.loads:
         problem = served.bundle.problems[-1].message
         yield _refuse(served.directive, kind, f'cannot load certificate "{served.path}": {problem}', arg=0)
+
+
+def _without_engines(configuration: Configuration) -> bool:
+    """OpenSSL 4.0 has none any more."""
+    return configuration.openssl_known and configuration.openssl.version >= (4, 0)
+
+
+def _engine_key(served: ServedBundle) -> Iterator[Refusal]:
+    key = served.key_directive
+    if key is not None and served.key_path.startswith("engine:") and _without_engines(served.configuration):
+        text = 'loading "engine:..." certificate keys is not supported'
+        yield _refuse(key, "engine", f'cannot load certificate key "{served.key_path}": {text}', arg=0)
 
 
 def _key(served: ServedBundle, kind: str) -> Iterator[Refusal]:
