@@ -52,7 +52,7 @@ def check(
     pedantic: bool | None = None,
     nginx_version: str | None = None,
     openssl_version: str | None = None,
-    policy: str | None = None,
+    policy: str | Iterable[str] = (),
     trust: Iterable[str | os.PathLike[str]] = (),
     root: str | os.PathLike[str] | None = None,
     maps: Mapping[str, str] | None = None,
@@ -66,7 +66,7 @@ def check(
         select, ignore: rules by name, topic or pattern.
         pedantic: hardening advice, too.
         nginx_version, openssl_version: such as ``"1.26.3"`` and ``"3.5.1"``; unknown by default.
-        policy: a policy's name or file, by which every endpoint is judged, too.
+        policy: names or files of policies, by which every endpoint is judged, too.
         trust: PEM files with further trust anchors, ``"system"``, or ``"none"`` for nothing but those.
         root: the folder that holds the server's file system, for absolute paths in the configuration.
         maps: where single paths of the server are, e.g. ``{"/etc/nginx": "deploy/nginx"}``.
@@ -85,7 +85,7 @@ def check(
         pedantic=pedantic,
         nginx_version=nginx_version,
         openssl_version=openssl_version,
-        policy=policy,
+        policy=((policy,) if isinstance(policy, str) else tuple(policy)) or None,
     )
     chosen = chosen._replace(
         ignore=(*(() if select else chosen.ignore), *ignore),
@@ -161,7 +161,7 @@ def settings_of(file: Path, *, trusted: bool = False) -> Settings:
                 choose(installed_rules(), words, (), pedantic=True)
         for name, _ in settings.severity:
             find_rule(installed_rules(), name)
-        _policy(settings.policy)
+        _policies(settings.policy)
     except Trouble as trouble:
         raise Trouble(f"{file}: {trouble.subject.removeprefix('--')}", trouble.reason, trouble.help) from trouble
     return settings
@@ -354,7 +354,7 @@ def _subjects(
     from nginxtls.model import Configuration, variants
 
     nginx, openssl = _versions(settings)
-    trust, system, policy = _trust(settings.trust), _system(openssl_conf), _policy(settings.policy)
+    trust, system, policies = _trust(settings.trust), _system(openssl_conf), _policies(settings.policy)
 
     def subject(loaded: LoadedTree, files: Files) -> Subject:
         first, *others = (
@@ -369,7 +369,7 @@ def _subjects(
                 at=at,
                 trust=trust,
                 system=system,
-                policy=policy,
+                policies=policies,
                 expiry_days=settings.expiry_days,
             )
             for tree in variants(loaded.tree)
@@ -498,8 +498,8 @@ def _trust(paths: Sequence[str]) -> TrustStore | None:
     return store
 
 
-def _policy(name: str | None) -> Policy | None:
-    return None if name is None else named_policy(name)
+def _policies(names: Sequence[str]) -> tuple[Policy, ...]:
+    return tuple(named_policy(name) for name in dict.fromkeys(names))
 
 
 def named_policy(name: str) -> Policy:
@@ -509,13 +509,14 @@ def named_policy(name: str) -> Policy:
         Trouble: there is none, or it is not well-formed.
     """
     from nginxtls.tls import PolicyError, load_policy, policies, policy
+    from nginxtls.tls.policy_files import ALIASES
 
     try:
         return load_policy(Path(name)) if is_path(name) else policy(name)
     except OSError as error:
         raise Trouble(f"--policy {name}", f"cannot be read: {error.strerror}") from error
     except PolicyError as error:
-        raise Trouble(f"--policy {name}", str(error), nearest(name, policies())) from error
+        raise Trouble(f"--policy {name}", str(error), nearest(name, (*policies(), *ALIASES))) from error
 
 
 def _system(path: str | None) -> SystemConfiguration | None:

@@ -965,8 +965,7 @@ class DisabledSecurityLevel(Rule):
     since = "OpenSSL 1.1.0"
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        policy = configuration.policy
-        if policy and "TLSv1" in policy.items.get("protocols", {}).get("allowed", ()):
+        if any("TLSv1" in p.items.get("protocols", {}).get("allowed", ()) for p in configuration.policies):
             return
         if place := _level_place(directive, 0):
             yield self.at(place, "@SECLEVEL=0 switches OpenSSL's security level off", help="remove it")

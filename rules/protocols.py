@@ -1016,9 +1016,9 @@ def _legacy_notes(configuration: Configuration) -> tuple[str, ...]:
 
 
 def _wanted(configuration: Configuration) -> frozenset[str]:
-    """What the chosen policy allows: whoever asks for an old policy wants its old versions."""
-    policy = configuration.policy
-    return frozenset(policy.items.get("protocols", {}).get("allowed", ())) if policy else frozenset()
+    """What the chosen policies allow: whoever asks for an old policy wants its old versions."""
+    allowed = (policy.items.get("protocols", {}).get("allowed", ()) for policy in configuration.policies)
+    return frozenset(version for versions in allowed for version in versions)
 
 
 def _words_of(directive: Directive, endpoint: Endpoint, versions: frozenset[str]) -> tuple[Directive, list[int]]:

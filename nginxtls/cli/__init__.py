@@ -16,7 +16,7 @@ from nginxtls.errors import Trouble, nearest, printable
 if TYPE_CHECKING:
     from typing import NoReturn
 
-COMMANDS = ("check", "rules", "explain", "handshake", "ciphers", "chain", "inventory", "diff")
+COMMANDS = ("check", "rules", "policies", "explain", "handshake", "ciphers", "chain", "inventory", "diff")
 """Each is the function of that name in the module of that name, imported when it is called."""
 
 

@@ -52,8 +52,9 @@ def check(
     ] = None,
     pedantic: Annotated[bool, typer.Option("--pedantic", help="Give hardening advice, too.")] = False,
     policy: Annotated[
-        str, typer.Option(metavar="NAME", help="Judge every endpoint by this policy, too.", show_default=False)
-    ] = "",
+        Words,
+        typer.Option(metavar="NAME,...", help="Judge every endpoint by these policies, too.", show_default=False),
+    ] = None,
     min_severity: Annotated[
         Optional[Level],  # noqa: UP045
         typer.Option(help="Tell only findings as severe as this. [default: note]", show_default=False),
@@ -127,7 +128,7 @@ def check(
     settings = settings.but(
         select=options.words(select) or None,
         pedantic=pedantic or None,
-        policy=policy or None,
+        policy=options.words(policy) or None,
         min_severity=min_severity.value if min_severity else None,
         fail_on=fail_on.value if fail_on else None,
         baseline=baseline or None,

@@ -105,11 +105,12 @@ def ciphers(
 
 def _policy(text: str) -> Policy | None:
     from nginxtls.tls import PolicyError, load_policy, policies, policy
+    from nginxtls.tls.policy_files import ALIASES
 
     if not text:
         return None
     try:
-        return policy(text) if text in policies() else load_policy(text)
+        return policy(text) if text in (*policies(), *ALIASES) else load_policy(text)
     except PolicyError as error:
         raise Trouble("--policy", str(error)) from error
     except OSError as error:

@@ -20,7 +20,7 @@ from nginxtls.syntax.tree import UNKNOWN, Directive, Tree
 from nginxtls.tls import OpenSSL, SystemConfiguration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nginxtls.model.handshake import Handshake
     from nginxtls.model.refusals import Refusal
@@ -53,7 +53,7 @@ class Configuration:
         at: datetime | None = None,
         trust: TrustStore | None = None,
         system: SystemConfiguration | None = None,
-        policy: Policy | None = None,
+        policies: Sequence[Policy] = (),
         expiry_days: int | None = None,
     ) -> None:
         self.tree = tree
@@ -67,8 +67,8 @@ class Configuration:
         self.openssl = openssl or OpenSSL.assumed()
         self.at = at or datetime.now(timezone.utc)
         self.system = system or SystemConfiguration()
-        self.policy = policy
-        """The guideline that the user wants the servers judged by."""
+        self.policies = tuple(policies)
+        """The guidelines that the user wants the servers judged by."""
         self.expiry_days = expiry_days
         """With fewer days left a certificate is told to end soon, if the user says how many."""
         self._trust = trust

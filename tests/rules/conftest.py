@@ -190,7 +190,7 @@ def configure(name: str, text: str, options: Options) -> Subject:
         openssl=api._openssl(options.openssl),
         at=options.at,
         trust=_trust(options.trust),
-        policy=policy,
+        policies=(policy,) if policy else (),
     )
     return Subject(configuration, set(tree.files))
 
