@@ -217,7 +217,8 @@ class StaplingWithoutResolver(Rule):
 
     Mend: a `resolver` in http or server, best a local one. One in a location does not count.
 
-    A responder that is given by its IP address needs none, nor does `ssl_stapling_file`.
+    A responder that is given by its IP address needs none, nor does `ssl_stapling_file`. Where the certificate is out of
+    reach, as in a repository without it, the finding is likely, not certain.
 
     ```nginx bad, certificate: with-ocsp.pem
     ssl_stapling on;
@@ -249,6 +250,24 @@ class StaplingWithoutResolver(Rule):
                     help="set a resolver in http or server",
                     endpoints=titles(e for users in hosts.values() for e in users),
                 )
+            elif unseen := [e for e in without if _asks_by_name(e)]:
+                yield self.at(
+                    origin,
+                    "no resolver is set: nginx keeps to the address that the OCSP responder had at its start",
+                    notes=(
+                        "the certificate could not be read; without a responder in it stapling has no effect at all",
+                    ),
+                    help="set a resolver in http or server",
+                    endpoints=titles(unseen),
+                    confidence=Confidence.LIKELY,
+                )
+
+
+def _asks_by_name(endpoint: Endpoint) -> bool:
+    """Whether nginx may ask a responder that a certificate out of reach names; other rules know better of some."""
+    paths = [bundle.path for bundle in endpoint.tls.bundles if bundle.leaf is None]
+    rare = any("$" in path or LETS_ENCRYPT.search(path) for path in paths)
+    return bool(paths) and not rare and endpoint.tls.setting("ssl_stapling_responder").is_default
 
 
 def _host(url: str | None) -> str | None:

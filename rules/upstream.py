@@ -636,8 +636,8 @@ class ExpiredUpstreamClientCertificate(Rule):
 class UpstreamCertificateWithoutClientAuth(Rule):
     """The client certificate that nginx shows to a back end is not for clients: its key usage lacks `clientAuth`.
 
-    A back end that verifies refuses it. Public CAs stopped issuing certificates for client authentication in 2026: one
-    that worked fails after its next renewal.
+    A back end that verifies refuses it. Public CAs stop issuing certificates for client authentication by
+    2027-03-15, some did in 2026: one that worked fails after its next renewal.
 
     Mend: a certificate from a CA of your own, with `clientAuth`.
 
