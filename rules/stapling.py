@@ -217,8 +217,8 @@ class StaplingWithoutResolver(Rule):
 
     Mend: a `resolver` in http or server, best a local one. One in a location does not count.
 
-    A responder that is given by its IP address needs none, nor does `ssl_stapling_file`. Where the certificate is out of
-    reach, as in a repository without it, the finding is likely, not certain.
+    A responder that is given by its IP address needs none, nor does `ssl_stapling_file`. Where the certificate is
+    out of reach, as in a repository without it, the finding is likely, not certain.
 
     ```nginx bad, certificate: with-ocsp.pem
     ssl_stapling on;
