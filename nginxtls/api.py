@@ -51,7 +51,7 @@ def check(
     pedantic: bool | None = None,
     nginx_version: str | None = None,
     openssl_version: str | None = None,
-    policy: str | None = None,
+    policy: str | Iterable[str] = (),
     trust: Iterable[str | os.PathLike[str]] = (),
     root: str | os.PathLike[str] | None = None,
     maps: Mapping[str, str] | None = None,
@@ -65,7 +65,7 @@ def check(
         select, ignore: rules by name, topic or pattern.
         pedantic: hardening advice, too.
         nginx_version, openssl_version: such as ``"1.26.3"`` and ``"3.5.1"``; unknown by default.
-        policy: a policy's name or file, by which every endpoint is judged, too.
+        policy: names or files of policies, by which every endpoint is judged, too.
         trust: PEM files with further trust anchors, ``"system"``, or ``"none"`` for nothing but those.
         root: the folder that holds the server's file system, for absolute paths in the configuration.
         maps: where single paths of the server are, e.g. ``{"/etc/nginx": "deploy/nginx"}``.
@@ -84,7 +84,7 @@ def check(
         pedantic=pedantic,
         nginx_version=nginx_version,
         openssl_version=openssl_version,
-        policy=policy,
+        policy=((policy,) if isinstance(policy, str) else tuple(policy)) or None,
     )
     chosen = chosen._replace(
         ignore=(*(() if select else chosen.ignore), *ignore),
@@ -160,7 +160,7 @@ def settings_of(file: Path, *, trusted: bool = False) -> Settings:
                 choose(installed_rules(), words, (), pedantic=True)
         for name, _ in settings.severity:
             find_rule(installed_rules(), name)
-        _policy(settings.policy)
+        _policies(settings.policy)
     except UsageError as trouble:
         raise UsageError(f"{file}: {trouble.subject.removeprefix('--')}", trouble.reason, trouble.help) from trouble
     return settings
@@ -253,8 +253,31 @@ def read(
         skipped=tuple(sources.skipped),
         taken=tuple(sources.taken),
         left=tuple(sources.left),
-        hints=tuple(files.hints),
+        hints=(*_newer_than_modelled(settings), *files.hints),
     )
+
+
+def _newer_than_modelled(settings: Settings) -> Iterator[str]:
+    """What to say of versions that are newer than every one that is modelled."""
+    from nginxtls.model.versions import NEWEST as NEWEST_NGINX
+    from nginxtls.tls.openssl import NEWEST as NEWEST_OPENSSL
+
+    nginx, openssl = _versions(settings)
+    if nginx is not None and nginx.numbers[:2] > NEWEST_NGINX:
+        newest = ".".join(map(str, NEWEST_NGINX))
+        yield f"nginx {nginx} is newer than nginx {newest}, the newest that is modelled, and is treated as that"
+    if openssl is not None and openssl.newer_than_modelled:
+        newest = ".".join(map(str, NEWEST_OPENSSL))
+        yield f"OpenSSL {openssl} is newer than OpenSSL {newest}, the newest that is modelled, and is treated as that"
+
+
+def _versions(settings: Settings) -> tuple[NginxVersion | None, OpenSSL | None]:
+    """The versions that the settings name; ``auto`` asks the local nginx."""
+    wanted, library = settings.nginx_version, settings.openssl_version
+    if wanted == "auto":
+        wanted, found = local_versions()
+        library = library or found
+    return _nginx(wanted), _openssl(library)
 
 
 def _subjects(
@@ -267,12 +290,8 @@ def _subjects(
     """
     from nginxtls.model import Configuration, Facts, Store, variants
 
-    wanted, library = settings.nginx_version, settings.openssl_version
-    if wanted == "auto":
-        wanted, found = local_versions()
-        library = library or found
-    nginx, openssl = _nginx(wanted), _openssl(library)
-    trust, system, policy = _trust(settings.trust), _system(openssl_conf), _policy(settings.policy)
+    nginx, openssl = _versions(settings)
+    trust, system, policies = _trust(settings.trust), _system(openssl_conf), _policies(settings.policy)
 
     def subject(loaded: LoadedTree, files: Files) -> Subject:
         facts = Facts(
@@ -282,7 +301,7 @@ def _subjects(
             at=at,
             trust=trust,
             system=system,
-            policy=policy,
+            policies=policies,
             expiry_days=settings.expiry_days,
         )
         door = files.elsewhere() if loaded.from_dump else files
@@ -441,8 +460,8 @@ def _trust(paths: Sequence[str]) -> TrustStore | None:
     return store
 
 
-def _policy(name: str | None) -> Policy | None:
-    return None if name is None else named_policy(name)
+def _policies(names: Sequence[str]) -> tuple[Policy, ...]:
+    return tuple(named_policy(name) for name in dict.fromkeys(names))
 
 
 def named_policy(name: str) -> Policy:
@@ -452,13 +471,14 @@ def named_policy(name: str) -> Policy:
         UsageError: there is none, or it is not well-formed.
     """
     from nginxtls.tls import PolicyError, load_policy, policies, policy
+    from nginxtls.tls.policy_files import ALIASES
 
     try:
         return load_policy(Path(name)) if is_path(name) else policy(name)
     except OSError as error:
         raise UsageError(f"--policy {name}", f"cannot be read: {error.strerror}") from error
     except PolicyError as error:
-        raise UsageError(f"--policy {name}", str(error), nearest(name, policies())) from error
+        raise UsageError(f"--policy {name}", str(error), nearest(name, (*policies(), *ALIASES))) from error
 
 
 def _system(path: str | None) -> SystemConfiguration | None:

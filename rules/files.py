@@ -29,6 +29,7 @@ SECRETS = (
     "ssl_certificate_key",
     "ssl_password_file",
     "ssl_session_ticket_key",
+    "ssl_ech_file",
     "proxy_ssl_certificate_key",
     "proxy_ssl_password_file",
     "grpc_ssl_certificate_key",

@@ -362,7 +362,8 @@ class CertificatePathWithVariables(Rule):
 class KeyLogEnabled(Rule):
     """The secrets of all TLS sessions are written to a file; anyone who reads it can decrypt recorded traffic.
 
-    `ssl_key_log` and its variants are for debugging in a test environment.
+    The directives belong to NGINX Plus: open-source nginx does not start with them (`unknown directive`). They are for
+    debugging in a test environment.
 
     Fix: remove the directive.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Endpoint, Setting
     from nginxtls.syntax.tree import Directive
-    from nginxtls.tls import Effective, Objection
+    from nginxtls.tls import Effective, Objection, Policy
 
 HSTS = "Strict-Transport-Security"
 _LEGACY = frozenset({"TLSv1", "TLSv1.1", "TLSv1.2"})
@@ -41,9 +41,10 @@ class _PolicyRule(Rule):
     advice: ClassVar[bool] = False
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        policy = configuration.facts.policy
-        if policy is None:
-            return
+        for policy in configuration.facts.policies:
+            yield from self._judge(policy, configuration)
+
+    def _judge(self, policy: Policy, configuration: Configuration) -> Iterator[Finding]:
         legacy = _LEGACY & set(policy.items.get("protocols", {}).get("allowed", _LEGACY))
         found: dict[tuple[Directive | None, str], tuple[Objection, list[Endpoint]]] = {}
         for endpoint in live(configuration):
@@ -391,7 +392,55 @@ class PolicyAdvice(_PolicyRule):
     advice = True
 
 
-# -- what a client gets ------------------------------------------------------------------------------------------------
+class PolicyUpstreamProtocols(Rule):
+    """nginx offers an upstream a protocol version that the chosen policy does not allow.
+
+    Fix: set `proxy_ssl_protocols` to the versions of the policy. Record an upstream that needs an older version as an
+    exception.
+
+    ```nginx bad, policy: cis-nginx
+    location / {
+        proxy_pass https://127.0.0.1:8443;
+        proxy_ssl_protocols TLSv1.2 TLSv1.3;
+    }
+    ```
+
+    ```nginx good, policy: cis-nginx
+    location / {
+        proxy_pass https://127.0.0.1:8443;
+        proxy_ssl_protocols TLSv1.3;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 4.3
+    cwe = (327,)
+    confidence = Confidence.LIKELY
+    references = ("https://www.cisecurity.org/benchmark/nginx", NGINX_SSL)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        from nginxtls.tls.policy_files import Effective
+
+        for policy in configuration.facts.policies:
+            seen = set()
+            for upstream in configuration.upstreams:
+                protocols = upstream.setting("protocols")
+                place = protocols.origin or upstream.directive
+                if place in seen or not protocols.known or not (protocols.directives or protocols.certain):
+                    continue
+                seen.add(place)
+                for objection in policy.objections(Effective(upstream_protocols=protocols.values)):
+                    yield self.at(
+                        place,
+                        f"{policy.name}: {objection.message}",
+                        notes=(f"{policy.title}, {objection.clause} ({objection.date})",),
+                        help=f"set `{upstream.directive_name('protocols')}"
+                        f" {' '.join(policy.items['upstream_protocols']['allowed'])};`",
+                    )
+
+
+# -- what a server does ------------------------------------------------------------------------------------------------
 
 
 def effective(endpoint: Endpoint) -> Effective:

@@ -221,7 +221,8 @@ class StaplingWithoutResolver(Rule):
 
     Fix: set `resolver` in http or server, preferably to a local resolver. A resolver in a location has no effect.
 
-    A responder with an IP address needs no resolver, and neither does `ssl_stapling_file`.
+    A responder with an IP address needs no resolver, and neither does `ssl_stapling_file`. If the certificate cannot be
+    read, as in a repository without it, the finding is likely, not certain.
 
     ```nginx bad, certificate: with-ocsp.pem
     ssl_stapling on;
@@ -248,13 +249,30 @@ class StaplingWithoutResolver(Rule):
                 host = _host(responder(bundle, endpoint)) if works(bundle, endpoint) else None
                 if host:
                     hosts.setdefault(host, []).append(endpoint)
+        help = "set `resolver` in http or server, for example `resolver 127.0.0.53;`"
         if hosts:
             yield self.at(
                 directive,
                 f"stapling stops when the address of {listed(list(hosts))} changes: no `resolver` is set",
-                help="set `resolver` in http or server, for example `resolver 127.0.0.53;`",
+                help=help,
                 endpoints=titles(e for users in hosts.values() for e in users),
             )
+        elif unread := [e for e in without if _requests_by_name(e)]:
+            yield self.at(
+                directive,
+                "stapling stops when the address of the OCSP responder changes: no `resolver` is set",
+                notes=("the certificate could not be read; if it names no responder, stapling has no effect at all",),
+                help=help,
+                endpoints=titles(unread),
+                confidence=Confidence.LIKELY,
+            )
+
+
+def _requests_by_name(endpoint: Endpoint) -> bool:
+    """Whether nginx may send requests to a responder that an unread certificate names by a host name."""
+    paths = [bundle.path for bundle in endpoint.tls.bundles if bundle.leaf is None]
+    rare = any("$" in path or LETS_ENCRYPT.search(path) for path in paths)
+    return bool(paths) and not rare and endpoint.tls.setting("ssl_stapling_responder").is_default
 
 
 def _host(url: str | None) -> str | None:

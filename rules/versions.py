@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive
 
 ADVISORIES = "https://nginx.org/en/security_advisories.html"
-BACKPORTS = "distributions mend flaws without changing this number: compare your package's changelog"
+BACKPORTS = "distributions fix flaws without changing this number: compare the changelog of the package"
 ASKS = ("on", "optional", "optional_no_ca")
 RESUMPTION, FORGERY = "CVE-2025-23419", "CVE-2026-97629"
 
@@ -43,23 +43,51 @@ def _flaws() -> dict[str, dict[str, Any]]:
 
 
 def _affects(flaw: dict[str, Any], nginx: NginxVersion) -> bool:
-    """Within a vulnerable range, and below the fix of its own branch (stable branches have even minor numbers)."""
+    """Within a vulnerable range, and below the fix of its own branch.
+
+    Branches with an odd minor number are mainline, and a stable branch forks from it: as long as only stable fixes are
+    known, later mainline versions count as affected.
+    """
     branch = nginx.numbers[:2]
-    if last := flaw.get("mainline_affected_through"):
-        through = NginxVersion.parse(last)
-        if branch == through.numbers[:2]:
-            return nginx <= through
-    for text in flaw["fixed_in"]:
-        fix = NginxVersion.parse(text)
-        if fix.numbers[:2] == branch and nginx >= fix:
-            return False
-    return any(
-        NginxVersion.parse(span["from"]) <= nginx <= NginxVersion.parse(span["to"]) for span in flaw["vulnerable"]
-    )
+    fixes = [NginxVersion.parse(text) for text in flaw["fixed_in"]]
+    if any(fix.numbers[:2] == branch and nginx >= fix for fix in fixes):
+        return False
+    if any(NginxVersion.parse(span["from"]) <= nginx <= NginxVersion.parse(span["to"]) for span in flaw["vulnerable"]):
+        return True
+    modern = [fix for fix in fixes if fix.at_least(1)]
+    return bool(modern) and not any(fix.numbers[1] % 2 for fix in modern) and branch > max(modern).numbers[:2]
+
+
+@cache
+def _openssl_flaws() -> tuple[dict[str, Any], ...]:
+    return tuple(_data("openssl_flaws.json")["flaws"])
+
+
+def _branch(version: tuple[int, int, int, int]) -> tuple[int, ...]:
+    """OpenSSL's release branch: 1.1.1, 3.5."""
+    return version[:3] if version < (3,) else version[:2]
+
+
+def openssl_affected(flaw: dict[str, Any], openssl: OpenSSL) -> bool:
+    """From the first version that has the flaw, and below the fix of its own branch.
+
+    A branch that ended without a fix is affected; one that is newer than all fixed branches began with the fix.
+    """
+    fixes = [OpenSSL.parse(text).version for text in flaw["fixed_in"]]
+    version = openssl.version
+    own = [fix for fix in fixes if _branch(fix) == _branch(version)]
+    return OpenSSL.parse(flaw["from"]).version <= version < (min(own) if own else max(fixes))
 
 
 def _fixes(flaw: dict[str, Any]) -> str:
     return " and ".join(sorted(flaw["fixed_in"]))
+
+
+def _openssl_fix(flaw: dict[str, Any], openssl: OpenSSL) -> str:
+    """The fix of this branch, or else the oldest one that follows."""
+    fixes = sorted(map(OpenSSL.parse, flaw["fixed_in"]))
+    own = [fix for fix in fixes if _branch(fix.version) == _branch(openssl.version)]
+    return str((own or [fix for fix in fixes if fix.version > openssl.version])[0])
 
 
 class _Conditions(NamedTuple):
@@ -200,36 +228,46 @@ class _Flaws(Rule):
         raise NotImplementedError
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        nginx = configuration.facts.nginx
-        if nginx is None:
-            return
+        nginx, openssl = configuration.facts.nginx, configuration.facts.openssl
         conditions = _Conditions(configuration)
-        for flaw in _flaws().values():
+        for flaw in _flaws().values() if nginx is not None else ():
+            assert nginx is not None
             if flaw["id"] in (RESUMPTION, FORGERY) or not self.wanted(flaw) or not _affects(flaw, nginx):
                 continue
-            met = conditions.meets(flaw["condition"])
-            place = met if met is not True else next((s.directive for s in configuration.servers if s.directive), None)
-            if place:
-                assert not isinstance(place, bool)
-                yield self.at(
-                    place,
-                    f"nginx {nginx} has {flaw['id']}: {flaw['title']}",
-                    label="can be hit through this",
-                    notes=(BACKPORTS,),
-                    help=f"update to nginx {_fixes(flaw)}",
-                )
+            yield from self._hit(flaw, conditions, f"nginx {nginx}", f"nginx {_fixes(flaw)}")
+        for flaw in _openssl_flaws() if configuration.facts.openssl_known else ():
+            if self.wanted(flaw) and openssl_affected(flaw, openssl):
+                yield from self._hit(flaw, conditions, f"OpenSSL {openssl}", f"OpenSSL {_openssl_fix(flaw, openssl)}")
+
+    def _hit(self, flaw: dict[str, Any], conditions: _Conditions, who: str, fixed: str) -> Iterator[Finding]:
+        servers = conditions.configuration.servers
+        met = conditions.meets(flaw["condition"])
+        place = met if met is not True else next((s.directive for s in servers if s.directive), None)
+        if place:
+            assert not isinstance(place, bool)
+            yield self.at(
+                place,
+                f"{who} has {flaw['id']}: {flaw['title']}",
+                label="can be hit through this",
+                notes=(BACKPORTS,),
+                help=f"update to {fixed}",
+            )
 
 
 class KnownVulnerability(_Flaws):
-    """This nginx has a published flaw, and the configuration meets its conditions.
+    """This nginx or OpenSSL has a published flaw, and the configuration meets its conditions.
 
     A flaw of a module that is not used, or that needs a setting which is not there, is not told. One finding a flaw,
     with its CVE number, at the line through which it can be hit.
 
-    Mend: update nginx.
+    It covers TLS, certificates, OCSP, HTTP/2, HTTP/3, SPDY, mail and the resolver of nginx, and the flaws of OpenSSL
+    that hang on nginx's configuration. It leaves out the other published flaws: of map, rewrite, slice, SSI, charset,
+    SCGI, uwsgi, DAV and MP4, of the parsing of requests, of nginx/Windows, and what in OpenSSL nginx does not use.
 
-    Told only with `--nginx-version`. Debian, Ubuntu, Red Hat and others mend flaws without changing nginx's number:
-    with their packages the changelog decides.
+    Fix: update nginx or OpenSSL.
+
+    Reported only with `--nginx-version` or `--openssl-version`. Debian, Ubuntu, Red Hat and others fix flaws without
+    changing the number: with their packages the changelog decides.
 
     ```nginx bad, nginx: 1.24.0
     location / {
@@ -248,6 +286,14 @@ class KnownVulnerability(_Flaws):
         proxy_pass https://127.0.0.1:8443;
     }
     ```
+
+    ```nginx bad, openssl: 3.0.14
+    location / {
+        proxy_pass https://127.0.0.1:8443;
+        proxy_ssl_verify on;
+        proxy_ssl_trusted_certificate certificates/client-ca.pem;
+    }
+    ```
     """
 
     severity = Severity.ERROR
@@ -261,7 +307,7 @@ class KnownVulnerability(_Flaws):
 class MinorVulnerability(_Flaws):
     """This nginx has a published flaw that its makers call minor, and the configuration meets its conditions.
 
-    Mend: update nginx.
+    Fix: update nginx.
 
     Told only with `--nginx-version`; see known-vulnerability for packages of distributions.
 
@@ -299,7 +345,7 @@ class SessionReuseAcrossServers(Rule):
     1.27.3 let a TLS 1.3 session that was made with one of them be resumed with another: the certificate that the other
     demands is never asked for.
 
-    Mend: update to nginx 1.26.3 or 1.27.4; until then tickets off and no session cache in these servers, or a socket of
+    Fix: update to nginx 1.26.3 or 1.27.4; until then tickets off and no session cache in these servers, or a socket of
     its own for each that verifies.
 
     ```nginx bad, nginx: 1.26.2
@@ -373,7 +419,7 @@ class ForgeableSessionTickets(Rule):
     nginx 1.23.2 to 1.30.5 rotates the keys by itself where a shared session cache is in force and no
     `ssl_session_ticket_key` is; one of the keys is left without a random value.
 
-    Mend: update to nginx 1.30.6; until then `ssl_session_tickets off;`.
+    Fix: update to nginx 1.30.6; until then `ssl_session_tickets off;`.
 
     ```nginx bad, nginx: 1.26.3
     ssl_session_cache shared:tls:1m;
@@ -426,7 +472,7 @@ class NginxWithoutFixes(Rule):
 
     nginx.org mends the newest stable and the newest mainline branch only.
 
-    Mend: update to the newest stable branch. A distribution that still supports its package mends it by itself.
+    Fix: update to the newest stable branch. A distribution that still supports its package mends it by itself.
 
     Told only with `--nginx-version`.
 
@@ -461,7 +507,7 @@ class NginxWithoutFixes(Rule):
 class OpensslWithoutFixes(Rule):
     """This branch of OpenSSL gets no more public fixes.
 
-    Mend: update OpenSSL. A distribution that still supports its package mends it by itself.
+    Fix: update OpenSSL. A distribution that still supports its package mends it by itself.
 
     Told only with `--openssl-version`.
 

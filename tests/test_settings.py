@@ -52,7 +52,7 @@ def test_every_key_is_read(folder: Path) -> None:
     assert (settings.min_severity, settings.fail_on, settings.pedantic) == ("warning", "error", True)
     assert (settings.nginx_version, settings.openssl_version) == ("1.20", "3.5.1")
     assert settings.map == (("/etc/nginx", str(folder / "deploy/nginx")),)
-    assert settings.policy == "mozilla-intermediate"
+    assert settings.policy == ("mozilla-intermediate",)
     assert settings.trust == (str(folder / "ca.pem"),)
     assert settings.expiry_days == 21
     assert settings.baseline == str(folder / "baseline.json")

@@ -3,9 +3,10 @@
 
     python tools/tls_groups.py FOLDER > nginxtls/tls/groups.tsv
 
-FOLDER holds bin/openssl-{bullseye,bookworm,trixie,sid}, as `tests/conformance/generations.py FOLDER` makes it. A name
-is known if `openssl s_client -groups NAME` takes it; a version uses the group if such a client offers it in its
-ClientHello, which a listener on loopback reads. Numbers and names are those of IANA's registry tls-parameters-8 (X25519
+FOLDER holds bin/openssl-NAME for bullseye, bookworm, trixie, sid and experimental, as
+`tests/conformance/generations.py FOLDER` and the same with `experimental` make it. A name is known if
+`openssl s_client -groups NAME` takes it; a version uses the group if such a client offers it in its ClientHello, which
+a listener on loopback reads. Numbers and names are those of IANA's registry tls-parameters-8 (X25519
 and X448 in capitals), bits of security those of NIST SP 800-57 (curves), RFC 7919 (ffdhe), FIPS 203 (ML-KEM).
 """
 
@@ -15,9 +16,10 @@ import socket
 import struct
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
-RELEASES = {"1.1.1": "bullseye", "3.0": "bookworm", "3.5": "trixie", "3.6": "sid"}
+RELEASES = {"1.1.1": "bullseye", "3.0": "bookworm", "3.5": "trixie", "3.6": "sid", "4.0": "experimental"}
 # number, IANA name, other names that some OpenSSL may know, bits of security
 GROUPS = """
 1 sect163k1 K-163 80
@@ -65,6 +67,7 @@ GROUPS = """
 4587 SecP256r1MLKEM768 - 128
 4588 X25519MLKEM768 - 128
 4589 SecP384r1MLKEM1024 - 192
+4590 curveSM2MLKEM768 - 128
 """
 
 
@@ -110,12 +113,20 @@ def offers(program: Path, name: str, *options: str) -> list[int] | None:
     return []
 
 
+def version(folder: Path) -> str:
+    """The version of the newest OpenSSL that is asked."""
+    program = folder / "bin" / f"openssl-{list(RELEASES.values())[-1]}"
+    return subprocess.run([program, "version"], check=False, capture_output=True, text=True).stdout.split()[1]
+
+
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    print(
-        "# Made by tools/tls_groups.py from OpenSSL 1.1.1w, 3.0, 3.5, 3.6 (Debian's); numbers: IANA, tls-parameters-8."
-    )
+    print("# source: Debian's OpenSSL of five generations; IANA")
+    print(f"# checked: {date.today()} (OpenSSL {version(Path(sys.argv[1]))})")
+    print("# command: python tools/tls_groups.py FOLDER")
+    releases = ", ".join(RELEASES)
+    print(f"# Made by tools/tls_groups.py from OpenSSL {releases} (Debian's); numbers: IANA, tls-parameters-8.")
     print(
         "# names: the spellings known; protocols: those that use it; per generation, `-` none. 3.2, from its sources:"
     )

@@ -3,8 +3,9 @@
 
     python tools/tls_suites.py FOLDER > nginxtls/tls/suites.tsv
 
-FOLDER holds bin/openssl-{bullseye,bookworm,trixie,sid}, as `tests/conformance/generations.py FOLDER` makes it. What
-those know comes from `openssl ciphers -V -stdname` and from the words HIGH, MEDIUM, LOW, FIPS and COMPLEMENTOFDEFAULT.
+FOLDER holds bin/openssl-NAME for bullseye, bookworm, trixie, sid and experimental, as
+`tests/conformance/generations.py FOLDER` and the same with `experimental` make it. What those know comes from
+`openssl ciphers -V -stdname` and from the words HIGH, MEDIUM, LOW, FIPS and COMPLEMENTOFDEFAULT.
 Suites that none of them has compiled in any more are listed below: number and IANA name after IANA's registry
 (tls-parameters-4), OpenSSL's name after ciphers(1) of 1.0.2; their algorithms follow from the IANA name.
 tests/tls/test_oracles.py compares the 1.0.2 part with a real 1.0.2.
@@ -15,10 +16,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
-RELEASES = {"1.1.1": "bullseye", "3.0": "bookworm", "3.5": "trixie", "3.6": "sid"}
-GENERATIONS = ("1.0.2", "1.1.1", "3.0", "3.2", "3.5", "3.6")
+RELEASES = {"1.1.1": "bullseye", "3.0": "bookworm", "3.5": "trixie", "3.6": "sid", "4.0": "experimental"}
+GENERATIONS = ("1.0.2", "1.1.1", "3.0", "3.2", "3.5", "3.6", "4.0")
 LINE = re.compile(
     r"\s*0x(..),0x(..) - (\S+)\s+- (\S+)\s+(\S+)\s+Kx=(\S+)\s+Au=(\S+)\s+Enc=([^\s(]+)(?:\((\d+)\))?\s+Mac=(\S+)"
 )
@@ -139,7 +141,14 @@ EXCHANGES = {
     "SRP_SHA_DSS": ("SRP", "DSS"),
 }
 # Suites of TLS 1.3 that are not on by default.
-TLS13 = ("TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA256", "TLS_SHA256_SHA256", "TLS_SHA384_SHA384")
+TLS13 = (
+    "TLS_AES_128_CCM_SHA256",
+    "TLS_AES_128_CCM_8_SHA256",
+    "TLS_SHA256_SHA256",
+    "TLS_SHA384_SHA384",
+    "TLS_SM4_GCM_SM3",
+    "TLS_SM4_CCM_SM3",
+)
 # IANA's encryption -> OpenSSL's, its bits, its strength in bits, its class.
 ENCRYPTIONS = {
     "NULL": ("None", 0, 0, ""),
@@ -193,7 +202,9 @@ def compiled(folder: Path) -> list[dict[str, str]]:
     for generation in RELEASES:
         flags: dict[str, list[str]] = {}
         for word in ("HIGH", "MEDIUM", "LOW", "FIPS", "COMPLEMENTOFDEFAULT"):
-            for name in ask(folder, generation, word).strip().split(":"):
+            # OpenSSL 4.0 has no word FIPS any more; the class is that of 3.6.
+            asked = "3.6" if word == "FIPS" and generation == "4.0" else generation
+            for name in ask(folder, asked, word).strip().split(":"):
                 flags.setdefault(name, []).append("NOT_DEFAULT" if word.startswith("COMP") else word)
         lines = ask(folder, generation, "ALL:COMPLEMENTOFALL:@SECLEVEL=0", "-V", "-stdname").splitlines()
         for name in TLS13:
@@ -201,11 +212,12 @@ def compiled(folder: Path) -> list[dict[str, str]]:
         for line in dict.fromkeys(lines):
             high, low, iana, name, protocol, kx, auth, enc, bits, mac = matched(line)
             kx = SPELLING.get(kx, kx)
-            strength = bits or "0"
-            if enc == "AESCCM8" and generation in ("3.5", "3.6"):
+            bits = bits or ("128" if enc.startswith("SM4") else "0")  # which the program does not print
+            strength = bits
+            if enc == "AESCCM8" and generation in ("3.5", "3.6", "4.0"):
                 strength = "64"  # OpenSSL CHANGES 3.2: the short tag counts
             told = [] if protocol == "TLSv1.3" else flags.get(name, [])
-            attributes = (kx, auth, enc, bits or "0", strength, mac, ",".join(sorted(told)) or "-")
+            attributes = (kx, auth, enc, bits, strength, mac, ",".join(sorted(told)) or "-")
             row: tuple[str, ...] = (high + low, name, iana, protocol, *attributes)
             rows.setdefault(row, []).append(generation)
     out = []
@@ -258,13 +270,21 @@ def gone() -> list[dict[str, str]]:
     return out
 
 
+def version(folder: Path) -> str:
+    """The version of the newest OpenSSL that is asked."""
+    program = folder / "bin" / f"openssl-{list(RELEASES.values())[-1]}"
+    return subprocess.run([program, "version"], check=False, capture_output=True, text=True).stdout.split()[1]
+
+
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     rows = sorted(compiled(Path(sys.argv[1])) + gone(), key=lambda row: (row["number"], row["builds"]))
-    print(
-        "# Made by tools/tls_suites.py from `openssl ciphers -V -stdname` of OpenSSL 1.1.1w, 3.0, 3.5, 3.6 (Debian's)"
-    )
+    print("# source: Debian's OpenSSL of five generations; IANA")
+    print(f"# checked: {date.today()} (OpenSSL {version(Path(sys.argv[1]))})")
+    print("# command: python tools/tls_suites.py FOLDER")
+    releases = ", ".join(RELEASES)
+    print(f"# Made by tools/tls_suites.py from `openssl ciphers -V -stdname` of OpenSSL {releases} (Debian's)")
     print("# and, for suites that these lack, from IANA's registry tls-parameters-4 and ciphers(1) of OpenSSL 1.0.2.")
     print(
         "# builds: generations that have it compiled in; `:upstream` = not in Debian's build; `-` = none since 1.0.2g."

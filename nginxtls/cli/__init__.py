@@ -17,7 +17,7 @@ from nginxtls.cli.plain import PlainCommand, plain
 if TYPE_CHECKING:
     from typing import NoReturn
 
-COMMANDS = ("check", "rules", "explain", "handshake", "ciphers", "chain", "inventory", "diff", "parse")
+COMMANDS = ("check", "rules", "policies", "explain", "handshake", "ciphers", "chain", "inventory", "diff", "parse")
 """Each is the function of that name in the module of that name, imported when it is called."""
 
 
@@ -60,8 +60,9 @@ app = typer.Typer(
 def _version(asked: bool) -> None:
     if asked:
         import nginxtls
+        from nginxtls.base.freshness import DATE
 
-        typer.echo(f"nginxtls {nginxtls.__version__}")
+        typer.echo(f"nginxtls {nginxtls.__version__} (facts of {DATE})")
         raise typer.Exit
 
 

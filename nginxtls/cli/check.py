@@ -50,8 +50,9 @@ def check(
     ] = None,
     pedantic: Annotated[bool, typer.Option("--pedantic", help="Give hardening advice, too.")] = False,
     policy: Annotated[
-        str, typer.Option(metavar="NAME", help="Judge every endpoint by this policy, too.", show_default=False)
-    ] = "",
+        Words,
+        typer.Option(metavar="NAME,...", help="Judge every endpoint by these policies, too.", show_default=False),
+    ] = None,
     min_severity: Annotated[
         Optional[Level],  # noqa: UP045
         typer.Option(help="Tell only findings as severe as this. [default: note]", show_default=False),
@@ -109,6 +110,7 @@ def check(
     """Lint nginx configurations. Status: 0 clean, 1 findings, 2 it could not do what was asked."""
     import nginxtls
     from nginxtls import api
+    from nginxtls.base.freshness import notice
 
     asked = options.default_paths(paths, root)
     settings = options.settings(
@@ -123,7 +125,7 @@ def check(
     settings = settings.replace(
         select=options.words(select) or None,
         pedantic=pedantic or None,
-        policy=policy or None,
+        policy=options.words(policy) or None,
         min_severity=min_severity.value if min_severity else None,
         fail_on=fail_on.value if fail_on else None,
         baseline=baseline or None,
@@ -153,6 +155,8 @@ def check(
         progress=progress,
     )
     progress("")
+    if report.at and (note := notice(report.at.date())) and not quiet:
+        print(note, file=sys.stderr)
     if write_baseline:
         _write_baseline(report, settings)
         raise typer.Exit(2 if report.failures else 0)

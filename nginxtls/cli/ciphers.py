@@ -79,7 +79,7 @@ def ciphers(
     if not string and not nginx:
         raise UsageError("STRING", "is missing", "give a cipher string, or a configuration with --nginx")
     try:
-        openssl = OpenSSL.parse(openssl_version) if openssl_version else OpenSSL.newest()
+        openssl = OpenSSL.parse(openssl_version) if openssl_version else OpenSSL.assumed()
     except ValueError as error:
         raise UsageError("--openssl-version", str(error)) from error
     chosen = _policy(policy)
@@ -105,11 +105,12 @@ def ciphers(
 
 def _policy(text: str) -> Policy | None:
     from nginxtls.tls import PolicyError, load_policy, policies, policy
+    from nginxtls.tls.policy_files import ALIASES
 
     if not text:
         return None
     try:
-        return policy(text) if text in policies() else load_policy(text)
+        return policy(text) if text in (*policies(), *ALIASES) else load_policy(text)
     except PolicyError as error:
         raise UsageError("--policy", str(error)) from error
     except OSError as error:

@@ -37,7 +37,7 @@ class Settings(NamedTuple):
     pedantic: bool = False
     nginx_version: str | None = None
     openssl_version: str | None = None
-    policy: str | None = None
+    policy: tuple[str, ...] = ()
     map: tuple[tuple[str, str], ...] = ()
     trust: tuple[str, ...] = ()
     expiry_days: int | None = None
@@ -62,7 +62,7 @@ KEYS = {
     "pedantic": ("switch", "Run the rules that give hardening advice, too."),
     "nginx-version": ("text", "The nginx that the configuration is for, e.g. 1.26.3."),
     "openssl-version": ("text", "The OpenSSL that this nginx uses, e.g. 3.5.1."),
-    "policy": ("name or path", "Judge every endpoint by this policy, too: a name or a file."),
+    "policy": ("names or paths", "Judge every endpoint by these policies, too: names or files."),
     "map": ("path by path", "Where a path of the server is in this repository: /etc/nginx: deploy/nginx."),
     "trust": ("paths", "PEM files with further trust anchors; system; none for nothing but those."),
     "expiry-days": (
@@ -136,7 +136,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
     "text": {"type": ["string", "number"]},
     "days": {"type": "integer", "minimum": 0},
     "path": {"type": "string"},
-    "name or path": {"type": "string"},
+    "names or paths": _WORDS,
 }
 
 
@@ -166,9 +166,8 @@ class _Reader:
                 return self.days(value)
             case "path":
                 return self.path(self.text(value))
-            case "name or path":
-                name = self.text(value)
-                return self.path(name) if is_path(name) else name
+            case "names or paths":
+                return tuple(self.path(name) if is_path(name) else name for name in self.words(value))
             case _:
                 return self.text(value)
 

@@ -10,7 +10,7 @@ from nginxtls.model.versions import NginxVersion
 
 
 class Entry(NamedTuple):
-    """A row of ``directives.tsv``."""
+    """A row of ``directives.tsv``; ``source`` is who makes it: nginx, plus (NGINX Plus only), acme, njs or lua."""
 
     directive: str
     module: str
@@ -18,24 +18,25 @@ class Entry(NamedTuple):
     default: str | None
     since: NginxVersion | None
     syntax: str
+    source: str
 
     @property
     def family(self) -> str:
-        """``http``, ``stream``, ``mail`` or ``acme``."""
+        """``http``, ``stream``, ``mail``, ``core`` or ``acme``."""
         return self.module.partition("_")[0]
 
 
 @cache
 def entries() -> tuple[Entry, ...]:
-    rows = read_data("nginxtls.model", "directives.tsv").splitlines()[1:]
-    return tuple(_entry(row.split("\t")) for row in rows if row and not row.startswith("#"))
+    rows = [row for row in read_data("nginxtls.model", "directives.tsv").splitlines() if not row.startswith("#")]
+    return tuple(_entry(row.split("\t")) for row in rows[1:])
 
 
 _since = cache(NginxVersion.parse)
 
 
 def _entry(row: list[str]) -> Entry:
-    directive, module, contexts, default, since, syntax = row
+    directive, module, contexts, default, since, syntax, source = row
     return Entry(
         directive,
         module,
@@ -43,6 +44,7 @@ def _entry(row: list[str]) -> Entry:
         None if default == "-" else default,
         None if since == "-" else _since(since),
         syntax,
+        source,
     )
 
 

@@ -202,7 +202,7 @@ class EffectiveTLS:
 
     @once
     def dhparam_bits(self) -> int | None:
-        """The size of ssl_dhparam, or None without one: then no DHE suite is ever chosen (since 1.11.0)."""
+        """The size of ssl_dhparam, or None without one: then nginx 1.11.0 and later serve DHE with OpenSSL 4 only."""
         if command := self.context.conf_command("DHParameters"):
             return self.store.dhparam_bits(command[0], command[1])
         setting = self.setting("ssl_dhparam")
@@ -219,19 +219,17 @@ class EffectiveTLS:
     def groups(self) -> tuple[Group, ...]:
         """The groups that a client can get in one of the versions served, in the server's order."""
         modern = "TLSv1.3" in self.versions
-        legacy = any(
-            suite.key_exchange == "ECDHE"
-            for version, suites in self.suites.items()
-            if version != "TLSv1.3"
-            for suite in suites
-        )
+        exchanges = {
+            suite.key_exchange for version, suites in self.suites.items() if version != "TLSv1.3" for suite in suites
+        }
         enough = security_bits(self.level)
         # OpenSSL 3.5 chooses the group of TLS 1.3 while it reads the extensions, before SNI takes effect (measured).
         enough13 = security_bits(security_level(self.default)) if self._level_of_default_counts else enough
         return tuple(
             g
             for g in self.group_list.groups
-            if (modern and g.tls13 and g.bits >= enough13) or (legacy and g.tls12 and g.bits >= enough)
+            if (modern and g.tls13 and g.bits >= enough13)
+            or (g.tls12 and g.bits >= enough and ("DHE" if g.finite_field else "ECDHE") in exchanges)
         )
 
     # -- certificates ------------------------------------------------------------------------------------------------

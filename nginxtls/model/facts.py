@@ -10,6 +10,8 @@ from nginxtls.model.versions import ASSUMED, NginxVersion
 from nginxtls.tls import OpenSSL, SystemConfiguration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nginxtls.pki import TrustStore
     from nginxtls.tls import Policy
 
@@ -30,7 +32,7 @@ class Facts:
         at: datetime | None = None,
         trust: TrustStore | None = None,
         system: SystemConfiguration | None = None,
-        policy: Policy | None = None,
+        policies: Sequence[Policy] = (),
         expiry_days: int | None = None,
     ) -> None:
         self.completeness = completeness
@@ -38,11 +40,11 @@ class Facts:
         """The version of nginx, or None where it is not known."""
         self.assumed_nginx = nginx or ASSUMED
         self.openssl_known = openssl is not None
-        self.openssl = openssl or OpenSSL.newest()
+        self.openssl = openssl or OpenSSL.assumed()
         self.at = at or datetime.now(timezone.utc)
         self.system = system or SystemConfiguration()
-        self.policy = policy
-        """The guideline that the servers are to be judged by."""
+        self.policies = tuple(policies)
+        """The guidelines that the servers are judged by."""
         self.expiry_days = expiry_days
         """Fewer days than these left are few, if the user says how many."""
         self._trust = trust

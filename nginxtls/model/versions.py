@@ -35,6 +35,10 @@ ASSUMED = NginxVersion((1, 31, 5))
 """What is modelled when the version is unknown: the newest mainline that was measured."""
 
 
+NEWEST = (1, 31)
+"""The newest branch that is modelled."""
+
+
 def default_protocols(nginx: NginxVersion) -> tuple[str, ...]:
     """nginx's own default of ssl_protocols (CHANGES 1.9.1, 1.23.4, 1.27.3)."""
     if nginx.at_least(1, 27, 3):

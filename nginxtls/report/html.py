@@ -50,7 +50,7 @@ def _summary(report: Report) -> str:
     left = not_checked(report.not_checked)
     if left:
         parts.append(f"not checked: {', '.join(left)}")
-    return "; ".join(parts)
+    return "; ".join([*parts, *report.hints])
 
 
 def _failures(report: Report) -> str:

@@ -6,6 +6,7 @@ import json
 from datetime import timezone
 from typing import TYPE_CHECKING, Any
 
+from nginxtls.base.freshness import DATE
 from nginxtls.finding import Severity
 from nginxtls.report.places import Places
 from nginxtls.report.words import encodable, told
@@ -29,7 +30,7 @@ def render(report: Report, options: Options) -> str:
     shown = told(report, options.show_suppressed)
     document = {
         "version": VERSION,
-        "tool": {"name": "nginxtls", "version": options.version},
+        "tool": {"name": "nginxtls", "version": options.version, "facts": DATE.isoformat()},
         "at": _time(report.at),
         "root": report.root,
         "status": options.status,

@@ -41,7 +41,7 @@ def render(report: Report, options: Options) -> str:
     left = not_checked(report.not_checked)
     if left:
         tail += f" Not checked: {', '.join(left)}."
-    return "\n".join([*lines, escaped(tail), ""])
+    return "\n".join([*lines, *(escaped(text) for text in (tail, *report.hints)), ""])
 
 
 def _row(finding: Finding, places: Places) -> str:

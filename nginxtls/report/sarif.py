@@ -6,6 +6,7 @@ import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
+from nginxtls.base.freshness import DATE
 from nginxtls.finding import Confidence, Severity
 from nginxtls.linting.pages import page
 from nginxtls.report.places import Place, Places, uri
@@ -27,6 +28,7 @@ PRECISION = {Confidence.CERTAIN: "very-high", Confidence.LIKELY: "medium"}
 NOTIFICATIONS = {
     "not-linted": "Input that was asked for could not be linted.",
     "not-checked": "Something that the configuration names could not be looked at.",
+    "remark": "A circumstance of the run, such as a version newer than those that are modelled.",
     "cut": "There was more to tell than code scanning takes.",
 }
 
@@ -77,6 +79,7 @@ class _Run:
         numbers = {name: number for number, name in enumerate(names)}
         driver: dict[str, Any] = {
             "name": "nginxtls",
+            "properties": {"facts": DATE.isoformat()},
             "rules": [_descriptor(name, self.report.rules.get(name), by_rule.get(name)) for name in names],
             "notifications": [
                 # GitHub wants of them what it wants of rules.
@@ -199,6 +202,7 @@ class _Run:
         if left_out:
             text = f"{left_out:,} findings more are left out, the least severe, to stay within GitHub's limits"
             notes.append(self._notification("cut", "warning", text))
+        notes += [self._notification("remark", "note", text) for text in report.hints]
         for entry in report.not_checked[:NOTED]:
             text = f"not checked: {entry.subject}: {entry.reason}"
             notes.append(self._notification("not-checked", "note", text, entry.location))

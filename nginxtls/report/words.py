@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from nginxtls.base.errors import printable
+from nginxtls.base.freshness import DATE
 from nginxtls.finding import Severity
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ def told(report: Report, show_suppressed: bool) -> list[Finding]:
 
 
 def checked(report: Report) -> str:
-    """``4 files, 3 servers, 2 endpoints, 1 certificate``."""
-    return ", ".join(
+    """``4 files, 3 servers, 2 endpoints, 1 certificate with facts of 2026-11-23``."""
+    numbers = ", ".join(
         [
             count(report.files, "file"),
             count(report.servers, "server"),
@@ -115,6 +116,7 @@ def checked(report: Report) -> str:
             count(report.certificates, "certificate"),
         ]
     )
+    return f"{numbers} with facts of {DATE}"
 
 
 def not_checked(entries: Iterable[NotChecked]) -> list[str]:

@@ -24,8 +24,8 @@ class StockFile(NamedTuple):
 @cache
 def stock_files() -> tuple[StockFile, ...]:
     """The table."""
-    rows = read_data("nginxtls.syntax", "stock.tsv").splitlines()[1:]
-    return tuple(StockFile(*row.split("\t")) for row in rows)
+    rows = [row for row in read_data("nginxtls.syntax", "stock.tsv").splitlines() if not row.startswith("#")]
+    return tuple(StockFile(*row.split("\t")) for row in rows[1:])
 
 
 def is_stock(path: str) -> bool:

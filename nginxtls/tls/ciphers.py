@@ -48,7 +48,8 @@ class UnknownWord(NamedTuple):
     ``reason``: ``removed`` (other OpenSSLs have it), ``tls13`` (a suite of TLS 1.3, which cipher strings do not
     govern), ``iana`` (a suite's IANA name, known from 3.2 on), ``profile`` (``PROFILE=SYSTEM``, which only Red Hat's
     builds know), ``position`` (DEFAULT counts only at the beginning) or ``misspelt``. In lists of groups also ``newer``
-    and ``spelling``, of TLS 1.3 suites ``tls12``. ``suggestion`` is the nearest word that is known, or None.
+    (than this OpenSSL) and ``spelling``, of TLS 1.3 suites ``tls12``. ``suggestion`` is the nearest word that is
+    known, or None.
     """
 
     word: str
@@ -164,6 +165,8 @@ class _Build:
 
     def __init__(self, generation: str, upstream: bool) -> None:
         self.generation = generation
+        # OpenSSL 4.0 ignores case.
+        self.folds = GENERATIONS.index(generation) >= GENERATIONS.index("4.0")
         self.names_iana = GENERATIONS.index(generation) >= GENERATIONS.index("3.2")
         self.suites = tuple(s for s in compiled(generation, upstream) if s.protocol != "TLSv1.3")
         self._masks = [_masks_of(s) for s in self.suites]
@@ -177,11 +180,17 @@ class _Build:
             if self.names_iana:
                 self.words[s.iana] = named
         self.known = tuple(self.words)
+        if self.folds:
+            self.words.update({word.upper(): pattern for word, pattern in self.words.items()})
         self._selected: dict[_Pattern, frozenset[int]] = {}
         self.everything = _Pattern((0,) * len(_FIELDS))
         self.order = self._arrange()
         # IANA names have underscores.
         self.letters = _LETTERS if self.names_iana else _LETTERS_BEFORE_IANA
+
+    def word(self, text: str) -> _Pattern | None:
+        """What a word selects; None if it is unknown."""
+        return self.words.get(text.upper() if self.folds else text)
 
     def select(self, pattern: _Pattern) -> frozenset[int]:
         """The suites, as indices, that a pattern selects."""
@@ -286,13 +295,14 @@ _DEFAULT_102 = "ALL:!EXPORT:!LOW:!aNULL:!eNULL:!SSLv2"
 def _evaluate(text: str, openssl: OpenSSL) -> Evaluation:
     build = _build(openssl.generation, openssl.upstream)
     text = text.partition("\0")[0]
+    start_of_text = text[:14].upper() if build.folds else text[:14]
     for word, names in _SUITE_B:
-        if text.startswith(word):
+        if start_of_text.startswith(word):
             suites = tuple(s for s in map(suite, names) if s)
             return Evaluation(text, openssl, suites, None, (Word(word, 0, len(word), "", suites),), (), None)
     reader = _Reader(build, text)
     start = 0
-    if text.startswith("DEFAULT"):
+    if start_of_text.startswith("DEFAULT"):
         rules = _Reader(build, _DEFAULT_102 if build.generation == "1.0.2" else _DEFAULT, reader.listing)
         rules.read(0)
         reader.note("DEFAULT", 0, "", rules.listing.on)
@@ -343,7 +353,7 @@ class _Reader:
                 if operator == "@":
                     self._command(word, at)
                     break
-                known = build.words.get(word)
+                known = build.word(word)
                 if known is None:
                     self._unknown(word, at, operator)
                 pattern = pattern + known if pattern is not None and known is not None else None
@@ -363,6 +373,8 @@ class _Reader:
 
     def _command(self, word: str, at: int) -> None:
         """``@STRENGTH`` and ``@SECLEVEL=n``, which 1.0.2 does not have."""
+        if self.build.folds:
+            word = word.upper()
         if word == "STRENGTH":
             self.listing.sort(self.build.suites)
         elif (

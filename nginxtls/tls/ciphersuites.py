@@ -25,9 +25,11 @@ class Ciphersuites(NamedTuple):
 def evaluate_ciphersuites(text: str | None, openssl: OpenSSL) -> Ciphersuites:
     """The suites of a list of names, separated by colons; None is OpenSSL's default, ``""`` is none at all.
 
-    Only IANA's names count, exactly spelt. 1.1.1 refuses the list for an unknown one, 3.0 and later skip it and refuse
-    only a list of nothing else (SSL_CTX_set_ciphersuites(3), asked of ``openssl ciphers -ciphersuites``).
+    Only IANA's names count, exactly spelt; 4.0 ignores case and repetitions. 1.1.1 refuses the list for an unknown one,
+    3.0 and later skip it and refuse only a list of nothing else (SSL_CTX_set_ciphersuites(3), asked of
+    ``openssl ciphers -ciphersuites``).
     """
+    folds = openssl.version >= (4, 0)
     known = {s.name: s for s in compiled(openssl.generation, openssl.upstream) if s.protocol == "TLSv1.3"}
     found: list[Suite] = []
     unknown: list[UnknownWord] = []
@@ -38,8 +40,10 @@ def evaluate_ciphersuites(text: str | None, openssl: OpenSSL) -> Ciphersuites:
         word = element.strip()
         start = at + element.index(word)
         at += len(element) + 1
-        if word in known:
-            found.append(known[word])
+        listed = known.get(word.upper() if folds else word)
+        if listed:
+            if not folds or listed not in found:
+                found.append(listed)
         elif word:
             other = suite(word)
             reason = "removed" if other and other.protocol == "TLSv1.3" else "tls12" if other else "misspelt"

@@ -27,6 +27,9 @@ _DEFAULTS = {
     "3.0": "X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192",
     "3.5": "X25519MLKEM768:X25519:P-256:X448:P-384:P-521:ffdhe2048:ffdhe3072",
 }
+_DEFAULTS["4.0"] = (
+    "X25519MLKEM768:SecP256r1MLKEM768:curveSM2MLKEM768:X25519:P-256:X448:P-384:P-521:curveSM2:ffdhe2048:ffdhe3072"
+)
 _DEFAULTS["3.2"], _DEFAULTS["3.6"] = _DEFAULTS["3.0"], _DEFAULTS["3.5"]
 
 
@@ -45,6 +48,11 @@ class Group(NamedTuple):
     tls13: bool
     post_quantum: bool
     hybrid: bool
+
+    @property
+    def finite_field(self) -> bool:
+        """Whether it is a finite field (RFC 7919) rather than a curve."""
+        return self.name.startswith("ffdhe")
 
     def __str__(self) -> str:
         return self.name
@@ -77,7 +85,7 @@ class GroupList(NamedTuple):
 @cache
 def _table(generation: str) -> tuple[dict[str, Group], tuple[str, ...]]:
     """The groups of a generation by each spelling that it knows (lower case from 3.5, where case does not matter)."""
-    column = {"1.0.2": 3, "1.1.1": 3, "3.0": 5, "3.2": 5, "3.5": 7, "3.6": 9}[generation]
+    column = {"1.0.2": 3, "1.1.1": 3, "3.0": 5, "3.2": 5, "3.5": 7, "3.6": 9, "4.0": 11}[generation]
     out: dict[str, Group] = {}
     spellings: list[str] = []
     for row in read_table("groups.tsv"):
@@ -88,7 +96,9 @@ def _table(generation: str) -> tuple[dict[str, Group], tuple[str, ...]]:
         names = tuple(row[at].split(","))
         quantum = "MLKEM" in name
         protocols = row[at + 1]
-        aliases = tuple(dict.fromkeys(n for r in (row[3], row[9]) for n in r.split(",") if n not in (name, "-")))
+        aliases = tuple(
+            dict.fromkeys(n for r in (row[3], row[9], row[11]) for n in r.split(",") if n not in (name, "-"))
+        )
         group = Group(
             number, name, aliases, bits, "1.2" in protocols, "1.3" in protocols and generation != "1.0.2",
             quantum, quantum and not name.startswith("MLKEM"),
@@ -104,8 +114,17 @@ def _folds(generation: str) -> bool:
 
 
 def group(name: str) -> Group | None:
-    """The group of this name, in any OpenSSL's spelling, as the newest generation has it; None if there is none."""
-    return _table(GENERATIONS[-1])[0].get(name.lower())
+    """The group of this name, in any OpenSSL's spelling, as the newest generation that has it; else None."""
+    tables = (_table(generation)[0] for generation in reversed(GENERATIONS[GENERATIONS.index("3.5") :]))
+    return next((table[name.lower()] for table in tables if name.lower() in table), None)
+
+
+@cache
+def _since(number: int) -> int:
+    """The oldest generation that has a group, as its place among the generations."""
+    return next(
+        i for i, generation in enumerate(GENERATIONS) if any(g.number == number for g in _table(generation)[0].values())
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -198,7 +217,8 @@ class _Reader:
             reason, suggestion = "misspelt", nearest(name, spellings)
         else:
             here = [s for s in (elsewhere.name, *elsewhere.aliases) if s in spellings]
-            reason, suggestion = ("spelling", here[0]) if here else ("newer", None)
+            other = "newer" if _since(elsewhere.number) > GENERATIONS.index(self.openssl.generation) else "removed"
+            reason, suggestion = ("spelling", here[0]) if here else (other, None)
         if not name:
             self._refuse("a prefix stands without a name", start - len(prefixes), end)
             return

@@ -32,9 +32,11 @@ def suite_allowed(suite: Suite, level: int) -> bool:
 def protocol_allowed(protocol: str, level: int, openssl: OpenSSL) -> bool:
     """Whether a protocol version is usable at a level.
 
-    OpenSSL 3.0 demands level 0 for TLS 1.0 and 1.1; 1.1.1 shuts out SSL 3 from level 2 on, TLS 1.0 from 3, TLS 1.1 from
-    4.
+    OpenSSL 3.0 demands level 0 for TLS 1.0 and 1.1; 1.1.1 excludes SSL 3 from level 2 on, TLS 1.0 from 3, TLS 1.1 from
+    4; 4.0 has no SSL 3 any more.
     """
+    if protocol in ("SSLv2", "SSLv3") and openssl.version >= (4, 0):
+        return False
     if protocol in ("TLSv1.2", "TLSv1.3") or level <= 0:
         return True
     if openssl.version >= (3, 0):

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from nginxtls.base.lazy import NamedTuple
 
 from .ciphers import Evaluation, servable
-from .groups import GroupList
+from .groups import GroupList, evaluate_groups
 from .levels import ec_bits, protocol_allowed, rsa_bits, security_bits, suite_allowed
 from .openssl import OpenSSL
 from .suites import PROTOCOLS, Suite
@@ -54,12 +54,16 @@ class ServerKey(NamedTuple):
         served = {
             "RSA": {"RSA"},
             "RSA-PSS": {"RSA"} if tls12 else set(),
-            "EC": {"ECDSA"} if sha1 else set(),
+            "EC": {"ECDSA"} if sha1 and self._known_to(openssl) else set(),
             "Ed25519": {"ECDSA"} if tls12 else set(),
             "Ed448": {"ECDSA"} if tls12 else set(),
             "DSA": {"DSS"} if sha1 else set(),
         }.get(self.kind, set())
         return frozenset(served)
+
+    def _known_to(self, openssl: OpenSSL) -> bool:
+        """Whether the curve is a group of this OpenSSL's TLS: what 4.0 has no more it cannot serve (RFC 8422)."""
+        return self.curve is None or openssl.version < (4, 0) or not evaluate_groups(self.curve, openssl).error
 
     def _signs_tls13(self, openssl: OpenSSL) -> bool:
         if self.kind == "EC":
@@ -106,7 +110,8 @@ def negotiable(
 
     Versions without any are left out. The order is the one that counts if the server prefers its own; else each
     client's counts and the set is the same. ``dhparam_bits`` is the size of the DH parameters, None without: then there
-    is no DHE. Clients are taken to support everything. Static DH and ECDH, PSK and SRP are never served.
+    is no DHE before OpenSSL 4.0, which negotiates the finite fields among the groups, too (RFC 7919). Clients are taken
+    to support everything. Static DH and ECDH, PSK and SRP are never served.
     """
     usable = [key for key in keys if key.allowed(level)]
     enough = security_bits(level)
@@ -126,9 +131,9 @@ def negotiable(
         exchanges = set()
         if any(key.kind == "RSA" for key in usable):
             exchanges.add("RSA")
-        if any(g.tls12 for g in strong):
+        if any(g.tls12 and not g.finite_field for g in strong):
             exchanges.add("ECDHE")
-        if dhe:
+        if dhe or any(g.tls12 and g.finite_field for g in strong):
             exchanges.add("DHE")
         authentications |= {"None"}
         version = PROTOCOLS.index(protocol)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from nginxtls.base.lazy import NamedTuple, pattern
 
 #: The generations that differ in suites, words, levels or groups, oldest first.
-GENERATIONS = ("1.0.2", "1.1.1", "3.0", "3.2", "3.5", "3.6")
+GENERATIONS = ("1.0.2", "1.1.1", "3.0", "3.2", "3.5", "3.6", "4.0")
+#: The newest version that is modelled, as (major, minor).
+NEWEST = (4, 0)
 
 # First version of each generation after the oldest.
-_FROM = (((3, 6), "3.6"), ((3, 5), "3.5"), ((3, 2), "3.2"), ((3, 0), "3.0"), ((1, 1, 0), "1.1.1"))
+_FROM = (
+    (NEWEST, "4.0"), ((3, 6), "3.6"), ((3, 5), "3.5"), ((3, 2), "3.2"), ((3, 0), "3.0"), ((1, 1, 0), "1.1.1"),
+)  # fmt: skip
 _VERSION = pattern(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3})([a-z]{0,2}))?")
 
 
@@ -34,8 +38,8 @@ class OpenSSL(NamedTuple):
         return cls((int(major), int(minor), int(patch or 0), letter), distribution)
 
     @classmethod
-    def newest(cls, distribution: str | None = None) -> OpenSSL:
-        """The newest generation that is modelled."""
+    def assumed(cls, distribution: str | None = None) -> OpenSSL:
+        """What is assumed when the version is unknown: the newest that a distribution's nginx runs with."""
         return cls((3, 6, 5, 0), distribution)
 
     @property
@@ -45,6 +49,11 @@ class OpenSSL(NamedTuple):
             if self.version >= start:
                 return name
         return GENERATIONS[0]
+
+    @property
+    def newer_than_modelled(self) -> bool:
+        """Whether this version is newer than the newest one that is modelled, and so counted as that one."""
+        return self.version[:2] > NEWEST
 
     @property
     def upstream(self) -> bool:

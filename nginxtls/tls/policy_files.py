@@ -30,6 +30,7 @@ class Effective(NamedTuple):
     """What a server does, as far as it is known. None is unknown, and a policy says nothing of it.
 
     ``suites`` are those of TLS 1.2 and before, ``ciphersuites`` those of TLS 1.3 that a client can get.
+    ``upstream_protocols`` are those that nginx offers to upstreams.
     ``dhparam_bits`` is the size of the DH parameters if a DHE suite can be chosen, ``lifetime_days`` the longest
     validity of a leaf, ``hsts_age`` the max-age in seconds that is sent, 0 without the header. ``stapling`` is None
     also where no certificate names a responder. ``protocols_explicit``: the protocols are written down rather than a
@@ -44,6 +45,7 @@ class Effective(NamedTuple):
     keys: Collection[ServerKey] | None = None
     lifetime_days: int | None = None
     hsts_age: int | None = None
+    upstream_protocols: Collection[str] | None = None
     stapling: bool | None = None
     session_tickets: bool | None = None
     early_data: bool | None = None
@@ -82,6 +84,7 @@ class Policy(NamedTuple):
     status: str
     reference: str
     notes: tuple[str, ...]
+    checked: str
     items: Mapping[str, Mapping[str, Any]]
 
     def __hash__(self) -> int:
@@ -129,6 +132,14 @@ def _protocols(rule: Mapping[str, Any], effective: Effective) -> _Found:
         yield f"{_and(lacking)} must be served too", tuple(lacking), False
     if rule.get("explicit") and effective.protocols_explicit is False:
         yield "the protocols must be set explicitly", (), False
+
+
+def _upstream_protocols(rule: Mapping[str, Any], effective: Effective) -> _Found:
+    if effective.upstream_protocols is None:
+        return
+    offered = [p for p in PROTOCOLS if p in effective.upstream_protocols]
+    if extra := [p for p in offered if p not in rule["allowed"]]:
+        yield f"{_and(extra)} may not be offered to upstreams, only {_and(rule['allowed'])}", tuple(extra), False
 
 
 def _excluded(rule: Mapping[str, Any], served: Collection[Suite]) -> list[str]:
@@ -249,11 +260,16 @@ _CHECKS = {
     "session_tickets": _session_tickets,
     "early_data": _early_data,
     "server_order": _server_order,
+    "upstream_protocols": _upstream_protocols,
 }
 
 
+#: Other names of policies: what Mozilla published is now TLSRef's.
+ALIASES = {"mozilla-modern": "tlsref-modern", "mozilla-intermediate": "tlsref-intermediate"}
+
+
 def policies() -> tuple[str, ...]:
-    """The names of the policies in this package."""
+    """The names of the policies in this package, aliases left out."""
     files = resources.files(__package__).joinpath("policies").iterdir()
     return tuple(
         sorted(f.name.removesuffix(".json") for f in files if f.name.endswith(".json") and f.name != "schema.json")
@@ -262,12 +278,13 @@ def policies() -> tuple[str, ...]:
 
 @cache
 def policy(name: str) -> Policy:
-    """The policy of this name. Raises PolicyError if there is none."""
+    """The policy of this name or alias, under that name. Raises PolicyError if there is none."""
     known = policies()
-    if name not in known:
+    file = ALIASES.get(name, name)
+    if file not in known:
         raise PolicyError(f"no policy {name!r}; known are {', '.join(known)}, or give the path of a policy file")
-    text = resources.files(__package__).joinpath("policies").joinpath(f"{name}.json").read_text(encoding="utf-8")
-    return _policy(json.loads(text), name)
+    text = resources.files(__package__).joinpath("policies").joinpath(f"{file}.json").read_text(encoding="utf-8")
+    return _policy(json.loads(text), file)._replace(name=name)
 
 
 def load_policy(source: Path | str) -> Policy:
@@ -318,6 +335,7 @@ def _policy(data: Any, where: str) -> Policy:
         status=data.get("status", ""),
         reference=data.get("reference", ""),
         notes=tuple(data.get("notes", ())),
+        checked=data.get("checked", ""),
         items={item: {"clause": item, **_normal(data[item])} for item in _CHECKS if item in data},
     )
 

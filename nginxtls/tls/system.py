@@ -57,7 +57,7 @@ def parse_openssl_conf(text: str, applications: tuple[str, ...] = ("openssl_conf
     string = found.get("cipherstring")
     return SystemConfiguration(
         cipher_string=string,
-        security_level=CipherString(string).evaluate(OpenSSL.newest()).security_level if string else None,
+        security_level=CipherString(string).evaluate(OpenSSL.assumed()).security_level if string else None,
         ciphersuites=found.get("ciphersuites"),
         groups=found.get("groups", found.get("curves")),
         options=tuple(options),

@@ -180,6 +180,9 @@ class DeadDheCipher(_CipherRule):
     def check_ciphers(self, ciphers: CipherList, configuration: Configuration) -> Iterator[Finding]:
         if not configuration.facts.assumed_nginx.at_least(1, 11, 0):
             return
+        facts = configuration.facts
+        if facts.openssl_known and facts.openssl.version >= (4, 0):
+            return  # it negotiates the groups of RFC 7919
         if any(e.tls.dhparam_bits is not None for e in ciphers.endpoints):
             return
         if len(surely_absent(ciphers.endpoints, "ssl_dhparam")) < len(ciphers.endpoints):

@@ -46,8 +46,8 @@ class DisabledSecurityLevel(Rule):
     since = "OpenSSL 1.1.0"
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        policy = configuration.facts.policy
-        if policy and "TLSv1" in policy.items.get("protocols", {}).get("allowed", ()):
+        policies = configuration.facts.policies
+        if any("TLSv1" in policy.items.get("protocols", {}).get("allowed", ()) for policy in policies):
             return
         if place := _level_place(directive, 0):
             yield self.at(place, "`@SECLEVEL=0` disables OpenSSL's security level", help="remove it")

@@ -276,9 +276,9 @@ def _unknown_openssl(configuration: Configuration) -> tuple[str, ...]:
 
 
 def _allowed_by_policy(configuration: Configuration) -> frozenset[str]:
-    """The versions that the chosen policy allows: an old policy is chosen for the sake of old versions."""
-    policy = configuration.facts.policy
-    return frozenset(policy.items.get("protocols", {}).get("allowed", ())) if policy else frozenset()
+    """The versions that the chosen policies allow: an old policy is chosen for the sake of old versions."""
+    allowed = (policy.items.get("protocols", {}).get("allowed", ()) for policy in configuration.facts.policies)
+    return frozenset(version for versions in allowed for version in versions)
 
 
 def _enabling(directive: Directive, endpoint: Endpoint, versions: frozenset[str]) -> tuple[Directive, list[int]]:

@@ -100,8 +100,8 @@ class UpstreamCertificateWithoutClientAuth(Rule):
     """The client certificate that nginx presents to an upstream server is not valid for clients: its extended key usage
     lacks `clientAuth`.
 
-    An upstream server that verifies client certificates rejects it. Public CAs stopped issuing certificates for client
-    authentication in 2026: a certificate that works today fails after its next renewal.
+    An upstream server that verifies client certificates rejects it. Public CAs stop issuing certificates for client
+    authentication by 2027-03-15, some did in 2026: a certificate that works today fails after its next renewal.
 
     Fix: use a certificate with `clientAuth` from a private CA.
 

@@ -31,6 +31,7 @@ def _load(name: str) -> ModuleType:
 
 _FOUND: list[Any] = _load("generations").installed()
 _NAMES: tuple[str, ...] = tuple(_load("generations").PACKAGES)
+_OPTIONAL: tuple[str, ...] = tuple(g.name for g in _FOUND if g.name in _load("generations").OPTIONAL)
 
 
 def _missing(names: list[str]) -> None:
@@ -43,16 +44,27 @@ def _missing(names: list[str]) -> None:
 
 @pytest.fixture(scope="session")
 def generations() -> list[dict[str, Any]]:
-    """Each generation: a dict of name, nginx, openssl, modules (paths), nginx_version, openssl_version."""
+    """Each generation but the optional ones: a dict of name, nginx, openssl, modules (paths), nginx_version,
+    openssl_version.
+    """
     have = {g.name for g in _FOUND}
     if lacking := [n for n in _NAMES if n not in have]:
         _missing(lacking)
-    return [{name: getattr(g, name) for name in g.__slots__} for g in _FOUND]
+    return [{name: getattr(g, name) for name in g.__slots__} for g in _FOUND if g.name in _NAMES]
 
 
-@pytest.fixture(params=_NAMES, scope="session")
+@pytest.fixture(scope="session")
+def openssl4() -> dict[str, Any]:
+    """The optional generation with OpenSSL 4, as an entry of ``generations``; skips where it is not installed."""
+    for g in _FOUND:
+        if g.name in _OPTIONAL:
+            return {name: getattr(g, name) for name in g.__slots__}
+    pytest.skip("the generation experimental is not installed")
+
+
+@pytest.fixture(params=(*_NAMES, *_OPTIONAL), scope="session")
 def generation(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Each generation in turn, as an entry of ``generations``."""
+    """Each generation in turn, the optional ones that are installed among them, as an entry of ``generations``."""
     for g in _FOUND:
         if g.name == request.param:
             return {name: getattr(g, name) for name in g.__slots__}

@@ -8,6 +8,10 @@ unpacked into DIR/NAME; nothing of the machine changes, no maintainer script run
 DIR/bin/openssl-NAME start them with that release's own loader. What is there already stays. Needs a Debian with
 apt-get, dpkg-deb and a mirror.
 
+``experimental`` is optional and installed only if it is named: OpenSSL 4 from Debian's experimental suite, with an
+nginx built against it by the local gcc and make (three minutes), from a source tree (``--nginx-source``, nginx 1.29.8
+or later) or else the source package of sid. Tests that find it ask it, too; nothing requires it.
+
 The tests look in the folder that the environment variable NGINXTLS_GENERATIONS names, else in
 ~/.cache/nginxtls-generations.
 """
@@ -32,6 +36,17 @@ PACKAGES = {
     "trixie": ("openssl", "nginx", "libnginx-mod-stream", "libnginx-mod-mail"),
     "sid": ("openssl", "nginx", "libnginx-mod-stream", "libnginx-mod-mail"),
 }
+# Its libraries and headers are trixie's but for OpenSSL's own packages.
+OPTIONAL = {"experimental": ("openssl", "libssl-dev", "libpcre2-dev", "zlib1g-dev", "libc6-dev")}
+FROM_EXPERIMENTAL = "openssl libssl4 libssl-dev openssl-provider-legacy"
+# What Debian's nginx has that matters here, all of it built in.
+CONFIGURE = """--prefix=/usr/share/nginx --with-threads --with-http_ssl_module --with-http_v2_module
+    --with-http_v3_module --with-http_realip_module --with-http_auth_request_module --with-http_stub_status_module
+    --with-http_dav_module
+    --with-http_slice_module --with-http_addition_module --with-http_gunzip_module --with-http_gzip_static_module
+    --with-http_sub_module --with-http_secure_link_module --with-http_mp4_module --with-http_flv_module
+    --with-http_random_index_module --with-stream --with-stream_ssl_module --with-stream_ssl_preread_module
+    --with-stream_realip_module --with-mail --with-mail_ssl_module"""
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")
 # Packages that come along as dependencies but that neither nginx nor openssl loads.
@@ -65,7 +80,7 @@ def installed(directory: Path | None = None) -> list[Generation]:
     """The generations that are there and start, oldest first."""
     directory = directory or folder()
     found = []
-    for name in PACKAGES:
+    for name in (*PACKAGES, *OPTIONAL):
         nginx, openssl = directory / "bin" / f"nginx-{name}", directory / "bin" / f"openssl-{name}"
         if nginx.exists() and openssl.exists():
             versions = _versions(nginx, openssl)
@@ -100,14 +115,23 @@ def _mirror() -> str:
     raise Failure("apt's sources name no Debian mirror; give one with --mirror")
 
 
-def _unpack(name: str, root: Path, mirror: str) -> None:
-    """Download a release's packages with all dependencies into a folder of their own and unpack them into ``root``."""
+def _prepare(name: str, root: Path, mirror: str) -> tuple[Path, tuple[object, ...]]:
+    """A folder with a private apt for a release, its lists up to date, and the command that runs it."""
     apt = root.with_name(f".apt-{name}")
     shutil.rmtree(apt, ignore_errors=True)
-    for part in ("lists/partial", "archives/partial", "etc"):
+    for part in ("lists/partial", "archives/partial", "etc/preferences.d"):
         (apt / part).mkdir(parents=True)
     trust = f"signed-by={KEYRING}" if KEYRING.exists() else "trusted=yes"
-    (apt / "sources.list").write_text(f"deb [arch=amd64 {trust}] {mirror} {name} main\n")
+    suites = ("trixie", "experimental") if name in OPTIONAL else (name,)
+    lines = [f"deb [arch=amd64 {trust}] {mirror} {suite} main" for suite in suites]
+    if name in OPTIONAL:
+        lines.append(f"deb-src [{trust}] {mirror} sid main")
+        pins = (
+            *("Package: *", "Pin: release a=experimental", "Pin-Priority: -1", ""),
+            *(f"Package: {FROM_EXPERIMENTAL}", "Pin: release a=experimental", "Pin-Priority: 990", ""),
+        )
+        (apt / "etc/preferences").write_text("\n".join(pins))
+    (apt / "sources.list").write_text("\n".join(lines) + "\n")
     (apt / "status").touch()
     options = {
         "Dir::Etc": apt / "etc",
@@ -138,16 +162,53 @@ def _unpack(name: str, root: Path, mirror: str) -> None:
     # Read with -c, after the machine's own settings, so that its proxy holds here too.
     get = ("apt-get", "-qq", "--yes", "-c", apt / "apt.conf")
     _run(*get, "-o", "APT::Update::Error-Mode=any", "update")
-    _run(*get, "--download-only", "install", *PACKAGES[name])
+    return apt, get
+
+
+def _unpack(name: str, root: Path, mirror: str, source: Path | None) -> None:
+    """Download a release's packages with all dependencies into a folder of their own and unpack them into ``root``."""
+    apt, get = _prepare(name, root, mirror)
+    _run(*get, "--download-only", "install", *(PACKAGES.get(name) or OPTIONAL[name]))
     fresh = root.with_name(f".new-{name}")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     for package in sorted((apt / "archives").glob("*.deb")):
         if not NEEDLESS.match(package.name):
             _run("dpkg-deb", "--extract", package, fresh)
+    if name in OPTIONAL:
+        _build(fresh, source or _source(apt, get), apt / "build")
     shutil.rmtree(apt)
     shutil.rmtree(root, ignore_errors=True)
     fresh.rename(root)
+
+
+def _source(apt: Path, get: tuple[object, ...]) -> Path:
+    """The source tree of sid's nginx."""
+    _run("env", "-C", apt, *get, "--download-only", "--tar-only", "source", "nginx")
+    for archive in apt.glob("nginx_*.orig.tar.gz"):
+        _run("tar", "-xzf", archive, "-C", apt)
+    found = next(apt.glob("nginx-*/auto/configure"), None) or next(apt.glob("nginx-*/configure"), None)
+    if found is None:
+        raise Failure("the source package of nginx holds no configure script")
+    return apt / found.relative_to(apt).parts[0]
+
+
+def _build(root: Path, source: Path, build: Path) -> None:
+    """Build nginx from ``source`` against the libraries in ``root`` and put it there."""
+    for program in ("gcc", "make"):
+        if shutil.which(program) is None:
+            raise Failure(f"{program} is not installed; nginx cannot be built")
+    for link in ("lib", "lib64"):  # what Debian's base-files makes
+        if not (root / link).exists():
+            (root / link).symlink_to(f"usr/{link}")
+    shutil.copytree(source, build, ignore=shutil.ignore_patterns(".git", "objs"))
+    configure = "auto/configure" if (build / "auto/configure").exists() else "./configure"
+    # gcc looks for libraries in its own folders first.
+    _run("env", "-C", build, configure, *CONFIGURE.split(), f"--with-cc-opt=--sysroot={root}",
+         f"--with-ld-opt=--sysroot={root} -L{root / LIBRARIES[1]}")  # fmt: skip
+    _run("make", "-s", "-C", build, "-j2")
+    (root / "usr/sbin").mkdir(parents=True, exist_ok=True)
+    shutil.copy2(build / "objs/nginx", root / "usr/sbin/nginx")
 
 
 def _wrap(directory: Path, name: str, root: Path) -> None:
@@ -176,12 +237,12 @@ def _wrap(directory: Path, name: str, root: Path) -> None:
     link.symlink_to(root / "usr/lib/nginx/modules")
 
 
-def install(directory: Path, name: str, mirror: str | None = None) -> None:
-    """Install one generation unless it is there. Raises Failure."""
+def install(directory: Path, name: str, mirror: str | None = None, source: Path | None = None) -> None:
+    """Install one generation unless it is there; ``source`` is nginx's, for those that are built. Raises Failure."""
     root = directory / name
     try:
         if not (root / "usr/sbin/nginx").exists():
-            _unpack(name, root, mirror or _mirror())
+            _unpack(name, root, mirror or _mirror(), source)
         _wrap(directory, name, root)
     except OSError as error:
         raise Failure(str(error)) from error
@@ -190,24 +251,32 @@ def install(directory: Path, name: str, mirror: str | None = None) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", metavar="DIR", type=Path)
-    parser.add_argument("names", metavar="NAME", nargs="*", help=f"of {', '.join(PACKAGES)}; all if none is named")
+    parser.add_argument(
+        "names",
+        metavar="NAME",
+        nargs="*",
+        help=f"of {', '.join((*PACKAGES, *OPTIONAL))}; without any: all but {', '.join(OPTIONAL)}",
+    )
     parser.add_argument("--mirror", help="the Debian mirror's address, if not the one that apt uses")
+    parser.add_argument("--nginx-source", metavar="DIR", type=Path, help="nginx's source tree, for experimental")
     options = parser.parse_args()
     names = options.names or list(PACKAGES)
-    if unknown := [n for n in names if n not in PACKAGES]:
-        parser.error(f"no generation {unknown[0]!r}: known are {', '.join(PACKAGES)}")
+    if unknown := [n for n in names if n not in {*PACKAGES, *OPTIONAL}]:
+        parser.error(f"no generation {unknown[0]!r}: known are {', '.join((*PACKAGES, *OPTIONAL))}")
     directory: Path = options.directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     failed = 0
     with ThreadPoolExecutor(2) as pool:
-        for name, future in [(n, pool.submit(install, directory, n, options.mirror)) for n in names]:
+        for name, future in [
+            (n, pool.submit(install, directory, n, options.mirror, options.nginx_source)) for n in names
+        ]:
             try:
                 future.result()
             except Failure as failure:
                 print(f"{name}: {failure}", file=sys.stderr)
                 failed = 1
     for generation in installed(directory):
-        print(f"{generation.name:<10} nginx {generation.nginx_version:<8} OpenSSL {generation.openssl_version}")
+        print(f"{generation.name:<12} nginx {generation.nginx_version:<8} OpenSSL {generation.openssl_version}")
     return failed
 
 

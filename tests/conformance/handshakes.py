@@ -227,8 +227,11 @@ def _location(r: random.Random, number: int, pattern: str, depth: int) -> list[s
 # -- asking the real one ----------------------------------------------------------------------------------------------
 
 
-def observe(port: int, name: str | None, kind: str, predicted: dict[str, Any]) -> dict[str, Any]:
-    """What a client sees, in the words of ``Handshake.to_dict``. ``predicted`` only tells which order is asked for."""
+def observe(port: int, name: str | None, kind: str, predicted: dict[str, Any], finite: bool = False) -> dict[str, Any]:
+    """What a client sees, in the words of ``Handshake.to_dict``. ``predicted`` only tells which order is asked for.
+
+    ``finite``: the server negotiates finite fields in TLS 1.2, as OpenSSL 4 does (RFC 7919).
+    """
     by_version: dict[str, list[str]] = {}
     suites = {suite.number: suite for suite in all_suites()}
     for version in VERSIONS:
@@ -243,12 +246,16 @@ def observe(port: int, name: str | None, kind: str, predicted: dict[str, Any]) -
         all_of_it = sorted(offered, key=lambda n: suites[n].authentication != "ECDSA")
         if not ask("127.0.0.1", port, client_hello([version], all_of_it, name)).accepted:
             continue
-        while offered:
-            flight = ask("127.0.0.1", port, client_hello([version], offered, name))
-            if not flight.accepted or flight.version != version:
-                break
-            found.append(suites[flight.suite].name)
-            offered.remove(flight.suite)
+        # A client that offers finite fields gets those or no DHE at all; one without, ssl_dhparam.
+        for groups in (None, [g for g in GROUPS if not g.startswith("ffdhe")])[: 1 + (finite and version != "TLSv1.3")]:
+            left, some = list(offered), []
+            while left:
+                flight = ask("127.0.0.1", port, client_hello([version], left, name, groups=groups))
+                if not flight.accepted or flight.version != version:
+                    break
+                some.append(suites[flight.suite].name)
+                left.remove(flight.suite)
+            found = max(found, some, key=len)
         if found:
             assert set(found) <= set(wanted)
             by_version[version] = found
@@ -259,7 +266,7 @@ def observe(port: int, name: str | None, kind: str, predicted: dict[str, Any]) -
     }
     if not by_version:
         return seen
-    seen["groups"] = sorted(_groups(port, name, by_version, suites))
+    seen["groups"] = sorted(_groups(port, name, by_version, suites, finite))
     legacy = "TLSv1.2" if "TLSv1.2" in by_version else None
     if legacy:
         numbers = {s.name: n for n, s in suites.items()}
@@ -294,7 +301,9 @@ def _alpn(port: int, name: str | None, version: str, suite: int) -> list[str]:
     return found
 
 
-def _groups(port: int, name: str | None, by_version: dict[str, list[str]], suites: dict[int, Any]) -> set[str]:
+def _groups(
+    port: int, name: str | None, by_version: dict[str, list[str]], suites: dict[int, Any], finite: bool
+) -> set[str]:
     numbers = {s.name: n for n, s in suites.items()}
     found: set[str] = set()
     modern = [numbers[s] for s in by_version.get("TLSv1.3", [])]
@@ -305,7 +314,8 @@ def _groups(port: int, name: str | None, by_version: dict[str, list[str]], suite
                 found.add(group)
                 continue
         for version in ("TLSv1.2", "TLSv1.1", "TLSv1"):
-            rsa = [numbers[s] for s in by_version.get(version, []) if s.startswith(("ECDHE-RSA", "ECDHE-ARIA"))]
+            kinds = ("DHE-RSA",) if finite and group.startswith("ffdhe") else ("ECDHE-RSA", "ECDHE-ARIA")
+            rsa = [numbers[s] for s in by_version.get(version, []) if s.startswith(kinds)]
             if rsa:
                 flight = ask("127.0.0.1", port, client_hello([version], rsa, name, groups=[group]))
                 if flight.accepted and flight.group == group:
@@ -392,7 +402,7 @@ def _served(case: Case, configuration: Any, quick: bool) -> list[tuple[str, Any,
             line = predicted["server"]["line"]
             if (port, line) not in measured:
                 measured.add((port, line))
-                seen = observe(port, name, case.kind, predicted)
+                seen = observe(port, name, case.kind, predicted, configuration.facts.openssl.version >= (4, 0))
                 order = answer.effective.server_order if answer.effective else False
                 found += [(f"{place} {what}", a, b) for what, a, b in compare(seen, predicted, order)]
             if case.kind == "http" and predicted["accepts"]:
@@ -501,7 +511,9 @@ def run(generation: Generation, seeds: Iterator[int], *, minimal: bool = True, s
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0-49", help="first-last")
-    parser.add_argument("--generation", action="append", help="bullseye, bookworm, trixie, sid (default: all)")
+    parser.add_argument(
+        "--generation", action="append", help="bullseye, bookworm, trixie, sid, experimental (default: all installed)"
+    )
     parser.add_argument("--stop", type=int, default=0, help="stop a generation after so many differing seeds")
     parser.add_argument("--whole", action="store_true", help="print the whole configuration instead of minimising it")
     options = parser.parse_args()

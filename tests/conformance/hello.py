@@ -157,6 +157,8 @@ def _read(flight: Flight, message: int, body: bytes) -> bool:
             size = int.from_bytes(rest[:3], "big")
             flight.certificates.append(rest[3 : 3 + size])
             rest = rest[3 + size :]
+    elif message == 12 and body[10:14] == b"\xad\xf8\x54\x58":  # a finite field of RFC 7919
+        flight.group = f"ffdhe{int.from_bytes(body[:2], 'big') * 8}"
     elif message == 12 and body[:1] == b"\x03":
         flight.group = GROUP_NAMES.get(int.from_bytes(body[1:3], "big"), str(int.from_bytes(body[1:3], "big")))
     elif message == 13:

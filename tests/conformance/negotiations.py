@@ -99,7 +99,7 @@ SYSTEM = (
 )
 CONF = "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = server\n[server]\n"
 # All groups that IANA has numbered and some OpenSSL has.
-GROUPS = (*range(1, 34), *range(256, 261), *range(512, 515), *range(4587, 4590))
+GROUPS = (*range(1, 34), 41, *range(256, 261), *range(512, 515), *range(4587, 4591))
 
 
 @dataclass(frozen=True)
@@ -217,6 +217,10 @@ def seen(setting: Setting, generation: Generation, folder: Path) -> dict[str, li
         if refusal:
             return refusal
         found = {p: list(_suites(port, p)) for p in PROTOCOLS[2:]}
+        if not generation["openssl_version"].startswith(("1.", "3.")):
+            # A client that offers finite fields gets those or no DHE at all (RFC 7919); one without, ssl_dhparam.
+            for protocol in PROTOCOLS[2:5]:
+                found[protocol] = max(found[protocol], list(_suites(port, protocol, curves=True)), key=len)
         if len(setting.keys) > 1:
             old = generation["openssl_version"].startswith("1.")
             for protocol in PROTOCOLS[2:5] if old else PROTOCOLS[2:4]:
@@ -264,11 +268,15 @@ def _running(command: list[str], port: int, conf: Path) -> Iterator[str | None]:
             process.stderr.close()
 
 
-def _suites(port: int, protocol: str) -> Iterator[str]:
-    """The suites of a version in the server's order: each answer is left out of the next question."""
+def _suites(port: int, protocol: str, curves: bool = False) -> Iterator[str]:
+    """The suites of a version in the server's order: each answer is left out of the next question.
+
+    With ``curves`` the client offers no finite fields.
+    """
+    groups = [g for g in GROUPS if not (curves and 256 <= g < 512)]
     offered = {s.number: s.name for s in suites() if (s.protocol == "TLSv1.3") == (protocol == "TLSv1.3")}
     while offered:
-        flight = ask("127.0.0.1", port, client_hello([protocol], list(offered), None, groups=GROUPS))
+        flight = ask("127.0.0.1", port, client_hello([protocol], list(offered), None, groups=groups))
         if not flight.accepted or flight.suite not in offered or flight.version != protocol:
             return
         yield offered.pop(flight.suite)

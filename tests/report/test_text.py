@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nginxtls.base.freshness import DATE
 from nginxtls.finding import Finding, Label, Location, Severity
 from nginxtls.linting.report import Report
 from nginxtls.report import Options, formats, renderer
@@ -46,9 +47,10 @@ note[repeated-directive]: the line stands there twice
    |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
    = help: remove it (safe fix)
 
-checked 4 files, 3 servers, 2 endpoints, 1 certificate; not checked: 2 private keys (no permission)
+checked 4 files, 3 servers, 2 endpoints, 1 certificate with facts of FACTS; not checked: 2
+private keys (no permission)
 1 error, 1 note, 1 safe fix, 1 unsafe fix; 1 suppressed, 1 in the baseline; took 0.12 s
-"""
+""".replace("FACTS", DATE.isoformat())
 
 
 def one(file: SourceFile, *marks: tuple[int, int, str]) -> Report:

@@ -218,7 +218,7 @@ def configure(name: str, text: str, options: Options) -> Subject:
         openssl=api._openssl(options.openssl),
         at=options.at,
         trust=_trust(options.trust),
-        policy=policy,
+        policies=(policy,) if policy else (),
     )
     configuration = Configuration(tree, facts, Store(_files(), str(FIXTURES)), context=context)
     return Subject(configuration, set(tree.files))

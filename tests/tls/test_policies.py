@@ -24,8 +24,8 @@ from nginxtls.tls import (
 
 OPENSSL = OpenSSL.parse("3.5.9")
 NAMES = (
-    "bsi-tr-02102-2", "cis-nginx", "cis-nginx-2.1", "mozilla-5.7-intermediate", "mozilla-5.7-modern", "mozilla-5.7-old",
-    "mozilla-intermediate", "mozilla-modern", "nist-800-52r2", "pci-dss-4", "stig",
+    "bsi-tr-02102-2", "cis-nginx", "cis-nginx-2.1", "cnsa-2.0", "mozilla-5.7-intermediate", "mozilla-5.7-modern",
+    "mozilla-5.7-old", "ncsc-nl-2025", "nist-800-52r2", "pci-dss-4", "stig", "tlsref-intermediate", "tlsref-modern",
 )  # fmt: skip
 
 
@@ -46,6 +46,42 @@ def test_each_is_after_the_schema_and_objects_to_nothing_unknown(name: str) -> N
     assert found.name == name
     assert found.reference.startswith("https://")
     assert found.objections(Effective()) == []
+
+
+@pytest.mark.parametrize("name", ["modern", "intermediate"])
+def test_mozillas_names_are_aliases(name: str) -> None:
+    assert policy(f"mozilla-{name}") == policy(f"tlsref-{name}")._replace(name=f"mozilla-{name}")
+    assert json.loads((folder() / f"tlsref-{name}.json").read_text())["aliases"] == [f"mozilla-{name}"]
+
+
+def test_ncsc_allows_reports_and_excludes() -> None:
+    def judged(string: str) -> dict[bool, set[str]]:
+        suites = CipherString(string).evaluate(OPENSSL).suites
+        found = policy("ncsc-nl-2025").objections(Effective(suites=suites))
+        return {o.advice: set(o.names) for o in found}
+
+    assert judged("ECDHE+AESGCM:ECDHE+CHACHA20") == {}
+    assert judged("DHE-RSA-AES128-GCM-SHA256") == {True: {"DHE-RSA-AES128-GCM-SHA256"}}
+    assert judged("AES128-SHA:ECDHE-RSA-AES128-SHA") == {False: {"AES128-SHA", "ECDHE-RSA-AES128-SHA"}}
+
+
+def test_cnsa_wants_tls13_with_mlkem1024() -> None:
+    groups = evaluate_groups("MLKEM1024:X25519MLKEM768", OPENSSL).groups
+    found = policy("cnsa-2.0").objections(Effective(protocols=["TLSv1.2", "TLSv1.3"], groups=groups))
+    assert {(o.item, o.names) for o in found} == {("protocols", ("TLSv1.2",)), ("groups", ("X25519MLKEM768",))}
+
+
+def test_cis_judges_upstreams() -> None:
+    found = policy("cis-nginx").objections(Effective(upstream_protocols=["TLSv1.2", "TLSv1.3"]))
+    assert [(o.item, o.names) for o in found] == [("upstream_protocols", ("TLSv1.2",))]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_users_read_of_a_policy_is_no_working_note(name: str) -> None:
+    found = policy(name)
+    told = " ".join([found.status, found.version, *found.notes]).lower()
+    words = ("not read", "not verified", "from memory", "as far as found", "tell the user", "special message")
+    assert not [word for word in words if word in told]
 
 
 @pytest.mark.parametrize("name", ["mozilla-intermediate", "mozilla-5.7-intermediate", "mozilla-modern"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.model import ech
 from nginxtls.model.bundles import ServedBundle
 from nginxtls.model.effective import protocol_names
 from nginxtls.model.nginx_test import variables
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from nginxtls.model.configuration import Configuration
+    from nginxtls.model.facts import Facts
     from nginxtls.model.nginx_test.refusal import Refusal
     from nginxtls.model.servers import Socket, VirtualServer
     from nginxtls.syntax.tree import Directive
@@ -40,6 +42,8 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
     for server in configuration.servers:
         if not server.fragment and server.has_tls_context:
             yield from loading_refusals(server, configuration)
+    for directive in configuration.directives("ssl_engine") if _without_engines(configuration.facts) else ():
+        yield refuse(directive, "engine", '"ssl_engine" directive is not supported')
     for name in ("ssl_password_file", "ssl_session_ticket_key"):
         for directive in configuration.directives(name):
             # Read when the line is, whoever uses it.
@@ -114,6 +118,8 @@ def _beside_certificates(server: VirtualServer) -> Iterator[Refusal]:
     yield from _groups(server)
     yield from _dhparam(server)
     yield from _conf_commands(server)
+    for directive, level, text in ech.problems(server):
+        yield refuse(directive, "ech", text, level=level, arg=0 if level == "emerg" else None)
 
 
 def _loads(server: VirtualServer) -> bool:
@@ -153,6 +159,7 @@ def _bundle(server: VirtualServer, served: ServedBundle, configuration: Configur
             name = variables.unknown(configuration, directive) if directive is not None else None
             if directive is not None and name is not None:
                 yield refuse(directive, "certificate", f'unknown "{name}" variable', arg=0)
+    yield from _engine_key(served)
     if not is_file(served.path) or "$" in served.key_path:
         return
     unloaded = [*_certificate(served, "certificate")]
@@ -174,6 +181,18 @@ def _certificate(served: ServedBundle, category: str) -> Iterator[Refusal]:
     elif served.bundle is not None and not served.bundle.loads:
         problem = served.bundle.problems[-1].message
         yield refuse(served.directive, category, f'cannot load certificate "{served.path}": {problem}', arg=0)
+
+
+def _without_engines(facts: Facts) -> bool:
+    """OpenSSL 4.0 has removed them."""
+    return facts.openssl_known and facts.openssl.version >= (4, 0)
+
+
+def _engine_key(served: ServedBundle) -> Iterator[Refusal]:
+    key = served.key_directive
+    if key is not None and served.key_path.startswith("engine:") and _without_engines(served.facts):
+        text = 'loading "engine:..." certificate keys is not supported'
+        yield refuse(key, "engine", f'cannot load certificate key "{served.key_path}": {text}', arg=0)
 
 
 def _key(served: ServedBundle, category: str) -> Iterator[Refusal]:

@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""List the fact files with source and age, and compare them with local copies of their sources.
+
+    python tools/facts.py                                                   # the list
+    python tools/facts.py --nginx GIT --advisories XML --generations FOLDER --openssl-changes FILE --tlsref JSON
+
+Each option names a copy of a source; what has none is not checked, which is said. Prints the differences and exits with
+code 1 if there are any. It changes no file: what a difference means for the rules and their prose a person decides, and
+then moves the date ``checked`` of the file and ``DATE`` in nginxtls/base/freshness.py.
+
+    --nginx            clone of nginx with tags: directives.tsv, releases.json
+    --advisories       xml/en/security_advisories.xml of nginx.org: cves.json
+    --generations      the folder that tests/conformance/generations.py fills: suites.tsv, groups.tsv
+    --openssl-changes  CHANGES.md of an OpenSSL branch, may be repeated: openssl_flaws.json
+    --tlsref           TLSRef's or Mozilla's server-side guidelines, JSON: policies/mozilla-*.json of that version
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parent))
+
+import nginx_directives  # noqa: E402
+import nginx_flaws  # noqa: E402
+
+SECTION = re.compile(r"^### Changes between \S+ and (\S+) .*?$(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
+#: Schemas describe, they hold no facts.
+FACTS = sorted(
+    path
+    for folder in ("nginxtls", "rules")
+    for pattern in ("*.tsv", "*.json")
+    for path in (ROOT / folder).rglob(pattern)
+    if "schema" not in path.name
+)
+
+
+class Fact(NamedTuple):
+    """A fact file: where its facts are from, and when they were last compared with that."""
+
+    path: Path
+    source: str
+    checked: date
+
+
+def fact(path: Path) -> Fact:
+    """Read the source and date of a fact file. Raises ValueError if it lacks one."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        data = json.loads(text)
+        source, checked = data.get("source") or data.get("reference"), data.get("checked")
+    else:
+        head = dict(re.findall(r"^# (source|checked): (.+)$", text, re.MULTILINE))
+        source, checked = head.get("source"), head.get("checked", "")[:10]
+    if not source or not checked:
+        raise ValueError(f"{path.relative_to(ROOT)}: {'no date' if source else 'no source'}")
+    return Fact(path, source, date.fromisoformat(checked))
+
+
+def remade(tool: str, table: Path, folder: Path) -> Iterator[str]:
+    """The lines in which a table differs from what its tool makes of real OpenSSLs."""
+    done = subprocess.run([sys.executable, ROOT / "tools" / tool, folder], capture_output=True, text=True, check=True)
+    old = [line for line in table.read_text().splitlines() if not line.startswith("#")]
+    new = [line for line in done.stdout.splitlines() if not line.startswith("#")]
+    yield from (line for line in difflib.ndiff(old, new) if line[:1] in "-+")
+
+
+def releases(repository: Path) -> Iterator[str]:
+    """Branches of nginx that are newer than those in releases.json."""
+    data = json.loads((ROOT / "rules/releases.json").read_text())
+    versions = [nginx_directives.version(tag) for tag in nginx_directives.releases(repository)]
+    for name, odd in (("nginx_stable", 0), ("nginx_mainline", 1)):
+        newest = max(version[:2] for version in versions if version[1] % 2 == odd)
+        if ".".join(map(str, newest)) != data[name]:
+            yield f"{name}: {data[name]}, newest tag of its kind: {newest[0]}.{newest[1]}"
+
+
+def openssl_flaws(files: list[Path]) -> Iterator[str]:
+    """Fixes in openssl_flaws.json that CHANGES do not confirm; a file counts for its own branch only."""
+    flaws = json.loads((ROOT / "rules/openssl_flaws.json").read_text())["flaws"]
+    seen: set[str] = set()
+    for file in files:
+        text = file.read_text(encoding="utf-8", errors="replace")
+        sections = dict(SECTION.findall(text))
+        branch = next(iter(sections)).rpartition(".")[0] + "."
+        for flaw in flaws:
+            for version in flaw["fixed_in"]:
+                if version.startswith(branch) and version in sections:
+                    seen.add(flaw["id"])
+                    if flaw["id"] not in sections[version]:
+                        yield f"{flaw['id']}: CHANGES of {version} do not mention it"
+    for flaw in flaws:
+        if flaw["id"] not in seen:
+            yield f"{flaw['id']}: no given CHANGES are of the branches of {', '.join(flaw['fixed_in'])}"
+
+
+def policies(file: Path) -> Iterator[str]:
+    """Differences between guidelines in Mozilla's format and the policies of that version."""
+    given = json.loads(file.read_text())
+    version = str(given["version"])
+    for path in sorted((ROOT / "nginxtls/tls/policies").glob("*.json")):
+        policy = json.loads(path.read_text())
+        profile = str(policy.get("title", "")).rpartition(" ")[2]
+        if "schema" in path.name or str(policy.get("version")) != version or profile not in given["configurations"]:
+            continue
+        theirs = given["configurations"][profile]
+        pairs = (
+            ("protocols", policy.get("protocols", {}).get("allowed"), theirs["tls_versions"]),
+            ("ciphersuites", policy.get("ciphersuites", {}).get("allowed"), theirs["ciphersuites"]),
+            ("suites", policy.get("suites", {}).get("allowed"), theirs["ciphers"].get("openssl", [])),
+        )
+        for what, ours, other in pairs:
+            if sorted(ours or []) != sorted(other):
+                yield f"{path.name}: {what} {ours}, {file.name}: {other}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nginx", metavar="GIT", type=Path)
+    parser.add_argument("--advisories", metavar="XML", type=Path)
+    parser.add_argument("--generations", metavar="FOLDER", type=Path)
+    parser.add_argument("--openssl-changes", metavar="FILE", type=Path, action="append", default=[])
+    parser.add_argument("--tlsref", metavar="JSON", type=Path)
+    given = parser.parse_args()
+    checks: dict[str, Iterator[str]] = {}
+    if given.nginx:
+        tag = nginx_directives.releases(given.nginx)[-1]
+        checks[f"directives.tsv ({tag})"] = nginx_directives.differences(given.nginx, tag)
+        checks["releases.json"] = releases(given.nginx)
+    if given.advisories:
+        data = json.loads(nginx_flaws.TABLE.read_text())
+        checks["cves.json"] = nginx_flaws.differences(nginx_flaws.advisories(given.advisories), data)
+    if given.generations:
+        for name in ("suites", "groups"):
+            table = ROOT / f"nginxtls/tls/{name}.tsv"
+            checks[table.name] = remade(f"tls_{name}.py", table, given.generations)
+    if given.openssl_changes:
+        checks["openssl_flaws.json"] = openssl_flaws(given.openssl_changes)
+    if given.tlsref:
+        checks["policies"] = policies(given.tlsref)
+    differing = 0
+    for name, lines in checks.items():
+        found = list(lines)
+        differing += len(found)
+        print(f"{name}: {len(found)} differences")
+        for line in found:
+            print(f"  {line}")
+    if not checks:
+        for path in FACTS:
+            entry = fact(path)
+            age = (date.today() - entry.checked).days
+            print(f"{path.relative_to(ROOT)!s:52} {entry.checked} ({age} days)  {entry.source}")
+        print(f"facts of {min(fact(path).checked for path in FACTS)}")
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
