@@ -84,8 +84,8 @@ class Handshake:
         host = valid_host(self.servername)
         if host is None:
             return default
-        found = self.socket.names.find(host)
-        if found is None and self.socket.names.unknown:
+        found, sure = self.socket.names.look_up(host)
+        if not sure:
             self.unknown.append("server: a server_name on this socket is not known")
         return found or default
 
@@ -130,7 +130,7 @@ class Handshake:
         if not scope.first("return"):
             location, sure = location_for(self._server.locations, self.path)
             if not sure:
-                self.unknown.append("hsts: a location's pattern is not understood")
+                self.unknown.append("hsts: it is not known whether the pattern of a location matches")
             if location is not None:
                 scope = location.scope
                 if any(condition.scope.first("add_header") for condition in location.conditions):

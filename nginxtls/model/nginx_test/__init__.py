@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.model.nginx_test.lines import duplicates, tree_refusals
 from nginxtls.model.nginx_test.loading import all_loading_refusals, loading_refusals
+from nginxtls.model.nginx_test.patterns import pattern_refusals
 from nginxtls.model.nginx_test.refusal import Refusal
 from nginxtls.model.nginx_test.sockets import listen_refusals, socket_refusals
 
@@ -27,6 +28,7 @@ def refusals(configuration: Configuration) -> list[Refusal]:
 
 def _all(configuration: Configuration) -> Iterator[Refusal]:
     yield from tree_refusals(configuration)
+    yield from pattern_refusals(configuration)
     for scope in (*configuration.blocks.values(), *(server.scope for server in configuration.servers)):
         yield from duplicates(scope)
     yield from listen_refusals(configuration.servers)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nginxtls.model.names import compiled
 from nginxtls.model.nginx_test.refusal import WARN, refuse
+from nginxtls.model.patterns import read_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -178,8 +178,7 @@ def _redefined(socket: Socket, address: str) -> Iterator[Refusal]:
 
 
 def _captures(name: ServerName) -> bool:
-    pattern = compiled(name.key) if name.form == "regex" else None
-    return pattern is not None and pattern.groups > 0
+    return name.form == "regex" and read_pattern(name.key).groups > 0
 
 
 _TABLES = {"empty": "exact"}
