@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 LIMITS = b"(*LIMIT_MATCH=20000)(*LIMIT_DEPTH=2000)(*LIMIT_HEAP=2000)"
-"""Steps, depth and KiB of a match. Written before a pattern they only lower its own limits (pcre2pattern, "Setting
-match resource limits"); the bindings have no call for them."""
+"""Steps, depth and KiB of a match, written before a pattern: the bindings have no call for them. Limits of its own
+would override them, so such a pattern is unknown (pcre2pattern, "Setting match resource limits")."""
 LONGEST = 4096
 """Characters of the longest pattern and subject that are looked at."""
 
@@ -58,7 +58,7 @@ class Pattern:
             import pcre2
         except ImportError:
             return None
-        if len(self.text) > LONGEST:
+        if len(self.text) > LONGEST or "(*LIMIT_" in self.text:
             return None
         text = LIMITS + self.text.encode("utf-8", "surrogateescape")
         try:
@@ -68,7 +68,7 @@ class Pattern:
 
     @property
     def error(self) -> str | None:
-        """Why nginx refuses to start with the pattern, in PCRE2's words; None if it compiles or is not known to fail."""
+        """Why nginx does not start with the pattern, in PCRE2's words; None if it compiles or that is not known."""
         if self.python is not None:
             return None
         return self._pcre2 if isinstance(self._pcre2, str) else None
