@@ -13,6 +13,7 @@ from nginxtls.rules.common.serving import PASSES, variables
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model import Upstream, refusals
+from nginxtls.model.conf_commands import CLIENT_OPTIONS, SERVER_OPTIONS
 from nginxtls.model.effective import protocol_names
 from nginxtls.model.upstreams import is_local
 from nginxtls.rule import Rule, label
@@ -1030,6 +1031,9 @@ class UnsafeOpensslOption(Rule):
             return
         for word in directive.args[1].split(","):
             bare = word.strip().lstrip("+")
+            wrong_side = CLIENT_OPTIONS if directive.name == "ssl_conf_command" else SERVER_OPTIONS
+            if bare.lower() in wrong_side:
+                continue  # option-of-other-side
             if bare.lower() in ("unsafelegacyrenegotiation", "unsafelegacyserverconnect"):
                 yield self.at(directive, f"{bare} allows renegotiation without RFC 5746", arg=1, help="remove it")
 
@@ -1080,7 +1084,7 @@ class PlainTextMailLogin(Rule):
             or server.fragment
             or starttls.value not in ("", "off")
             or not starttls.certain
-            or server.ssl_on
+            or server.setting("ssl").enabled  # before 1.25.1 TLS at once; since then nginx does not start
         ):
             return
         plain = [socket for socket in server.sockets if not socket.tls and not socket.is_loopback]

@@ -12,6 +12,7 @@ from .groups import Group, GroupList, evaluate_groups, group
 from .levels import protocol_allowed, security_bits, suite_allowed
 from .negotiation import ServerKey, negotiable, without_ciphers
 from .openssl import OpenSSL
+from .sigalgs import SignatureAlgorithm, signature_algorithms
 from .suites import PROTOCOLS, Suite, suite, suites
 from .system import SystemConfiguration, parse_openssl_conf
 
@@ -31,6 +32,7 @@ __all__ = [
     "Policy",
     "PolicyError",
     "ServerKey",
+    "SignatureAlgorithm",
     "Suite",
     "SystemConfiguration",
     "UnknownWord",
@@ -45,6 +47,7 @@ __all__ = [
     "policy",
     "protocol_allowed",
     "security_bits",
+    "signature_algorithms",
     "suite",
     "suite_allowed",
     "suites",

@@ -102,8 +102,10 @@ def _of_context(server: VirtualServer, configuration: Configuration) -> Iterator
         yield from _bundle(server, bundle, configuration)
     refused = server.slots[1]
     if refused is not None and refused.key_directive is not None:
-        text = f'SSL_CTX_use_PrivateKey("{refused.key_path}") failed: key values mismatch'
-        yield refuse(refused.key_directive, "key", text, arg=0)
+        call = 'SSL_CONF_cmd("PrivateKey", ' if refused.by_command else "SSL_CTX_use_PrivateKey("
+        text = f'{call}"{refused.key_path}") failed: key values mismatch'
+        category, arg = ("conf-command", 1) if refused.by_command else ("key", 0)
+        yield refuse(refused.key_directive, category, text, arg=arg)
     yield from _shared(server, _beside_certificates, "beside certificates")
     if server.module == "http" or server.facts.assumed_nginx.at_least(1, 27, 2):
         yield from _stapling(server)
@@ -155,6 +157,9 @@ def _bundle(server: VirtualServer, served: ServedBundle, configuration: Configur
                 yield refuse(directive, "certificate", f'unknown "{name}" variable', arg=0)
     if not is_file(served.path) or "$" in served.key_path:
         return
+    if served.by_command:
+        yield from _by_command(served)
+        return
     unloaded = [*_certificate(served, "certificate")]
     yield from unloaded
     if unloaded or served.bundle is None:
@@ -166,6 +171,22 @@ def _bundle(server: VirtualServer, served: ServedBundle, configuration: Configur
         # Another server has the password; each needs it (measured).
         text = f'cannot load certificate key "{served.key_path}": it is encrypted, and there is no password for it'
         yield refuse(served.key_directive, "key", text, arg=0)
+
+
+def _by_command(served: ServedBundle) -> Iterator[Refusal]:
+    """``ssl_conf_command Certificate`` and the PrivateKey after it."""
+    problem = ""
+    if served.store.is_missing(served.path):
+        problem = "no such file"
+    elif served.bundle is not None and not served.bundle.loads:
+        problem = served.bundle.problems[-1].message
+    if problem:
+        text = f'SSL_CONF_cmd("Certificate", "{served.path}") failed: {problem}'
+        yield refuse(served.directive, "conf-command", text, arg=1)
+    elif served.key_directive and served.key is None and served.store.was_read(served.key_path):
+        if "not known" not in served.key_unreadable:
+            text = f'SSL_CONF_cmd("PrivateKey", "{served.key_path}") failed: {served.key_unreadable}'
+            yield refuse(served.key_directive, "conf-command", text, arg=1)
 
 
 def _certificate(served: ServedBundle, category: str) -> Iterator[Refusal]:
@@ -302,6 +323,7 @@ _COMMANDS = frozenset(
 
 
 def _conf_commands(server: VirtualServer) -> Iterator[Refusal]:
+    yield from _lone_keys(server)
     openssl = server.facts.openssl
     for name, value, directive in server.conf_commands:
         if not directive.known or "$" in value:
@@ -319,6 +341,24 @@ def _conf_commands(server: VirtualServer) -> Iterator[Refusal]:
             problem = evaluate_groups(value, openssl).error
         elif lower == "cipherstring":
             problem = CipherString(value).evaluate(openssl).error
+        elif lower == "verifymode":
+            words = {word.lstrip("+-").strip().lower() for word in value.split(",")}
+            problem = None if words <= def _lone_keys(server: VirtualServer) -> Iterator[Refusal]:
+    """A PrivateKey without a Certificate before it must be that of the certificate with a key of its type."""
+    leafs = {bundle.leaf.key.kind: bundle.leaf for bundle in server.bundles if bundle.leaf and not bundle.by_command}
+    for line in server.commands:
+        if line.name == "certificate":
+            return
+        if line.name != "privatekey" or not is_file(line.value):
+            continue
+        key, _ = server.store.read_key(line.value, line.directive)
+        leaf = leafs.get(key.key.kind) if key else None
+        if key and leaf and leaf.public_key_sha256 != key.public_key_sha256:
+            text = f'SSL_CONF_cmd("PrivateKey", "{line.value}") failed: key values mismatch'
+            yield refuse(line.directive, "conf-command", text, arg=1)
+
+
+_VERIFY_MODES else "bad value"
         elif lower in ("minprotocol", "maxprotocol"):
             known = protocol_names([value]) - {"SSLv2"} or value.lower() == "none"
             problem = None if known else "bad value"
@@ -329,6 +369,7 @@ def _conf_commands(server: VirtualServer) -> Iterator[Refusal]:
             yield refuse(directive, "conf-command", f'SSL_CONF_cmd("{name}", "{value}") failed: {problem}', arg=1)
 
 
+_VERIFY_MODES = frozenset("peer request require once requestposthandshake requireposthandshake".split())
 _OPTIONS = frozenset(
     "sessionticket emptyfragments bugs compression serverpreference noresumptiononrenegotiation dhsingle ecdhsingle "
     "unsafelegacyrenegotiation unsafelegacyserverconnect clientrenegotiation encryptthenmac norenegotiation "
