@@ -183,10 +183,11 @@ def _by_command(served: ServedBundle) -> Iterator[Refusal]:
     if problem:
         text = f'SSL_CONF_cmd("Certificate", "{served.path}") failed: {problem}'
         yield refuse(served.directive, "conf-command", text, arg=1)
-    elif served.key_directive and served.key is None and served.store.was_read(served.key_path):
-        if "not known" not in served.key_unreadable:
-            text = f'SSL_CONF_cmd("PrivateKey", "{served.key_path}") failed: {served.key_unreadable}'
-            yield refuse(served.key_directive, "conf-command", text, arg=1)
+        return
+    unread = served.key_directive is not None and served.key is None and served.store.was_read(served.key_path)
+    if unread and served.key_directive and "not known" not in served.key_unreadable:
+        text = f'SSL_CONF_cmd("PrivateKey", "{served.key_path}") failed: {served.key_unreadable}'
+        yield refuse(served.key_directive, "conf-command", text, arg=1)
 
 
 def _certificate(served: ServedBundle, category: str) -> Iterator[Refusal]:
@@ -343,7 +344,18 @@ def _conf_commands(server: VirtualServer) -> Iterator[Refusal]:
             problem = CipherString(value).evaluate(openssl).error
         elif lower == "verifymode":
             words = {word.lstrip("+-").strip().lower() for word in value.split(",")}
-            problem = None if words <= def _lone_keys(server: VirtualServer) -> Iterator[Refusal]:
+            problem = None if words <= _VERIFY_MODES else "bad value"
+        elif lower in ("minprotocol", "maxprotocol"):
+            known = protocol_names([value]) - {"SSLv2"} or value.lower() == "none"
+            problem = None if known else "bad value"
+        elif lower == "options":
+            words = {word.lstrip("+-").strip().lower() for word in value.split(",")}
+            problem = None if words <= _OPTIONS else "bad value"
+        if problem:
+            yield refuse(directive, "conf-command", f'SSL_CONF_cmd("{name}", "{value}") failed: {problem}', arg=1)
+
+
+def _lone_keys(server: VirtualServer) -> Iterator[Refusal]:
     """A PrivateKey without a Certificate before it must be that of the certificate with a key of its type."""
     leafs = {bundle.leaf.key.kind: bundle.leaf for bundle in server.bundles if bundle.leaf and not bundle.by_command}
     for line in server.commands:
@@ -356,17 +368,6 @@ def _conf_commands(server: VirtualServer) -> Iterator[Refusal]:
         if key and leaf and leaf.public_key_sha256 != key.public_key_sha256:
             text = f'SSL_CONF_cmd("PrivateKey", "{line.value}") failed: key values mismatch'
             yield refuse(line.directive, "conf-command", text, arg=1)
-
-
-_VERIFY_MODES else "bad value"
-        elif lower in ("minprotocol", "maxprotocol"):
-            known = protocol_names([value]) - {"SSLv2"} or value.lower() == "none"
-            problem = None if known else "bad value"
-        elif lower == "options":
-            words = {word.lstrip("+-").strip().lower() for word in value.split(",")}
-            problem = None if words <= _OPTIONS else "bad value"
-        if problem:
-            yield refuse(directive, "conf-command", f'SSL_CONF_cmd("{name}", "{value}") failed: {problem}', arg=1)
 
 
 _VERIFY_MODES = frozenset("peer request require once requestposthandshake requireposthandshake".split())
