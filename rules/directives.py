@@ -263,6 +263,7 @@ class RepeatedDirective(Rule):
             yield self.at(
                 directive,
                 f"nginx does not start: {directive.name} stands twice in this block",
+                labels=[label(refusal.first, "the first one")] if refusal.first else (),
                 fix=Fix("remove the second", (delete(directive),)),
             )
 

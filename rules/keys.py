@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.bundles import at_bundle, chain_of, served_on
 from nginxtls.rules.common.grouping import is_absent, listed
+from nginxtls.rules.pem_files import hidden_by_mark, lacks_leaf
 
 from nginxtls.finding import Severity
 from nginxtls.model import refusals
@@ -69,6 +70,8 @@ class KeyMismatch(Rule):
 def _differ(bundle: ServedBundle) -> bool:
     """Key and first certificate are both known and are no pair, and that certificate is the leaf."""
     chain = chain_of(bundle)
+    if lacks_leaf(bundle) or hidden_by_mark(bundle) is not None:
+        return False  # missing-leaf, byte-order-mark
     return chain is not None and not chain.leaf_place and bundle.key_matches is False
 
 

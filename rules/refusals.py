@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
 from nginxtls.model import refusals
-from nginxtls.rule import Rule
+from nginxtls.rule import Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +30,11 @@ TOLD_ELSEWHERE: dict[str, tuple[str, ...]] = {
     "stapling": ("",),
     "certificate": ("",),
     "key": ("",),
+    "handler": ("",),
+    "mail-variable": ("",),
     "dhparam": ("too small",),
     "client-ca": ("no ssl_client_certificate",),
-    "listen": ('"listen ... http2" directive is deprecated', 'incompatible with "quic"'),
+    "listen": ('"listen ... http2" directive is deprecated', 'incompatible with "quic"', 'parameter "http3"'),
     "value": ('the "ssl" directive is deprecated', "session cache", "must enable TLSv1.3"),
 }
 """One finding a fault: these have rules of their own."""
@@ -76,7 +78,8 @@ class NginxRefuses(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for refusal in _left(configuration, "emerg"):
-            yield self.at(refusal.location, f"nginx does not start: {refusal.message}")
+            labels = [label(refusal.first, "the first one")] if refusal.first else ()
+            yield self.at(refusal.location, f"nginx does not start: {refusal.message}", labels=labels)
 
 
 class NginxWarns(Rule):

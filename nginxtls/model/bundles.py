@@ -63,7 +63,11 @@ class ServedBundle:
 
     @once
     def _loaded(self) -> tuple[Bundle | None, str]:
-        return self.store.read_bundle(self.path, self.directive)
+        return self.store.read_bundle(self.path, self.directive, skips_bom=self._skips_bom)
+
+    @property
+    def _skips_bom(self) -> bool:
+        return self.facts.openssl.version >= (3, 0)
 
     @once
     def bundle(self) -> Bundle | None:
@@ -94,7 +98,8 @@ class ServedBundle:
     def _key(self) -> tuple[PrivateKey | None, str]:
         if self.key_directive is None:
             return None, "no ssl_certificate_key"
-        return self.store.read_key(self.key_path, self.key_directive, tuple(self._password_files))
+        passwords = tuple(self._password_files)
+        return self.store.read_key(self.key_path, self.key_directive, passwords, skips_bom=self._skips_bom)
 
     @property
     def key(self) -> PrivateKey | None:

@@ -13,7 +13,7 @@ from .levels import protocol_allowed, security_bits, suite_allowed
 from .negotiation import ServerKey, negotiable, without_ciphers
 from .openssl import OpenSSL
 from .sigalgs import SignatureAlgorithm, signature_algorithms
-from .suites import PROTOCOLS, Suite, suite, suites
+from .suites import PROTOCOLS, Suite, draft_tls13_suite, suite, suites
 from .system import SystemConfiguration, parse_openssl_conf
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ __all__ = [
     "SystemConfiguration",
     "UnknownWord",
     "Word",
+    "draft_tls13_suite",
     "evaluate_ciphersuites",
     "evaluate_groups",
     "group",

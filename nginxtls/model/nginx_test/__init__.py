@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.model.nginx_test.handlers import handler_refusals
 from nginxtls.model.nginx_test.lines import duplicates, tree_refusals
 from nginxtls.model.nginx_test.loading import all_loading_refusals, loading_refusals
 from nginxtls.model.nginx_test.patterns import pattern_refusals
@@ -31,6 +32,7 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
     yield from pattern_refusals(configuration)
     for scope in (*configuration.blocks.values(), *(server.scope for server in configuration.servers)):
         yield from duplicates(scope)
+    yield from handler_refusals(configuration)
     yield from listen_refusals(configuration.servers)
     if configuration.completeness == "full":
         for socket in configuration.sockets:

@@ -183,7 +183,7 @@ def duplicates(scope: Scope) -> Iterator[Refusal]:
             continue
         for line in lines[1:]:
             if not scope.is_conditional(line) and not scope.is_conditional(lines[0]):
-                yield refuse(line, "duplicate", f'"{name}" directive is duplicate')
+                yield refuse(line, "duplicate", f'"{name}" directive is duplicate', first=lines[0])
 
 
 def _repeated_values(lines: Sequence[Directive]) -> Iterator[Refusal]:

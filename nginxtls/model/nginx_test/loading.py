@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.model.bundles import ServedBundle
-from nginxtls.model.effective import protocol_names
+from nginxtls.model.effective import MAIL_PORTS, protocol_names
 from nginxtls.model.nginx_test import variables
 from nginxtls.model.nginx_test.refusal import refuse
 from nginxtls.model.store import is_file
@@ -50,6 +50,7 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
             yield from _missing_certificate(socket, configuration)
         for server in configuration.servers:
             if server.module == "mail":
+                yield from _mail_protocol(server)
                 yield from _mail(server)
     for upstream in configuration.upstreams:
         verify, trusted = upstream.setting("verify"), upstream.setting("trusted_certificate")
@@ -150,6 +151,13 @@ def _loading_level(server: VirtualServer) -> int:
 
 
 def _bundle(server: VirtualServer, served: ServedBundle, configuration: Configuration) -> Iterator[Refusal]:
+    if server.module == "mail":
+        expanded = [d for d in (served.directive, served.key_directive) if d is not None and "$" in d.args[-1]]
+        for directive in expanded:
+            text = f'cannot load certificate "{directive.args[-1]}": no such file (mail expands no variables)'
+            yield refuse(directive, "mail-variable", text, arg=0)
+        if expanded:
+            return
     if server.module == "http":
         for directive in (served.directive, served.key_directive):
             name = variables.unknown(configuration, directive) if directive is not None else None
@@ -451,6 +459,15 @@ def _missing_certificate(socket: Socket, configuration: Configuration) -> Iterat
     origin = protocols.origin or default.directive
     if origin is not None and (nginx is None or nginx.at_least(1, 25, 0)):
         yield refuse(origin, "value", '"ssl_protocols" must enable TLSv1.3 for the "listen ... quic" directive')
+
+
+def _mail_protocol(server: VirtualServer) -> Iterator[Refusal]:
+    """The protocol of a mail server is written, or known by the port (ngx_mail_core_merge_srv_conf)."""
+    if server.setting("protocol").directives or not server.scope.certain or server.directive is None:
+        return
+    ports = [port for listen in server.listens for port in listen.ports]
+    if all(listen.known for listen in server.listens) and not any(port in MAIL_PORTS for port in ports):
+        yield refuse(server.directive, "value", "unknown mail protocol for server")
 
 
 def _mail(server: VirtualServer) -> Iterator[Refusal]:

@@ -30,6 +30,11 @@ _BUILT_IN = pattern(
 """The variables of nginx's own modules, by their beginnings (nginx.org, alphabetical index of variables)."""
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a variable is one of nginx's own modules."""
+    return _BUILT_IN.fullmatch(name.lower()) is not None
+
+
 def unknown(configuration: Configuration, directive: Directive) -> str | None:
     """A variable that a line uses and nothing defines: nginx then refuses to start. None where that is not sure.
 
@@ -42,7 +47,7 @@ def unknown(configuration: Configuration, directive: Directive) -> str | None:
         return None
     for braced, bare in _USE.findall(directive.args[0]):
         name = str(braced or bare).lower()
-        if not _BUILT_IN.fullmatch(name) and name not in defined(configuration):
+        if not is_built_in(name) and name not in defined(configuration):
             return name
     return None
 
