@@ -144,16 +144,21 @@ def _read_block(label: str, begin: int, lines: Iterator[tuple[int, bytes]]) -> B
             if headers and not headers[0].startswith(b"Proc-Type:") and not any(b":" in line for line in headers):
                 # What is before an empty line are headers.
                 return Block(label, begin, b"", problem=Problem("bad-base64", f"an empty line in the {shown}", blank))
-            return _decode(label, begin, headers, body)
-        elif line.startswith(b"-----BEGIN "):
-            text = f"the {shown} has no END before the next BEGIN"
-            return Block(label, begin, b"", problem=Problem("truncated", text, begin))
+            return _open_ended(_decode(label, begin, headers, body), body)
         elif state == "body" and len(line) > 64:
             text = f"a line of more than 64 characters in the {shown}"
             return Block(label, begin, b"", problem=Problem("bad-base64", text, number))
         else:
             body.append(line)
     return Block(label, begin, b"", problem=Problem("truncated", f"the {shown} has no END", begin))
+
+
+def _open_ended(block: Block, body: list[bytes]) -> Block:
+    """A block that goes on over another BEGIN: OpenSSL decodes what precedes it, if that is whole (measured)."""
+    if block.problem and any(line.startswith(b"-----BEGIN ") for line in body):
+        text = f"the {printable(block.label)} has no END before the next BEGIN"
+        return replace(block, problem=Problem("truncated", text, block.line))
+    return block
 
 
 def _decode(label: str, begin: int, headers: list[bytes], body: list[bytes]) -> Block:
