@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Refusal
+    from nginxtls.syntax.tree import Directive
 
 COMMAND = "https://nginx.org/en/docs/switches.html"
 SSL = "https://nginx.org/en/docs/http/ngx_http_ssl_module.html"
@@ -39,12 +40,33 @@ TOLD_ELSEWHERE: dict[str, tuple[str, ...]] = {
 }
 """One finding a fault: these have rules of their own."""
 
+DECIDED = {"ciphers": "ssl_ciphers", "groups": "ssl_ecdh_curve"}
+"""Kinds that rules about endpoints report: they see a line only if it decides for a TLS socket. nginx also loads what
+belongs to servers that have a certificate and no such socket."""
+
+
+def _deciding(configuration: Configuration) -> frozenset[Directive]:
+    """The lines of these settings that decide for an endpoint."""
+    return configuration.memo(
+        "deciding lines of refusals",
+        lambda: frozenset(
+            origin
+            for endpoint in configuration.endpoints
+            for name in DECIDED.values()
+            if (origin := endpoint.tls.decided_by(name).setting(name).origin)
+        ),
+    )
+
+
 _PROTOCOLS = frozenset({"ssl_protocols"})
 
 
 def _left(configuration: Configuration, level: str) -> Iterator[Refusal]:
     for refusal in refusals(configuration):
-        if refusal.level != level or any(text in refusal.message for text in TOLD_ELSEWHERE.get(refusal.category, ())):
+        if refusal.level != level:
+            continue
+        told = any(text in refusal.message for text in TOLD_ELSEWHERE.get(refusal.category, ()))
+        if told and (refusal.category not in DECIDED or refusal.directive in _deciding(configuration)):
             continue
         if refusal.category == "value" and refusal.directive.name in _PROTOCOLS:
             continue  # unknown-protocol, repeated-protocol

@@ -13,6 +13,7 @@ from nginxtls.model.nginx_test.loading import all_loading_refusals, loading_refu
 from nginxtls.model.nginx_test.patterns import pattern_refusals
 from nginxtls.model.nginx_test.refusal import Refusal
 from nginxtls.model.nginx_test.sockets import listen_refusals, socket_refusals
+from nginxtls.model.nginx_test.variables import variable_refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,7 @@ def refusals(configuration: Configuration) -> list[Refusal]:
 def _all(configuration: Configuration) -> Iterator[Refusal]:
     yield from tree_refusals(configuration)
     yield from pattern_refusals(configuration)
+    yield from variable_refusals(configuration)
     for scope in (*configuration.blocks.values(), *(server.scope for server in configuration.servers)):
         yield from duplicates(scope)
     yield from handler_refusals(configuration)

@@ -130,6 +130,8 @@ def _problem_there(name: str, path: tuple[str, ...], configuration: Configuratio
         too_new = entry is not None and nginx is not None and entry.since is not None and nginx < entry.since
         if module is not None and (not allowed or too_new):
             return "context", f'"{name}" directive is not allowed here'
+        if module is None and not any(context in other.contexts for other in anywhere):
+            return "context", f'"{name}" directive is not allowed here'
     return None
 
 

@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.nginx_test.refusal import Refusal
     from nginxtls.model.servers import Socket, VirtualServer
+    from nginxtls.model.settings import Setting
     from nginxtls.syntax.tree import Directive
 
 WEAK_DIGEST_REFUSED_BEFORE = (3, 5)
 """OpenSSL 1.1.1 and 3.0 refuse a SHA-1 or MD5 signed chain at level ≥ 1; 3.5 and 3.6 load it (measured)."""
+
+UPSTREAM_VARIABLES = (1, 21, 0)
+UPSTREAM_EMPTY = (1, 23, 0)
+"""From here on the empty string is taken for no certificate again, at the latest with 1.26.3; 1.22.1 refuses it (measured)."""
 
 
 def all_loading_refusals(configuration: Configuration) -> Iterator[Refusal]:
@@ -58,6 +63,9 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
             prefix = upstream.directive_name("trusted_certificate")
             yield refuse(verify.origin, "upstream", f"no {prefix} for {upstream.directive_name('verify')}")
         certificate, key = upstream.setting("certificate"), upstream.setting("certificate_key")
+        if unread := _upstream_certificate(certificate, configuration):
+            yield unread
+            continue
         if certificate.origin and certificate.value and key.is_default and key.certain:
             text = f'no "{upstream.directive_name("certificate_key")}" is defined for certificate "{certificate.value}"'
             yield refuse(certificate.origin, "upstream", text)
@@ -65,6 +73,20 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
             yield from _client_pair(
                 ServedBundle(configuration.facts, configuration.store, certificate.origin, key.origin)
             )
+
+
+def _upstream_certificate(setting: Setting, configuration: Configuration) -> Refusal | None:
+    """Values of ``proxy_ssl_certificate`` that versions around 1.21.0, which brought variables, do not take."""
+    nginx = configuration.facts.nginx
+    if setting.origin is None or nginx is None:
+        return None
+    name = setting.origin.name
+    if "$" in setting.value and not nginx.at_least(*UPSTREAM_VARIABLES):
+        text = f'cannot load certificate "{setting.value}": no such file ({name} expands no variables before 1.21.0)'
+        return refuse(setting.origin, "upstream-file", text, arg=0)
+    if setting.values == ("",) and nginx.at_least(*UPSTREAM_VARIABLES) and not nginx.at_least(*UPSTREAM_EMPTY):
+        return refuse(setting.origin, "upstream-file", f'no "{name}_key" is defined for certificate ""', arg=0)
+    return None
 
 
 def loading_refusals(server: VirtualServer, configuration: Configuration) -> tuple[Refusal, ...]:
@@ -117,6 +139,19 @@ def _beside_certificates(server: VirtualServer) -> Iterator[Refusal]:
     yield from _groups(server)
     yield from _dhparam(server)
     yield from _conf_commands(server)
+    yield from _unsupported(server)
+
+
+def _unsupported(server: VirtualServer) -> Iterator[Refusal]:
+    """Directives that nginx knows and its OpenSSL does not serve."""
+    openssl = server.facts.openssl
+    if not server.facts.openssl_known:
+        return
+    for name, since in (("ssl_certificate_compression", (3, 2)), ("ssl_ech_file", (4, 0))):
+        setting = server.setting(name)
+        off = setting.origin is None or setting.value == "off"
+        if setting.origin is not None and not off and openssl.version < since:
+            yield refuse(setting.origin, "value", f'"{name}" is not supported on this platform, ignored', level="warn")
 
 
 def _loads(server: VirtualServer) -> bool:
