@@ -181,6 +181,11 @@ class Handshake:
             self.unknown += [
                 f"ssl_conf_command {name}: its effect is not known" for name in unmodelled(tls.context.commands)
             ]
+        answer["notes"] = [
+            f"{version}: only clients that offer no ECDSA suite get a handshake"
+            for version in (live.versions if live else ())
+            if live and live.refuses_ecdsa_clients(version)
+        ]
         answer["unknown"] = list(dict.fromkeys(self.unknown))
         if explain:
             answer["origins"] = {origin_name: origin.to_dict() for origin_name, origin in self.origins().items()}

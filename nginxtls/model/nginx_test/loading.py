@@ -28,7 +28,7 @@ WEAK_DIGEST_REFUSED_BEFORE = (3, 5)
 
 UPSTREAM_VARIABLES = (1, 21, 0)
 UPSTREAM_EMPTY = (1, 23, 0)
-"""From here on the empty string is taken for no certificate again, at the latest with 1.26.3; 1.22.1 refuses it (measured)."""
+"""1.22.1 does not take the empty string for no certificate, 1.18.0 and 1.26.3 do (measured)."""
 
 
 def all_loading_refusals(configuration: Configuration) -> Iterator[Refusal]:
