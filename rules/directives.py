@@ -167,7 +167,8 @@ class SettingsWithoutTls(Rule):
 
 def _is_other(name: str) -> bool:
     """A directive that is about no TLS of this server, or another module's."""
-    return name in ("ssl_preread", "ssl_engine") or "_by_lua" in name
+    # Without ssl_password_file nginx cannot load an encrypted key, which it does for servers without TLS, too.
+    return name in ("ssl_preread", "ssl_engine", "ssl_password_file") or "_by_lua" in name
 
 
 class UnknownTlsDirective(Rule):
@@ -356,7 +357,7 @@ class UnknownConfCommand(Rule):
 
     severity = Severity.ERROR
     references = (SSL_CONF, f"{NGINX_SSL}#ssl_conf_command")
-    needs = ("ssl_conf_command",)
+    needs = ("ssl_conf_command", "proxy_ssl_conf_command", "grpc_ssl_conf_command", "uwsgi_ssl_conf_command")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for refusal in _of_kind(configuration, "conf-command"):

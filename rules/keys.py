@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from nginxtls.rules.pem_files import hidden_by_mark, lacks_leaf
 from nginxtls.finding import Severity
 from nginxtls.model import refusals
 from nginxtls.model.bundles import fill_slots
+from nginxtls.model.store import is_file
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
@@ -424,16 +426,17 @@ class KeyInWebRoot(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         lines = configuration.directives("ssl_certificate_key")
-        keys = [d for d in lines if d.known and d.args and d.args[0].startswith("/") and "$" not in d.args[0]]
+        paths = {d: _absolute(d.args[0], configuration.store.base) for d in lines if d.known and d.args}
+        keys = [d for d, path in paths.items() if path is not None]
         if not keys:
             return
         folders: dict[str, Directive] = {}
         for name in ("root", "alias"):
             for directive in configuration.directives(name):
                 if directive.known and directive.args and re.fullmatch(r"/[^$]+", directive.args[0]):
-                    folders.setdefault(directive.args[0].rstrip("/"), directive)
+                    folders.setdefault(posixpath.normpath(directive.args[0]), directive)
         for key in keys:
-            parts = key.args[0].split("/")
+            parts = (paths[key] or "").split("/")
             served = next((f for i in range(1, len(parts)) if (f := folders.get("/".join(parts[:i])))), None)
             if served is not None:
                 yield self.at(
@@ -443,6 +446,13 @@ class KeyInWebRoot(Rule):
                     labels=[label(served, "served to anyone", 0)],
                     help="move it out of there, and take a new key",
                 )
+
+
+def _absolute(path: str, base: str | None) -> str | None:
+    """Where a key lies: relative paths start from the folder of the main file; None for what is no file."""
+    if "$" in path or not is_file(path) or not (path.startswith("/") or (base and base.startswith("/"))):
+        return None
+    return posixpath.normpath(posixpath.join(base or "/", path))
 
 
 class SharedKey(Rule):

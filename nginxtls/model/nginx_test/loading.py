@@ -15,13 +15,15 @@ from nginxtls.model.store import is_file
 from nginxtls.tls import CipherString, ServerKey, evaluate_ciphersuites, evaluate_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from nginxtls.model.conf_commands import Command
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.nginx_test.refusal import Refusal
     from nginxtls.model.servers import Socket, VirtualServer
     from nginxtls.model.settings import Setting
     from nginxtls.syntax.tree import Directive
+    from nginxtls.tls import OpenSSL
 
 WEAK_DIGEST_REFUSED_BEFORE = (3, 5)
 """OpenSSL 1.1.1 and 3.0 refuse a SHA-1 or MD5 signed chain at level ≥ 1; 3.5 and 3.6 load it (measured)."""
@@ -62,6 +64,7 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
         if verify.enabled and trusted.is_default and trusted.certain and verify.origin:
             prefix = upstream.directive_name("trusted_certificate")
             yield refuse(verify.origin, "upstream", f"no {prefix} for {upstream.directive_name('verify')}")
+        yield from _of_commands(upstream.commands, configuration.facts.openssl)
         certificate, key = upstream.setting("certificate"), upstream.setting("certificate_key")
         if unread := _upstream_certificate(certificate, configuration):
             yield unread
@@ -368,34 +371,39 @@ _COMMANDS = frozenset(
 
 def _conf_commands(server: VirtualServer) -> Iterator[Refusal]:
     yield from _lone_keys(server)
-    openssl = server.facts.openssl
-    for name, value, directive in server.conf_commands:
-        if not directive.known or "$" in value:
+    yield from _of_commands(server.commands, server.facts.openssl)
+
+
+def _of_commands(lines: Iterable[Command], openssl: OpenSSL) -> Iterator[Refusal]:
+    """Commands and values that OpenSSL does not know, of a server or an upstream."""
+    for line in lines:
+        if not line.directive.known or "$" in line.value:
             continue
-        lower = name.lower()
-        problem = None
-        if lower not in _COMMANDS:
-            yield refuse(
-                directive, "conf-command", f'SSL_CONF_cmd("{name}", "{value}") failed: unknown cmd name', arg=0
-            )
-            continue
-        if lower == "ciphersuites":
-            problem = evaluate_ciphersuites(value, openssl).error
-        elif lower in ("groups", "curves"):
-            problem = evaluate_groups(value, openssl).error
-        elif lower == "cipherstring":
-            problem = CipherString(value).evaluate(openssl).error
-        elif lower == "verifymode":
-            words = {word.lstrip("+-").strip().lower() for word in value.split(",")}
-            problem = None if words <= _VERIFY_MODES else "bad value"
-        elif lower in ("minprotocol", "maxprotocol"):
-            known = protocol_names([value]) - {"SSLv2"} or value.lower() == "none"
-            problem = None if known else "bad value"
-        elif lower == "options":
-            words = {word.lstrip("+-").strip().lower() for word in value.split(",")}
-            problem = None if words <= _OPTIONS else "bad value"
-        if problem:
-            yield refuse(directive, "conf-command", f'SSL_CONF_cmd("{name}", "{value}") failed: {problem}', arg=1)
+        call = f'SSL_CONF_cmd("{line.directive.args[0]}", "{line.value}") failed'
+        if line.name not in _COMMANDS:
+            yield refuse(line.directive, "conf-command", f"{call}: unknown cmd name", arg=0)
+        elif problem := _bad_value(line, openssl):
+            yield refuse(line.directive, "conf-command", f"{call}: {problem}", arg=1)
+
+
+def _bad_value(line: Command, openssl: OpenSSL) -> str | None:
+    """What OpenSSL says to the value of a command; None where it takes it, or that is not known."""
+    words = {word for word, _ in line.words}
+    match line.name:
+        case "ciphersuites":
+            return evaluate_ciphersuites(line.value, openssl).error
+        case "groups" | "curves":
+            return evaluate_groups(line.value, openssl).error
+        case "cipherstring":
+            return CipherString(line.value).evaluate(openssl).error
+        case "verifymode":
+            return None if words <= _VERIFY_MODES else "bad value"
+        case "minprotocol" | "maxprotocol":
+            known = protocol_names([line.value]) - {"SSLv2"} or line.value.lower() == "none"
+            return None if known else "bad value"
+        case "options":
+            return None if words <= _OPTIONS else "bad value"
+    return None
 
 
 def _lone_keys(server: VirtualServer) -> Iterator[Refusal]:
