@@ -9,7 +9,7 @@ from hashlib import new as new_hash
 from typing import TYPE_CHECKING
 
 from nginxtls.pki import der
-from nginxtls.pki.pem import Problem
+from nginxtls.pki.damage import Problem
 
 if TYPE_CHECKING:
     from nginxtls.pki.certificate import Certificate

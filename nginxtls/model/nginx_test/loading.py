@@ -191,9 +191,9 @@ def _loading_level(server: VirtualServer) -> int:
 def _bundle(server: VirtualServer, served: ServedBundle, configuration: Configuration) -> Iterator[Refusal]:
     if server.module == "mail":
         expanded = [d for d in (served.directive, served.key_directive) if d is not None and "$" in d.args[-1]]
-        for directive in expanded:
-            text = f'cannot load certificate "{directive.args[-1]}": no such file (mail expands no variables)'
-            yield refuse(directive, "mail-variable", text, arg=0)
+        for line in expanded:
+            text = f'cannot load certificate "{line.args[-1]}": no such file (mail expands no variables)'
+            yield refuse(line, "mail-variable", text, arg=0)
         if expanded:
             return
     if server.module == "http":
