@@ -28,7 +28,7 @@ class SniInCertificatePath(Rule):
 
     The variable holds what the client sends. Names with `/` or `..` match no `server_name` and go to the default
     server, where they reach the file system as they are: an SNI of `../../tmp/x` opens that path (measured on nginx
-    1.22.1 to 1.30.6). A file must hold a certificate to be sent, but its existence shows, and a file that others can
+    1.18.0 to 1.30.6). A file must hold a certificate to be sent, but its existence shows, and a file that others can
     write may be loaded.
 
     Fix: let a `map` choose among names that are known, and use its result in the path.

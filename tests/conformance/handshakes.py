@@ -71,12 +71,12 @@ RARE = (
 ENRICHED = 10_000
 """From this seed on configurations also have names and locations in PCRE's own syntax and more of ssl_conf_command."""
 PCRE_NAMES = (
-    r"~^\Qa.test\E$", r"~^\p{L}+\.b\.test$", r"~^[[:alpha:]]+\.zzz$", r"~^(?'n'r\d+)\.test\z", r"~^www\.\K(?>zzz)$",
+    r"~^\Qa.test\E$", r'"~^\p{L}+\.b\.test$"', r"~^[[:alpha:]]+\.zzz$", r"~^(?'n'r\d+)\.test\z", r"~^www\.\K(?>zzz)$",
     r"~^\h*nothing\.example$", r"~^(?P<v>sub)++\.b\.test$", r"~^(?i)UPPER\.TEST$", r"~^(?!www)\w+\.a\.test$",
     r"~^(a|b)\.(?1)?test$", r'"~^r[0-9]{1,3}\.test$"', r"~^(x|y)\.(?1)\.a\.test$", "~^(unclosed", "~^[[:nosuch:]]",
 )  # fmt: skip
 PCRE_LOCATIONS = (
-    r"~ ^/\Qa\E/[[:alpha:]]+$", r"~* ^/A/(?'x'\w)/\p{Ll}\z", r"~ \.\Qpng\E$", r"~ ^/e(?>xact|x)$",
+    r"~ ^/\Qa\E/[[:alpha:]]+$", r"~* '^/A/(?<x>\w)/\p{Ll}\z'", r"~ \.\Qpng\E$", r"~ ^/e(?>xact|x)$",
     r"~ ^/(?=nowhere)\w++$", "~ ^/(a", r"~* ^/(.)/(?1)",
 )  # fmt: skip
 SERVER_COMMANDS = (

@@ -130,9 +130,15 @@ def _problem_there(name: str, path: tuple[str, ...], configuration: Configuratio
         too_new = entry is not None and nginx is not None and entry.since is not None and nginx < entry.since
         if module is not None and (not allowed or too_new):
             return "context", f'"{name}" directive is not allowed here'
-        if module is None and not any(context in other.contexts for other in anywhere):
+        outside = module is None and _is_plain(configuration)
+        if outside and not any(context in other.contexts for other in anywhere):
             return "context", f'"{name}" directive is not allowed here'
     return None
+
+
+def _is_plain(configuration: Configuration) -> bool:
+    """A whole configuration without a template, whose pieces may stand anywhere in the file that it becomes."""
+    return configuration.completeness == "full" and not any(file.engines for file in configuration.tree.files)
 
 
 def _of_arguments(directive: Directive, name: str) -> Iterator[Refusal]:
