@@ -165,7 +165,8 @@ class SettingsWithoutTls(Rule):
 
 def _is_other(name: str) -> bool:
     """A directive that does not concern TLS of this server, or belongs to another module."""
-    return name in ("ssl_preread", "ssl_engine") or "_by_lua" in name
+    # Without ssl_password_file nginx cannot load an encrypted key, which it does for servers without TLS, too.
+    return name in ("ssl_preread", "ssl_engine", "ssl_password_file") or "_by_lua" in name
 
 
 class UnknownTlsDirective(Rule):
@@ -262,6 +263,7 @@ class RepeatedDirective(Rule):
             yield self.at(
                 directive,
                 f"nginx does not start: `{directive.name}` is repeated in this block",
+                labels=[label(refusal.first, "the first one")] if refusal.first else (),
                 help="keep only one of them",
                 fix=Fix("remove the second one", (delete(directive),)),
             )
@@ -356,7 +358,7 @@ class UnknownConfCommand(Rule):
 
     severity = Severity.ERROR
     references = (SSL_CONF, f"{NGINX_SSL}#ssl_conf_command")
-    needs = ("ssl_conf_command",)
+    needs = ("ssl_conf_command", "proxy_ssl_conf_command", "grpc_ssl_conf_command", "uwsgi_ssl_conf_command")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for refusal in _of_kind(configuration, "conf-command"):

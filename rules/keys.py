@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.bundles import at_bundle, chain_of, served_on
 from nginxtls.rules.common.grouping import is_absent, listed
+from nginxtls.rules.pem_files import hidden_by_mark, lacks_leaf
 
 from nginxtls.finding import Severity
 from nginxtls.model import refusals
 from nginxtls.model.bundles import fill_slots
+from nginxtls.model.store import is_file
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
@@ -69,6 +72,8 @@ class KeyMismatch(Rule):
 def _differ(bundle: ServedBundle) -> bool:
     """Key and first certificate are both known and do not match, and that certificate is the leaf."""
     chain = chain_of(bundle)
+    if lacks_leaf(bundle) or hidden_by_mark(bundle) is not None:
+        return False  # missing-leaf, byte-order-mark
     return chain is not None and not chain.leaf_place and bundle.key_matches is False
 
 
@@ -430,16 +435,17 @@ class KeyInWebRoot(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         lines = configuration.directives("ssl_certificate_key")
-        keys = [d for d in lines if d.known and d.args and d.args[0].startswith("/") and "$" not in d.args[0]]
+        paths = {d: _absolute(d.args[0], configuration.store.base) for d in lines if d.known and d.args}
+        keys = [d for d, path in paths.items() if path is not None]
         if not keys:
             return
         folders: dict[str, Directive] = {}
         for name in ("root", "alias"):
             for directive in configuration.directives(name):
                 if directive.known and directive.args and re.fullmatch(r"/[^$]+", directive.args[0]):
-                    folders.setdefault(directive.args[0].rstrip("/"), directive)
+                    folders.setdefault(posixpath.normpath(directive.args[0]), directive)
         for key in keys:
-            parts = key.args[0].split("/")
+            parts = (paths[key] or "").split("/")
             served = next((f for i in range(1, len(parts)) if (f := folders.get("/".join(parts[:i])))), None)
             if served is not None:
                 yield self.at(
@@ -449,6 +455,13 @@ class KeyInWebRoot(Rule):
                     labels=[label(served, "served to all clients", 0)],
                     help=f"move it out of {served.args[0]}, and replace it with a new key",
                 )
+
+
+def _absolute(path: str, base: str | None) -> str | None:
+    """Where a key lies: relative paths start from the folder of the main file; None for what is no file."""
+    if "$" in path or not is_file(path) or not (path.startswith("/") or (base and base.startswith("/"))):
+        return None
+    return posixpath.normpath(posixpath.join(base or "/", path))
 
 
 class SharedKey(Rule):

@@ -67,7 +67,7 @@ class PlainTextMailLogin(Rule):
             or server.fragment
             or starttls.value not in ("", "off")
             or not starttls.certain
-            or server.ssl_on
+            or server.setting("ssl").enabled  # before 1.25.1 TLS at once; since then nginx does not start
         ):
             return
         plain = [socket for socket in server.sockets if not socket.tls and not socket.is_loopback]

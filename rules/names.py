@@ -10,7 +10,8 @@ from nginxtls.rules.common.grouping import listed, titles
 from nginxtls.rules.common.samples import samples_of
 
 from nginxtls.finding import Confidence, Severity
-from nginxtls.model.names import compiled, valid_host
+from nginxtls.model.names import valid_host
+from nginxtls.model.patterns import read_pattern
 from nginxtls.rule import NGINX_SSL, Fix, Rule, label, replace_argument
 
 if TYPE_CHECKING:
@@ -208,12 +209,11 @@ class NameMismatch(Rule):
         )
 
     def _regex(self, configuration: Configuration, name: ServerName, endpoints: list[Endpoint]) -> Iterator[Finding]:
-        pattern = compiled(name.key)
-        if pattern is None or name.directive is None:
+        if name.directive is None:
             return
         hosts = [
             host
-            for host in samples_of(pattern)
+            for host in samples_of(read_pattern(name.key))
             if "." in host and valid_host(host) == host and all(label for label in host.split("."))
         ]
         reasons = [uncovered(configuration, host, endpoints) for host in hosts]

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
 from nginxtls.model import refusals
-from nginxtls.rule import Rule
+from nginxtls.rule import Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Refusal
+    from nginxtls.syntax.tree import Directive
 
 COMMAND = "https://nginx.org/en/docs/switches.html"
 SSL = "https://nginx.org/en/docs/http/ngx_http_ssl_module.html"
@@ -31,20 +32,42 @@ REPORTED_ELSEWHERE: dict[str, tuple[str, ...]] = {
     "stapling": ("",),
     "certificate": ("",),
     "key": ("",),
+    "handler": ("",),
+    "mail-variable": ("",),
     "dhparam": ("too small",),
     "client-ca": ("no ssl_client_certificate",),
-    "listen": ('"listen ... http2" directive is deprecated', 'incompatible with "quic"'),
+    "listen": ('"listen ... http2" directive is deprecated', 'incompatible with "quic"', 'parameter "http3"'),
     "value": ('the "ssl" directive is deprecated', "session cache", "must enable TLSv1.3"),
 }
 """Refusals that a more specific rule reports, so that each fault is reported once."""
+
+DECIDED = {"ciphers": "ssl_ciphers", "groups": "ssl_ecdh_curve"}
+"""Kinds that rules about endpoints report: they see a line only if it decides for a TLS socket. nginx also loads what
+belongs to servers that have a certificate and no such socket."""
+
+
+def _deciding(configuration: Configuration) -> frozenset[Directive]:
+    """The lines of these settings that decide for an endpoint."""
+    return configuration.memo(
+        "deciding lines of refusals",
+        lambda: frozenset(
+            origin
+            for endpoint in configuration.endpoints
+            for name in DECIDED.values()
+            if (origin := endpoint.tls.decided_by(name).setting(name).origin)
+        ),
+    )
+
 
 _PROTOCOLS = frozenset({"ssl_protocols"})
 
 
 def _left(configuration: Configuration, level: str) -> Iterator[Refusal]:
     for refusal in refusals(configuration):
-        known = REPORTED_ELSEWHERE.get(refusal.category, ())
-        if refusal.level != level or any(text in refusal.message for text in known):
+        if refusal.level != level:
+            continue
+        elsewhere = any(text in refusal.message for text in REPORTED_ELSEWHERE.get(refusal.category, ()))
+        if elsewhere and (refusal.category not in DECIDED or refusal.directive in _deciding(configuration)):
             continue
         if refusal.category == "value" and refusal.directive.name in _PROTOCOLS:
             continue  # unknown-protocol, repeated-protocol
@@ -78,7 +101,8 @@ class NginxRefuses(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for refusal in _left(configuration, "emerg"):
-            yield self.at(refusal.location, f"nginx does not start: {refusal.message}")
+            labels = [label(refusal.first, "the first one")] if refusal.first else ()
+            yield self.at(refusal.location, f"nginx does not start: {refusal.message}", labels=labels)
 
 
 class NginxWarns(Rule):

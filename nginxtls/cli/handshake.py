@@ -143,6 +143,8 @@ def _text(answer: Handshake, explain: bool) -> Iterator[str]:
     yield f"  ALPN           {' '.join(told['alpn']) or 'none'}"
     yield f"  stapling       {_switch(told['stapling'])}"
     yield f"  HSTS           {told['hsts'] or 'not sent'}{'' if answer.path == '/' else ' for ' + answer.path}"
+    for note in told["notes"]:
+        yield f"  note           {note}"
     for unknown in told["unknown"]:
         yield f"  unknown        {unknown}"
     if explain:

@@ -9,6 +9,7 @@ from nginxtls.base.lazy import once
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from nginxtls.model.conf_commands import Command
     from nginxtls.model.facts import Facts
     from nginxtls.model.store import Store
     from nginxtls.pki import Bundle, Certificate, Chain, PrivateKey
@@ -49,15 +50,24 @@ class ServedBundle:
     @property
     def path(self) -> str:
         """The path as the configuration has it."""
-        return self.directive.args[0] if self.directive.args else ""
+        return self.directive.args[-1] if self.directive.args else ""
 
     @property
     def key_path(self) -> str:
-        return self.key_directive.args[0] if self.key_directive and self.key_directive.args else ""
+        return self.key_directive.args[-1] if self.key_directive and self.key_directive.args else ""
+
+    @property
+    def by_command(self) -> bool:
+        """An ``ssl_conf_command Certificate`` loads it, after all of ssl_certificate."""
+        return self.directive.name == "ssl_conf_command"
 
     @once
     def _loaded(self) -> tuple[Bundle | None, str]:
-        return self.store.read_bundle(self.path, self.directive)
+        return self.store.read_bundle(self.path, self.directive, skips_bom=self._skips_bom)
+
+    @property
+    def _skips_bom(self) -> bool:
+        return self.facts.openssl.version >= (3, 0)
 
     @once
     def bundle(self) -> Bundle | None:
@@ -88,7 +98,8 @@ class ServedBundle:
     def _key(self) -> tuple[PrivateKey | None, str]:
         if self.key_directive is None:
             return None, "no ssl_certificate_key"
-        return self.store.read_key(self.key_path, self.key_directive, tuple(self._password_files))
+        passwords = tuple(self._password_files)
+        return self.store.read_key(self.key_path, self.key_directive, passwords, skips_bom=self._skips_bom)
 
     @property
     def key(self) -> PrivateKey | None:
@@ -132,6 +143,8 @@ def fill_slots(bundles: Iterable[ServedBundle]) -> Slots:
         certificates[kind] = bundle
         if keys.get(kind) not in (None, leaf.public_key_sha256):
             keys[kind] = None
+        if bundle.by_command and bundle.key_directive is None:
+            continue
         if key is None:
             keys[kind] = leaf.public_key_sha256
             continue
@@ -149,7 +162,7 @@ class Bundles:
     def __init__(self, facts: Facts, store: Store) -> None:
         self.facts = facts
         self.store = store
-        self._by_paths: dict[tuple[str, str], ServedBundle] = {}
+        self._by_paths: dict[tuple[str, str, str], ServedBundle] = {}
 
     def __iter__(self) -> Iterator[ServedBundle]:
         """In the order in which servers loaded them."""
@@ -164,10 +177,25 @@ class Bundles:
             if not directive.args:
                 continue
             key_directive = keys[index] if index < len(keys) and keys[index].args else None
-            pair = (directive.args[0], key_directive.args[0] if key_directive else "")
-            bundle = self._by_paths.get(pair)
-            if bundle is None:
-                bundle = self._by_paths[pair] = ServedBundle(self.facts, self.store, directive, key_directive)
-            bundle.add(directive, key_directive, password_files)
-            found[bundle] = None
+            found[self._load(directive, key_directive, password_files)] = None
         return tuple(found)
+
+    def load_commands(self, lines: Iterable[Command]) -> tuple[ServedBundle, ...]:
+        """The bundles of ``ssl_conf_command``: each Certificate with the PrivateKey that follows it."""
+        pairs: list[tuple[Directive, Directive | None]] = []
+        for line in lines:
+            if line.name == "certificate":
+                pairs.append((line.directive, None))
+            elif line.name == "privatekey" and pairs:
+                pairs[-1] = (pairs[-1][0], line.directive)
+        return tuple(dict.fromkeys(self._load(directive, key) for directive, key in pairs))
+
+    def _load(
+        self, directive: Directive, key_directive: Directive | None, password_files: Sequence[Directive] = ()
+    ) -> ServedBundle:
+        pair = (directive.name, directive.args[-1], key_directive.args[-1] if key_directive else "")
+        bundle = self._by_paths.get(pair)
+        if bundle is None:
+            bundle = self._by_paths[pair] = ServedBundle(self.facts, self.store, directive, key_directive)
+        bundle.add(directive, key_directive, password_files)
+        return bundle

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import once
+from nginxtls.model.conf_commands import option
 from nginxtls.tls import (
     CipherString,
     Evaluation,
@@ -18,11 +19,13 @@ from nginxtls.tls import (
     GroupList,
     OpenSSL,
     ServerKey,
+    SignatureAlgorithm,
     Suite,
     evaluate_ciphersuites,
     evaluate_groups,
     negotiable,
     security_bits,
+    signature_algorithms,
 )
 
 if TYPE_CHECKING:
@@ -143,7 +146,8 @@ class EffectiveTLS:
     @property
     def server_order(self) -> bool:
         """The server's order of suites decides (TLS 1.2 and older)."""
-        return self.setting("ssl_prefer_server_ciphers").enabled
+        command = option(self.context.commands, "serverpreference")
+        return command[0] if command else self.setting("ssl_prefer_server_ciphers").enabled
 
     @once
     def suites(self) -> dict[str, tuple[Suite, ...]]:
@@ -161,25 +165,50 @@ class EffectiveTLS:
             versions &= {"TLSv1.3"}
         if self._level_of_default_counts and security_level(self.default) > 0:
             versions -= {"TLSv1", "TLSv1.1"}
-        found = _negotiable(
-            self.keys,
-            cipher_text(self.context),
-            self._ciphersuites_text,
-            versions,
-            self.level,
-            self.dhparam_bits,
-            self.openssl,
-            groups_text(self.default),
-        )
-        return {v: found[v] for v in VERSIONS if found.get(v) and not self._chooses_in_vain(v, found[v])}
+        found = self._negotiable(self.keys, versions)
+        return {version: found[version] for version in VERSIONS if found.get(version)}
 
-    def _chooses_in_vain(self, version: str, suites: tuple[Suite, ...]) -> bool:
+    def _negotiable(self, keys: tuple[ServerKey, ...], versions: frozenset[str]) -> dict[str, tuple[Suite, ...]]:
+        """The suites that a client can get with these keys, by version."""
+        found: dict[str, tuple[Suite, ...]] = {}
+        # Versions with the same keys are one question.
+        signing: dict[tuple[ServerKey, ...], set[str]] = {}
+        for version in versions:
+            signing.setdefault(tuple(key for key in keys if self._signs(key, version)), set()).add(version)
+        for able, together in signing.items():
+            found |= _negotiable(
+                able,
+                cipher_text(self.context),
+                self._ciphersuites_text,
+                frozenset(together),
+                self.level,
+                self.dhparam_bits,
+                self.openssl,
+                groups_text(self.default),
+            )
+        return found
+
+    def _signs(self, key: ServerKey, version: str) -> bool:
+        """Whether ``SignatureAlgorithms`` lets a key sign; versions before TLS 1.2 have no such choice."""
+        algorithms = self._signature_algorithms
+        if algorithms is None or version not in ("TLSv1.2", "TLSv1.3"):
+            return True
+        return any(algorithm.signs(key, version, self.level, self.openssl) for algorithm in algorithms)
+
+    @once
+    def _signature_algorithms(self) -> tuple[SignatureAlgorithm, ...] | None:
+        command = self.context.conf_command("SignatureAlgorithms")
+        return signature_algorithms(command[0]) if command else None
+
+    def refuses_ecdsa_clients(self, version: str) -> bool:
         """OpenSSL 1.1.1 in TLS 1.0 and 1.1, with an RSA and an EC key, picks an ECDSA suite that it then may not sign.
 
-        Its level forbids SHA-1. Whoever offers ECDSA suites, as everybody does, gets no handshake (measured on 1.1.1w).
+        Its level forbids SHA-1. Clients that offer ECDSA suites, as most do, get no handshake; those that offer RSA
+        suites alone do (measured on 1.1.1w).
         """
         if self.openssl.version >= (3, 0) or version not in ("TLSv1", "TLSv1.1"):
             return False
+        suites = self.suites.get(version, ())
         if not any(key.kind == "EC" for key in self.keys) or any(s.authentication == "ECDSA" for s in suites):
             return False
         first = next((s for s in self.evaluation.usable(self.level) if version in s.protocols), None)
@@ -240,6 +269,15 @@ class EffectiveTLS:
         return self.context.slots[0]
 
     @once
+    def served_bundles(self) -> tuple[ServedBundle, ...]:
+        """The bundles that some client gets: a suite of a version served fits their key."""
+        return tuple(bundle for bundle in self.bundles if bundle.leaf is None or self._serves(bundle.leaf.key))
+
+    def _serves(self, key: ServerKey) -> bool:
+        found = self._negotiable((key,), frozenset(self.versions))
+        return any(suite.authentication != "None" for suites in found.values() for suite in suites)
+
+    @once
     def keys(self) -> tuple[ServerKey, ...]:
         """The keys that can sign; for a certificate that could not be read, an RSA and an EC key are assumed."""
         known: dict[ServerKey, None] = {}
@@ -260,8 +298,11 @@ class EffectiveTLS:
     @property
     def client_certificate(self) -> str:
         """``none``, ``requested`` or ``required`` (a request without one gets 400, a stream is closed)."""
+        modes = [word for line in self.context.commands if line.name == "verifymode" for word, on in line.words if on]
+        if "require" in modes:
+            return "required"
         if self.verify_client.value not in ("on", "optional", "optional_no_ca"):
-            return "none"
+            return "requested" if {"peer", "request"} & set(modes) else "none"
         return "required" if self.server.setting("ssl_verify_client").value == "on" else "requested"
 
     @property
@@ -289,7 +330,8 @@ class EffectiveTLS:
         if self.socket.module == "stream":
             return self.setting("ssl_alpn").directives[0].args if self.setting("ssl_alpn").directives else ()
         if self.socket.module == "mail":
-            return ()
+            # Since 1.21.4; another protocol ends the handshake (ngx_mail_ssl_alpn_select).
+            return (mail_protocol(self.context),) if self.nginx.at_least(1, 21, 4) else ()
         if self.socket.quic:
             return ("h3",)
         wanted = self.nginx.at_least(1, 25, 1) and self.server.setting("http2").enabled
@@ -407,6 +449,19 @@ def groups_text(server: VirtualServer) -> str | None:
     return server.facts.system.groups if text in ("auto", "") else text
 
 
+MAIL_PORTS = {25: "smtp", 587: "smtp", 465: "smtp", 110: "pop3", 995: "pop3", 143: "imap", 993: "imap"}
+"""The ports by which nginx guesses a mail server's protocol (the modules' lists of ports)."""
+
+
+def mail_protocol(server: VirtualServer) -> str:
+    """``imap``, ``pop3`` or ``smtp``: as the protocol directive has it, else by the port of a listen line."""
+    setting = server.setting("protocol")
+    if setting.directives:
+        return setting.value
+    ports = [port for listen in server.listens for port in listen.ports]
+    return next((MAIL_PORTS[port] for port in ports if port in MAIL_PORTS), "imap")
+
+
 def _switched_on(server: VirtualServer) -> frozenset[str]:
     """ssl_protocols of a server, changed by its ssl_conf_command Protocol (``-ALL,TLSv1.3``)."""
     versions = set(protocol_names(server.setting("ssl_protocols").values)) & set(VERSIONS)
@@ -438,19 +493,17 @@ def _top_of_lowest_range(versions: frozenset[str]) -> str | None:
 
 
 def _tickets(server: VirtualServer) -> bool:
-    on = server.setting("ssl_session_tickets").value != "off"
-    for name, value, _ in server.conf_commands:
-        if name.lower() == "options":
-            for word in value.split(","):
-                if word.lstrip("+-").lower() == "sessionticket":
-                    on = not word.startswith("-")
-    return on
+    command = option(server.commands, "sessionticket")
+    return command[0] if command else server.setting("ssl_session_tickets").value != "off"
 
 
 def origin_of(server: VirtualServer, name: str) -> Directive | None:
     """The directive that decides a setting in a server, ssl_conf_command included for what it overrides."""
-    if server.conf_commands and (names := OVERRIDES.get(name)) and (command := server.conf_command(*names)):
-        return command[1]
+    if server.conf_commands:
+        if (names := OVERRIDES.get(name)) and (command := server.conf_command(*names)):
+            return command[1]
+        if (word := OPTIONS.get(name)) and (decided := option(server.commands, word)):
+            return decided[1]
     return server.setting(name).origin
 
 
@@ -459,5 +512,10 @@ OVERRIDES = {
     "ssl_ecdh_curve": ("Groups", "Curves"),
     "ciphersuites": ("Ciphersuites",),
     "ssl_protocols": ("Protocol",),
+    "ssl_dhparam": ("DHParameters",),
+    "ssl_verify_client": ("VerifyMode",),
 }
 """The ssl_conf_command names that win over a directive."""
+
+OPTIONS = {"ssl_prefer_server_ciphers": "serverpreference", "ssl_session_tickets": "sessionticket"}
+"""The words of ``ssl_conf_command Options`` that win over a directive."""

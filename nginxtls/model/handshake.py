@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.model import headers
+from nginxtls.model.conf_commands import unmodelled
 from nginxtls.model.effective import effective, origin_of
 from nginxtls.model.locations import location_for
 from nginxtls.model.names import valid_host
@@ -84,8 +85,8 @@ class Handshake:
         host = valid_host(self.servername)
         if host is None:
             return default
-        found = self.socket.names.find(host)
-        if found is None and self.socket.names.unknown:
+        found, sure = self.socket.names.look_up(host)
+        if not sure:
             self.unknown.append("server: a server_name on this socket is not known")
         return found or default
 
@@ -130,7 +131,7 @@ class Handshake:
         if not scope.first("return"):
             location, sure = location_for(self._server.locations, self.path)
             if not sure:
-                self.unknown.append("hsts: a location's pattern is not understood")
+                self.unknown.append("hsts: it is not known whether the pattern of a location matches")
             if location is not None:
                 scope = location.scope
                 if any(condition.scope.first("add_header") for condition in location.conditions):
@@ -166,7 +167,7 @@ class Handshake:
             "protocols": list(live.versions) if live else [],
             "ciphers": {v: [s.name for s in suites] for v, suites in live.suites.items()} if live else {},
             "groups": [_group(group) for group in live.groups] if live else [],
-            "certificates": [_certificate(bundle) for bundle in live.bundles] if live else [],
+            "certificates": [_certificate(bundle) for bundle in live.served_bundles] if live else [],
             "client_certificate": live.client_certificate if live else "none",
             "session_tickets": live.tickets if live else False,
             "early_data": live.early_data if live else False,
@@ -176,6 +177,15 @@ class Handshake:
         }
         if tls is not None and not tls.certificates_known:
             self.unknown.append("certificates: a file could not be read, so RSA and ECDSA are both assumed")
+        if tls is not None:
+            self.unknown += [
+                f"ssl_conf_command {name}: its effect is not known" for name in unmodelled(tls.context.commands)
+            ]
+        answer["notes"] = [
+            f"{version}: only clients that offer no ECDSA suite get a handshake"
+            for version in (live.versions if live else ())
+            if live and live.refuses_ecdsa_clients(version)
+        ]
         answer["unknown"] = list(dict.fromkeys(self.unknown))
         if explain:
             answer["origins"] = {origin_name: origin.to_dict() for origin_name, origin in self.origins().items()}

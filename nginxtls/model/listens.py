@@ -41,11 +41,12 @@ class Listen(NamedTuple):
 
     @property
     def quic(self) -> bool:
-        return "quic" in self.parameters
+        """``http3`` was its name before 1.25.0: no release takes it, but it says what is meant."""
+        return "quic" in self.parameters or "http3" in self.parameters
 
     @property
     def datagram(self) -> bool:
-        return "quic" in self.parameters or "udp" in self.parameters
+        return self.quic or "udp" in self.parameters
 
     @property
     def is_default(self) -> bool:

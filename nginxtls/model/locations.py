@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from nginxtls.model.names import compiled
+from nginxtls.model.patterns import read_pattern
 from nginxtls.model.settings import Scope, Setting
 
 if TYPE_CHECKING:
@@ -97,16 +96,8 @@ def location_for(locations: Sequence[LocationBlock], path: str) -> tuple[Locatio
     sure = True
     for candidates in reversed(regexes):
         for location in candidates:
-            pattern_of = compiled(location.pattern) if location.modifier == "~*" else _cased(location.pattern)
-            if pattern_of is None:
-                sure = False
-            elif pattern_of.search(path):
+            matches = read_pattern(location.pattern, caseless=location.modifier == "~*").matches(path)
+            if matches:
                 return location, sure
+            sure = sure and matches is not None
     return chosen, sure
-
-
-def _cased(pattern: str) -> re.Pattern[str] | None:
-    try:
-        return re.compile(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern))
-    except (re.error, OverflowError, RecursionError):
-        return None

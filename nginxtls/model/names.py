@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.model.patterns import read_pattern
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
@@ -133,32 +132,28 @@ class NameTable(Generic[Server]):
 
     def find(self, host: str) -> Server | None:
         """The server for a name that has passed ``valid_host``, or None: then the default server answers."""
+        return self.look_up(host)[0]
+
+    def look_up(self, host: str) -> tuple[Server | None, bool]:
+        """The server for a name as ``find`` gives it, and whether that is sure: no name that may match is unknown."""
         if found := self.exact.get(host):
-            return found
+            return found, True
         if self.leading:
             rest = host
             while "." in rest:
                 label, _, rest = rest.partition(".")
                 if (found := self.leading.get(rest)) and (label or rest != host[1:]):
-                    return found
+                    return found, not self.unknown
         if self.trailing:
             rest = host
             while "." in rest:
                 rest = rest.rpartition(".")[0]
                 if found := self.trailing.get(rest):
-                    return found
+                    return found, not self.unknown
+        sure = not self.unknown
         for name, server in self.regexes:
-            pattern = compiled(name.key)
-            if pattern is not None and pattern.search(host):
-                return server
-        return None
-
-
-@cache
-def compiled(pattern: str) -> re.Pattern[str] | None:
-    """A server_name's regular expression as Python reads it (caseless, as nginx), or None if it cannot."""
-    python = re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern)
-    try:
-        return re.compile(python, re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError):
-        return None
+            matches = read_pattern(name.key).matches(host)
+            if matches:
+                return server, sure
+            sure = sure and matches is not None
+        return None, sure

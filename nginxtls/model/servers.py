@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import once
 from nginxtls.model.bundles import fill_slots
+from nginxtls.model.conf_commands import commands
 from nginxtls.model.directive_table import tls_names
 from nginxtls.model.listens import WILDCARD4, Listen, is_loopback, read_listen
 from nginxtls.model.locations import LocationBlock
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nginxtls.model.bundles import Bundles, ServedBundle, Slots
+    from nginxtls.model.conf_commands import Command
     from nginxtls.model.facts import Facts
     from nginxtls.syntax.tree import Directive, Tree
     from nginxtls.tls import ServerKey
@@ -173,7 +175,8 @@ class VirtualServer:
         if not certificates:
             return ()
         keys, passwords = self.setting("ssl_certificate_key"), self.setting("ssl_password_file")
-        return self._all_bundles.load(certificates, keys.directives, passwords.directives)
+        loaded = self._all_bundles.load(certificates, keys.directives, passwords.directives)
+        return (*loaded, *self._all_bundles.load_commands(self.commands))
 
     @once
     def slots(self) -> Slots:
@@ -193,6 +196,11 @@ class VirtualServer:
             for directive in self.setting("ssl_conf_command").directives
             if len(directive.args) > 1
         )
+
+    @once
+    def commands(self) -> tuple[Command, ...]:
+        """The same, as commands."""
+        return tuple(commands(directive for _, _, directive in self.conf_commands))
 
     def conf_command(self, *names: str) -> tuple[str, Directive] | None:
         """The last ssl_conf_command of one of these names (compared without case, as OpenSSL does)."""

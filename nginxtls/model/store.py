@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nginxtls.syntax.files import Files
     from nginxtls.syntax.tree import Directive
 
+_IN_A_LINE = ("truncated", "bad-base64", "glued", "blanks", "escaped", "indented", "bom")
+"""The kinds of damage that a line has."""
 SCHEMES = ("data:", "engine:", "store:")
 
 
@@ -86,17 +88,17 @@ class Store:
         """The file could be read."""
         return self.files is not None and isinstance(self.files.read(path, self.base), bytes)
 
-    def read_bundle(self, path: str, directive: Directive) -> tuple[Bundle | None, str]:
+    def read_bundle(self, path: str, directive: Directive, *, skips_bom: bool = True) -> tuple[Bundle | None, str]:
         """The certificates in a file, or None and why it could not be read."""
         content, reason = self.read(path, directive)
         if content is None:
             return None, reason
         from nginxtls.pki import read_bundle
 
-        return read_bundle(content, path), ""
+        return read_bundle(content, path, skips_bom=skips_bom), ""
 
     def read_key(
-        self, path: str, directive: Directive, password_files: Sequence[Directive] = ()
+        self, path: str, directive: Directive, password_files: Sequence[Directive] = (), *, skips_bom: bool = True
     ) -> tuple[PrivateKey | None, str]:
         """A private key, decrypted by the first password file that can be read, or None and why not."""
         content, reason = self.read(path, directive)
@@ -104,11 +106,11 @@ class Store:
             return None, reason
         from nginxtls.pki import KeyProblem, read_key
 
-        found = read_key(content, self._passwords(password_files))
+        found = read_key(content, self._passwords(password_files), skips_bom=skips_bom)
         if isinstance(found, KeyProblem):
             if found.kind == "unknown-key":
                 self.unchecked(path, found.message, directive)
-            return None, found.message
+            return None, found.message + (f" (line {found.line})" if found.kind in _IN_A_LINE else "")
         return found, ""
 
     def _passwords(self, password_files: Sequence[Directive]) -> tuple[bytes, ...]:

@@ -6,11 +6,13 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.model.conf_commands import commands
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from nginxtls.model.conf_commands import Command
     from nginxtls.model.locations import LocationBlock
     from nginxtls.model.servers import VirtualServer
     from nginxtls.model.settings import Scope, Setting
@@ -45,6 +47,11 @@ class Upstream(NamedTuple):
 
     def directive_name(self, suffix: str) -> str:
         return f"{'proxy' if self.family == 'stream' else self.family}_ssl_{suffix}"
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """The lines of ``proxy_ssl_conf_command`` and its kin that are in force, in order."""
+        return tuple(commands(self.setting("conf_command").directives))
 
     @property
     def target(self) -> str:

@@ -10,12 +10,13 @@ if TYPE_CHECKING:
     from nginxtls.pki.certificate import Certificate, SubjectAltName
     from nginxtls.pki.chain import Chain, analyse_chain
     from nginxtls.pki.crl import CRLs, RevocationList, read_crl
+    from nginxtls.pki.damage import Problem
     from nginxtls.pki.hostnames import NameMatch, match_hostname
     from nginxtls.pki.keys import DHParameters, KeyProblem, PrivateKey, is_roca, read_dhparam, read_key
     from nginxtls.pki.lifetimes import exceeds_limit, lifetime_limit, looks_public, renewal_threshold
     from nginxtls.pki.ocsp import Answer, Response, read_ocsp
     from nginxtls.pki.path import PathVerdict, Reason, build_path
-    from nginxtls.pki.pem import Block, Bundle, Problem, read_bundle
+    from nginxtls.pki.pem import Block, Bundle, read_bundle
     from nginxtls.pki.trust import TrustStore
 
 __all__ = [
@@ -57,10 +58,11 @@ __getattr__ = lazily(
     chain="Chain analyse_chain",
     crl="CRLs RevocationList read_crl",
     hostnames="NameMatch match_hostname",
+    damage="Problem",
     keys="DHParameters KeyProblem PrivateKey is_roca read_dhparam read_key",
     lifetimes="exceeds_limit lifetime_limit looks_public renewal_threshold",
     ocsp="Answer Response read_ocsp",
     path="PathVerdict Reason build_path",
-    pem="Block Bundle Problem read_bundle",
+    pem="Block Bundle read_bundle",
     trust="TrustStore",
 )

@@ -8,8 +8,9 @@ from functools import lru_cache
 
 from nginxtls.pki import der
 from nginxtls.pki.certificate import Certificate
+from nginxtls.pki.damage import Problem
 from nginxtls.pki.names import Name, parse_name
-from nginxtls.pki.pem import Problem, read_blocks
+from nginxtls.pki.pem import read_blocks
 from nginxtls.pki.signatures import verify_signature
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.pki import der
 from nginxtls.pki.algorithms import DSA, EC, EDWARDS, RSA, RSA_PSS, describe_public_key, rsa_numbers
+from nginxtls.pki.damage import why_unseen
 from nginxtls.pki.library import MAX_ROUNDS, LibraryRefusal, derivation_cost, guarded
 from nginxtls.pki.pem import Block, is_key, is_pkcs12, read_blocks
 
@@ -38,7 +39,7 @@ class KeyProblem:
     """Why a key or DH parameters cannot be used.
 
     Kinds: empty, not-pem, der, pkcs12, no-key, certificate, encrypted, wrong-password, truncated, bad-base64, glued,
-    unknown-key, damaged, not-a-group.
+    blanks, escaped, indented, bom, unknown-key, damaged, not-a-group.
     """
 
     kind: str
@@ -69,13 +70,16 @@ def _roca_table() -> tuple[tuple[int, frozenset[int]], ...]:
 
 
 @lru_cache(4096)
-def read_key(data: bytes, passwords: tuple[bytes, ...] = ()) -> PrivateKey | KeyProblem:
-    """The first private key of a file, as nginx loads `ssl_certificate_key`; passwords are tried in order."""
+def read_key(data: bytes, passwords: tuple[bytes, ...] = (), *, skips_bom: bool = True) -> PrivateKey | KeyProblem:
+    """The first private key of a file, as nginx loads `ssl_certificate_key`; passwords are tried in order.
+
+    ``skips_bom``: see ``read_blocks``.
+    """
     if not data.strip():
         return KeyProblem("empty", "the file is empty")
     block = None
     labels = []
-    for block in read_blocks(data):
+    for block in read_blocks(data, skips_bom=skips_bom):
         if block.problem:
             return KeyProblem(block.problem.kind, block.problem.message, block.problem.line)
         labels.append(block.label)
@@ -96,6 +100,8 @@ def read_key(data: bytes, passwords: tuple[bytes, ...] = ()) -> PrivateKey | Key
                 "the file is in DER format, but nginx reads only PEM; convert it with "
                 "`openssl pkey -inform DER -in IN -out OUT`",
             )
+        if not labels and (unseen := why_unseen(data)):
+            return KeyProblem(unseen.kind, f"the key is damaged: {unseen.message}", unseen.line)
         return KeyProblem("not-pem" if not labels else "no-key", "the file contains no private key")
     return _load(block, passwords)
 

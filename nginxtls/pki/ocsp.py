@@ -9,8 +9,8 @@ from hashlib import new as new_hash
 from typing import TYPE_CHECKING
 
 from nginxtls.pki import der
+from nginxtls.pki.damage import Problem
 from nginxtls.pki.library import LibraryRefusal, guarded
-from nginxtls.pki.pem import Problem
 
 if TYPE_CHECKING:
     from nginxtls.pki.certificate import Certificate

@@ -9,10 +9,11 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from nginxtls.pki.certificate import Certificate, certificate
+from nginxtls.pki.damage import BOM, Problem, what_happened, why_unseen
 from nginxtls.pki.der import DerError
 from nginxtls.pki.names import printable
 
@@ -22,19 +23,6 @@ _LINE = 254
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _CERTIFICATES = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
 _TRUSTED = "TRUSTED CERTIFICATE"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A problem of a file: a kind for programs, a message, and the line (from 1).
-
-    Kinds: empty, not-pem, der, pkcs12, html, truncated, bad-base64, glued, not-a-certificate, key-in-file,
-    trusted-certificate, too-big, key-only.
-    """
-
-    kind: str
-    message: str
-    line: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +69,22 @@ def is_key(label: str) -> bool:
 _TIDY = re.compile(rb"-----BEGIN ([A-Z0-9 ]{6,40})-----\n((?:[A-Za-z0-9+/=]{1,64}\n)+)-----END \1-----\n")
 
 
-def read_blocks(data: bytes) -> Iterator[Block]:
-    """The PEM blocks up to and including the first invalid one, which has a problem: OpenSSL stops there."""
+def read_blocks(data: bytes, *, skips_bom: bool = True) -> Iterator[Block]:
+    """The PEM blocks up to and including the first invalid one, which has a problem: OpenSSL stops there.
+
+    ``skips_bom``: a byte order mark at the beginning of a read is skipped, as OpenSSL does since 3.0; 1.1.1 ignores the
+    block after it (measured).
+    """
+    for block in _read_blocks(data, skips_bom):
+        if block.problem and block.problem.kind in ("bad-base64", "truncated"):
+            damage = what_happened(data, block.line)
+            if damage is not None:
+                text = f"the {printable(block.label)} is damaged: {damage.message}"
+                block = replace(block, problem=replace(damage, message=text))
+        yield block
+
+
+def _read_blocks(data: bytes, skips_bom: bool) -> Iterator[Block]:
     tidy = list(_TIDY.finditer(data))
     if data and b"".join(match[0] for match in tidy) == data:  # the common format, without any other text
         for match in tidy:
@@ -92,20 +94,24 @@ def read_blocks(data: bytes) -> Iterator[Block]:
                 return
         return
     lines = _lines(data)
+    begins = True
     for number, line in lines:
+        if begins and skips_bom:
+            line = line.removeprefix(BOM)
+        begins = False
         if not (line.startswith(b"-----BEGIN ") and line.endswith(b"-----") and len(line) > 16):
             continue
         label = line[11:-5].decode("latin-1")
         block = _read_block(label, number, lines)
         yield block
+        begins = True
         if block.problem:
             return
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Lines without trailing white space, numbered from 1; lines longer than OpenSSL's buffer are split."""
-    # OpenSSL skips a byte order mark since 3.0; 1.1.1 ignores the first block after one (measured).
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+    for number, line in enumerate(data.split(b"\n"), 1):
         if len(line) <= _LINE:
             yield number, line.rstrip(_BLANKS)
         else:
@@ -119,7 +125,7 @@ _BLANKS = bytes(range(33))
 def _read_block(label: str, begin: int, lines: Iterator[tuple[int, bytes]]) -> Block:
     headers: list[bytes] = []
     body: list[bytes] = []
-    state = "maybe header"
+    state, blank = "maybe header", begin
     shown = printable(label)
     for number, line in lines:
         if state == "maybe header" and b":" in line:
@@ -129,7 +135,7 @@ def _read_block(label: str, begin: int, lines: Iterator[tuple[int, bytes]]) -> B
                 return Block(
                     label, begin, b"", problem=Problem("bad-base64", f"the {shown} contains an empty line", number)
                 )
-            headers, body, state = body, [], "body"
+            headers, body, state, blank = body, [], "body", number
         elif line.startswith(b"-----END "):
             if line[9:] != label.encode("latin-1") + b"-----":
                 if b"-----BEGIN " in line:
@@ -137,16 +143,25 @@ def _read_block(label: str, begin: int, lines: Iterator[tuple[int, bytes]]) -> B
                     return Block(label, begin, b"", problem=Problem("glued", text, number))
                 text = f"the BEGIN and END lines of the {shown} have different labels"
                 return Block(label, begin, b"", problem=Problem("truncated", text, number))
-            return _decode(label, begin, headers, body)
-        elif line.startswith(b"-----BEGIN "):
-            text = f"the {shown} has no END line before the next BEGIN line"
-            return Block(label, begin, b"", problem=Problem("truncated", text, begin))
+            if headers and not headers[0].startswith(b"Proc-Type:") and not any(b":" in line for line in headers):
+                # What is before an empty line are headers.
+                text = f"the {shown} contains an empty line"
+                return Block(label, begin, b"", problem=Problem("bad-base64", text, blank))
+            return _open_ended(_decode(label, begin, headers, body), body)
         elif state == "body" and len(line) > 64:
             text = f"the {shown} contains a line of more than 64 characters"
             return Block(label, begin, b"", problem=Problem("bad-base64", text, number))
         else:
             body.append(line)
     return Block(label, begin, b"", problem=Problem("truncated", f"the {shown} has no END line", begin))
+
+
+def _open_ended(block: Block, body: list[bytes]) -> Block:
+    """A block that goes on over another BEGIN: OpenSSL decodes what precedes it, if that is whole (measured)."""
+    if block.problem and any(line.startswith(b"-----BEGIN ") for line in body):
+        text = f"the {printable(block.label)} has no END line before the next BEGIN line"
+        return replace(block, problem=Problem("truncated", text, block.line))
+    return block
 
 
 def _decode(label: str, begin: int, headers: list[bytes], body: list[bytes]) -> Block:
@@ -164,7 +179,9 @@ def _decode(label: str, begin: int, headers: list[bytes], body: list[bytes]) -> 
 
 
 @lru_cache(4096)
-def _read(data: bytes) -> tuple[tuple[Certificate, ...], tuple[int, ...], tuple[Block, ...], tuple[Problem, ...], bool]:
+def _read(
+    data: bytes, skips_bom: bool
+) -> tuple[tuple[Certificate, ...], tuple[int, ...], tuple[Block, ...], tuple[Problem, ...], bool]:
     if len(data) > TOO_BIG:
         text = f"the file has {len(data) // 1048576} MB; nginxtls reads at most {TOO_BIG // 1048576} MB"
         return (), (), (), (Problem("too-big", text),), True
@@ -173,7 +190,7 @@ def _read(data: bytes) -> tuple[tuple[Certificate, ...], tuple[int, ...], tuple[
     certificates: list[Certificate] = []
     lines: list[int] = []
     fatal = False
-    for block in read_blocks(data):
+    for block in read_blocks(data, skips_bom=skips_bom):
         blocks.append(block)
         if block.problem:
             fatal = True
@@ -196,6 +213,9 @@ def _read(data: bytes) -> tuple[tuple[Certificate, ...], tuple[int, ...], tuple[
                 break
         elif is_key(block.label):
             problems.append(Problem("key-in-file", "the certificate file contains a private key", block.line))
+    if not skips_bom and (mark := re.search(BOM + b"-----BEGIN ", data)):
+        text = "a byte order mark hides a block from OpenSSL 1.1.1"
+        problems.append(Problem("bom", text, data.count(b"\n", 0, mark.start()) + 1))
     if not certificates and not fatal:
         fatal = True
         problems = [_what_instead(data, blocks)]
@@ -232,9 +252,8 @@ def _what_instead(data: bytes, blocks: list[Block]) -> Problem:
             )
             return Problem("pkcs12", text)
         return Problem("der", "the file is in DER format and is not a certificate; nginx reads only PEM")
-    if b"-----BEGIN " in data:
-        text = "the BEGIN line is not at the start of a line, or does not end with five hyphens"
-        return Problem("glued", text, data[: data.index(b"-----BEGIN ")].count(b"\n") + 1)
+    if unseen := why_unseen(data):
+        return unseen
     if link := _LINK_TEXT.fullmatch(data):
         target = link[1].decode()
         return Problem(
@@ -253,7 +272,10 @@ def is_pkcs12(data: bytes) -> bool:
     return data[:1] == b"\x30" and b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07" in data[:64]
 
 
-def read_bundle(data: bytes, name: str) -> Bundle:
-    """Read a file of certificates as nginx does; ``name`` is its name in messages. Never raises."""
-    certificates, lines, blocks, problems, loads = _read(data)
+def read_bundle(data: bytes, name: str, *, skips_bom: bool = True) -> Bundle:
+    """Read a file of certificates as nginx does; ``name`` is its name in messages. Never raises.
+
+    ``skips_bom``: see ``read_blocks``. Where a mark hides a block, a problem of the kind ``bom`` reports it.
+    """
+    certificates, lines, blocks, problems, loads = _read(data, skips_bom)
     return Bundle(name, certificates, lines, blocks, problems, loads)

@@ -12,7 +12,8 @@ from .groups import Group, GroupList, evaluate_groups, group
 from .levels import protocol_allowed, security_bits, suite_allowed
 from .negotiation import ServerKey, negotiable, without_ciphers
 from .openssl import OpenSSL
-from .suites import PROTOCOLS, Suite, suite, suites
+from .sigalgs import SignatureAlgorithm, signature_algorithms
+from .suites import PROTOCOLS, Suite, draft_tls13_suite, suite, suites
 from .system import SystemConfiguration, parse_openssl_conf
 
 if TYPE_CHECKING:
@@ -31,10 +32,12 @@ __all__ = [
     "Policy",
     "PolicyError",
     "ServerKey",
+    "SignatureAlgorithm",
     "Suite",
     "SystemConfiguration",
     "UnknownWord",
     "Word",
+    "draft_tls13_suite",
     "evaluate_ciphersuites",
     "evaluate_groups",
     "group",
@@ -45,6 +48,7 @@ __all__ = [
     "policy",
     "protocol_allowed",
     "security_bits",
+    "signature_algorithms",
     "suite",
     "suite_allowed",
     "suites",

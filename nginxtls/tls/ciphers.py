@@ -15,7 +15,7 @@ from nginxtls.base.lazy import NamedTuple, pattern
 
 from .levels import suite_allowed
 from .openssl import GENERATIONS, OpenSSL
-from .suites import Suite, compiled, read_table, suite
+from .suites import Suite, compiled, draft_tls13_suite, read_table, suite
 
 _SEPARATORS = ": ;,"
 _REST = pattern(r"[^: ;,]*")
@@ -415,7 +415,7 @@ class _Reader:
 def _explain(word: str, build: _Build, suggest: bool) -> tuple[str, str | None]:
     """Why a word is unknown to a build, and the nearest one that it knows."""
     named = suite(word)
-    if (named and named.protocol == "TLSv1.3") or word in ("TLSv1.3", "TLS13"):
+    if (named and named.protocol == "TLSv1.3") or word in ("TLSv1.3", "TLS13") or draft_tls13_suite(word):
         return "tls13", None
     if word.startswith("PROFILE="):
         return "profile", None

@@ -105,3 +105,13 @@ def suite(name: str) -> Suite | None:
 def suites() -> tuple[Suite, ...]:
     """Every suite known here, by number."""
     return tuple({suite.number: suite for suite, _ in _rows()}.values())
+
+
+def draft_tls13_suite(word: str) -> str | None:
+    """The IANA name of a TLS 1.3 suite that is written as drafts of OpenSSL 1.1.1 had it (``TLS13-AES-128-GCM-SHA256``,
+    ``TLS-AES-128-GCM-SHA256``); None for any other word."""
+    prefix, _, rest = word.partition("-")
+    if prefix not in ("TLS13", "TLS") or not rest:
+        return None
+    named = suite(f"TLS_{rest.replace('-', '_')}")
+    return named.iana if named is not None and named.protocol == "TLSv1.3" else None

@@ -17,16 +17,20 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nginxtls.model.patterns import Pattern
+
 MOST = 8
 
 
-def samples_of(pattern: re.Pattern[str]) -> list[str]:
+def samples_of(pattern: Pattern) -> list[str]:
     """A few strings that a pattern matches, with each branch and repetition; empty if the pattern is too complex."""
+    text = re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern.text)
+    flags = re.IGNORECASE if pattern.caseless else 0
     try:
-        found = list(itertools.islice(_of(_items(parser.parse(pattern.pattern, pattern.flags))), MOST))
-    except (LookupError, ValueError, RecursionError, re.error):
+        found = list(itertools.islice(_of(_items(parser.parse(text, flags))), MOST))
+    except (LookupError, ValueError, OverflowError, RecursionError, re.error):
         return []
-    return [text for text in dict.fromkeys(found) if pattern.search(text)]
+    return [text for text in dict.fromkeys(found) if pattern.matches(text)]
 
 
 def _items(parsed: Any) -> list[Any]:

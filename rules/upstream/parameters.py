@@ -10,6 +10,7 @@ from nginxtls.rules.upstream.helpers import PROXY, shown
 
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Severity
+from nginxtls.model.conf_commands import CLIENT_OPTIONS, SERVER_OPTIONS
 from nginxtls.model.effective import protocol_names
 from nginxtls.rule import Rule
 
@@ -143,6 +144,9 @@ class UnsafeOpensslOption(Rule):
             return
         for word in directive.args[1].split(","):
             bare = word.strip().lstrip("+")
+            wrong_side = CLIENT_OPTIONS if directive.name == "ssl_conf_command" else SERVER_OPTIONS
+            if bare.lower() in wrong_side:
+                continue  # option-of-other-side
             if bare.lower() in ("unsafelegacyrenegotiation", "unsafelegacyserverconnect"):
                 yield self.at(
                     directive, f"`{bare}` allows renegotiation without RFC 5746", arg=1, help=f"remove `{bare}`"

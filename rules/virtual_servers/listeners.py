@@ -118,11 +118,18 @@ class PlainHttpOnTlsPort(Rule):
                     listen.directive,
                     f"{server.title} is served in plain HTTP on {socket.label}",
                     arg=0,
-                    help="set `listen 443 ssl;`",
-                    fix=_add_ssl(listen),
+                    help=_with_tls(socket),
+                    fix=_add_ssl(listen) if socket.default.has_tls_context else None,
                     endpoints=[f"{each.title} on {socket.label}" for each in socket.servers],
                     confidence=Confidence.CERTAIN if whole else Confidence.LIKELY,
                 )
+
+
+def _with_tls(socket: Socket) -> str:
+    """What makes the socket speak TLS; without a certificate nginx would not start with ``ssl`` alone."""
+    if socket.default.has_tls_context:
+        return "set `listen 443 ssl;`"
+    return "set `listen 443 ssl;` with `ssl_certificate` and `ssl_certificate_key`"
 
 
 class TlsOnHttpPort(Rule):

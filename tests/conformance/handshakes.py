@@ -68,6 +68,29 @@ RARE = (
     "ssl_certificate DIR/$x.pem; ssl_certificate_key DIR/$x.key;", "ssl_prefer_server_ciphers on;",
     "ssl_stapling on;", "ssl_stapling on; ssl_trusted_certificate DIR/root.pem;", "ssl_stapling_verify on;",
 )  # fmt: skip
+ENRICHED = 10_000
+"""From this seed on configurations also have names and locations in PCRE's own syntax and more of ssl_conf_command."""
+PCRE_NAMES = (
+    r"~^\Qa.test\E$", r'"~^\p{L}+\.b\.test$"', r"~^[[:alpha:]]+\.zzz$", r"~^(?'n'r\d+)\.test\z", r"~^www\.\K(?>zzz)$",
+    r"~^\h*nothing\.example$", r"~^(?P<v>sub)++\.b\.test$", r"~^(?i)UPPER\.TEST$", r"~^(?!www)\w+\.a\.test$",
+    r"~^(a|b)\.(?1)?test$", r'"~^r[0-9]{1,3}\.test$"', r"~^(x|y)\.(?1)\.a\.test$", "~^(unclosed", "~^[[:nosuch:]]",
+)  # fmt: skip
+PCRE_LOCATIONS = (
+    r"~ ^/\Qa\E/[[:alpha:]]+$", r"~* '^/A/(?<x>\w)/\p{Ll}\z'", r"~ \.\Qpng\E$", r"~ ^/e(?>xact|x)$",
+    r"~ ^/(?=nowhere)\w++$", "~ ^/(a", r"~* ^/(.)/(?1)",
+)  # fmt: skip
+SERVER_COMMANDS = (
+    "Certificate DIR/b-ec.pem; ssl_conf_command PrivateKey DIR/b-ec.key", "Certificate DIR/a-rsa.pem",
+    "Certificate DIR/b-rsa.pem; ssl_conf_command PrivateKey DIR/b-rsa.key", "PrivateKey DIR/a-ec.key",
+    "Certificate DIR/a-ec.pem; ssl_conf_command PrivateKey DIR/a-rsa.key", "Certificate DIR/nosuch.pem",
+    "VerifyMode Request", "VerifyMode Require", "VerifyMode Peer,Once", "VerifyMode Nosuch",
+    "SignatureAlgorithms ECDSA+SHA256", "SignatureAlgorithms RSA+SHA256", "SignatureAlgorithms RSA-PSS+SHA256:ed25519",
+    "SignatureAlgorithms rsa_pkcs1_sha256:ecdsa_secp384r1_sha384", "SignatureAlgorithms RSA+SHA1:ECDSA+SHA1",
+    "SignatureAlgorithms ed25519", "ClientSignatureAlgorithms RSA+SHA256", "ClientSignatureAlgorithms ed25519",
+    "SignatureAlgorithms nosuch", "Options ServerPreference", "Options -ServerPreference", "Options -SessionTicket",
+    "Options SessionTicket,-ServerPreference", "NumTickets 1", "RecordPadding 64",
+    "Options KTLS", "Options UnsafeLegacyServerConnect", "MinProtocol TLSv1.2",
+)  # fmt: skip
 PAIRS = ("a-ec", "b-ec", "a-rsa", "b-rsa", "ed", "a-ec a-rsa", "b-rsa b-ec", "a-rsa b-rsa", "b-ec ed")
 
 
@@ -83,12 +106,33 @@ class Case:
 def draw(seed: int, bench: Bench, certificates: Path) -> Case:
     """The configuration of a seed. Most of what a generation does not know is left out, or hardly one would start."""
     case = _draw(seed, bench, certificates)
+    if seed >= ENRICHED:
+        for name, text in case.files.items():
+            case.files[name] = _enrich(text, random.Random(f"{seed} {name}"), certificates)
     chance = random.Random(seed + 1)
     version = tuple(map(int, bench.generation.nginx_version.split(".")))
     for name, text in case.files.items():
         lines = text.split("\n")
         case.files[name] = "\n".join(line for line in lines if _since(line) <= version or chance.random() < 0.03)
     return case
+
+
+def _enrich(text: str, r: random.Random, certificates: Path) -> str:
+    """A file of a configuration with lines of PCRE's and OpenSSL's own."""
+    lines: list[str] = []
+    located = False
+    for line in text.split("\n"):
+        located = line.startswith("location ") or (located and line != "server {")
+        if line.startswith("server_name ") and r.random() < 0.4:
+            line = f"{line[:-1]} {r.choice(PCRE_NAMES)};"
+        lines.append(line)
+        if line == "server {" and r.random() < 0.4:
+            lines.append(f"ssl_conf_command {r.choice(SERVER_COMMANDS)};".replace("DIR", str(certificates)))
+        if located and line.startswith("return 200 s") and r.random() < 0.2:
+            inner = f'add_header Strict-Transport-Security "max-age={r.randrange(100, 999)}";'
+            # After the block that the line is in, which is a location.
+            lines.append(f"}}\nlocation {r.choice(PCRE_LOCATIONS)} {{ {inner}\n{line}")
+    return "\n".join(lines)
 
 
 SINCE = {
@@ -245,7 +289,9 @@ def observe(port: int, name: str | None, kind: str, predicted: dict[str, Any], f
         # Whether there is a handshake at all is asked as clients do: with everything, ECDSA first.
         all_of_it = sorted(offered, key=lambda n: suites[n].authentication != "ECDSA")
         if not ask("127.0.0.1", port, client_hello([version], all_of_it, name)).accepted:
-            continue
+            if version not in predicted["rsa_only"]:
+                continue
+            offered = [n for n in offered if suites[n].authentication != "ECDSA"]
         # A client that offers finite fields gets those or no DHE at all; one without, ssl_dhparam.
         for groups in (None, [g for g in GROUPS if not g.startswith("ffdhe")])[: 1 + (finite and version != "TLSv1.3")]:
             left, some = list(offered), []
@@ -344,7 +390,10 @@ def compare(seen: dict[str, Any], predicted: dict[str, Any], server_order: bool)
             yield "groups", seen["groups"], known
     if "chains" in seen:
         usable = [tuple(c["chain"]) for c in predicted["certificates"]]
-        if not set(seen["chains"]) <= set(usable):
+        # TLS 1.3 hides which certificate is sent, and of an EC and an Ed25519 key the client's order decides.
+        signers = ["RSA" if c.get("key", "").startswith("RSA") else "ECDSA" for c in predicted["certificates"]]
+        all_seen = "TLSv1.3" not in seen["protocols"] and len(set(signers)) == len(signers)
+        if not set(seen["chains"]) <= set(usable) or (all_seen and set(usable) - set(seen["chains"])):
             yield "certificates", seen["chains"], usable
         if "requested" in seen and seen["requested"] != (predicted["client_certificate"] != "none"):
             yield "client_certificate", seen["requested"], predicted["client_certificate"]
@@ -402,6 +451,8 @@ def _served(case: Case, configuration: Any, quick: bool) -> list[tuple[str, Any,
             line = predicted["server"]["line"]
             if (port, line) not in measured:
                 measured.add((port, line))
+                live = answer.effective
+                predicted["rsa_only"] = [v for v in VERSIONS if live and live.refuses_ecdsa_clients(v)]
                 seen = observe(port, name, case.kind, predicted, configuration.facts.openssl.version >= (4, 0))
                 order = answer.effective.server_order if answer.effective else False
                 found += [(f"{place} {what}", a, b) for what, a, b in compare(seen, predicted, order)]

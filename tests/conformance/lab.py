@@ -172,7 +172,8 @@ def get(address: str, port: int, name: str | None, path: str) -> tuple[int, dict
         connection.request("GET", path, headers={"Host": name or "localhost.invalid"})
         answer = connection.getresponse()
         body = answer.read().decode("latin-1")
-        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, body
+        # Of a header that is sent twice clients take the first (RFC 6797, section 8.1).
+        return answer.status, {k.lower(): v for k, v in reversed(answer.getheaders())}, body
     except (OSError, http.client.HTTPException):
         return None
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.model.includes import failed_includes
+from nginxtls.model.nginx_test.handlers import handler_refusals
 from nginxtls.model.nginx_test.lines import duplicates, tree_refusals
 from nginxtls.model.nginx_test.loading import all_loading_refusals, loading_refusals
+from nginxtls.model.nginx_test.patterns import pattern_refusals
 from nginxtls.model.nginx_test.refusal import Refusal, refuse
 from nginxtls.model.nginx_test.sockets import listen_refusals, socket_refusals
+from nginxtls.model.nginx_test.variables import variable_refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +34,11 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
         call, reason = ("pread", "is a directory") if failed.is_folder else ("open", "no such file")
         yield refuse(failed.directive, "include", f'{call}() "{failed.path}" failed ({reason})', arg=0)
     yield from tree_refusals(configuration)
+    yield from pattern_refusals(configuration)
+    yield from variable_refusals(configuration)
     for scope in (*configuration.blocks.values(), *(server.scope for server in configuration.servers)):
         yield from duplicates(scope)
+    yield from handler_refusals(configuration)
     yield from listen_refusals(configuration.servers)
     if configuration.completeness == "full":
         for socket in configuration.sockets:

@@ -130,7 +130,15 @@ def _problem_there(name: str, path: tuple[str, ...], configuration: Configuratio
         too_new = entry is not None and nginx is not None and entry.since is not None and nginx < entry.since
         if module is not None and (not allowed or too_new):
             return "context", f'"{name}" directive is not allowed here'
+        outside = module is None and _is_plain(configuration)
+        if outside and not any(context in other.contexts for other in anywhere):
+            return "context", f'"{name}" directive is not allowed here'
     return None
+
+
+def _is_plain(configuration: Configuration) -> bool:
+    """A whole configuration without a template, whose pieces may stand anywhere in the file that it becomes."""
+    return configuration.completeness == "full" and not any(file.engines for file in configuration.tree.files)
 
 
 def _of_arguments(directive: Directive, name: str) -> Iterator[Refusal]:
@@ -183,7 +191,7 @@ def duplicates(scope: Scope) -> Iterator[Refusal]:
             continue
         for line in lines[1:]:
             if not scope.is_conditional(line) and not scope.is_conditional(lines[0]):
-                yield refuse(line, "duplicate", f'"{name}" directive is duplicate')
+                yield refuse(line, "duplicate", f'"{name}" directive is duplicate', first=lines[0])
 
 
 def _repeated_values(lines: Sequence[Directive]) -> Iterator[Refusal]:

@@ -9,23 +9,30 @@ from typing import TYPE_CHECKING
 
 from nginxtls.model import ech
 from nginxtls.model.bundles import ServedBundle
-from nginxtls.model.effective import protocol_names
+from nginxtls.model.effective import MAIL_PORTS, protocol_names
 from nginxtls.model.nginx_test import variables
 from nginxtls.model.nginx_test.refusal import refuse
 from nginxtls.model.store import is_file
 from nginxtls.tls import CipherString, ServerKey, evaluate_ciphersuites, evaluate_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from nginxtls.model.conf_commands import Command
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.facts import Facts
     from nginxtls.model.nginx_test.refusal import Refusal
     from nginxtls.model.servers import Socket, VirtualServer
+    from nginxtls.model.settings import Setting
     from nginxtls.syntax.tree import Directive
+    from nginxtls.tls import OpenSSL
 
 WEAK_DIGEST_REFUSED_BEFORE = (3, 5)
 """OpenSSL 1.1.1 and 3.0 refuse a SHA-1 or MD5 signed chain at level ≥ 1; 3.5 and 3.6 load it (measured)."""
+
+UPSTREAM_VARIABLES = (1, 21, 0)
+UPSTREAM_EMPTY = (1, 23, 0)
+"""1.22.1 does not take the empty string for no certificate, 1.18.0 and 1.26.3 do (measured)."""
 
 
 def all_loading_refusals(configuration: Configuration) -> Iterator[Refusal]:
@@ -54,13 +61,18 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
             yield from _missing_certificate(socket, configuration)
         for server in configuration.servers:
             if server.module == "mail":
+                yield from _mail_protocol(server)
                 yield from _mail(server)
     for upstream in configuration.upstreams:
         verify, trusted = upstream.setting("verify"), upstream.setting("trusted_certificate")
         if verify.enabled and trusted.is_default and trusted.certain and verify.origin:
             prefix = upstream.directive_name("trusted_certificate")
             yield refuse(verify.origin, "upstream", f"no {prefix} for {upstream.directive_name('verify')}")
+        yield from _of_commands(upstream.commands, configuration.facts.openssl)
         certificate, key = upstream.setting("certificate"), upstream.setting("certificate_key")
+        if unread := _upstream_certificate(certificate, configuration):
+            yield unread
+            continue
         if certificate.origin and certificate.value and key.is_default and key.certain:
             text = f'no "{upstream.directive_name("certificate_key")}" is defined for certificate "{certificate.value}"'
             yield refuse(certificate.origin, "upstream", text)
@@ -68,6 +80,20 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
             yield from _client_pair(
                 ServedBundle(configuration.facts, configuration.store, certificate.origin, key.origin)
             )
+
+
+def _upstream_certificate(setting: Setting, configuration: Configuration) -> Refusal | None:
+    """Values of ``proxy_ssl_certificate`` that versions around 1.21.0, which brought variables, do not take."""
+    nginx = configuration.facts.nginx
+    if setting.origin is None or nginx is None:
+        return None
+    name = setting.origin.name
+    if "$" in setting.value and not nginx.at_least(*UPSTREAM_VARIABLES):
+        text = f'cannot load certificate "{setting.value}": no such file ({name} expands no variables before 1.21.0)'
+        return refuse(setting.origin, "upstream-file", text, arg=0)
+    if setting.values == ("",) and nginx.at_least(*UPSTREAM_VARIABLES) and not nginx.at_least(*UPSTREAM_EMPTY):
+        return refuse(setting.origin, "upstream-file", f'no "{name}_key" is defined for certificate ""', arg=0)
+    return None
 
 
 def loading_refusals(server: VirtualServer, configuration: Configuration) -> tuple[Refusal, ...]:
@@ -106,8 +132,10 @@ def _of_context(server: VirtualServer, configuration: Configuration) -> Iterator
         yield from _bundle(server, bundle, configuration)
     refused = server.slots[1]
     if refused is not None and refused.key_directive is not None:
-        text = f'SSL_CTX_use_PrivateKey("{refused.key_path}") failed: key values mismatch'
-        yield refuse(refused.key_directive, "key", text, arg=0)
+        call = 'SSL_CONF_cmd("PrivateKey", ' if refused.by_command else "SSL_CTX_use_PrivateKey("
+        text = f'{call}"{refused.key_path}") failed: key values mismatch'
+        category, arg = ("conf-command", 1) if refused.by_command else ("key", 0)
+        yield refuse(refused.key_directive, category, text, arg=arg)
     yield from _shared(server, _beside_certificates, "beside certificates")
     if server.module == "http" or server.facts.assumed_nginx.at_least(1, 27, 2):
         yield from _stapling(server)
@@ -120,6 +148,17 @@ def _beside_certificates(server: VirtualServer) -> Iterator[Refusal]:
     yield from _conf_commands(server)
     for directive, level, text in ech.problems(server):
         yield refuse(directive, "ech", text, level=level, arg=0 if level == "emerg" else None)
+    yield from _unsupported(server)
+
+
+def _unsupported(server: VirtualServer) -> Iterator[Refusal]:
+    """A directive that nginx knows and its OpenSSL does not support."""
+    compression = server.setting("ssl_certificate_compression")
+    if compression.origin is None or compression.value == "off" or not server.facts.openssl_known:
+        return
+    if server.facts.openssl.version < (3, 2):
+        text = '"ssl_certificate_compression" is not supported on this platform, ignored'
+        yield refuse(compression.origin, "value", text, level="warn")
 
 
 def _loads(server: VirtualServer) -> bool:
@@ -154,6 +193,13 @@ def _loading_level(server: VirtualServer) -> int:
 
 
 def _bundle(server: VirtualServer, served: ServedBundle, configuration: Configuration) -> Iterator[Refusal]:
+    if server.module == "mail":
+        expanded = [d for d in (served.directive, served.key_directive) if d is not None and "$" in d.args[-1]]
+        for line in expanded:
+            text = f'cannot load certificate "{line.args[-1]}": no such file (mail expands no variables)'
+            yield refuse(line, "mail-variable", text, arg=0)
+        if expanded:
+            return
     if server.module == "http":
         for directive in (served.directive, served.key_directive):
             name = variables.unknown(configuration, directive) if directive is not None else None
@@ -161,6 +207,9 @@ def _bundle(server: VirtualServer, served: ServedBundle, configuration: Configur
                 yield refuse(directive, "certificate", f'unknown "{name}" variable', arg=0)
     yield from _engine_key(served)
     if not is_file(served.path) or "$" in served.key_path:
+        return
+    if served.by_command:
+        yield from _by_command(served)
         return
     unloaded = [*_certificate(served, "certificate")]
     yield from unloaded
@@ -173,6 +222,23 @@ def _bundle(server: VirtualServer, served: ServedBundle, configuration: Configur
         # Another server has the password; each needs it (measured).
         text = f'cannot load certificate key "{served.key_path}": it is encrypted, and there is no password for it'
         yield refuse(served.key_directive, "key", text, arg=0)
+
+
+def _by_command(served: ServedBundle) -> Iterator[Refusal]:
+    """``ssl_conf_command Certificate`` and the PrivateKey after it."""
+    problem = ""
+    if served.store.is_missing(served.path):
+        problem = "no such file"
+    elif served.bundle is not None and not served.bundle.loads:
+        problem = served.bundle.problems[-1].message
+    if problem:
+        text = f'SSL_CONF_cmd("Certificate", "{served.path}") failed: {problem}'
+        yield refuse(served.directive, "conf-command", text, arg=1)
+        return
+    unread = served.key_directive is not None and served.key is None and served.store.was_read(served.key_path)
+    if unread and served.key_directive and "not known" not in served.key_unreadable:
+        text = f'SSL_CONF_cmd("PrivateKey", "{served.key_path}") failed: {served.key_unreadable}'
+        yield refuse(served.key_directive, "conf-command", text, arg=1)
 
 
 def _certificate(served: ServedBundle, category: str) -> Iterator[Refusal]:
@@ -321,33 +387,58 @@ _COMMANDS = frozenset(
 
 
 def _conf_commands(server: VirtualServer) -> Iterator[Refusal]:
-    openssl = server.facts.openssl
-    for name, value, directive in server.conf_commands:
-        if not directive.known or "$" in value:
-            continue
-        lower = name.lower()
-        problem = None
-        if lower not in _COMMANDS:
-            yield refuse(
-                directive, "conf-command", f'SSL_CONF_cmd("{name}", "{value}") failed: unknown cmd name', arg=0
-            )
-            continue
-        if lower == "ciphersuites":
-            problem = evaluate_ciphersuites(value, openssl).error
-        elif lower in ("groups", "curves"):
-            problem = evaluate_groups(value, openssl).error
-        elif lower == "cipherstring":
-            problem = CipherString(value).evaluate(openssl).error
-        elif lower in ("minprotocol", "maxprotocol"):
-            known = protocol_names([value]) - {"SSLv2"} or value.lower() == "none"
-            problem = None if known else "bad value"
-        elif lower == "options":
-            words = {word.lstrip("+-").strip().lower() for word in value.split(",")}
-            problem = None if words <= _OPTIONS else "bad value"
-        if problem:
-            yield refuse(directive, "conf-command", f'SSL_CONF_cmd("{name}", "{value}") failed: {problem}', arg=1)
+    yield from _lone_keys(server)
+    yield from _of_commands(server.commands, server.facts.openssl)
 
 
+def _of_commands(lines: Iterable[Command], openssl: OpenSSL) -> Iterator[Refusal]:
+    """Commands and values that OpenSSL does not know, of a server or an upstream."""
+    for line in lines:
+        if not line.directive.known or "$" in line.value:
+            continue
+        call = f'SSL_CONF_cmd("{line.directive.args[0]}", "{line.value}") failed'
+        if line.name not in _COMMANDS:
+            yield refuse(line.directive, "conf-command", f"{call}: unknown cmd name", arg=0)
+        elif problem := _bad_value(line, openssl):
+            yield refuse(line.directive, "conf-command", f"{call}: {problem}", arg=1)
+
+
+def _bad_value(line: Command, openssl: OpenSSL) -> str | None:
+    """What OpenSSL says to the value of a command; None where it takes it, or that is not known."""
+    words = {word for word, _ in line.words}
+    match line.name:
+        case "ciphersuites":
+            return evaluate_ciphersuites(line.value, openssl).error
+        case "groups" | "curves":
+            return evaluate_groups(line.value, openssl).error
+        case "cipherstring":
+            return CipherString(line.value).evaluate(openssl).error
+        case "verifymode":
+            return None if words <= _VERIFY_MODES else "bad value"
+        case "minprotocol" | "maxprotocol":
+            known = protocol_names([line.value]) - {"SSLv2"} or line.value.lower() == "none"
+            return None if known else "bad value"
+        case "options":
+            return None if words <= _OPTIONS else "bad value"
+    return None
+
+
+def _lone_keys(server: VirtualServer) -> Iterator[Refusal]:
+    """A PrivateKey without a Certificate before it must be that of the certificate with a key of its type."""
+    leafs = {bundle.leaf.key.kind: bundle.leaf for bundle in server.bundles if bundle.leaf and not bundle.by_command}
+    for line in server.commands:
+        if line.name == "certificate":
+            return
+        if line.name != "privatekey" or not is_file(line.value):
+            continue
+        key, _ = server.store.read_key(line.value, line.directive)
+        leaf = leafs.get(key.key.kind) if key else None
+        if key and leaf and leaf.public_key_sha256 != key.public_key_sha256:
+            text = f'SSL_CONF_cmd("PrivateKey", "{line.value}") failed: key values mismatch'
+            yield refuse(line.directive, "conf-command", text, arg=1)
+
+
+_VERIFY_MODES = frozenset("peer request require once requestposthandshake requireposthandshake".split())
 _OPTIONS = frozenset(
     "sessionticket emptyfragments bugs compression serverpreference noresumptiononrenegotiation dhsingle ecdhsingle "
     "unsafelegacyrenegotiation unsafelegacyserverconnect clientrenegotiation encryptthenmac norenegotiation "
@@ -428,6 +519,15 @@ def _missing_certificate(socket: Socket, configuration: Configuration) -> Iterat
     origin = protocols.origin or default.directive
     if origin is not None and (nginx is None or nginx.at_least(1, 25, 0)):
         yield refuse(origin, "value", '"ssl_protocols" must enable TLSv1.3 for the "listen ... quic" directive')
+
+
+def _mail_protocol(server: VirtualServer) -> Iterator[Refusal]:
+    """The protocol of a mail server is written, or known by the port (ngx_mail_core_merge_srv_conf)."""
+    if server.setting("protocol").directives or not server.scope.certain or server.directive is None:
+        return
+    ports = [port for listen in server.listens for port in listen.ports]
+    if all(listen.known for listen in server.listens) and not any(port in MAIL_PORTS for port in ports):
+        yield refuse(server.directive, "value", "unknown mail protocol for server")
 
 
 def _mail(server: VirtualServer) -> Iterator[Refusal]:

@@ -27,12 +27,22 @@ class Refusal(NamedTuple):
     location: Location
     directive: Directive
     category: str
+    first: Directive | None = None
+    """The line that this one repeats or contradicts."""
 
 
-def refuse(directive: Directive, category: str, message: str, *, level: str = EMERG, arg: int | None = None) -> Refusal:
+def refuse(
+    directive: Directive,
+    category: str,
+    message: str,
+    *,
+    level: str = EMERG,
+    arg: int | None = None,
+    first: Directive | None = None,
+) -> Refusal:
     """A refusal at a directive or one of its arguments."""
     span = directive.span if arg is None else directive.arg_span(arg)
-    return Refusal(level, message.replace(UNKNOWN, "…"), Location(directive.file, span), directive, category)
+    return Refusal(level, message.replace(UNKNOWN, "…"), Location(directive.file, span), directive, category, first)
 
 
 def size(text: str) -> int | None:

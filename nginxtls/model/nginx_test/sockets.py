@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nginxtls.model.names import compiled
 from nginxtls.model.nginx_test.refusal import WARN, refuse
+from nginxtls.model.patterns import read_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nginxtls.model.names import ServerName
     from nginxtls.model.nginx_test.refusal import Refusal
     from nginxtls.model.servers import Socket, VirtualServer
+    from nginxtls.syntax.tree import Directive
 
 _LISTEN_FLAGS = {
     "http": {"default_server", "default", "ssl", "http2", "quic", "spdy", "proxy_protocol", "bind", "reuseport",
@@ -60,7 +61,7 @@ def listen_refusals(servers: Iterable[VirtualServer]) -> Iterator[Refusal]:
 
 def _of_listens(server: VirtualServer) -> Iterator[Refusal]:
     nginx = server.facts.nginx
-    seen: set[tuple[str, int, bool]] = set()
+    seen: dict[tuple[str, int, bool], Directive] = {}
     listens = server.listens
     for listen in listens:
         directive = listen.directive
@@ -80,8 +81,9 @@ def _of_listens(server: VirtualServer) -> Iterator[Refusal]:
         for port in listen.ports:
             key = (listen.address, port, listen.datagram)
             if key in seen and not server.scope.is_conditional(directive):
-                yield refuse(directive, "listen", f"a duplicate listen {address_text(listen.address, port)}")
-            seen.add(key)
+                text = f"a duplicate listen {address_text(listen.address, port)}"
+                yield refuse(directive, "listen", text, first=seen[key])
+            seen.setdefault(key, directive)
     old = nginx is not None and not nginx.at_least(1, 25, 1)
     if old and (ssl := server.first("ssl")):
         text = 'the "ssl" directive is deprecated, use the "listen ... ssl" directive instead'
@@ -114,14 +116,16 @@ def socket_refusals(socket: Socket, configuration: Configuration) -> Iterator[Re
     for _, listen in defaults[1:]:
         assert listen.directive is not None
         if socket.module == "http" or (socket.module == "stream"):
-            yield refuse(listen.directive, "listen", f"a duplicate default server for {address}")
+            text = f"a duplicate default server for {address}"
+            yield refuse(listen.directive, "listen", text, first=defaults[0][1].directive)
     by_sni = socket.module == "http" or (
         socket.module == "stream" and configuration.facts.assumed_nginx.at_least(1, 25, 5)
     )
     if not by_sni:
         for _, listen in socket.listens[1:]:
             if listen.directive is not None:
-                yield refuse(listen.directive, "listen", f'duplicate "{address}" address and port pair')
+                text = f'duplicate "{address}" address and port pair'
+                yield refuse(listen.directive, "listen", text, first=socket.listens[0][1].directive)
         return
     yield from _options(socket, address)
     if nginx is not None and nginx.at_least(1, 23, 4):
@@ -136,14 +140,14 @@ def _socket_options(parameters: tuple[str, ...]) -> tuple[str, ...]:
 
 def _options(socket: Socket, address: str) -> Iterator[Refusal]:
     """Socket options may stand on one line of an address only."""
-    first: tuple[str, ...] | None = None
+    first: Directive | None = None
     for _, listen in socket.listens:
         options = _socket_options(listen.parameters)
         if not options or listen.directive is None:
             continue
         if first is not None:
-            yield refuse(listen.directive, "listen", f"duplicate listen options for {address}")
-        first = options
+            yield refuse(listen.directive, "listen", f"duplicate listen options for {address}", first=first)
+        first = first or listen.directive
 
 
 def _redefined(socket: Socket, address: str) -> Iterator[Refusal]:
@@ -178,8 +182,7 @@ def _redefined(socket: Socket, address: str) -> Iterator[Refusal]:
 
 
 def _captures(name: ServerName) -> bool:
-    pattern = compiled(name.key) if name.form == "regex" else None
-    return pattern is not None and pattern.groups > 0
+    return name.form == "regex" and read_pattern(name.key).groups > 0
 
 
 _TABLES = {"empty": "exact"}

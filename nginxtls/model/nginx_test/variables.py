@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import pattern
+from nginxtls.model.nginx_test.refusal import refuse
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.model.configuration import Configuration
+    from nginxtls.model.nginx_test.refusal import Refusal
     from nginxtls.syntax.tree import Directive
 
 _USE = pattern(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
@@ -30,6 +32,39 @@ _BUILT_IN = pattern(
 """The variables of nginx's own modules, by their beginnings (nginx.org, alphabetical index of variables)."""
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a variable is one of nginx's own modules."""
+    return _BUILT_IN.fullmatch(name.lower()) is not None
+
+
+SINCE = {
+    "ssl_alpn_protocol": (1, 21, 4),
+    "ssl_curve": (1, 21, 5),
+    "ssl_sigalg": (1, 29, 3),
+    "ssl_sigalgs": (1, 29, 3),
+    "ssl_client_sigalg": (1, 29, 3),
+    "ssl_ech_status": (1, 29, 4),
+    "ssl_ech_outer_server_name": (1, 29, 4),
+}
+"""Variables of the TLS modules by the first version that has them (CHANGES; measured on 1.18.0 to 1.30.6)."""
+_EXPANDING = frozenset(
+    "log_format add_header add_trailer proxy_set_header grpc_set_header fastcgi_param uwsgi_param scgi_param return "
+    "rewrite set if map access_log proxy_pass limit_req_zone limit_conn_zone split_clients error_page".split()
+)
+
+
+def variable_refusals(configuration: Configuration) -> Iterator[Refusal]:
+    """Variables of the TLS modules that this version of nginx does not have, once each: nginx stops at the first."""
+    nginx = configuration.facts.nginx
+    missing = {name for name, since in SINCE.items() if nginx is not None and not nginx.at_least(*since)}
+    for name in sorted(_EXPANDING & configuration.by_name.keys()) if missing else ():
+        for directive in configuration.by_name[name]:
+            for index, argument in enumerate(directive.args):
+                used = {braced or bare for braced, bare in _USE.findall(argument)} if "$ssl_" in argument else set()
+                for variable in sorted(used & missing):
+                    yield refuse(directive, "variable", f'unknown "{variable}" variable', arg=index)
+
+
 def unknown(configuration: Configuration, directive: Directive) -> str | None:
     """A variable that a line uses and nothing defines: nginx then refuses to start. None where that is not sure.
 
@@ -42,7 +77,7 @@ def unknown(configuration: Configuration, directive: Directive) -> str | None:
         return None
     for braced, bare in _USE.findall(directive.args[0]):
         name = str(braced or bare).lower()
-        if not _BUILT_IN.fullmatch(name) and name not in defined(configuration):
+        if not is_built_in(name) and name not in defined(configuration):
             return name
     return None
 

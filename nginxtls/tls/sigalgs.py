@@ -1,0 +1,71 @@
+"""OpenSSL's lists of signature algorithms: which keys may sign with them.
+
+After ``tls1_set_sigalgs_list`` and ``tls_choose_sigalg`` (ssl/t1_lib.c); tests/conformance compares with handshakes.
+"""
+
+from __future__ import annotations
+
+from nginxtls.base.lazy import NamedTuple
+
+from .levels import security_bits
+from .negotiation import ServerKey
+from .openssl import OpenSSL
+
+_SIGNERS = {"RSA": "rsa_pkcs1", "RSA-PSS": "rsa_pss_rsae", "PSS": "rsa_pss_rsae", "ECDSA": "ecdsa", "DSA": "dsa"}
+_HASH_BITS = {"sha224": 112, "sha256": 128, "sha384": 192, "sha512": 256}
+_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+_CURVE_HASHES = {"P-256": "sha256", "P-384": "sha384", "P-521": "sha512"}
+_CURVE_NAMES = {"prime256v1": "P-256", "secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+_EDWARDS = {"ed25519": "Ed25519", "ed448": "Ed448"}
+
+
+class SignatureAlgorithm(NamedTuple):
+    """One algorithm: ``signer`` (``ecdsa``, ``rsa_pss_rsae``, ``rsa_pss_pss``, ``rsa_pkcs1``, ``dsa``, ``Ed25519`` …)
+    and ``hash`` (empty where the signer has its own)."""
+
+    signer: str
+    hash: str
+
+    def signs(self, key: ServerKey, protocol: str, level: int, openssl: OpenSSL) -> bool:
+        """Whether a key may sign with it in TLS 1.2 or 1.3, at a security level."""
+        if self.hash and self._bits(openssl) < security_bits(level):
+            return False
+        if key.kind in ("Ed25519", "Ed448"):
+            return self.signer == key.kind
+        if protocol == "TLSv1.3" and self.hash in ("sha1", "sha224"):
+            return False
+        if key.kind == "EC":
+            curve = _CURVE_NAMES.get(key.curve or "", key.curve)
+            fits = protocol == "TLSv1.2" or curve is None or _CURVE_HASHES.get(curve) == self.hash
+            return self.signer == "ecdsa" and fits
+        if key.kind == "RSA":
+            return self.signer == "rsa_pss_rsae" or (self.signer == "rsa_pkcs1" and protocol == "TLSv1.2")
+        return (key.kind, self.signer) in (("RSA-PSS", "rsa_pss_pss"), ("DSA", "dsa"))
+
+    def _bits(self, openssl: OpenSSL) -> int:
+        sha1 = 80 if openssl.version < (3, 0) else 63
+        return _HASH_BITS.get(self.hash, sha1)
+
+
+def signature_algorithms(text: str) -> tuple[SignatureAlgorithm, ...] | None:
+    """The algorithms of a list such as ``ECDSA+SHA256:rsa_pss_rsae_sha256``; None if a word of it is not known here."""
+    found = [_read(word.removeprefix("?")) for word in text.split(":") if word]
+    return None if not found or None in found else tuple(one for one in found if one is not None)
+
+
+def _read(word: str) -> SignatureAlgorithm | None:
+    signer, plus, hashed = word.partition("+")
+    if plus:
+        hashed = hashed.lower().replace("-", "")
+        known = signer in _SIGNERS and hashed in (*_HASH_BITS, "sha1")
+        return SignatureAlgorithm(_SIGNERS[signer], hashed) if known else None
+    name = word.lower()
+    if name in _EDWARDS:
+        return SignatureAlgorithm(_EDWARDS[name], "")
+    signer, _, hashed = name.rpartition("_")
+    if hashed not in (*_HASH_BITS, "sha1"):
+        return None
+    if signer in ("rsa_pss_rsae", "rsa_pss_pss", "rsa_pkcs1", "dsa", "ecdsa"):
+        return SignatureAlgorithm(signer, hashed)
+    curve = signer.removeprefix("ecdsa_")
+    return SignatureAlgorithm("ecdsa", hashed) if signer.startswith("ecdsa_") and curve in _CURVES else None

@@ -1,0 +1,147 @@
+"""Rules about variables in the paths of certificates and keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.rules.common.bundles import served_on
+from nginxtls.rules.common.serving import titles, variables
+
+from nginxtls.finding import Severity
+from nginxtls.model import refusals
+from nginxtls.rule import NGINX_SSL, Rule, label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.finding import Finding
+    from nginxtls.model import Configuration, VirtualServer
+    from nginxtls.syntax.tree import Directive
+
+CERTIFICATE = f"{NGINX_SSL}#ssl_certificate"
+SNI = frozenset({"ssl_server_name", "ssl_preread_server_name"})
+"""The text of the client's SNI, unchecked."""
+
+
+class SniInCertificatePath(Rule):
+    """The path of a certificate or key contains `$ssl_server_name`, so any client chooses which file nginx opens.
+
+    The variable holds what the client sends. Names with `/` or `..` match no `server_name` and go to the default
+    server, where they reach the file system as they are: an SNI of `../../tmp/x` opens that path (measured on nginx
+    1.18.0 to 1.30.6). A file must hold a certificate to be sent, but its existence shows, and a file that others can
+    write may be loaded.
+
+    Fix: let a `map` choose among names that are known, and use its result in the path.
+
+    A server that is not the default server of a TLS socket only receives names that match its `server_name`.
+
+    ```nginx bad
+    server {
+        listen 443 ssl;
+        server_name *.example.com;
+        ssl_certificate /etc/ssl/sites/$ssl_server_name.pem;
+        ssl_certificate_key /etc/ssl/sites/$ssl_server_name.key;
+    }
+    ```
+
+    ```nginx good
+    http {
+        map $ssl_server_name $site {
+            ~^([a-z0-9-]+)\\.example\\.com$ $1;
+            default none;
+        }
+        server {
+            listen 443 ssl;
+            server_name *.example.com;
+            ssl_certificate /etc/ssl/sites/$site.pem;
+            ssl_certificate_key /etc/ssl/sites/$site.key;
+        }
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 5.3
+    cwe = (22,)
+    since = "nginx 1.15.9"
+    references = (CERTIFICATE, "https://nginx.org/en/docs/http/ngx_http_ssl_module.html#var_ssl_server_name")
+    needs = ("ssl_certificate", "ssl_certificate_key")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        lines: dict[Directive, list[VirtualServer]] = {}
+        for server in configuration.servers:
+            if server.fragment or not any(s.speaks_tls and s.default is server for s in server.sockets):
+                continue
+            for bundle in server.bundles:
+                for directive in filter(None, (bundle.directive, bundle.key_directive)):
+                    path = directive.args[-1]
+                    if not path.startswith("data:") and variables(path) & SNI:
+                        lines.setdefault(directive, []).append(server)
+        told = set()
+        for directive, servers in lines.items():
+            if servers[0] in told:
+                continue
+            told.update(servers)
+            others = [line for line, users in lines.items() if line is not directive and users[0] is servers[0]]
+            yield self.at(
+                directive,
+                "any client chooses this path: $ssl_server_name is the text of its SNI, which may contain / and ..",
+                arg=len(directive.args) - 1,
+                labels=[label(line, "this path, too", len(line.args) - 1) for line in others],
+                help="map $ssl_server_name to known names, and use the result in the path",
+                endpoints=titles(servers),
+            )
+
+
+class VariablesInMailCertificate(Rule):
+    """`ssl_certificate` or `ssl_certificate_key` in `mail` contains a variable, which mail servers do not expand.
+
+    The mail modules have no variables: nginx looks for a file with the `$` in its name and does not start (measured on
+    nginx 1.18.0 to 1.30.6).
+
+    Fix: write the path of the file; a mail server without SNI has one certificate anyway.
+
+    ```nginx bad
+    mail {
+        auth_http 127.0.0.1:9000/auth;
+        ssl_certificate /etc/ssl/$server_name.pem;
+        ssl_certificate_key /etc/ssl/$server_name.key;
+        server {
+            listen 993 ssl;
+            protocol imap;
+        }
+    }
+    ```
+
+    ```nginx good
+    mail {
+        auth_http 127.0.0.1:9000/auth;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+        server {
+            listen 993 ssl;
+            protocol imap;
+        }
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = ("https://nginx.org/en/docs/mail/ngx_mail_ssl_module.html#ssl_certificate",)
+    needs = ("mail",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for refusal in refusals(configuration):
+            if refusal.category == "mail-variable":
+                users = [
+                    server
+                    for bundle in configuration.bundles
+                    if refusal.directive in (bundle.directive, bundle.key_directive)
+                    for server in configuration.servers_of(bundle)
+                ]
+                yield self.at(
+                    refusal.location,
+                    "nginx does not start: mail expands no variables, and there is no file of this name",
+                    help="write the path of the file",
+                    endpoints=served_on(users),
+                )
