@@ -260,6 +260,7 @@ def _subjects(
         UsageError: a version, a trust file or a policy cannot be used.
     """
     from nginxtls.model import Configuration, Facts, Store, variants
+    from nginxtls.model.alternatives import Alternatives
 
     wanted, library = settings.nginx_version, settings.openssl_version
     if wanted == "auto":
@@ -284,7 +285,13 @@ def _subjects(
             Configuration(tree, facts, Store(door, loaded.base), context=loaded.context)
             for tree in variants(loaded.tree)
         )
-        return Subject(first, loaded.asked if only_nginx else _asked(paths, loaded), tuple(others))
+        known = facts.nginx is not None and facts.openssl_known
+        return Subject(
+            first,
+            loaded.asked if only_nginx else _asked(paths, loaded),
+            tuple(others),
+            None if known else Alternatives(first),
+        )
 
     return subject
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, overload
 
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.finding import Location, Severity
+from nginxtls.linting.builds import advisable, by_package, merged
 from nginxtls.linting.confidence import agreed, asks_for_version, tempered
 from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from nginxtls.linting.settings import Settings
     from nginxtls.linting.suppression import Suppression
     from nginxtls.model import Configuration, Endpoint
+    from nginxtls.model.alternatives import Alternatives
     from nginxtls.syntax.tree import Problem, SourceFile
 
 
@@ -38,6 +40,8 @@ class Subject(NamedTuple):
     configuration: Configuration
     asked: Collection[SourceFile]
     variants: tuple[Configuration, ...] = ()
+    alternatives: Alternatives | None = None
+    """The builds of nginx in question, where the versions are not known."""
 
     @property
     def configurations(self) -> tuple[Configuration, ...]:
@@ -70,7 +74,9 @@ def lint(
         for failure in _unparsed(subject.asked):
             failures[failure.location, failure.reason] = failure
         try:
-            visits = [(c.tree, _once(run_hooks(c, chosen, failures))) for c in subject.configurations]
+            visits = [(c.tree, _visited(c, chosen, failures)) for c in subject.configurations]
+            if subject.alternatives is not None:
+                visits[0] = (visits[0][0], _over_builds(visits[0][1], subject.alternatives, chosen, failures))
             found += agreed(visits, needless) if subject.variants else visits[0][1]
             rows += (e for e in subject.configuration.endpoints if _is_row(e, asked))
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
@@ -108,6 +114,27 @@ def lint(
         certificates=certificates,
         gone=baseline.gone(found, looked_for) if baseline else (),
     )
+
+
+def _visited(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
+    """The findings of a configuration, each once, as the package has them and with advice that its nginx accepts."""
+    found = _once(run_hooks(configuration, rules, failures))
+    by_name = {rule.name: rule for rule in rules}
+    told = (by_package(f, by_name[f.rule], configuration) if f.rule in by_name else f for f in found)
+    nginx = configuration.facts.nginx
+    return [advisable(finding, nginx) if nginx and finding.help else finding for finding in told if finding is not None]
+
+
+def _over_builds(
+    found: list[Finding], alternatives: Alternatives, rules: Sequence[Rule], failures: dict[object, Failure]
+) -> list[Finding]:
+    """The findings of a configuration whose version is not known, merged with those of each build in question."""
+    if not alternatives.matter:
+        return found
+    told = merged(
+        found, alternatives, rules, lambda configuration, some: _once(run_hooks(configuration, some, failures))
+    )
+    return [advisable(finding, alternatives.oldest) if finding.help else finding for finding in told]
 
 
 def _unparsed(files: Iterable[SourceFile]) -> Iterator[Failure]:

@@ -5,13 +5,29 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import once
+from nginxtls.base.lazy import NamedTuple, once
 from nginxtls.model.versions import ASSUMED, NginxVersion
 from nginxtls.tls import OpenSSL, SystemConfiguration
 
 if TYPE_CHECKING:
     from nginxtls.pki import TrustStore
     from nginxtls.tls import Policy
+
+
+class Provenance(NamedTuple):
+    """Where the versions come from, and what is known of the package that has them."""
+
+    source: str = ""
+    """In words, e.g. ``detected from dpkg``; empty where no version is known."""
+    package: str = ""
+    """The version of a distribution's package, e.g. ``1.22.1-9+deb12u11``; empty for other builds."""
+    fixed: frozenset[str] | None = None
+    """The CVE ids that the package's changelog names; None where it is not known or not complete."""
+    likely: bool = False
+    """The versions follow from something beside the configuration, such as the image of a Dockerfile."""
+
+
+UNKNOWN_VERSIONS = Provenance()
 
 
 class Facts:
@@ -32,6 +48,7 @@ class Facts:
         system: SystemConfiguration | None = None,
         policy: Policy | None = None,
         expiry_days: int | None = None,
+        provenance: Provenance = UNKNOWN_VERSIONS,
     ) -> None:
         self.completeness = completeness
         self.nginx = nginx
@@ -45,7 +62,16 @@ class Facts:
         """The guideline that the servers are to be judged by."""
         self.expiry_days = expiry_days
         """Fewer days than these left are few, if the user says how many."""
+        self.provenance = provenance
         self._trust = trust
+
+    def with_build(self, nginx: NginxVersion, openssl: OpenSSL) -> Facts:
+        """The same facts for another build of nginx."""
+        other = Facts.__new__(Facts)
+        other.__dict__.update(self.__dict__)
+        other.nginx = other.assumed_nginx = nginx
+        other.openssl, other.openssl_known = openssl, True
+        return other
 
     @once
     def trust(self) -> TrustStore:

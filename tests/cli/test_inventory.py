@@ -190,7 +190,7 @@ def test_what_was_named_and_is_not_there_is_told_beside_the_list(tree: Path) -> 
         (("nginx.conf", "--trust", "no-such"), "--trust no-such: there is no such file"),
         (("nginx.conf", "--trust", "certs/good.key"), "--trust certs/good.key: there is no certificate in it"),
         (("nginx.conf", "--map", "x"), "--map x: must have the form THERE=HERE"),
-        (("nginx.conf", "--nginx-version", "new"), "is no nginx version"),
+        (("nginx.conf", "--nginx-version", "new"), "is not an nginx version"),
     ],
 )
 def test_wrong_use_is_one_message_and_status_2(arguments: tuple[str, ...], told: str, tree: Path) -> None:
