@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.detection import found_versions, of_this_machine
 from nginxtls.linting.registry import choose, find_rule, installed_rules
 from nginxtls.linting.run import Subject, lint
 from nginxtls.linting.settings import Settings, find_settings, is_path, read_settings
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from nginxtls.linting.report import Report
-    from nginxtls.model import Configuration, NginxVersion
+    from nginxtls.model import Configuration
     from nginxtls.pki import TrustStore
     from nginxtls.syntax import Files, LoadedTree, SourceFile, Sources
     from nginxtls.syntax.places import NotChecked
-    from nginxtls.tls import OpenSSL, Policy, SystemConfiguration
+    from nginxtls.tls import Policy, SystemConfiguration
 
 
 class Reading(NamedTuple):
@@ -238,7 +239,7 @@ def read(
     """
     from nginxtls.syntax import discover
 
-    subject = _subjects(paths, settings, at, openssl_conf, only_nginx)
+    subject = _subjects(paths, settings, root, at, openssl_conf, only_nginx)
     files = _files(paths, settings, root)
     sources = discover(paths, stdin_text=stdin_text, files=files)
     return Reading(
@@ -252,7 +253,12 @@ def read(
 
 
 def _subjects(
-    paths: Sequence[str], settings: Settings, at: datetime | None, openssl_conf: str | None, only_nginx: bool
+    paths: Sequence[str],
+    settings: Settings,
+    root: str | None,
+    at: datetime | None,
+    openssl_conf: str | None,
+    only_nginx: bool,
 ) -> Callable[[LoadedTree, Files], Subject]:
     """What makes a tree one to lint, as the settings and options have it.
 
@@ -262,18 +268,15 @@ def _subjects(
     from nginxtls.model import Configuration, Facts, Store, variants
     from nginxtls.model.alternatives import Alternatives
 
-    wanted, library = settings.nginx_version, settings.openssl_version
-    if wanted == "auto":
-        wanted, found = local_versions()
-        library = library or found
-    nginx, openssl = _nginx(wanted), _openssl(library)
+    versions = found_versions(paths, settings, root)
     trust, system, policy = _trust(settings.trust), _system(openssl_conf), _policy(settings.policy)
 
     def subject(loaded: LoadedTree, files: Files) -> Subject:
         facts = Facts(
             completeness=loaded.kind,
-            nginx=nginx,
-            openssl=openssl,
+            nginx=versions.nginx,
+            openssl=versions.openssl,
+            provenance=versions.provenance,
             at=at,
             trust=trust,
             system=system,
@@ -335,10 +338,8 @@ def _allowed(paths: Sequence[str]) -> list[Path]:
 
     For this machine's own nginx it is everything: its certificates lie anywhere.
     """
-    from nginxtls.syntax.files import CONF_FOLDERS
-
     places = [Path(os.path.abspath(path)) for path in paths if path != "-"] or [Path.cwd()]
-    if all(any(place.is_relative_to(folder) for folder in CONF_FOLDERS) for place in places):
+    if of_this_machine(paths):
         return [Path("/")]
     return [place if place.is_dir() else repository_of(place) or place.parent for place in places]
 
@@ -346,59 +347,6 @@ def _allowed(paths: Sequence[str]) -> list[Path]:
 def repository_of(place: Path) -> Path | None:
     """The root of the repository that a file or folder is in."""
     return next((folder for folder in (place, *place.parents) if (folder / ".git").exists()), None)
-
-
-def local_versions() -> tuple[str, str | None]:
-    """The versions of this machine's nginx and of the OpenSSL it runs with: what ``nginx -V`` on PATH says.
-
-    The only program that is ever run, and only for ``--nginx-version auto``.
-
-    Raises:
-        UsageError: there is no nginx, or it does not tell.
-    """
-    import re
-    import shutil
-    import subprocess
-
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/local/nginx/sbin")
-    if program is None:
-        raise UsageError("--nginx-version auto", "there is no nginx on PATH", "give the version, e.g. 1.26.3")
-    try:
-        done = subprocess.run(
-            [program, "-V"], capture_output=True, text=True, errors="replace", timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError("--nginx-version auto", f"{program} -V failed: {type(error).__name__}") from error
-    nginx = re.search(r"nginx/(\d+\.\d+\.\d+)", done.stderr)
-    if nginx is None:
-        raise UsageError("--nginx-version auto", f"{program} -V names no version", "give the version, e.g. 1.26.3")
-    # "running with" stands there where the library is not the one that nginx was built with.
-    openssl = re.search(r"running with OpenSSL (\S+)", done.stderr) or re.search(
-        r"built with OpenSSL (\S+)", done.stderr
-    )
-    return nginx[1], openssl[1] if openssl else None
-
-
-def _nginx(text: str | None) -> NginxVersion | None:
-    if text is None:
-        return None
-    from nginxtls.model import NginxVersion
-
-    try:
-        return NginxVersion.parse(text)
-    except ValueError as error:
-        raise UsageError("--nginx-version", str(error)) from error
-
-
-def _openssl(text: str | None) -> OpenSSL | None:
-    if text is None:
-        return None
-    from nginxtls.tls import OpenSSL
-
-    try:
-        return OpenSSL.parse(text)
-    except ValueError as error:
-        raise UsageError("--openssl-version", str(error)) from error
 
 
 def _trust(paths: Sequence[str]) -> TrustStore | None:

@@ -59,7 +59,7 @@ def _affects(flaw: dict[str, Any], nginx: NginxVersion) -> bool:
 
 
 def _fixes(flaw: dict[str, Any]) -> str:
-    return " and ".join(sorted(flaw["fixed_in"]))
+    return " or ".join(sorted(flaw["fixed_in"]))
 
 
 class _Conditions(NamedTuple):

@@ -64,7 +64,7 @@ def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable
     worst = _worst(builds.values())
     for having in builds.values():
         base = having.pop(-1, None)
-        newest = having[max(having)] if base is None else base
+        newest = having[alternatives.newest(having)] if base is None else base
         among = range(len(alternatives.builds)) if newest.rule in differing else first
         missing = [number for number in among if number not in having]
         if not missing:
@@ -103,7 +103,8 @@ def _hedged(
     most = Severity.NOTE if _STOPS in finding.message and max(among) not in having else Severity.WARNING
     return finding.replace(
         severity=min(finding.severity, most),
-        message=_named(finding.message, part, builds),
+        message=_named(finding.message, part, builds, "{} ({})"),
+        label=_named(finding.label, part, builds, "{}"),
         confidence=Confidence.LIKELY,
         notes=(*finding.notes, note),
         help=finding.help.replace(_NOBODY, ""),
@@ -112,13 +113,13 @@ def _hedged(
     )
 
 
-def _named(message: str, part: str, builds: Iterable[Build]) -> str:
-    """The message with the part of the builds in place of the one that it was written for, or after it."""
+def _named(text: str, part: str, builds: Iterable[Build], otherwise: str) -> str:
+    """The text with the part of the builds in place of the one that it was written for, or else with it as it says."""
     for build in builds:
         for name in (f"nginx {build.nginx}", f"OpenSSL {build.openssl}"):
-            if name in message and part.startswith(name.partition(" ")[0]) and ", or " not in part:
-                return message.replace(name, part)
-    return f"{message} ({part})"
+            if name in text and part.startswith(name.partition(" ")[0]) and ", or " not in part:
+                return text.replace(name, part)
+    return otherwise.format(text, part)
 
 
 def _of_all(finding: Finding, others: Iterable[Finding], alternatives: Alternatives) -> Finding:
@@ -148,10 +149,11 @@ def by_package(finding: Finding, rule: Rule, configuration: Configuration) -> Fi
     flaw = _FLAW.search(finding.message)
     if flaw is None:
         return None  # about the support of nginx's and OpenSSL's own releases
-    named = provenance.fixed
-    if named is not None:
+    if flaw[0] in provenance.fixed:
+        return None
+    if provenance.complete:
         note = f"the changelog of package {provenance.package} does not name {flaw[0]}"
-        return None if flaw[0] in named else finding.replace(notes=(note,), help=_UPDATE)
+        return finding.replace(notes=(note,), help=_UPDATE)
     note = f"whether package {provenance.package} has the fix is not known: compare its changelog"
     return finding.replace(
         severity=Severity.NOTE, confidence=Confidence.LIKELY, notes=(note,), help=f"{_UPDATE}, if it names {flaw[0]}"

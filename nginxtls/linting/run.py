@@ -15,6 +15,8 @@ from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
 from nginxtls.linting.report import EndpointRow, Report
 from nginxtls.linting.suppression import Suppressions
+from nginxtls.linting.versions import made_for
+from nginxtls.model.effective import VERSIONS
 from nginxtls.rule import Rule
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.words import UNKNOWN
@@ -66,7 +68,7 @@ def lint(
     severities = {find_rule(rules, name).name: Severity[word.upper()] for name, word in settings.severity}
     failures: dict[object, Failure] = {}
     found: list[Finding] = []
-    rows: list[Endpoint] = []
+    rows: list[tuple[Endpoint, Alternatives | None]] = []
     certificates = 0
     asked = {file for subject in subjects for file in subject.asked}
     needless = {rule.name for rule in chosen if rule.needless}
@@ -78,7 +80,7 @@ def lint(
             if subject.alternatives is not None:
                 visits[0] = (visits[0][0], _over_builds(visits[0][1], subject.alternatives, chosen, failures))
             found += agreed(visits, needless) if subject.variants else visits[0][1]
-            rows += (e for e in subject.configuration.endpoints if _is_row(e, asked))
+            rows += ((e, subject.alternatives) for e in subject.configuration.endpoints if _is_row(e, asked))
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
         except Exception as error:
             main = subject.configuration.tree.roots[0].name
@@ -109,6 +111,7 @@ def lint(
         ),
         failures=tuple(failures.values()),
         endpoints=_Rows(rows),
+        versions=made_for((subject.configuration, subject.alternatives) for subject in subjects),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),
         servers=sum(not server.fragment for c in configurations for server in c.servers),
         certificates=certificates,
@@ -302,7 +305,7 @@ def _is_row(endpoint: Endpoint, asked: Collection[SourceFile]) -> bool:
 class _Rows(Sequence[EndpointRow]):
     """A row for each virtual server on a TLS socket; made when it is looked at, which most formats never do."""
 
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[tuple[Endpoint, Alternatives | None]]) -> None:
         self.endpoints = endpoints
 
     def __len__(self) -> int:
@@ -317,15 +320,20 @@ class _Rows(Sequence[EndpointRow]):
     def __getitem__(self, index: int | slice) -> EndpointRow | Sequence[EndpointRow]:
         if isinstance(index, slice):
             return _Rows(self.endpoints[index])
-        endpoint = self.endpoints[index]
+        endpoint, alternatives = self.endpoints[index]
+        matter = alternatives is not None and alternatives.matter
+        served = (
+            alternatives.protocols(endpoint) if alternatives is not None and matter else {endpoint.tls.versions: ""}
+        )
         leaf = next((bundle.leaf for bundle in endpoint.bundles if bundle.leaf), None)
         place = endpoint.server.directive
         assert place is not None
         return EndpointRow(
             socket=endpoint.socket.label,
             name=", ".join(endpoint.names),
-            protocols=tuple(endpoint.tls.versions),
+            protocols=tuple(version for version in VERSIONS if any(version in versions for versions in served)),
             certificate=leaf.subject if leaf else "",
             not_after=leaf.not_after if leaf and leaf.has_dates else None,
             location=Location(place.file, place.span),
+            differing=tuple((part, versions) for versions, part in served.items() if part),
         )

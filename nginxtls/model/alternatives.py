@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, once
-from nginxtls.model.builds import Build, InQuestion, in_question
+from nginxtls.model.builds import Build, InQuestion, in_question, table
 from nginxtls.model.configuration import Configuration
 from nginxtls.model.directive_table import by_name
 from nginxtls.tls.openssl import GENERATIONS
@@ -61,6 +61,12 @@ class Alternatives:
         return (*self.in_question.first, *self.in_question.others)
 
     @property
+    def narrowed(self) -> bool:
+        """Whether the directives of the configuration rule out some of the supported builds."""
+        needed = self.needed
+        return self.configuration.facts.nginx is None and needed is not None and table()[0].nginx < needed[0]
+
+    @property
     def matter(self) -> bool:
         """Whether the configuration has anything whose behaviour the version may change."""
         return bool(self.builds and self.configuration.servers)
@@ -93,8 +99,12 @@ class Alternatives:
 
     def examples(self, numbers: Iterable[int]) -> str:
         """Releases that have these builds: ``Debian 12, Ubuntu 24.04``."""
-        found = dict.fromkeys(build.where for number in numbers if (build := self.builds[number]).where)
-        return ", ".join([*found][-_SHOWN:])
+        found = dict.fromkeys(build.where for number in sorted(numbers) if (build := self.builds[number]).where)
+        return ", ".join([*found][:_SHOWN])
+
+    def newest(self, numbers: Iterable[int]) -> int:
+        """The number of the newest of these builds."""
+        return max(numbers, key=lambda number: (self.builds[number].nginx, self.builds[number].openssl.version))
 
     def protocols(self, endpoint: Endpoint) -> dict[tuple[str, ...], str]:
         """The protocol versions that clients of an endpoint get, by the builds in words; one entry if all agree."""

@@ -21,8 +21,10 @@ class Provenance(NamedTuple):
     """In words, e.g. ``detected from dpkg``; empty where no version is known."""
     package: str = ""
     """The version of a distribution's package, e.g. ``1.22.1-9+deb12u11``; empty for other builds."""
-    fixed: frozenset[str] | None = None
-    """The CVE ids that the package's changelog names; None where it is not known or not complete."""
+    fixed: frozenset[str] = frozenset()
+    """The CVE ids that the package's changelog names."""
+    complete: bool = False
+    """The changelog is known from the first package of this nginx on: a flaw that it does not name is not fixed."""
     likely: bool = False
     """The versions follow from something beside the configuration, such as the image of a Dockerfile."""
 

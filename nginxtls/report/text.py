@@ -6,7 +6,18 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from nginxtls.report.source import Wanted, row, under, wrapped
-from nginxtls.report.words import checked, count, duration, help_line, not_checked, notes, told, verdict, visible
+from nginxtls.report.words import (
+    checked,
+    count,
+    duration,
+    help_line,
+    not_checked,
+    notes,
+    told,
+    verdict,
+    versions,
+    visible,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +107,8 @@ class Pen:
         left = not_checked(report.not_checked)
         line = f"checked {checked(report)}" + (f"; not checked: {', '.join(left)}" if left else "")
         yield from wrapped(visible(line), self.width)
+        for made_for in versions(report):
+            yield from wrapped(visible(f"versions: {made_for}"), self.width)
         if self.options.verbose:
             for entry in report.not_checked:
                 where = f" ({_where(entry.location)})" if entry.location else ""
