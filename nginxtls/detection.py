@@ -44,7 +44,7 @@ def found_versions(paths: Sequence[str], settings: Settings, root: str | None) -
     if given or (library and not auto):
         package = _package_of(given) if given else ""
         source = "given" if given and library else ""
-        return Versions(_nginx(given), _openssl(library), Provenance(source, package))
+        return Versions(nginx_version(given), openssl_version(library), Provenance(source, package))
     in_root = root is not None and os.path.realpath(root) != "/"
     if not (auto or in_root or of_this_machine(paths)):
         return Versions()
@@ -54,7 +54,7 @@ def found_versions(paths: Sequence[str], settings: Settings, root: str | None) -
         if auto:
             raise
         return Versions()
-    return found._replace(openssl=_openssl(library)) if library else found
+    return found._replace(openssl=openssl_version(library)) if library else found
 
 
 def of_this_machine(paths: Sequence[str]) -> bool:
@@ -110,14 +110,14 @@ def local_versions() -> Versions:
     )
     return Versions(
         NginxVersion.parse(nginx[1]),
-        _openssl(openssl[1] if openssl else None),
+        openssl_version(openssl[1] if openssl else None),
         Provenance(f"detected from {program} -V"),
     )
 
 
 def _of_package(package: Package, source: str) -> Versions:
     try:
-        nginx, openssl = _nginx(package.nginx), _openssl(package.openssl)
+        nginx, openssl = nginx_version(package.nginx), openssl_version(package.openssl)
     except UsageError as error:
         raise UsageError(
             "--nginx-version auto", f"the package's version {package.nginx!r} is not known", _GIVE
@@ -135,7 +135,8 @@ def _package_of(text: str) -> str:
     return distribution_package(text)
 
 
-def _nginx(text: str | None) -> NginxVersion | None:
+def nginx_version(text: str | None) -> NginxVersion | None:
+    """The nginx version that a text is, None for None; UsageError if it is none."""
     if text is None:
         return None
     from nginxtls.model import NginxVersion
@@ -146,7 +147,8 @@ def _nginx(text: str | None) -> NginxVersion | None:
         raise UsageError("--nginx-version", str(error)) from error
 
 
-def _openssl(text: str | None) -> OpenSSL | None:
+def openssl_version(text: str | None) -> OpenSSL | None:
+    """The OpenSSL version that a text is, None for None; UsageError if it is none."""
     if text is None:
         return None
     from nginxtls.tls import OpenSSL

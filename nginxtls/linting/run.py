@@ -15,6 +15,7 @@ from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
 from nginxtls.linting.report import EndpointRow, Report
 from nginxtls.linting.suppression import Suppressions
+from nginxtls.linting.unread import by_key
 from nginxtls.linting.versions import made_for
 from nginxtls.model.effective import VERSIONS
 from nginxtls.rule import Rule
@@ -122,6 +123,7 @@ def lint(
 def _visited(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
     """The findings of a configuration, each once, as the package has them and with advice that its nginx accepts."""
     found = _once(run_hooks(configuration, rules, failures))
+    found = by_key(found, configuration, rules, lambda other, some: _once(run_hooks(other, some, failures)))
     by_name = {rule.name: rule for rule in rules}
     told = (by_package(f, by_name[f.rule], configuration) if f.rule in by_name else f for f in found)
     nginx = configuration.facts.nginx

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nginxtls.model.versions import NginxVersion
     from nginxtls.syntax.places import NotChecked
-    from nginxtls.tls import OpenSSL
+    from nginxtls.tls import OpenSSL, ServerKey
 
 T = TypeVar("T")
 MODULES = ("http", "stream", "mail")
@@ -56,6 +56,11 @@ class Configuration:
     def with_build(self, nginx: NginxVersion, openssl: OpenSSL) -> Configuration:
         """The same configuration in another build of nginx; what was read of its files is shared."""
         facts, store = self.facts.with_build(nginx, openssl), self.store.sibling()
+        return Configuration(self.tree, facts, store, context=self.context, bundles=self._bundles)
+
+    def with_keys(self, *keys: ServerKey) -> Configuration:
+        """The same configuration, with these keys for certificates that could not be read."""
+        facts, store = self.facts.with_keys(*keys), self.store.sibling()
         return Configuration(self.tree, facts, store, context=self.context, bundles=self._bundles)
 
     @property

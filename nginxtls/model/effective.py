@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import once
+from nginxtls.model.facts import ASSUMED_KEYS
 from nginxtls.tls import (
     CipherString,
     Evaluation,
@@ -24,6 +25,8 @@ from nginxtls.tls import (
     negotiable,
     security_bits,
 )
+
+__all__ = ["ASSUMED_KEYS", "DECIDES", "OVERRIDES", "VERSIONS", "EffectiveTLS", "effective", "origin_of"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,8 +42,6 @@ _CANONICAL = {name.lower(): name for name in ("SSLv2", "SSLv3", "TLSv1", "TLSv1.
 }
 
 DEFAULT_SERVER = "D"
-ASSUMED_KEYS = (ServerKey("RSA", 2048, None), ServerKey("EC", 256, "prime256v1"))
-"""What a certificate that could not be read may have."""
 SINCE_CLIENT_HELLO = (1, 29, 2)
 """From this version on nginx reads SNI in OpenSSL's ClientHello callback, before the version is chosen."""
 
@@ -150,7 +151,7 @@ class EffectiveTLS:
         """The suites that a client can get, by version, in the server's order; versions without any are left out."""
         servers = (self.default, self.context, self.server)
         lines = (server.tls_lines for server in servers)
-        key = ("suites", *lines, self.context is self.default, self.keys, self.socket.quic)
+        key = ("suites", *lines, self.context is self.default, self.context.key_types, self.socket.quic)
         return self.store.memo(key, self._suites)
 
     def _suites(self) -> dict[str, tuple[Suite, ...]]:
@@ -161,8 +162,21 @@ class EffectiveTLS:
             versions &= {"TLSv1.3"}
         if self._level_of_default_counts and security_level(self.default) > 0:
             versions -= {"TLSv1", "TLSv1.1"}
-        found = _negotiable(
-            self.keys,
+        found = self._negotiable(self.keys, versions)
+        # Whatever one of the possible keys serves, in the order of a server that has them all.
+        each = [self._served(keys, versions) for keys in self.possible_keys]
+        served = {v: {suite for one in each for suite in one.get(v, ())} for v in found}
+        suites = {v: tuple(suite for suite in found[v] if suite in served[v]) for v in VERSIONS if v in found}
+        return {v: suites[v] for v in suites if suites[v]}
+
+    def _served(self, keys: tuple[ServerKey, ...], versions: frozenset[str]) -> dict[str, tuple[Suite, ...]]:
+        """The suites by version that clients get from a server with these keys."""
+        found = self._negotiable(keys, versions)
+        return {v: found[v] for v in found if found[v] and not self._chooses_in_vain(v, found[v], keys)}
+
+    def _negotiable(self, keys: tuple[ServerKey, ...], versions: frozenset[str]) -> dict[str, tuple[Suite, ...]]:
+        return _negotiable(
+            keys,
             cipher_text(self.context),
             self._ciphersuites_text,
             versions,
@@ -171,16 +185,15 @@ class EffectiveTLS:
             self.openssl,
             groups_text(self.default),
         )
-        return {v: found[v] for v in VERSIONS if found.get(v) and not self._chooses_in_vain(v, found[v])}
 
-    def _chooses_in_vain(self, version: str, suites: tuple[Suite, ...]) -> bool:
+    def _chooses_in_vain(self, version: str, suites: tuple[Suite, ...], keys: tuple[ServerKey, ...]) -> bool:
         """OpenSSL 1.1.1 in TLS 1.0 and 1.1, with an RSA and an EC key, picks an ECDSA suite that it then may not sign.
 
         Its level forbids SHA-1. Whoever offers ECDSA suites, as everybody does, gets no handshake (measured on 1.1.1w).
         """
         if self.openssl.version >= (3, 0) or version not in ("TLSv1", "TLSv1.1"):
             return False
-        if not any(key.kind == "EC" for key in self.keys) or any(s.authentication == "ECDSA" for s in suites):
+        if not any(key.kind == "EC" for key in keys) or any(s.authentication == "ECDSA" for s in suites):
             return False
         first = next((s for s in self.evaluation.usable(self.level) if version in s.protocols), None)
         return first is not None and first.authentication == "ECDSA"
@@ -246,8 +259,16 @@ class EffectiveTLS:
         """The keys that can sign; for a certificate that could not be read, an RSA and an EC key are assumed."""
         known: dict[ServerKey, None] = {}
         for key in self.context.key_types:
-            known.update(dict.fromkeys((key,) if key else ASSUMED_KEYS))
+            known.update(dict.fromkeys((key,) if key else self.facts.assumed_keys))
         return tuple(known)
+
+    @once
+    def possible_keys(self) -> tuple[tuple[ServerKey, ...], ...]:
+        """The keys in each case that is possible: one case if all certificates could be read."""
+        types = self.context.key_types
+        if None not in types:
+            return (self.keys,)
+        return tuple(tuple(dict.fromkeys(key or assumed for key in types)) for assumed in self.facts.assumed_keys)
 
     @property
     def certificates_known(self) -> bool:

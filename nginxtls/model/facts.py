@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, once
 from nginxtls.model.versions import ASSUMED, NginxVersion
-from nginxtls.tls import OpenSSL, SystemConfiguration
+from nginxtls.tls import OpenSSL, ServerKey, SystemConfiguration
 
 if TYPE_CHECKING:
     from nginxtls.pki import TrustStore
     from nginxtls.tls import Policy
+
+
+ASSUMED_KEYS = (ServerKey("RSA", 2048, None), ServerKey("EC", 256, "prime256v1"))
+"""What a certificate that could not be read may have: one of these."""
 
 
 class Provenance(NamedTuple):
@@ -65,6 +69,7 @@ class Facts:
         self.expiry_days = expiry_days
         """Fewer days than these left are few, if the user says how many."""
         self.provenance = provenance
+        self.assumed_keys = ASSUMED_KEYS
         self._trust = trust
 
     def with_build(self, nginx: NginxVersion, openssl: OpenSSL) -> Facts:
@@ -73,6 +78,13 @@ class Facts:
         other.__dict__.update(self.__dict__)
         other.nginx = other.assumed_nginx = nginx
         other.openssl, other.openssl_known = openssl, True
+        return other
+
+    def with_keys(self, *keys: ServerKey) -> Facts:
+        """The same facts, with these keys for certificates that could not be read."""
+        other = Facts.__new__(Facts)
+        other.__dict__.update(self.__dict__)
+        other.assumed_keys = keys
         return other
 
     @once

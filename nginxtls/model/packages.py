@@ -94,12 +94,11 @@ def _dpkg(root: str) -> Package | None:
         for fields in _paragraphs(text, ":")
         if "Package" in fields and fields.get("Status", "").endswith(" installed")
     }
-    name = next(
-        (name for name in _BINARIES if name in packages and _LIBSSL.search(packages[name].get("Depends", ""))), ""
-    )
+    depends = {name: packages[name].get("Depends", "") for name in _BINARIES if name in packages}
+    name = next((name for name, needed in depends.items() if _LIBSSL.search(needed)), "")
     if not name:
         return None
-    libraries = [word for word in _LIBSSL.findall(packages[name]["Depends"]) if word in packages]
+    libraries = [word for word in _LIBSSL.findall(depends[name]) if word in packages]
     openssl = packages[libraries[0]]["Version"] if libraries else None
     version = packages[name]["Version"]
     fixed, complete = _changelog(root, name, version)
@@ -164,12 +163,10 @@ def _rpm(root: str) -> Package | None:
     if nginx is None:
         return None
     library = found["openssl-libs"]
-    version = f"{nginx[_VERSION][0]}-{nginx[_RELEASE][0]}"
-    epoch = nginx.get(_EPOCH)
+    epoch = "".join(f"{number}:" for number in nginx.get(_EPOCH, ())[:1])
+    version = f"{epoch}{nginx[_VERSION][0]}-{nginx[_RELEASE][0]}"
     fixed = frozenset(_FLAW.findall("\n".join(map(str, nginx.get(_CHANGES, ())))))
-    return Package(
-        f"{epoch[0]}:{version}" if epoch else version, str(library[_VERSION][0]) if library else None, "rpm", fixed
-    )
+    return Package(version, str(library[_VERSION][0]) if library else None, "rpm", fixed)
 
 
 def _rpm_package(database: object, name: str) -> dict[int, list[object]] | None:
