@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.detection import found_versions, of_this_machine
+from nginxtls.detection import for_configuration, found_versions, of_this_machine
 from nginxtls.linting.registry import choose, find_rule, installed_rules
 from nginxtls.linting.run import Subject, lint
 from nginxtls.linting.settings import Settings, find_settings, is_path, read_settings
@@ -268,10 +268,13 @@ def _subjects(
     from nginxtls.model import Configuration, Facts, Store, variants
     from nginxtls.model.alternatives import Alternatives
 
-    versions = found_versions(paths, settings, root)
+    known = found_versions(paths, settings, root)
     trust, system, policy = _trust(settings.trust), _system(openssl_conf), _policy(settings.policy)
 
     def subject(loaded: LoadedTree, files: Files) -> Subject:
+        main = None if loaded.from_dump else loaded.tree.roots[0].path
+        top = repository_of(Path(os.path.abspath(main))) if main and root is None else None
+        versions = for_configuration(known, main, str(top) if top else None)
         facts = Facts(
             completeness=loaded.kind,
             nginx=versions.nginx,
@@ -288,12 +291,12 @@ def _subjects(
             Configuration(tree, facts, Store(door, loaded.base), context=loaded.context)
             for tree in variants(loaded.tree)
         )
-        known = facts.nginx is not None and facts.openssl_known
+        is_known = facts.nginx is not None and facts.openssl_known
         return Subject(
             first,
             loaded.asked if only_nginx else _asked(paths, loaded),
             tuple(others),
-            None if known else Alternatives(first),
+            None if is_known else Alternatives(first),
         )
 
     return subject

@@ -57,6 +57,30 @@ def found_versions(paths: Sequence[str], settings: Settings, root: str | None) -
     return found._replace(openssl=openssl_version(library)) if library else found
 
 
+_LAST = {20: 2, 21: 6, 22: 1, 23: 4, 24: 0, 25: 5, 26: 3, 27: 5, 28: 3, 29: 8}
+"""The last release of each branch 1.x that has ended (nginx.org/en/CHANGES): what a tag such as ``1.26`` is now."""
+
+
+def for_configuration(versions: Versions, path: str | None, top: str | None) -> Versions:
+    """The versions of one configuration: those known, else that of the one nginx image that its repository names."""
+    if versions.nginx is not None or path is None or top is None:
+        return versions
+    from nginxtls.syntax.containers.images import image_for
+
+    found = image_for(path, top)
+    if found is None:
+        return versions
+    from nginxtls.model import NginxVersion
+
+    image, text, file = found
+    nginx = NginxVersion.parse(text)
+    if text.count(".") == 1:
+        if (last := _LAST.get(nginx.numbers[1])) is None:
+            return versions  # a branch that still moves
+        nginx = NginxVersion((*nginx.numbers[:2], last))
+    return versions._replace(nginx=nginx, provenance=Provenance(f"likely, image {image} in {file}", likely=True))
+
+
 def of_this_machine(paths: Sequence[str]) -> bool:
     """Whether the paths are this machine's own nginx configuration."""
     from nginxtls.syntax.files import CONF_FOLDERS

@@ -145,9 +145,11 @@ def _differing(
 
 
 def _difference(answer: Handshake, parts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
-    if parts:
+    if parts.keys() - {"groups"}:
         yield "  differs between versions:"
     for part, values in parts.items():
+        if part == "groups":
+            continue  # long, and of interest to programs
         for entry in values:
             yield f"    {part.replace('_', ' '):<19} {_shown(entry['value'])} with {entry['builds']}"
 

@@ -75,11 +75,11 @@ def in_question(nginx: NginxVersion | None, openssl: OpenSSL | None, needed: Ngi
         return InQuestion()
     builds = [build for build in table() if needed is None or build.nginx >= needed] or [table()[-1]]
     if nginx is not None:
-        near = [build for build in builds if group(build.nginx) == group(nginx)] or list(table())
-        return InQuestion(tuple(_order(Build(nginx, b.openssl) for b in _one_of_each(near, _rank))))
+        same = (Build(nginx, build.openssl) for build in _one_of_each(table(), _rank))
+        return InQuestion(tuple(_order(same)))
     if openssl is not None:
         near = [build for build in builds if build.openssl.generation == openssl.generation] or builds
-        same = (build._replace(openssl=openssl) for build in _one_of_each(near, lambda build: group(build.nginx)))
+        same = (Build(build.nginx, openssl) for build in _one_of_each(near, lambda build: group(build.nginx)))
         return InQuestion(tuple(_order(same)))
     cells = _order(_one_of_each(builds, lambda build: (group(build.nginx), _rank(build))))
     groups = [
