@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence, Severity
-from nginxtls.linting.hooks import applies
+from nginxtls.linting.hooks import applicable
 from nginxtls.model.directive_table import by_name
 from nginxtls.model.versions import NginxVersion
 
@@ -32,7 +32,7 @@ _DIRECTIVE = pattern(r"\b([a-z][a-z0-9_]*_[a-z0-9_]+|http[23]|quic)\b")
 
 def concerned(rules: Iterable[Rule], configuration: Configuration) -> list[Rule]:
     """The rules that may find something in a configuration that differs between builds."""
-    return [rule for rule in rules if rule.topic not in SAME_IN_ALL and applies(rule, configuration.mentions)]
+    return applicable((rule for rule in rules if rule.topic not in SAME_IN_ALL), configuration)
 
 
 def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable[Rule], run: Run) -> Iterator[Finding]:

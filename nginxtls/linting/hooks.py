@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.model.decides import by_origin
@@ -45,7 +44,7 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
         for thing in objects(configuration) if overriding else ():
             mentions = thing.mentions if hook == "check_server" else configuration.mentions
             if mentions not in fitting:
-                fitting[mentions] = [rule for rule in overriding if applies(rule, mentions)]
+                fitting[mentions] = [rule for rule in overriding if _applies(rule, mentions)]
             for rule in fitting[mentions]:
                 call(rule, getattr(rule, hook), thing)
     for rule in _applicable(rules, "check_setting", configuration.mentions):
@@ -60,23 +59,28 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
     return found
 
 
+def applicable(rules: Iterable[Rule], configuration: Configuration) -> list[Rule]:
+    """The rules that have the directives in a configuration without which they find nothing."""
+    return [rule for rule in rules if _applies(rule, configuration.mentions)]
+
+
 def _applicable(rules: Iterable[Rule], hook: str, mentions: frozenset[str]) -> list[Rule]:
-    return [rule for rule in rules if _overrides(rule, hook) and applies(rule, mentions)]
+    return [rule for rule in rules if _overrides(rule, hook) and _applies(rule, mentions)]
 
 
 def _overrides(rule: Rule, hook: str) -> bool:
-    return hook in _hooks_of(type(rule))
+    kind = type(rule)
+    if kind not in _HOOKS:
+        names = [name for name in vars(Rule) if name.startswith("check_")]
+        _HOOKS[kind] = frozenset(name for name in names if getattr(kind, name) is not getattr(Rule, name))
+    return hook in _HOOKS[kind]
 
 
-@cache
-def _hooks_of(kind: type[Rule]) -> frozenset[str]:
-    """The hooks that a class of rules overrides."""
-    return frozenset(
-        name for name in vars(Rule) if name.startswith("check_") and getattr(kind, name) is not vars(Rule)[name]
-    )
+_HOOKS: dict[type[Rule], frozenset[str]] = {}
+"""The hooks that each class of rules overrides."""
 
 
-def applies(rule: Rule, mentions: frozenset[str]) -> bool:
+def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
     """Whether a rule can find anything where just these directives are."""
     if not rule.needs or not mentions.isdisjoint(rule.needs):
         return True

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Confidence, Severity
-from nginxtls.linting.hooks import applies
+from nginxtls.linting.hooks import applicable
 from nginxtls.model.facts import ASSUMED_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from nginxtls.finding import Finding
+    from nginxtls.finding import Finding, Location
     from nginxtls.model import Configuration
     from nginxtls.rule import Rule
 
@@ -27,8 +27,8 @@ def by_key(found: list[Finding], configuration: Configuration, rules: Iterable[R
     if names.isdisjoint(finding.rule for finding in found) or not _unread(configuration):
         return found
     reported = {finding.rule for finding in found}
-    some = [rule for rule in rules if rule.name in names & reported and applies(rule, configuration.mentions)]
-    by_type = {}
+    some = applicable((rule for rule in rules if rule.name in names & reported), configuration)
+    by_type: dict[str, dict[tuple[str, Location], Finding]] = {}
     for key in ASSUMED_KEYS:
         findings = run(configuration.with_keys(key), some)
         by_type[key.kind] = {(finding.rule, finding.location): finding for finding in findings}
@@ -41,7 +41,7 @@ def _unread(configuration: Configuration) -> bool:
 
 
 def _hedged(
-    found: Iterable[Finding], by_type: dict[str, dict[tuple[str, object], Finding]], compared: set[str]
+    found: Iterable[Finding], by_type: dict[str, dict[tuple[str, Location], Finding]], compared: set[str]
 ) -> Iterator[Finding]:
     for finding in found:
         place = finding.rule, finding.location

@@ -69,7 +69,7 @@ class Facts:
         self.expiry_days = expiry_days
         """Fewer days than these left are few, if the user says how many."""
         self.provenance = provenance
-        self.assumed_keys = ASSUMED_KEYS
+        self.assumed_keys: tuple[ServerKey, ...] = ASSUMED_KEYS
         self._trust = trust
 
     def with_build(self, nginx: NginxVersion, openssl: OpenSSL) -> Facts:

@@ -16,6 +16,7 @@ from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.model.versions import distribution_package
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
 
 LIMIT = 50_000_000
@@ -140,7 +141,7 @@ def _apk(root: str) -> Package | None:
 
 # -- Red Hat, Fedora, Amazon Linux -------------------------------------------------------------------------------------
 
-_NAME, _VERSION, _RELEASE, _EPOCH, _CHANGES = 1000, 1001, 1002, 1003, 1082
+_VERSION, _RELEASE, _EPOCH, _CHANGES = 1001, 1002, 1003, 1082
 _INT32, _TEXTS = 4, (6, 8, 9)
 
 
@@ -154,23 +155,23 @@ def _rpm(root: str) -> Package | None:
     try:
         database = sqlite3.connect(f"file:{quote(real)}?mode=ro&immutable=1", uri=True)
         try:
-            found = {name: _rpm_package(database, name) for name in ("nginx-core", "nginx", "openssl-libs")}
+            headers = {name: _rpm_package(database, name) for name in ("nginx-core", "nginx", "openssl-libs")}
         finally:
             database.close()
     except (sqlite3.Error, struct.error, ValueError):
         return None
-    nginx = found["nginx-core"] or found["nginx"]
+    nginx = headers["nginx-core"] or headers["nginx"]
     if nginx is None:
         return None
-    library = found["openssl-libs"]
+    library = headers["openssl-libs"]
     epoch = "".join(f"{number}:" for number in nginx.get(_EPOCH, ())[:1])
     version = f"{epoch}{nginx[_VERSION][0]}-{nginx[_RELEASE][0]}"
     fixed = frozenset(_FLAW.findall("\n".join(map(str, nginx.get(_CHANGES, ())))))
     return Package(version, str(library[_VERSION][0]) if library else None, "rpm", fixed)
 
 
-def _rpm_package(database: object, name: str) -> dict[int, list[object]] | None:
-    row = database.execute(  # type: ignore[attr-defined]
+def _rpm_package(database: sqlite3.Connection, name: str) -> dict[int, list[object]] | None:
+    row = database.execute(
         "SELECT blob FROM Packages JOIN Name ON Packages.hnum = Name.hnum WHERE Name.key = ?", (name,)
     ).fetchone()
     return None if row is None else _header(row[0])
