@@ -70,7 +70,9 @@ def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable
         if not missing:
             yield _of_all(newest, having.values(), alternatives)
         elif not all(worst.get((number, newest.location), 0) >= newest.severity for number in missing):
-            yield _hedged(newest, having, among, alternatives)
+            hedged = _hedged(newest, having, among, alternatives)
+            if hedged is not None:
+                yield hedged
 
 
 def _worst(builds: Iterable[dict[int, Finding]]) -> dict[object, Severity]:
@@ -94,13 +96,19 @@ def _keyed(findings: Iterable[Finding]) -> Iterator[tuple[object, Finding]]:
 
 def _hedged(
     finding: Finding, having: dict[int, Finding], among: Collection[int], alternatives: Alternatives
-) -> Finding:
+) -> Finding | None:
+    """The finding of some of the builds; None where it is no more than that older nginx lacks what is written.
+
+    A configuration in use is taken as one that its nginx accepts: a directive that older ones lack is not for them.
+    """
     part, examples = alternatives.part(having, among), alternatives.examples(having)
+    stops = _STOPS in finding.message and alternatives.newest(among) not in having
+    if stops and part.startswith("nginx"):
+        return None
     endpoints = dict.fromkeys(endpoint for each in having.values() for endpoint in each.endpoints)
     note = f"the version is not known; this applies to {part}" + (f", as in {examples}" if examples else "")
     builds = [alternatives.builds[number] for number in having]
-    # Who uses it has an nginx that starts, so it is news for those alone who change theirs.
-    most = Severity.NOTE if _STOPS in finding.message and max(among) not in having else Severity.WARNING
+    most = Severity.NOTE if stops else Severity.WARNING
     return finding.replace(
         severity=min(finding.severity, most),
         message=_named(finding.message, part, builds, "{} ({})"),
