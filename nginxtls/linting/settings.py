@@ -59,7 +59,7 @@ KEYS = {
     "min-severity": ("severity", "Tell only findings at least as severe as this."),
     "fail-on": ("severity", "End with status 1 if a finding is at least as severe as this."),
     "pedantic": ("switch", "Run the rules that give hardening advice, too."),
-    "nginx-version": ("text", "The nginx that the configuration is for, e.g. 1.26.3."),
+    "nginx-version": ("text", "The nginx that the configuration is for, e.g. 1.26.3, or a package's version."),
     "openssl-version": ("text", "The OpenSSL that this nginx uses, e.g. 3.5.1."),
     "policy": ("name or path", "Judge every endpoint by this policy, too: a name or a file."),
     "map": ("path by path", "Where a path of the server is in this repository: /etc/nginx: deploy/nginx."),
