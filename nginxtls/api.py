@@ -272,9 +272,9 @@ def _subjects(
     trust, system, policy = _trust(settings.trust), _system(openssl_conf), _policy(settings.policy)
 
     def subject(loaded: LoadedTree, files: Files) -> Subject:
-        main = None if loaded.from_dump else loaded.tree.roots[0].path
-        top = repository_of(Path(os.path.abspath(main))) if main and root is None else None
-        versions = for_configuration(known, main, str(top) if top else None)
+        main = loaded.tree.roots[0]
+        top = repository_of(Path(os.path.abspath(main.path))) if main.path and root is None else None
+        versions = for_configuration(known, settings, main, str(top) if top else None)
         facts = Facts(
             completeness=loaded.kind,
             nginx=versions.nginx,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nginxtls.linting.settings import Settings
     from nginxtls.model import NginxVersion
     from nginxtls.model.packages import Package
+    from nginxtls.syntax import SourceFile
     from nginxtls.tls import OpenSSL
 
 AUTO = "auto"
@@ -61,24 +62,51 @@ _LAST = {20: 2, 21: 6, 22: 1, 23: 4, 24: 0, 25: 5, 26: 3, 27: 5, 28: 3, 29: 8}
 """The last release of each branch 1.x that has ended (nginx.org/en/CHANGES): what a tag such as ``1.26`` is now."""
 
 
-def for_configuration(versions: Versions, path: str | None, top: str | None) -> Versions:
-    """The versions of one configuration: those known, else that of the one nginx image that its repository names."""
-    if versions.nginx is not None or path is None or top is None:
-        return versions
+def for_configuration(known: Versions, settings: Settings, main: SourceFile, top: str | None) -> Versions:
+    """The versions of one configuration, by its main file: those that the settings have for its path, else those known,
+    else that of the one nginx image that its repository (``top``) names.
+
+    Raises:
+        UsageError: the settings hold something else than a version.
+    """
+    if (given := _by_path(settings, main)) is not None:
+        return given
+    if known.nginx is not None or main.path is None or top is None:
+        return known
     from nginxtls.syntax.containers.images import image_for
 
-    found = image_for(path, top)
+    found = image_for(main.path, top)
     if found is None:
-        return versions
+        return known
     from nginxtls.model import NginxVersion
 
     image, text, file = found
     nginx = NginxVersion.parse(text)
     if text.count(".") == 1:
         if (last := _LAST.get(nginx.numbers[1])) is None:
-            return versions  # a branch that still moves
+            return known  # a branch that still moves
         nginx = NginxVersion((*nginx.numbers[:2], last))
-    return versions._replace(nginx=nginx, provenance=Provenance(f"likely, image {image} in {file}", likely=True))
+    return known._replace(nginx=nginx, provenance=Provenance(f"likely, image {image} in {file}", likely=True))
+
+
+def _by_path(settings: Settings, main: SourceFile) -> Versions | None:
+    """The versions that the settings have for a main file, or for the dump that holds it."""
+    if not settings.versions:
+        return None
+    from pathspec import GitIgnoreSpec
+
+    inside = f":{main.nginx_path}" if main.path is None and main.nginx_path else ""
+    path = os.path.abspath(main.path or main.name.removesuffix(inside))
+    name = os.path.relpath(path, settings.file.parent if settings.file else None)
+    for pattern, texts in settings.versions:
+        if GitIgnoreSpec.from_lines([pattern]).match_file(name):
+            words = " ".join(texts).replace(",", " ").split()
+            if len(words) not in (1, 2):
+                reason = f'"versions": "{pattern}" needs the version of nginx, and may have that of OpenSSL'
+                raise UsageError(str(settings.file), reason, "write it as [1.22.1, 3.0.20]")
+            nginx, openssl = nginx_version(words[0]), openssl_version(words[1] if len(words) > 1 else None)
+            return Versions(nginx, openssl, Provenance("given in the settings", _package_of(words[0])))
+    return None
 
 
 def of_this_machine(paths: Sequence[str]) -> bool:

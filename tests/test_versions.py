@@ -343,6 +343,26 @@ def test_image_tags_are_likely_versions_where_they_are_unique(
     assert made_for.likely is ("likely" in versions)
 
 
+def test_settings_give_versions_by_path_and_by_dump(tmp_path: Path) -> None:
+    dump = "# configuration file /etc/nginx/nginx.conf:\nevents {} http { server { listen 443 ssl; } }\n"
+    for name in ("hosts/web1.txt", "hosts/web2.txt", "hosts/other.txt"):
+        write(tmp_path, name, dump)
+    write(tmp_path, "lab/nginx.conf", "events {} http { server { listen 443 ssl; } }\n")
+    table = "versions:\n  hosts/web*: [1.22.1-9+deb12u11, 3.0.20]\n  /lab/: 1.30.6 3.5.9\n"
+    write(tmp_path, ".nginxtls.yaml", table)
+    found = {
+        Path(name.partition(":")[0]).name: versions.text
+        for versions in check(tmp_path).versions
+        for name in versions.configurations
+    }
+    assert found.pop("other.txt").startswith("not known, so nginx ")
+    assert found == {
+        "web1.txt": "nginx 1.22.1 (package 1.22.1-9+deb12u11), OpenSSL 3.0.20: given in the settings",
+        "web2.txt": "nginx 1.22.1 (package 1.22.1-9+deb12u11), OpenSSL 3.0.20: given in the settings",
+        "nginx.conf": "nginx 1.30.6, OpenSSL 3.5.9: given in the settings",
+    }
+
+
 # -- keys that are not known -------------------------------------------------------------------------------------------
 
 

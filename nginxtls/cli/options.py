@@ -99,6 +99,7 @@ def settings(
     return base.replace(nginx_version=nginx_version or None, openssl_version=openssl_version or None)._replace(
         map=(*base.map, *map(_pair, maps or ())),
         trust=(*base.trust, *(trust or ())),
+        versions=() if nginx_version or openssl_version else base.versions,
     )
 
 

@@ -36,6 +36,7 @@ class Settings(NamedTuple):
     pedantic: bool = False
     nginx_version: str | None = None
     openssl_version: str | None = None
+    versions: tuple[tuple[str, tuple[str, ...]], ...] = ()
     policy: str | None = None
     map: tuple[tuple[str, str], ...] = ()
     trust: tuple[str, ...] = ()
@@ -61,6 +62,10 @@ KEYS = {
     "pedantic": ("switch", "Run the rules that give hardening advice, too."),
     "nginx-version": ("text", "The nginx that the configuration is for, e.g. 1.26.3, or a package's version."),
     "openssl-version": ("text", "The OpenSSL that this nginx uses, e.g. 3.5.1."),
+    "versions": (
+        "words by pattern",
+        "The nginx, and after it the OpenSSL, of main files and dumps that fit a pattern (as in .gitignore).",
+    ),
     "policy": ("name or path", "Judge every endpoint by this policy, too: a name or a file."),
     "map": ("path by path", "Where a path of the server is in this repository: /etc/nginx: deploy/nginx."),
     "trust": ("paths", "PEM files with further trust anchors; system; none for nothing but those."),
