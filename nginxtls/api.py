@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.detection import for_configuration, found_versions, of_this_machine
 from nginxtls.linting.registry import choose, find_rule, installed_rules
 from nginxtls.linting.run import Subject, lint
 from nginxtls.linting.settings import Settings, find_settings, is_path, read_settings
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from nginxtls.linting.report import Report
-    from nginxtls.model import Configuration, NginxVersion
+    from nginxtls.model import Configuration
     from nginxtls.pki import TrustStore
     from nginxtls.syntax import Files, LoadedTree, SourceFile, Sources
     from nginxtls.syntax.places import NotChecked
-    from nginxtls.tls import OpenSSL, Policy, SystemConfiguration
+    from nginxtls.tls import Policy, SystemConfiguration
 
 
 class Reading(NamedTuple):
@@ -244,44 +245,43 @@ def read(
     """
     from nginxtls.syntax import discover
 
-    subject = _subjects(settings, at, openssl_conf, only_nginx)
+    subject = _subjects(paths, settings, root, at, openssl_conf, only_nginx)
     files = _files(paths, settings, root)
     sources = discover(paths, stdin_text=stdin_text, files=files)
+    subjects = tuple(subject(loaded, files) for loaded in sources.trees)
     return Reading(
-        subjects=tuple(subject(loaded, files) for loaded in sources.trees),
+        subjects=subjects,
         failures=(*sources.failures, *(() if only_nginx else _unanswered(paths, sources))),
         skipped=tuple(sources.skipped),
         taken=tuple(sources.taken),
         left=tuple(sources.left),
-        hints=(*_newer_than_modelled(settings), *files.hints),
+        hints=(*_newer_than_modelled([s.configuration for s in subjects]), *files.hints),
     )
 
 
-def _newer_than_modelled(settings: Settings) -> Iterator[str]:
-    """What to say of versions that are newer than every one that is modelled."""
+def _newer_than_modelled(configurations: Iterable[Configuration]) -> Iterator[str]:
+    """Remarks on versions that are newer than every one that is modelled."""
     from nginxtls.model.versions import NEWEST as NEWEST_NGINX
     from nginxtls.tls.openssl import NEWEST as NEWEST_OPENSSL
 
-    nginx, openssl = _versions(settings)
-    if nginx is not None and nginx.numbers[:2] > NEWEST_NGINX:
-        newest = ".".join(map(str, NEWEST_NGINX))
-        yield f"nginx {nginx} is newer than nginx {newest}, the newest that is modelled, and is treated as that"
-    if openssl is not None and openssl.newer_than_modelled:
-        newest = ".".join(map(str, NEWEST_OPENSSL))
-        yield f"OpenSSL {openssl} is newer than OpenSSL {newest}, the newest that is modelled, and is treated as that"
-
-
-def _versions(settings: Settings) -> tuple[NginxVersion | None, OpenSSL | None]:
-    """The versions that the settings name; ``auto`` asks the local nginx."""
-    wanted, library = settings.nginx_version, settings.openssl_version
-    if wanted == "auto":
-        wanted, found = local_versions()
-        library = library or found
-    return _nginx(wanted), _openssl(library)
+    for nginx in dict.fromkeys(configuration.facts.nginx for configuration in configurations):
+        if nginx is not None and nginx.numbers[:2] > NEWEST_NGINX:
+            newest = ".".join(map(str, NEWEST_NGINX))
+            yield f"nginx {nginx} is newer than nginx {newest}, the newest that is modelled, and is treated as that"
+    for facts in {str(c.facts.openssl): c.facts for c in configurations if c.facts.openssl_known}.values():
+        if facts.openssl.newer_than_modelled:
+            newest = ".".join(map(str, NEWEST_OPENSSL))
+            known = f"OpenSSL {newest}, the newest that is modelled, and is treated as that"
+            yield f"OpenSSL {facts.openssl} is newer than {known}"
 
 
 def _subjects(
-    settings: Settings, at: datetime | None, openssl_conf: str | None, only_nginx: bool
+    paths: Sequence[str],
+    settings: Settings,
+    root: str | None,
+    at: datetime | None,
+    openssl_conf: str | None,
+    only_nginx: bool,
 ) -> Callable[[LoadedTree, Files], Subject]:
     """What makes a tree one to lint, as the settings and options have it.
 
@@ -289,15 +289,20 @@ def _subjects(
         UsageError: a version, a trust file or a policy cannot be used.
     """
     from nginxtls.model import Configuration, Facts, Store, variants
+    from nginxtls.model.alternatives import Alternatives
 
-    nginx, openssl = _versions(settings)
+    known = found_versions(paths, settings, root)
     trust, system, policies = _trust(settings.trust), _system(openssl_conf), _policies(settings.policy)
 
     def subject(loaded: LoadedTree, files: Files) -> Subject:
+        main = loaded.tree.roots[0]
+        top = repository_of(Path(os.path.abspath(main.path))) if main.path and root is None else None
+        versions = for_configuration(known, settings, main, str(top) if top else None)
         facts = Facts(
             completeness=loaded.kind,
-            nginx=nginx,
-            openssl=openssl,
+            nginx=versions.nginx,
+            openssl=versions.openssl,
+            provenance=versions.provenance,
             at=at,
             trust=trust,
             system=system,
@@ -310,7 +315,8 @@ def _subjects(
             for tree in variants(loaded.tree)
         )
         asked = loaded.asked if only_nginx else _asked(loaded)
-        return Subject(first, asked, tuple(others), loaded.enabled)
+        is_known = facts.nginx is not None and facts.openssl_known
+        return Subject(first, asked, tuple(others), loaded.enabled, None if is_known else Alternatives(first))
 
     return subject
 
@@ -378,10 +384,8 @@ def _allowed(paths: Sequence[str], root: str | None) -> list[Path]:
 
     For this machine's own nginx it is everything, unless a root is given: its certificates lie anywhere.
     """
-    from nginxtls.syntax.files import CONF_FOLDERS
-
     places = [Path(os.path.abspath(path)) for path in paths if path != "-"] or [Path.cwd()]
-    if root is None and all(any(place.is_relative_to(folder) for folder in CONF_FOLDERS) for place in places):
+    if root is None and of_this_machine(paths):
         return [Path("/")]
     return [place if os.path.isdir(place) else repository_of(place) or place.parent for place in places]
 
@@ -389,59 +393,6 @@ def _allowed(paths: Sequence[str], root: str | None) -> list[Path]:
 def repository_of(place: Path) -> Path | None:
     """The root of the repository that a file or folder is in."""
     return next((folder for folder in (place, *place.parents) if os.path.exists(folder / ".git")), None)
-
-
-def local_versions() -> tuple[str, str | None]:
-    """The versions of this machine's nginx and of the OpenSSL it runs with: what ``nginx -V`` on PATH says.
-
-    The only program that is ever run, and only for ``--nginx-version auto``.
-
-    Raises:
-        UsageError: there is no nginx, or it does not tell.
-    """
-    import re
-    import shutil
-    import subprocess
-
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/local/nginx/sbin")
-    if program is None:
-        raise UsageError("--nginx-version auto", "there is no nginx on PATH", "give the version, e.g. 1.26.3")
-    try:
-        done = subprocess.run(
-            [program, "-V"], capture_output=True, text=True, errors="replace", timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError("--nginx-version auto", f"{program} -V failed: {type(error).__name__}") from error
-    nginx = re.search(r"nginx/(\d+\.\d+\.\d+)", done.stderr)
-    if nginx is None:
-        raise UsageError("--nginx-version auto", f"{program} -V names no version", "give the version, e.g. 1.26.3")
-    # "running with" stands there where the library is not the one that nginx was built with.
-    openssl = re.search(r"running with OpenSSL (\S+)", done.stderr) or re.search(
-        r"built with OpenSSL (\S+)", done.stderr
-    )
-    return nginx[1], openssl[1] if openssl else None
-
-
-def _nginx(text: str | None) -> NginxVersion | None:
-    if text is None:
-        return None
-    from nginxtls.model import NginxVersion
-
-    try:
-        return NginxVersion.parse(text)
-    except ValueError as error:
-        raise UsageError("--nginx-version", str(error)) from error
-
-
-def _openssl(text: str | None) -> OpenSSL | None:
-    if text is None:
-        return None
-    from nginxtls.tls import OpenSSL
-
-    try:
-        return OpenSSL.parse(text)
-    except ValueError as error:
-        raise UsageError("--openssl-version", str(error)) from error
 
 
 def _trust(paths: Sequence[str]) -> TrustStore | None:

@@ -80,7 +80,7 @@ def openssl_affected(flaw: dict[str, Any], openssl: OpenSSL) -> bool:
 
 
 def _fixes(flaw: dict[str, Any]) -> str:
-    return " and ".join(sorted(flaw["fixed_in"]))
+    return " or ".join(sorted(flaw["fixed_in"]))
 
 
 def _openssl_fix(flaw: dict[str, Any], openssl: OpenSSL) -> str:

@@ -10,9 +10,10 @@ from nginxtls.base.errors import UsageError, printable
 from nginxtls.cli import options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from nginxtls.model import Configuration, Handshake
+    from nginxtls.model.alternatives import Alternatives
 
 
 def handshake(
@@ -63,25 +64,36 @@ def handshake(
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
         raise UsageError(config, failure.reason if failure else "there is no nginx configuration")
-    configuration = reading.subjects[0].configuration
+    subject = reading.subjects[0]
+    configuration = subject.configuration
+    from nginxtls.linting.versions import made_for
     from nginxtls.model import handshake as answer_to
 
-    if every:
-        answers = list(_all(configuration, path))
-    else:
+    (versions,) = made_for([(configuration, subject.alternatives)])
+
+    def ask(configuration: Configuration) -> list[Handshake]:
+        if every:
+            return list(_all(configuration, path))
         host, port = _address(connect)
-        answers = [answer_to(configuration, host, port, servername or None, path)]
+        return [answer_to(configuration, host, port, servername or None, path)]
+
+    answers = ask(configuration)
+    differing = _differing(answers, subject.alternatives, ask)
     if form == "json":
         import json
 
-        found = [_json(answer, explain) for answer in answers]
+        found = [
+            {**_json(answer, explain), "versions": versions.text, "differing": differing[number]}
+            for number, answer in enumerate(answers)
+        ]
         typer.echo(json.dumps(found if every else found[0], indent=2, ensure_ascii=False))
         return
     for number, answer in enumerate(answers):
         if number:
             typer.echo("")
-        for line in _text(answer, explain):
+        for line in (*_text(answer, explain), *_difference(answer, differing[number])):
             typer.echo(printable(line))
+    typer.echo(printable(f"versions: {versions.text}"))
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -108,6 +120,54 @@ def _all(configuration: Configuration, path: str) -> Iterator[Handshake]:
         for name in (None, *names):
             if name != "_":
                 yield Handshake(configuration, socket, name, path)
+
+
+_COMPARED = ("accepts", "protocols", "groups", "session_tickets", "early_data", "alpn", "server", "client_certificate")
+"""The parts of an answer that are compared between builds; suites differ in names that few clients offer."""
+
+
+def _differing(
+    answers: Sequence[Handshake], alternatives: Alternatives | None, ask: Callable[[Configuration], list[Handshake]]
+) -> list[dict[str, list[dict[str, Any]]]]:
+    """For each answer, the parts that are not the same in all builds in question: the values, by builds in words."""
+    if alternatives is None or not alternatives.matter:
+        return [{} for _ in answers]
+    numbers = range(len(alternatives.builds))
+    others = [[answer.to_dict() for answer in ask(alternatives.configuration_in(number))] for number in numbers]
+    found: list[dict[str, list[dict[str, Any]]]] = []
+    for place in range(len(answers)):
+        parts: dict[str, list[dict[str, Any]]] = {}
+        for part in _COMPARED:
+            values: dict[str, list[int]] = {}
+            for number in numbers:
+                value = others[number][place][part] if place < len(others[number]) else None
+                values.setdefault(repr(value), []).append(number)
+            if len(values) > 1:
+                parts[part] = [
+                    {"builds": alternatives.part(having, numbers), "value": others[having[0]][place][part]}
+                    for having in values.values()
+                    if place < len(others[having[0]])
+                ]
+        found.append(parts)
+    return found
+
+
+def _difference(answer: Handshake, parts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+    if parts.keys() - {"groups"}:
+        yield "  differs between versions:"
+    for part, values in parts.items():
+        if part == "groups":
+            continue  # long, and of interest to programs
+        for entry in values:
+            yield f"    {part.replace('_', ' '):<19} {_shown(entry['value'])} with {entry['builds']}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return " ".join(value["names"]) or f"{value['file']}:{value['line']}"
+    return " ".join(value) or "none" if isinstance(value, list) else str(value)
 
 
 def _json(answer: Handshake, explain: bool) -> dict[str, Any]:

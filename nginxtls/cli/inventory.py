@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +11,11 @@ import typer
 
 from nginxtls.base.errors import UsageError, printable
 from nginxtls.cli import options
+from nginxtls.model.effective import VERSIONS
 
 if TYPE_CHECKING:
     from nginxtls.model import Configuration, Endpoint, ServedBundle
+    from nginxtls.model.alternatives import Alternatives
     from nginxtls.tls import ServerKey
 
 SORTS = ("file", "expires", "subject", "issuer", "verdict")
@@ -38,6 +40,8 @@ class Row:
     suites: tuple[str, ...]
     used_by: tuple[str, ...]
     sha256: str | None
+    differing: tuple[str, ...] = ()
+    """Where the builds in question differ: the protocols of each, in words."""
 
 
 def inventory(
@@ -45,6 +49,7 @@ def inventory(
     sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"{', '.join(SORTS)}.")] = "file",
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or csv.")] = "text",
     nginx_version: options.NginxVersion = "",
+    openssl_version: options.OpenSSLVersion = "",
     root: options.Root = "",
     maps: options.Map = None,
     trust: options.Trust = None,
@@ -58,19 +63,34 @@ def inventory(
     """
     from nginxtls.api import read, root_for
     from nginxtls.cli import tell
+    from nginxtls.linting.versions import made_for
 
     if form not in FORMS:
         raise UsageError(f"--format {form}", "is not known", f"choose {', '.join(FORMS)}")
     if sort not in SORTS:
         raise UsageError(f"--sort {sort}", "is not known", f"choose {', '.join(SORTS)}")
     asked = options.default_paths(paths, root)
-    settings = options.settings(asked, config, no_config, maps=maps, trust=trust, nginx_version=nginx_version)
+    settings = options.settings(
+        asked,
+        config,
+        no_config,
+        maps=maps,
+        trust=trust,
+        nginx_version=nginx_version,
+        openssl_version=openssl_version,
+    )
     moment = options.moment(at) or datetime.now(timezone.utc)
     reading = read(asked, settings, root=root_for(asked[0], root), at=moment, stdin_text=options.stdin_text(asked))
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
         raise UsageError(asked[0], failure.reason if failure else "there is no nginx configuration")
-    rows = [row for configuration in reading.configurations for row in _rows(configuration, moment)]
+    rows = [
+        row
+        for subject in reading.subjects
+        if subject.enabled
+        for row in _over_builds(subject.alternatives, _rows(subject.configuration, moment), moment)
+    ]
+    versions = made_for((s.configuration, s.alternatives) for s in reading.subjects if s.enabled)
     rows.sort(key=lambda row: _order(row, sort))
     if form == "json":
         import json
@@ -79,12 +99,39 @@ def inventory(
     elif form == "csv":
         typer.echo(_csv(rows), nl=False)
     else:
-        for line in _text(rows):
+        for line in (*_text(rows), *(f"versions: {entry.text}" for entry in versions)):
             typer.echo(printable(line))
     for failure in reading.failures:
         tell(UsageError(failure.subject, failure.reason, failure.help))
     if reading.failures:
         raise typer.Exit(2)
+
+
+def _over_builds(alternatives: Alternatives | None, rows: Iterable[Row], at: datetime) -> Iterable[Row]:
+    """The rows of a configuration, with the protocols and suites of all builds in question, and where they differ."""
+    rows = list(rows)
+    if alternatives is None or not alternatives.matter:
+        return rows
+    numbers = range(len(alternatives.builds))
+    others = [list(_rows(alternatives.configuration_in(number), at)) for number in numbers]
+    return [_over(row, [other[place] for other in others], alternatives) for place, row in enumerate(rows)]
+
+
+def _over(row: Row, others: Sequence[Row], alternatives: Alternatives) -> Row:
+    by_protocols: dict[tuple[str, ...], list[int]] = {}
+    for number, other in enumerate(others):
+        by_protocols.setdefault(other.protocols, []).append(number)
+    differing = tuple(
+        f"{' '.join(protocols) or 'none'} with {alternatives.part(having, range(len(others)))}"
+        for protocols, having in by_protocols.items()
+    )
+    served = {protocol for protocols in by_protocols for protocol in protocols}
+    return replace(
+        row,
+        protocols=tuple(version for version in VERSIONS if version in served),
+        suites=tuple(dict.fromkeys(suite for other in reversed(others) for suite in other.suites)),
+        differing=differing if len(by_protocols) > 1 else (),
+    )
 
 
 def _rows(configuration: Configuration, at: datetime) -> Iterable[Row]:
@@ -206,7 +253,7 @@ def _text(rows: Sequence[Row]) -> Iterable[str]:
         yield f"  chain      {row.chain}"
         yield f"  served on  {', '.join(row.endpoints) or '(nowhere)'} for {', '.join(row.server_names) or '(no name)'}"
         if row.suites:
-            yield f"  protocols  {', '.join(row.protocols)}"
+            yield f"  protocols  {'; '.join(row.differing) or ', '.join(row.protocols)}"
             more = f" and {len(row.suites) - _MOST} more" if len(row.suites) > _MOST else ""
             yield f"  suites     {', '.join(row.suites[:_MOST])}{more}"
         yield f"  used by    {', '.join(row.used_by)}"

@@ -30,14 +30,14 @@ NginxVersion = Annotated[
     typer.Option(
         "--nginx-version",
         metavar="VERSION",
-        help="The nginx it is for, e.g. 1.26.3; auto asks nginx -V.",
+        help="The nginx it is for: 1.26.3, a package's 1.22.1-9+deb12u11, or auto.",
         show_default=False,
     ),
 ]
 OpenSSLVersion = Annotated[
     str,
     typer.Option(
-        "--openssl-version", metavar="VERSION", help="The OpenSSL it runs with, e.g. 3.5.1.", show_default=False
+        "--openssl-version", metavar="VERSION", help="The OpenSSL it runs with: 3.5.1, or auto.", show_default=False
     ),
 ]
 OpenSSLConf = Annotated[
@@ -109,6 +109,7 @@ def settings(
     return base.replace(nginx_version=nginx_version or None, openssl_version=openssl_version or None)._replace(
         map=(*base.map, *map(_pair, maps or ())),
         trust=(*base.trust, *(trust or ())),
+        versions=() if nginx_version or openssl_version else base.versions,
     )
 
 

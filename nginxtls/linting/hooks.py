@@ -59,12 +59,25 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
     return found
 
 
+def applicable(rules: Iterable[Rule], configuration: Configuration) -> list[Rule]:
+    """The rules that have the directives in a configuration without which they find nothing."""
+    return [rule for rule in rules if _applies(rule, configuration.mentions)]
+
+
 def _applicable(rules: Iterable[Rule], hook: str, mentions: frozenset[str]) -> list[Rule]:
     return [rule for rule in rules if _overrides(rule, hook) and _applies(rule, mentions)]
 
 
 def _overrides(rule: Rule, hook: str) -> bool:
-    return getattr(type(rule), hook) is not getattr(Rule, hook)
+    kind = type(rule)
+    if kind not in _HOOKS:
+        names = [name for name in vars(Rule) if name.startswith("check_")]
+        _HOOKS[kind] = frozenset(name for name in names if getattr(kind, name) is not getattr(Rule, name))
+    return hook in _HOOKS[kind]
+
+
+_HOOKS: dict[type[Rule], frozenset[str]] = {}
+"""The hooks that each class of rules overrides."""
 
 
 def _applies(rule: Rule, mentions: frozenset[str]) -> bool:

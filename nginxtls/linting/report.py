@@ -16,15 +16,34 @@ if TYPE_CHECKING:
     from nginxtls.syntax.places import Failure, Location, NotChecked
 
 
+class MadeFor(NamedTuple):
+    """The versions that configurations were judged by, and why; None is a version that is not known."""
+
+    nginx: str | None
+    openssl: str | None
+    package: str
+    source: str
+    likely: bool
+    builds: tuple[tuple[str, str, str], ...]
+    """The builds in question where a version is not known: nginx, OpenSSL and a release that has both."""
+    text: str
+    """All of it in a line: ``nginx 1.22.1, OpenSSL 3.0.20: detected from dpkg``."""
+    configurations: tuple[str, ...]
+    """The names of the main files."""
+
+
 class EndpointRow(NamedTuple):
     """A row of the endpoints table of a report: what a client gets for a name on a socket."""
 
     socket: str
     name: str
     protocols: tuple[str, ...]
+    """Those of all builds in question."""
     certificate: str
     not_after: datetime | None
     location: Location
+    differing: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Where the builds in question differ: builds in words, and the protocols that they serve."""
 
 
 class Report(NamedTuple):
@@ -48,6 +67,8 @@ class Report(NamedTuple):
     """Absolute path that the files' names are relative to: the repository's root, else the working directory."""
     gone: tuple[str, ...] = ()
     """Baseline entries that match no finding any more, as text."""
+    versions: tuple[MadeFor, ...] = ()
+    """The versions that the report was made for, each once."""
     hints: tuple[str, ...] = ()
     """Remarks for the summary, e.g. which path mapping was found."""
 

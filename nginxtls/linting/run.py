@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, overload
 
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.finding import Location, Severity
+from nginxtls.linting.builds import advisable, by_package, merged
 from nginxtls.linting.confidence import agreed, asks_for_version, tempered
 from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
 from nginxtls.linting.report import EndpointRow, Report
 from nginxtls.linting.suppression import Suppressions
+from nginxtls.linting.unread import by_key
+from nginxtls.linting.versions import made_for
+from nginxtls.model.effective import VERSIONS
 from nginxtls.rule import Rule
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.words import UNKNOWN
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from nginxtls.linting.settings import Settings
     from nginxtls.linting.suppression import Suppression
     from nginxtls.model import Configuration, Endpoint
+    from nginxtls.model.alternatives import Alternatives
     from nginxtls.syntax.tree import Problem, SourceFile
 
 
@@ -44,6 +49,8 @@ class Subject(NamedTuple):
     asked: Collection[SourceFile]
     variants: tuple[Configuration, ...] = ()
     enabled: bool = True
+    alternatives: Alternatives | None = None
+    """The builds of nginx in question, where the versions are not known."""
 
     @property
     def configurations(self) -> tuple[Configuration, ...]:
@@ -68,7 +75,7 @@ def lint(
     severities = {find_rule(rules, name).name: Severity[word.upper()] for name, word in settings.severity}
     failures: dict[object, Failure] = {}
     found: list[Finding] = []
-    rows: list[Endpoint] = []
+    rows: list[tuple[Endpoint, Alternatives | None]] = []
     certificates = 0
     asked = {file for subject in subjects for file in subject.asked}
     in_use = {file for subject in subjects if subject.enabled for file in subject.asked}
@@ -77,13 +84,15 @@ def lint(
         for failure in _unparsed(subject.asked if subject.enabled else ()):
             failures[failure.location, failure.reason] = failure
         try:
-            visits = [(c.tree, _once(run_hooks(c, chosen, failures))) for c in subject.configurations]
+            visits = [(c.tree, _visited(c, chosen, failures)) for c in subject.configurations]
+            if subject.alternatives is not None:
+                visits[0] = (visits[0][0], _over_builds(visits[0][1], subject.alternatives, chosen, failures))
             mine = agreed(visits, needless) if subject.variants else visits[0][1]
             if not subject.enabled:
                 found += (_of_no_effect(finding) for finding in mine if finding.location.file not in in_use)
                 continue
             found += mine
-            rows += (e for e in subject.configuration.endpoints if _is_row(e, asked))
+            rows += ((e, subject.alternatives) for e in subject.configuration.endpoints if _is_row(e, asked))
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
         except Exception as error:
             main = subject.configuration.tree.roots[0].name
@@ -116,11 +125,34 @@ def lint(
         ),
         failures=tuple(failures.values()),
         endpoints=_Rows(rows),
+        versions=made_for((subject.configuration, subject.alternatives) for subject in subjects),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),
         servers=sum(not server.fragment for c in configurations for server in c.servers),
         certificates=certificates,
         gone=baseline.gone(found, looked_for) if baseline else (),
     )
+
+
+def _visited(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
+    """The findings of a configuration, each once, as the package has them and with advice that its nginx accepts."""
+    found = _once(run_hooks(configuration, rules, failures))
+    found = by_key(found, configuration, rules, lambda other, some: _once(run_hooks(other, some, failures)))
+    by_name = {rule.name: rule for rule in rules}
+    told = (by_package(f, by_name[f.rule], configuration) if f.rule in by_name else f for f in found)
+    nginx = configuration.facts.nginx
+    return [advisable(finding, nginx) if nginx and finding.help else finding for finding in told if finding is not None]
+
+
+def _over_builds(
+    found: list[Finding], alternatives: Alternatives, rules: Sequence[Rule], failures: dict[object, Failure]
+) -> list[Finding]:
+    """The findings of a configuration whose version is not known, merged with those of each build in question."""
+    if not alternatives.matter:
+        return found
+    told = merged(
+        found, alternatives, rules, lambda configuration, some: _once(run_hooks(configuration, some, failures))
+    )
+    return [advisable(finding, alternatives.oldest) if finding.help else finding for finding in told]
 
 
 def _unparsed(files: Iterable[SourceFile]) -> Iterator[Failure]:
@@ -314,7 +346,7 @@ def _is_row(endpoint: Endpoint, asked: Collection[SourceFile]) -> bool:
 class _Rows(Sequence[EndpointRow]):
     """A row for each virtual server on a TLS socket; made when it is looked at, which most formats never do."""
 
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[tuple[Endpoint, Alternatives | None]]) -> None:
         self.endpoints = endpoints
 
     def __len__(self) -> int:
@@ -329,15 +361,20 @@ class _Rows(Sequence[EndpointRow]):
     def __getitem__(self, index: int | slice) -> EndpointRow | Sequence[EndpointRow]:
         if isinstance(index, slice):
             return _Rows(self.endpoints[index])
-        endpoint = self.endpoints[index]
+        endpoint, alternatives = self.endpoints[index]
+        matter = alternatives is not None and alternatives.matter
+        served = (
+            alternatives.protocols(endpoint) if alternatives is not None and matter else {endpoint.tls.versions: ""}
+        )
         leaf = next((bundle.leaf for bundle in endpoint.bundles if bundle.leaf), None)
         place = endpoint.server.directive
         assert place is not None
         return EndpointRow(
             socket=endpoint.socket.label,
             name=", ".join(endpoint.names),
-            protocols=tuple(endpoint.tls.versions),
+            protocols=tuple(version for version in VERSIONS if any(version in versions for versions in served)),
             certificate=leaf.subject if leaf else "",
             not_after=leaf.not_after if leaf and leaf.has_dates else None,
             location=Location(place.file, place.span),
+            differing=tuple((part, versions) for versions, part in served.items() if part),
         )

@@ -37,6 +37,7 @@ class Settings(NamedTuple):
     pedantic: bool = False
     nginx_version: str | None = None
     openssl_version: str | None = None
+    versions: tuple[tuple[str, tuple[str, ...]], ...] = ()
     policy: tuple[str, ...] = ()
     map: tuple[tuple[str, str], ...] = ()
     trust: tuple[str, ...] = ()
@@ -60,8 +61,12 @@ KEYS = {
     "min-severity": ("severity", "Tell only findings at least as severe as this."),
     "fail-on": ("severity", "End with status 1 if a finding is at least as severe as this."),
     "pedantic": ("switch", "Run the rules that give hardening advice, too."),
-    "nginx-version": ("text", "The nginx that the configuration is for, e.g. 1.26.3."),
+    "nginx-version": ("text", "The nginx that the configuration is for, e.g. 1.26.3, or a package's version."),
     "openssl-version": ("text", "The OpenSSL that this nginx uses, e.g. 3.5.1."),
+    "versions": (
+        "words by pattern",
+        "The nginx, and after it the OpenSSL, of main files and dumps that fit a pattern (as in .gitignore).",
+    ),
     "policy": ("names or paths", "Judge every endpoint by these policies, too: names or files."),
     "map": ("path by path", "Where a path of the server is in this repository: /etc/nginx: deploy/nginx."),
     "trust": ("paths", "PEM files with further trust anchors; system; none for nothing but those."),

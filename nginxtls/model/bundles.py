@@ -164,6 +164,12 @@ class Bundles:
         self.store = store
         self._by_paths: dict[tuple[str, str, str], ServedBundle] = {}
 
+    def sharing(self, facts: Facts, store: Store) -> Bundles:
+        """The table for the same configuration in another build: the same files, read once."""
+        other = Bundles(facts, store)
+        other._by_paths = self._by_paths
+        return other
+
     def __iter__(self) -> Iterator[ServedBundle]:
         """In the order in which servers loaded them."""
         return iter(self._by_paths.values())

@@ -19,7 +19,9 @@ from nginxtls.syntax.tree import Directive, Tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from nginxtls.model.versions import NginxVersion
     from nginxtls.syntax.places import NotChecked
+    from nginxtls.tls import OpenSSL, ServerKey
 
 T = TypeVar("T")
 MODULES = ("http", "stream", "mail")
@@ -32,7 +34,13 @@ class Configuration:
     """
 
     def __init__(
-        self, tree: Tree, facts: Facts | None = None, store: Store | None = None, *, context: str = "main"
+        self,
+        tree: Tree,
+        facts: Facts | None = None,
+        store: Store | None = None,
+        *,
+        context: str = "main",
+        bundles: Bundles | None = None,
     ) -> None:
         self.tree = tree
         self.facts = facts or Facts()
@@ -41,9 +49,19 @@ class Configuration:
         self.upstream_groups: dict[tuple[str, str], Directive] = {}
         self.blocks: dict[str, Scope] = {}
         """The http, stream and mail levels."""
-        self._bundles = Bundles(self.facts, self.store)
+        self._bundles = Bundles(self.facts, self.store) if bundles is None else bundles.sharing(self.facts, self.store)
         self.servers: list[VirtualServer] = list(self._build())
         self.sockets: list[Socket] = join(self.servers)
+
+    def with_build(self, nginx: NginxVersion, openssl: OpenSSL) -> Configuration:
+        """The same configuration in another build of nginx; what was read of its files is shared."""
+        facts, store = self.facts.with_build(nginx, openssl), self.store.sibling()
+        return Configuration(self.tree, facts, store, context=self.context, bundles=self._bundles)
+
+    def with_keys(self, *keys: ServerKey) -> Configuration:
+        """The same configuration, with these keys for certificates that could not be read."""
+        facts, store = self.facts.with_keys(*keys), self.store.sibling()
+        return Configuration(self.tree, facts, store, context=self.context, bundles=self._bundles)
 
     @property
     def completeness(self) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import once
 from nginxtls.model.conf_commands import option
+from nginxtls.model.facts import ASSUMED_KEYS
 from nginxtls.tls import (
     CipherString,
     Evaluation,
@@ -28,6 +29,8 @@ from nginxtls.tls import (
     signature_algorithms,
 )
 
+__all__ = ["ASSUMED_KEYS", "DECIDES", "OVERRIDES", "VERSIONS", "EffectiveTLS", "effective", "origin_of"]
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -42,8 +45,6 @@ _CANONICAL = {name.lower(): name for name in ("SSLv2", "SSLv3", "TLSv1", "TLSv1.
 }
 
 DEFAULT_SERVER = "D"
-ASSUMED_KEYS = (ServerKey("RSA", 2048, None), ServerKey("EC", 256, "prime256v1"))
-"""What a certificate that could not be read may have."""
 SINCE_CLIENT_HELLO = (1, 29, 2)
 """From this version on nginx reads SNI in OpenSSL's ClientHello callback, before the version is chosen."""
 
@@ -154,7 +155,7 @@ class EffectiveTLS:
         """The suites that a client can get, by version, in the server's order; versions without any are left out."""
         servers = (self.default, self.context, self.server)
         lines = (server.tls_lines for server in servers)
-        key = ("suites", *lines, self.context is self.default, self.keys, self.socket.quic)
+        key = ("suites", *lines, self.context is self.default, self.context.key_types, self.socket.quic)
         return self.store.memo(key, self._suites)
 
     def _suites(self) -> dict[str, tuple[Suite, ...]]:
@@ -209,7 +210,10 @@ class EffectiveTLS:
         if self.openssl.version >= (3, 0) or version not in ("TLSv1", "TLSv1.1"):
             return False
         suites = self.suites.get(version, ())
-        if not any(key.kind == "EC" for key in self.keys) or any(s.authentication == "ECDSA" for s in suites):
+        return all(self._chooses_ecdsa_in_vain(version, suites, keys) for keys in self.possible_keys)
+
+    def _chooses_ecdsa_in_vain(self, version: str, suites: tuple[Suite, ...], keys: tuple[ServerKey, ...]) -> bool:
+        if not any(key.kind == "EC" for key in keys) or any(s.authentication == "ECDSA" for s in suites):
             return False
         first = next((s for s in self.evaluation.usable(self.level) if version in s.protocols), None)
         return first is not None and first.authentication == "ECDSA"
@@ -282,8 +286,16 @@ class EffectiveTLS:
         """The keys that can sign; for a certificate that could not be read, an RSA and an EC key are assumed."""
         known: dict[ServerKey, None] = {}
         for key in self.context.key_types:
-            known.update(dict.fromkeys((key,) if key else ASSUMED_KEYS))
+            known.update(dict.fromkeys((key,) if key else self.facts.assumed_keys))
         return tuple(known)
+
+    @once
+    def possible_keys(self) -> tuple[tuple[ServerKey, ...], ...]:
+        """The keys in each case that is possible: one case if all certificates could be read."""
+        types = self.context.key_types
+        if None not in types:
+            return (self.keys,)
+        return tuple(tuple(dict.fromkeys(key or assumed for key in types)) for assumed in self.facts.assumed_keys)
 
     @property
     def certificates_known(self) -> bool:

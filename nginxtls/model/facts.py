@@ -5,15 +5,37 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import once
+from nginxtls.base.lazy import NamedTuple, once
 from nginxtls.model.versions import ASSUMED, NginxVersion
-from nginxtls.tls import OpenSSL, SystemConfiguration
+from nginxtls.tls import OpenSSL, ServerKey, SystemConfiguration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nginxtls.pki import TrustStore
     from nginxtls.tls import Policy
+
+
+ASSUMED_KEYS = (ServerKey("RSA", 2048, None), ServerKey("EC", 256, "prime256v1"))
+"""What a certificate that could not be read may have: one of these."""
+
+
+class Provenance(NamedTuple):
+    """Where the versions come from, and what is known of the package that has them."""
+
+    source: str = ""
+    """In words, e.g. ``detected from dpkg``; empty where no version is known."""
+    package: str = ""
+    """The version of a distribution's package, e.g. ``1.22.1-9+deb12u11``; empty for other builds."""
+    fixed: frozenset[str] = frozenset()
+    """The CVE ids that the package's changelog names."""
+    complete: bool = False
+    """The changelog is known from the first package of this nginx on: a flaw that it does not name is not fixed."""
+    likely: bool = False
+    """The versions follow from something beside the configuration, such as the image of a Dockerfile."""
+
+
+UNKNOWN_VERSIONS = Provenance()
 
 
 class Facts:
@@ -34,6 +56,7 @@ class Facts:
         system: SystemConfiguration | None = None,
         policies: Sequence[Policy] = (),
         expiry_days: int | None = None,
+        provenance: Provenance = UNKNOWN_VERSIONS,
     ) -> None:
         self.completeness = completeness
         self.nginx = nginx
@@ -47,7 +70,24 @@ class Facts:
         """The guidelines that the servers are judged by."""
         self.expiry_days = expiry_days
         """Fewer days than these left are few, if the user says how many."""
+        self.provenance = provenance
+        self.assumed_keys: tuple[ServerKey, ...] = ASSUMED_KEYS
         self._trust = trust
+
+    def with_build(self, nginx: NginxVersion, openssl: OpenSSL) -> Facts:
+        """The same facts for another build of nginx."""
+        other = Facts.__new__(Facts)
+        other.__dict__.update(self.__dict__)
+        other.nginx = other.assumed_nginx = nginx
+        other.openssl, other.openssl_known = openssl, True
+        return other
+
+    def with_keys(self, *keys: ServerKey) -> Facts:
+        """The same facts, with these keys for certificates that could not be read."""
+        other = Facts.__new__(Facts)
+        other.__dict__.update(self.__dict__)
+        other.assumed_keys = keys
+        return other
 
     @once
     def trust(self) -> TrustStore:

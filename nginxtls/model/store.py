@@ -38,6 +38,12 @@ class Store:
         self.memo = Memo()
         self._unchecked: dict[tuple[str, str], NotChecked] = {}
 
+    def sibling(self) -> Store:
+        """A store for the same configuration in another build: it reads and notes the same, and keeps its own memo."""
+        other = Store(self.files, self.base)
+        other._unchecked = self._unchecked
+        return other
+
     @property
     def not_checked(self) -> list[NotChecked]:
         """What could not be read so far, each once."""

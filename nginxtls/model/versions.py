@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from nginxtls.base.lazy import NamedTuple, pattern
 
-from nginxtls.base.lazy import NamedTuple
+_VERSION = pattern(r"(?:nginx/)?(?:\d{1,3}:)?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?P<revision>[-+~][\w.+~:-]{1,100})?")
+_OF_NGINX_ORG = pattern(r"-\d+~[a-z]+$|\.ngx$")
+"""How the revisions of nginx.org's own packages end: ``-1~bookworm``, ``-1.el9.ngx``."""
+
+
+def distribution_package(text: str) -> str:
+    """The text, if it is the version of a distribution's package (``1.22.1-9+deb12u11``, ``2:1.20.1-16.el9_4.1``,
+    ``1.28.3-r0``), whose maintainers fix flaws without changing nginx's number; else an empty text."""
+    found = _VERSION.fullmatch(text.strip())
+    revision = found["revision"] if found else None
+    return text.strip() if revision and not _OF_NGINX_ORG.search(revision) else ""
 
 
 class NginxVersion(NamedTuple):
@@ -14,15 +24,15 @@ class NginxVersion(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> NginxVersion:
-        """Read ``"1.26.3"``, ``"nginx/1.26.3"`` or ``"1.26"``, which is 1.26.0.
+        """Read ``"1.26.3"``, ``"nginx/1.26.3"``, ``"1.26"``, which is 1.26.0, or the version of a package.
 
         Raises:
             ValueError: the text holds no version.
         """
-        found = re.fullmatch(r"(?:nginx/)?(\d+)\.(\d+)(?:\.(\d+))?", text.strip())
+        found = _VERSION.fullmatch(text.strip())
         if not found:
-            raise ValueError(f"{text!r} is no nginx version: write it like 1.26.3")
-        return cls(tuple(int(number or 0) for number in found.groups()))
+            raise ValueError(f"{text!r} is not an nginx version: write it as 1.26.3 or 1.22.1-9+deb12u11")
+        return cls(tuple(int(number or 0) for number in found.groups()[:3]))
 
     def __str__(self) -> str:
         return ".".join(map(str, self.numbers))

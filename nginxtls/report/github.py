@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
 from nginxtls.report.places import Place, Places
-from nginxtls.report.words import encodable, help_line, notes, told, visible
+from nginxtls.report.words import encodable, help_line, notes, told, versions, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
@@ -25,6 +25,7 @@ def render(report: Report, options: Options) -> str:
         if failure.location:
             properties = {**_where(places.of(failure.location)), **properties}
         lines.append(_told("error", properties, visible(f"{failure.subject}: {failure.reason}")))
+    lines += [f"::debug::{_data(f'versions: {visible(line)}')}" for line in versions(report)]
     return "".join(f"{line}\n" for line in lines)
 
 

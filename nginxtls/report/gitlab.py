@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nginxtls.finding import Severity
 from nginxtls.report.places import Places
-from nginxtls.report.words import encodable, told, visible
+from nginxtls.report.words import encodable, told, versions, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
@@ -24,10 +24,9 @@ def render(report: Report, options: Options) -> str:
     """The findings as Code Quality issues; fingerprints are unique, as GitLab wants them."""
     seen: dict[str, int] = {}
     places = Places(report.root)
-    return (
-        json.dumps([_issue(finding, places, seen) for finding in told(report, options.show_suppressed)], indent=2)
-        + "\n"
-    )
+    made_for = encodable(visible("; ".join(versions(report))))
+    issues = [_issue(finding, places, seen) for finding in told(report, options.show_suppressed)]
+    return json.dumps([{**issue, "content": {"body": f"versions: {made_for}"}} for issue in issues], indent=2) + "\n"
 
 
 def _issue(finding: Finding, places: Places, seen: dict[str, int]) -> dict[str, Any]:

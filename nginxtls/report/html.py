@@ -6,7 +6,19 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from nginxtls.report.places import Places
-from nginxtls.report.words import checked, count, duration, encodable, help_line, markup, not_checked, notes, told
+from nginxtls.report.words import (
+    checked,
+    count,
+    duration,
+    encodable,
+    help_line,
+    markup,
+    not_checked,
+    notes,
+    served,
+    told,
+    versions,
+)
 from nginxtls.report.words import verdict as verdict_of
 
 if TYPE_CHECKING:
@@ -47,6 +59,7 @@ def _summary(report: Report) -> str:
     parts = [f"Checked {checked(report)} in {duration(report.seconds)}"]
     if report.at:
         parts.append(f"as of {report.at:%Y-%m-%d %H:%M} UTC")
+    parts += [f"versions: {line}" for line in versions(report)]
     left = not_checked(report.not_checked)
     if left:
         parts.append(f"not checked: {', '.join(left)}")
@@ -108,5 +121,5 @@ def _endpoint(row: EndpointRow, report: Report) -> str:
     if row.not_after is not None and report.at is not None:
         left = (row.not_after - report.at).days
         days, kind = str(left), ' class="late"' if left < 0 else ' class="soon"' if left < 14 else ""
-    cells = (row.socket, row.name, ", ".join(row.protocols), row.certificate)
+    cells = (row.socket, row.name, served(row), row.certificate)
     return f"<tr{kind}>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}<td>{days}</td></tr>"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nginxtls.finding import Finding, Location
-    from nginxtls.linting.report import EndpointRow, Report
+    from nginxtls.linting.report import EndpointRow, MadeFor, Report
     from nginxtls.report.options import Options
     from nginxtls.rule import Rule
     from nginxtls.syntax.places import Failure, NotChecked
@@ -33,6 +33,7 @@ def render(report: Report, options: Options) -> str:
         "tool": {"name": "nginxtls", "version": options.version, "facts": DATE.isoformat()},
         "at": _time(report.at),
         "root": report.root,
+        "versions": [_versions(entry) for entry in report.versions],
         "status": options.status,
         "summary": {
             "files": report.files,
@@ -119,11 +120,25 @@ class _Writer:
             "socket": endpoint.socket,
             "name": endpoint.name,
             "protocols": list(endpoint.protocols),
+            "differing": [{"builds": part, "protocols": list(protocols)} for part, protocols in endpoint.differing],
             "certificate": endpoint.certificate,
             "not_after": _time(endpoint.not_after),
             "days_left": days,
             "location": self.location(endpoint.location),
         }
+
+
+def _versions(entry: MadeFor) -> dict[str, Any]:
+    return {
+        "nginx": entry.nginx,
+        "openssl": entry.openssl,
+        "package": entry.package,
+        "source": entry.source,
+        "likely": entry.likely,
+        "builds": [{"nginx": nginx, "openssl": openssl, "where": where} for nginx, openssl, where in entry.builds],
+        "text": entry.text,
+        "configurations": list(entry.configurations),
+    }
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.report.places import Places
-from nginxtls.report.words import checked, encodable, help_line, markup, notes, told, visible
+from nginxtls.report.words import checked, encodable, help_line, markup, notes, told, versions, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
@@ -34,12 +34,19 @@ def render(report: Report, options: Options) -> str:
             '<?xml version="1.0" encoding="UTF-8"?>',
             f'<testsuites name="nginxtls" {counts} time="{report.seconds:.3f}">',
             f'  <testsuite name="nginxtls" {counts} skipped="{skipped}" time="{report.seconds:.3f}">',
+            *_properties(report),
             *cases,
             "  </testsuite>",
             "</testsuites>",
             "",
         ]
     )
+
+
+def _properties(report: Report) -> list[str]:
+    """What the suite was made for."""
+    entries = [f'      <property name="versions" value="{_quoted(line)}"/>' for line in versions(report)]
+    return ["    <properties>", *entries, "    </properties>"] if entries else []
 
 
 def _case(finding: Finding, places: Places) -> str:

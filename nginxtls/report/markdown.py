@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.report.places import Places
-from nginxtls.report.words import checked, encodable, help_line, not_checked, notes, told, verdict, visible
+from nginxtls.report.words import checked, encodable, help_line, not_checked, notes, told, verdict, versions, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
@@ -37,7 +37,7 @@ def render(report: Report, options: Options) -> str:
         lines.append("")
     for failure in report.failures:
         lines += [f"- **could not be linted**: {escaped(failure.subject)}: {escaped(failure.reason)}"]
-    tail = f"Checked {checked(report)}."
+    tail = " ".join([f"Checked {checked(report)}.", *(f"Versions: {line}." for line in versions(report))])
     left = not_checked(report.not_checked)
     if left:
         tail += f" Not checked: {', '.join(left)}."

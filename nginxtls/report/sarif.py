@@ -10,7 +10,7 @@ from nginxtls.base.freshness import DATE
 from nginxtls.finding import Confidence, Severity
 from nginxtls.linting.pages import page
 from nginxtls.report.places import Place, Places, uri
-from nginxtls.report.words import affected, help_line, told, visible
+from nginxtls.report.words import affected, help_line, told, versions, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,6 +94,7 @@ class _Run:
             "columnKind": "unicodeCodePoints",
             "invocations": [self._invocation(left_out)],
             "results": [self._result(finding, numbers) for finding in findings],
+            "properties": {"versions": [visible(line) for line in versions(self.report)]},
         }
         if self.places.root:
             root = uri(self.places.root.rstrip("/") + "/")

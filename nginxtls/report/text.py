@@ -16,6 +16,7 @@ from nginxtls.report.words import (
     told,
     unread_includes,
     verdict,
+    versions,
     visible,
 )
 
@@ -119,6 +120,8 @@ class Pen:
         left = not_checked(report.not_checked)
         line = f"checked {checked(report)}" + (f"; not checked: {', '.join(left)}" if left else "")
         yield from wrapped(visible(line), self.width)
+        for made_for in versions(report):
+            yield from wrapped(visible(f"versions: {made_for}"), self.width)
         named = report.not_checked if self.options.verbose else unread_includes(report.not_checked)
         for entry in named if self.options.verbose else named[:SHOWN_INCLUDES]:
             where = f" ({_where(entry.location)})" if entry.location else ""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nginxtls.finding import Finding
-    from nginxtls.linting.report import Report
+    from nginxtls.linting.report import EndpointRow, Report
     from nginxtls.syntax.places import NotChecked
 
 SHOWN = 3
@@ -117,6 +117,23 @@ def checked(report: Report) -> str:
         ]
     )
     return f"{numbers} with facts of {DATE}"
+
+
+def versions(report: Report) -> list[str]:
+    """A line for each assumption that the report was made for: ``nginx 1.22.1, OpenSSL 3.0.20: detected from dpkg``."""
+    if len(report.versions) < 2:
+        return [entry.text for entry in report.versions]
+    counts = Counter(entry.text for entry in report.versions for _ in entry.configurations)
+    lines = [f"{text} ({count(number, 'configuration')})" for text, number in counts.most_common()]
+    left = len(lines) - SHOWN
+    return [*lines[:SHOWN], f"and {count(left, 'other version')}"] if left > 1 else lines
+
+
+def served(row: EndpointRow) -> str:
+    """The protocols of an endpoint; where builds in question differ, those of each."""
+    if not row.differing:
+        return ", ".join(row.protocols)
+    return "; ".join(f"{', '.join(protocols) or 'none'} with {part}" for part, protocols in row.differing)
 
 
 def not_checked(entries: Iterable[NotChecked]) -> list[str]:

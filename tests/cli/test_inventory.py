@@ -86,6 +86,7 @@ def test_each_certificate_once_with_all_that_use_it(rows: dict[str, dict[str, ob
         "protocols": ["TLSv1.2", "TLSv1.3"],
         "used_by": ["nginx.conf:3", "nginx.conf:4"],
         "sha256": "02ec2a51d89f0919abee3392426e7c85297df277edc987e009ddc1c6b1211691",
+        "differing": ["TLSv1.2 with nginx 1.22.1 and older", "TLSv1.2 TLSv1.3 with nginx 1.24.0 and newer"],
     }
     assert rows["certs/good-rsa.pem"]["key"] == "RSA 2048"
     assert rows["certs/good-rsa.pem"]["server_names"] == ["example.com", "www.example.com"]
@@ -133,13 +134,13 @@ def test_text(tree: Path) -> None:
         "  key        EC prime256v1\n"
         "  chain      trusted\n"
         "  served on  *:443 for example.com, www.example.com, api.example.com\n"
-        "  protocols  TLSv1.2, TLSv1.3\n"
+        "  protocols  TLSv1.2 with nginx 1.22.1 and older; TLSv1.2 TLSv1.3 with nginx 1.24.0 and newer\n"
         "  suites     ECDHE-ECDSA-AES256-GCM-SHA384, "
     ) in out
     assert " more\n  used by    nginx.conf:3, nginx.conf:4\n" in out
     assert "  expires    2026-03-01, 106 days ago\n" in out
     assert "certs/missing.pem\n  chain      not checked: no such file\n  served on  *:8444" in out
-    assert out.endswith("\n8 certificates\n")
+    assert "\n8 certificates\nversions: not known, so nginx " in out
 
 
 def test_csv_has_one_line_for_each_and_no_formulas(tree: Path) -> None:
@@ -167,7 +168,9 @@ def test_standard_input(tree: Path) -> None:
 
 
 def test_a_configuration_without_tls(tree: Path) -> None:
-    assert run("plain.conf", cwd=tree) == (0, "0 certificates\n", "")
+    versions = ("--nginx-version", "1.30.6", "--openssl-version", "3.5.9")
+    expected = "0 certificates\nversions: nginx 1.30.6, OpenSSL 3.5.9: given\n"
+    assert run("plain.conf", *versions, cwd=tree) == (0, expected, "")
     assert run("plain.conf", "--format", "json", cwd=tree) == (0, "[]\n", "")
     assert run("plain.conf", "--format", "csv", cwd=tree)[1].count("\n") == 1
 
@@ -190,7 +193,7 @@ def test_what_was_named_and_is_not_there_is_told_beside_the_list(tree: Path) -> 
         (("nginx.conf", "--trust", "no-such"), "--trust no-such: there is no such file"),
         (("nginx.conf", "--trust", "certs/good.key"), "--trust certs/good.key: contains no certificate"),
         (("nginx.conf", "--map", "x"), "--map x: must have the form THERE=HERE"),
-        (("nginx.conf", "--nginx-version", "new"), "is no nginx version"),
+        (("nginx.conf", "--nginx-version", "new"), "is not an nginx version"),
     ],
 )
 def test_wrong_use_is_one_message_and_status_2(arguments: tuple[str, ...], told: str, tree: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import nginxtls.rules
 import pytest
 
-from nginxtls import api
+from nginxtls import api, detection
 from nginxtls.linting.registry import GROUP, rules_of
 from nginxtls.linting.report import Report
 from nginxtls.linting.run import Subject
@@ -214,8 +214,8 @@ def configure(name: str, text: str, options: Options) -> Subject:
         policy = policy_named(options.policy)
     facts = Facts(
         completeness=options.kind or kind,
-        nginx=api._nginx(options.nginx),
-        openssl=api._openssl(options.openssl),
+        nginx=detection.nginx_version(options.nginx),
+        openssl=detection.openssl_version(options.openssl),
         at=options.at,
         trust=_trust(options.trust),
         policies=(policy,) if policy else (),
