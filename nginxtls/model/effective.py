@@ -25,6 +25,7 @@ from nginxtls.tls import (
     evaluate_ciphersuites,
     evaluate_groups,
     negotiable,
+    protocol_allowed,
     security_bits,
     signature_algorithms,
 )
@@ -166,6 +167,11 @@ class EffectiveTLS:
             versions &= {"TLSv1.3"}
         if self._level_of_default_counts and security_level(self.default) > 0:
             versions -= {"TLSv1", "TLSv1.1"}
+        if not self.by_client_hello and self.openssl.version < (3, 5):
+            # The version is chosen before SNI takes effect, at the default server's level as OpenSSL 1.1.1 reads it
+            # (measured on 1.1.1w and 3.0.20).
+            level, counted = security_level(self.default), OpenSSL.parse("1.1.1")
+            versions = frozenset(version for version in versions if protocol_allowed(version, level, counted))
         found = self._negotiable(self.keys, versions)
         return {version: found[version] for version in VERSIONS if found.get(version)}
 

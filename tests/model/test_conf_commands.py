@@ -144,3 +144,15 @@ def test_alpn_of_mail(configure: Configure, nginx: str, seen: list[str]) -> None
         f"events {{}} mail {{ auth_http 127.0.0.1:1; server {{ listen 995 ssl; {EC} }} }}", nginx=nginx
     )
     assert handshake(configuration, "127.0.0.1", 995).to_dict()["alpn"] == seen
+
+
+@pytest.mark.parametrize("openssl", ["1.1.1w", "3.0.20"])
+def test_the_default_servers_level_decides_old_versions(configure: Configure, openssl: str) -> None:
+    configuration = configure(
+        f"ssl_protocols TLSv1 TLSv1.1 TLSv1.2;"
+        f"server {{ listen 443 ssl default_server; {EC} ssl_ciphers ECDHE:@SECLEVEL=3; }}"
+        f"server {{ listen 443 ssl; server_name a.test; {RSA} ssl_ciphers ALL:@SECLEVEL=0; }}",
+        nginx="1.22.1",
+        openssl=openssl,
+    )
+    assert handshake(configuration, "127.0.0.1", 443, "a.test").to_dict()["protocols"] == ["TLSv1.1", "TLSv1.2"]

@@ -224,7 +224,7 @@ def configure(name: str, text: str, options: Options) -> Subject:
     return Subject(configuration, set(tree.files))
 
 
-def lint_text(name: str, text: str, options: Options, select: Sequence[str] = ()) -> Report:
+def lint_text(name: str, text: str, options: Options = Options(), select: Sequence[str] = ()) -> Report:
     settings = Settings(select=tuple(select), pedantic=options.pedantic)
     report = run_linter([configure(name, text, options)], all_rules(), settings)
     assert not report.failures, [f"{f.subject}: {f.reason}" for f in report.failures]
