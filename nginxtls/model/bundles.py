@@ -81,7 +81,7 @@ class ServedBundle:
 
         chain = analyse_chain(self.bundle, self.facts.trust, self.facts.at)
         if chain.verdict == "unknown":
-            self.store.unchecked(self.path, "a signature of a kind that is not known here", self.directive)
+            self.store.unchecked(self.path, "an unsupported signature algorithm", self.directive)
         return chain
 
     @once

@@ -26,7 +26,7 @@ MODULES = ("http", "stream", "mail")
 
 
 class Configuration:
-    """What nginx makes of a tree, by what is known beside it (``facts``) and what can be read (``store``).
+    """How nginx interprets a tree, given the ``facts`` known beside it and the files in ``store``.
 
     ``context`` is the block that a fragment belongs in.
     """

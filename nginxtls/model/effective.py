@@ -132,12 +132,12 @@ class EffectiveTLS:
 
     @once
     def evaluation(self) -> Evaluation:
-        """What the cipher string in force expands to on this OpenSSL."""
+        """The evaluation of the effective cipher string on this OpenSSL."""
         return cipher_string(self.context)
 
     @once
     def level(self) -> int:
-        """OpenSSL's security level in force for the selected server."""
+        """OpenSSL's effective security level for the selected server."""
         return security_level(self.context)
 
     @property
@@ -212,7 +212,7 @@ class EffectiveTLS:
 
     @once
     def group_list(self) -> GroupList:
-        """The groups in force: the default server's, on all versions."""
+        """The effective groups: the default server's, on all versions."""
         return groups_of(self.default)
 
     @once
@@ -303,7 +303,7 @@ class EffectiveTLS:
     def refusal_at_hello(self) -> str | None:
         """Why no client whatsoever gets a handshake here, before keys and suites come into it; or None."""
         if self.server.rejects_handshake or (self.context is self.default and self.default.rejects_handshake):
-            return "ssl_reject_handshake: every handshake for this name is refused (unrecognized_name)"
+            return "ssl_reject_handshake: every handshake for this name is rejected (unrecognized_name)"
         return self.dead_default
 
     @once
@@ -322,7 +322,7 @@ class EffectiveTLS:
             dead = frozenset(v for v, limit in (("TLSv1", 3), ("TLSv1.1", 4)) if level >= limit)
         highest = _top_of_lowest_range(versions - dead)
         if highest is None:
-            return f"{default.title} (the default server) has no protocol version switched on"
+            return f"{default.title} (the default server) enables no protocol version"
         if highest == "TLSv1.3":
             return None
         if any(highest in suite.protocols for suite in cipher_string(default).suites):
@@ -335,11 +335,11 @@ class EffectiveTLS:
         if self.refusal_at_hello:
             return self.refusal_at_hello
         if not self.context.has_tls_context:
-            return "no certificate is in force"
+            return "no certificate applies"
         if not self.bundles:
-            return "none of its certificates can be sent: the keys do not fit"
+            return "none of its certificates can be sent: the keys do not match"
         if not self.versions:
-            return "no protocol version has a cipher suite that fits the certificate"
+            return "no protocol version has a cipher suite for the certificate"
         return None
 
     @property

@@ -54,7 +54,7 @@ class VirtualServer:
         return f"<server {self.title} at {self.place}>"
 
     def setting(self, name: str) -> Setting:
-        """The value in force at this server's level."""
+        """The effective value at this server's level."""
         return self.scope._settings.get(name) or self.scope.setting(name)
 
     def first(self, name: str) -> Directive | None:
@@ -132,7 +132,7 @@ class VirtualServer:
 
     @property
     def title(self) -> str:
-        """The name by which people know the server: its first name, or where it stands."""
+        """The name of the server for people: its first name, or its place."""
         for name in self.names:
             if name.text and name.text != "_":
                 return name.text.replace(UNKNOWN, "…")
@@ -145,7 +145,7 @@ class VirtualServer:
 
     @property
     def ssl_on(self) -> bool:
-        """The old ``ssl on;`` is in force (gone since 1.25.1)."""
+        """Whether the old ``ssl on;`` applies (removed in 1.25.1)."""
         return not self.facts.assumed_nginx.at_least(1, 25, 1) and self.setting("ssl").enabled
 
     @property
@@ -158,7 +158,7 @@ class VirtualServer:
 
     @once
     def has_certificate(self) -> bool:
-        """A certificate is in force: own or inherited."""
+        """Whether a certificate applies: own or inherited."""
         return bool(self.setting("ssl_certificate").directives)
 
     @once
@@ -168,7 +168,7 @@ class VirtualServer:
 
     @once
     def bundles(self) -> tuple[ServedBundle, ...]:
-        """The certificates in force, in order, each with its key."""
+        """The effective certificates, in order, each with its key."""
         certificates = self.setting("ssl_certificate").directives
         if not certificates:
             return ()
@@ -187,7 +187,7 @@ class VirtualServer:
 
     @once
     def conf_commands(self) -> tuple[tuple[str, str, Directive], ...]:
-        """The ssl_conf_command lines in force: (name, value, directive)."""
+        """The effective ssl_conf_command lines: (name, value, directive)."""
         return tuple(
             (directive.args[0], directive.args[1], directive)
             for directive in self.setting("ssl_conf_command").directives
@@ -330,7 +330,7 @@ class Socket:
 
     @property
     def is_loopback(self) -> bool:
-        """Only this very machine can connect."""
+        """Whether only local clients can connect."""
         return is_loopback(self.address)
 
     def add(self, server: VirtualServer, listen: Listen) -> None:

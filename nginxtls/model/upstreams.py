@@ -1,4 +1,4 @@
-"""TLS towards upstreams: the places that connect with it, and the settings in force there."""
+"""TLS towards upstreams: the places that connect with it, and the effective settings there."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Upstream(NamedTuple):
 
     @property
     def is_local(self) -> bool:
-        """Every address behind it is on this very machine: loopback, localhost or a unix socket."""
+        """Whether every address of the target is local: loopback, localhost or a unix socket."""
         return bool(self.servers) and all(is_local(server) for server in self.servers)
 
     @property
@@ -94,7 +94,7 @@ class Upstream(NamedTuple):
 
 
 def is_local(server: str) -> bool:
-    """An upstream address on this very machine."""
+    """Whether an upstream address is local."""
     if server.startswith("unix:"):
         return True
     host = server[1:].partition("]")[0] if server.startswith("[") else server.partition(":")[0]

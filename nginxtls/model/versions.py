@@ -1,4 +1,4 @@
-"""nginx versions: what is compared, and what is assumed when nobody says."""
+"""nginx versions, and the version assumed if none is given."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NginxVersion(NamedTuple):
         """
         found = re.fullmatch(r"(?:nginx/)?(\d+)\.(\d+)(?:\.(\d+))?", text.strip())
         if not found:
-            raise ValueError(f"{text!r} is no nginx version: write it like 1.26.3")
+            raise ValueError(f"{text!r} is not an nginx version; use a version such as 1.26.3")
         return cls(tuple(int(number or 0) for number in found.groups()))
 
     def __str__(self) -> str:
@@ -32,7 +32,7 @@ class NginxVersion(NamedTuple):
 
 
 ASSUMED = NginxVersion((1, 31, 5))
-"""What is modelled when the version is unknown: the newest mainline that was measured."""
+"""The version assumed if none is given: the newest measured mainline."""
 
 
 def default_protocols(nginx: NginxVersion) -> tuple[str, ...]:

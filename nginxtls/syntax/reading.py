@@ -1,4 +1,4 @@
-"""Reading a main file with all that it includes: each file once, in nginx's order, cycles and gaps told."""
+"""Reading a main file with all that it includes: each file once, in nginx's order; cycles and gaps are reported."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def read_tree(main_path: str | os.PathLike[str], files: Files) -> Tree:
 
 
 class Reader:
-    """Reads and parses files, each once however many trees it stands in.
+    """Reads and parses files, each once for all trees.
 
-    ``instead``: texts to be taken for the content of files, by real path. ``passes_over`` tells of what an include
-    finds whether it is left out.
+    ``instead``: texts to be taken for the content of files, by real path. ``passes_over`` returns whether a file
+    that an include finds is left out.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class Reader:
     def gap(self, path: str, base: str, why: Unreachable) -> Gap:
         """What is not read of an include."""
         if UNKNOWN in path:
-            return Gap(path, "its path stands in a template")
+            return Gap(path, "its path is set by a template")
         seen = self.files.sees_machine if path.startswith("/") else self.files.holds(base)
         return Gap(path, why.reason, missing=seen and not why.exists, stock=is_stock(path))
 
@@ -247,7 +247,7 @@ def follow_in_dump(tree: Tree, directive: Directive, base: str, parsed: dict[str
 
 
 def find_cycles(tree: Tree) -> None:
-    """Tell of the includes that lead back to a file that is being included: nginx would open files until it fails."""
+    """Report includes that lead back to a file that is being included: nginx opens files until it fails."""
     if not tree.includes:
         return
     done: set[SourceFile] = set()
@@ -265,7 +265,7 @@ def find_cycles(tree: Tree) -> None:
                 elif directive is not None:
                     directive.file.problems.append(
                         Problem(
-                            f"the include leads back to {file.name}: nginx would open files until it fails",
+                            f"the include leads back to {file.name}: nginx opens files until it fails",
                             directive.start,
                             directive.words[-1][1],
                             "remove this include",

@@ -57,7 +57,7 @@ class Condition(NamedTuple):
 
 
 class SourceFile:
-    """A file's text and what stands in it. ``name`` is how people are told of it; ``path`` is its real path, if any.
+    """A file's text and its directives. ``name`` is the name shown to people; ``path`` is its real path, if any.
 
     ``raw`` is what was read, BOM and CR included. ``text`` has the same length and its key material hidden (see
     ``syntax/secrets.py``); only what writes files uses ``raw``. Offsets are those of both, in characters.
