@@ -116,6 +116,7 @@ class Rule:
 
     @once
     def examples(self) -> tuple[Example, ...]:
+        """The examples of the documentation."""
         return tuple(_examples(self.documentation))
 
     # -- making findings --------------------------------------------------------------------------------------------

@@ -25,12 +25,19 @@ class Commands(TyperGroup):
     """The group of commands, each imported when it is requested."""
 
     def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
+        """The parameters of the group, not converted by pydantic."""
         return plain(super().get_params(ctx))
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """The names of the commands, in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        """Import and return a command; None for an unknown option.
+
+        Raises:
+            UsageError: the command does not exist.
+        """
         if cmd_name not in COMMANDS:
             if cmd_name.startswith("-"):
                 return None

@@ -16,6 +16,7 @@ class PlainCommand(TyperCommand):
     """A command that does not convert words, flags and defaults."""
 
     def get_params(self, ctx: Context) -> list[Any]:  # type: ignore[override]
+        """The parameters of the command, not converted by pydantic."""
         return plain(super().get_params(ctx))
 
 

@@ -33,6 +33,7 @@ class Change:
     sentences: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
         return {"socket": self.socket, "names": list(self.names), "changes": list(self.sentences)}
 
 
@@ -46,6 +47,7 @@ class Comparison:
 
     @property
     def empty(self) -> bool:
+        """Whether nothing changes."""
         return not (self.changes or self.gained or self.lost)
 
 

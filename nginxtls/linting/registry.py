@@ -40,6 +40,7 @@ class Point(NamedTuple):
     dist: None = None
 
     def load(self) -> ModuleType:
+        """Import the module that the entry point names."""
         return import_module(self.value)
 
 

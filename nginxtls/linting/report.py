@@ -52,12 +52,15 @@ class Report(NamedTuple):
     """Hints for the summary, such as a path mapping that was found."""
 
     def count(self, severity: Severity) -> int:
+        """The number of findings of a severity."""
         return sum(1 for finding in self.findings if finding.severity is severity)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
+        """The findings with severity error."""
         return tuple(f for f in self.findings if f.severity is Severity.ERROR)
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
+        """The findings with severity warning."""
         return tuple(f for f in self.findings if f.severity is Severity.WARNING)

@@ -47,6 +47,7 @@ class Subject(NamedTuple):
 
     @property
     def configurations(self) -> tuple[Configuration, ...]:
+        """The configuration and its variants."""
         return (self.configuration, *self.variants)
 
 

@@ -53,6 +53,7 @@ class ServedBundle:
 
     @property
     def key_path(self) -> str:
+        """The path of the key as configured; empty without ssl_certificate_key."""
         return self.key_directive.args[0] if self.key_directive and self.key_directive.args else ""
 
     @once
@@ -61,10 +62,12 @@ class ServedBundle:
 
     @once
     def bundle(self) -> Bundle | None:
+        """The contents of the certificate file, or None if it could not be read."""
         return self._loaded[0]
 
     @property
     def unreadable(self) -> str:
+        """Why the certificate file could not be read; empty if it could."""
         return self._loaded[1]
 
     @once
@@ -97,6 +100,7 @@ class ServedBundle:
 
     @property
     def key_unreadable(self) -> str:
+        """Why the key could not be read; empty if it could."""
         return self._key[1]
 
     @property

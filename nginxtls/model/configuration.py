@@ -167,6 +167,7 @@ class Configuration:
 
     @once
     def upstreams(self) -> list[Upstream]:
+        """Every place that connects to an upstream over TLS."""
         passes = [line for name in FAMILIES for line in self.directives(name)]
         return list(find_upstreams(self.servers, self.upstream_groups, passes))
 

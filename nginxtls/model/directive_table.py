@@ -27,6 +27,7 @@ class Entry(NamedTuple):
 
 @cache
 def entries() -> tuple[Entry, ...]:
+    """The rows of the table."""
     rows = read_data("nginxtls.model", "directives.tsv").splitlines()[1:]
     return tuple(_entry(row.split("\t")) for row in rows if row and not row.startswith("#"))
 
@@ -48,6 +49,7 @@ def _entry(row: list[str]) -> Entry:
 
 @cache
 def by_module_and_name() -> dict[tuple[str, str], Entry]:
+    """The rows by module (``http``, ``stream`` …) and directive."""
     return {(entry.family, entry.directive): entry for entry in entries()}
 
 

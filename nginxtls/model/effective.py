@@ -105,6 +105,7 @@ class EffectiveTLS:
 
     @property
     def protocols(self) -> Setting:
+        """The effective ssl_protocols."""
         return self.setting("ssl_protocols")
 
     @once
@@ -128,6 +129,7 @@ class EffectiveTLS:
 
     @property
     def ciphers(self) -> Setting:
+        """The effective ssl_ciphers."""
         return self.setting("ssl_ciphers")
 
     @once
@@ -251,12 +253,14 @@ class EffectiveTLS:
 
     @property
     def certificates_known(self) -> bool:
+        """Whether every certificate of the server could be read."""
         return all(bundle.leaf is not None for bundle in self.bundles)
 
     # -- the rest ----------------------------------------------------------------------------------------------------
 
     @property
     def verify_client(self) -> Setting:
+        """The effective ssl_verify_client."""
         return self.setting("ssl_verify_client")
 
     @property
@@ -344,6 +348,7 @@ class EffectiveTLS:
 
     @property
     def accepts(self) -> bool:
+        """Whether some client can complete a handshake."""
         return self.refusal is None
 
 

@@ -44,6 +44,7 @@ class Origin:
     text: str
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
         place = None
         if self.directive is not None:
             place = {"file": self.directive.file.name, "line": self.directive.line}
@@ -91,6 +92,7 @@ class Handshake:
 
     @property
     def server(self) -> VirtualServer | None:
+        """The server that answers, or None if no server listens."""
         return self._server
 
     @property
@@ -119,6 +121,7 @@ class Handshake:
 
     @property
     def accepts(self) -> bool:
+        """Whether a handshake can succeed."""
         return self.refusal is None
 
     @property

@@ -41,14 +41,17 @@ class Listen(NamedTuple):
 
     @property
     def quic(self) -> bool:
+        """Whether the line has the parameter ``quic``."""
         return "quic" in self.parameters
 
     @property
     def datagram(self) -> bool:
+        """Whether the socket is a UDP socket (``quic`` or ``udp``)."""
         return "quic" in self.parameters or "udp" in self.parameters
 
     @property
     def is_default(self) -> bool:
+        """Whether the line has ``default_server`` or its old name ``default``."""
         return "default_server" in self.parameters or "default" in self.parameters
 
     @property
@@ -122,6 +125,7 @@ def _address(host: str) -> str:
 
 @cache
 def is_loopback(address: str) -> bool:
+    """Whether an address is a loopback address or a unix socket."""
     if address.startswith("unix:"):
         return True
     try:

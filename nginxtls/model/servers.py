@@ -58,6 +58,7 @@ class VirtualServer:
         return self.scope._settings.get(name) or self.scope.setting(name)
 
     def first(self, name: str) -> Directive | None:
+        """The first directive of a name at the server's own level, or None."""
         return self.scope.first(name)
 
     @once
@@ -108,6 +109,7 @@ class VirtualServer:
 
     @property
     def place(self) -> str:
+        """``file:line`` of the server block, or ``?`` for an empty fragment."""
         return f"{self.directive.file.name}:{self.directive.line}" if self.directive else "?"
 
     @once
@@ -124,6 +126,7 @@ class VirtualServer:
 
     @once
     def listens(self) -> tuple[Listen, ...]:
+        """The listen lines, those that nginx adds included."""
         port = 80 if self.module == "http" else None
         found = tuple(read_listen(directive, port) for directive in self.scope.all("listen"))
         if not found and self.module == "http" and not self.fragment and not self.scope.may_have("listen"):
@@ -150,10 +153,12 @@ class VirtualServer:
 
     @property
     def starttls(self) -> bool:
+        """Whether a mail server offers or requires STARTTLS."""
         return self.module == "mail" and self.setting("starttls").value in ("on", "only")
 
     @once
     def rejects_handshake(self) -> bool:
+        """Whether ssl_reject_handshake is on."""
         return self.module != "mail" and self.setting("ssl_reject_handshake").enabled
 
     @once
@@ -302,6 +307,7 @@ class Socket:
 
     @property
     def quic(self) -> bool:
+        """Whether the socket speaks HTTP/3."""
         return self.module == "http" and self.datagram
 
     @property
@@ -316,6 +322,7 @@ class Socket:
 
     @once
     def names(self) -> NameTable[VirtualServer]:
+        """The server names of the socket, for lookups."""
         return NameTable(self.servers)
 
     @property

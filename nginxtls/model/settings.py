@@ -68,6 +68,7 @@ class Setting(NamedTuple):
 
     @property
     def is_default(self) -> bool:
+        """Whether no directive sets the value."""
         return not self.directives
 
     @property
@@ -91,6 +92,7 @@ class Header(NamedTuple):
 
     @property
     def known(self) -> bool:
+        """Whether the value has neither variables nor template text."""
         return "$" not in self.value and self.directive.known
 
 

@@ -44,6 +44,7 @@ class Upstream(NamedTuple):
         return self.scope.setting(f"{prefix}_ssl_{suffix}")
 
     def directive_name(self, suffix: str) -> str:
+        """The directive of the family for a suffix: ``grpc_ssl_verify`` for ``verify``."""
         return f"{'proxy' if self.family == 'stream' else self.family}_ssl_{suffix}"
 
     @property
@@ -67,6 +68,7 @@ class Upstream(NamedTuple):
 
     @property
     def is_variable(self) -> bool:
+        """Whether the host has variables or template text."""
         return "$" in self.host or UNKNOWN in self.host
 
     @property

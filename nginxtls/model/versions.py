@@ -28,6 +28,7 @@ class NginxVersion(NamedTuple):
         return ".".join(map(str, self.numbers))
 
     def at_least(self, *numbers: int) -> bool:
+        """Whether the version is this one or newer: ``at_least(1, 29, 2)``."""
         return self.numbers >= numbers
 
 

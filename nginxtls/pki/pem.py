@@ -66,6 +66,7 @@ class Bundle:
 
     @property
     def leaf(self) -> Certificate | None:
+        """The first certificate, or None."""
         return self.certificates[0] if self.certificates else None
 
     @property
@@ -75,6 +76,7 @@ class Bundle:
 
 
 def is_key(label: str) -> bool:
+    """Whether a PEM label is that of a private key."""
     return label.endswith("PRIVATE KEY")
 
 

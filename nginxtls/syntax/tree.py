@@ -228,10 +228,12 @@ class Directive:
 
     @property
     def line(self) -> int:
+        """The line of the name, from 1."""
         return self.file.position(self.start)[0]
 
     @property
     def column(self) -> int:
+        """The column of the name, from 1."""
         return self.file.position(self.start)[1]
 
     @property
@@ -246,10 +248,12 @@ class Directive:
 
     @property
     def arg_starts(self) -> tuple[int, ...]:
+        """The offsets at which the arguments start."""
         return tuple(start for start, _ in self.words[1:])
 
     @property
     def arg_ends(self) -> tuple[int, ...]:
+        """The offsets at which the arguments end."""
         return tuple(end for _, end in self.words[1:])
 
     @property
@@ -259,6 +263,7 @@ class Directive:
 
     @property
     def name_span(self) -> Span:
+        """The span of the name."""
         return self.file.span(self.start, self.name_end)
 
     def arg_span(self, index: int) -> Span:
