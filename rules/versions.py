@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive
 
 ADVISORIES = "https://nginx.org/en/security_advisories.html"
-BACKPORTS = "distributions mend flaws without changing this number: compare your package's changelog"
+BACKPORTS = "distributions fix flaws without changing this number: check the changelog of the package"
 ASKS = ("on", "optional", "optional_no_ca")
 RESUMPTION, FORGERY = "CVE-2025-23419", "CVE-2026-97629"
 
@@ -223,13 +223,13 @@ class _Flaws(Rule):
 class KnownVulnerability(_Flaws):
     """This nginx has a published flaw, and the configuration meets its conditions.
 
-    A flaw of a module that is not used, or that needs a setting which is not there, is not told. One finding a flaw,
-    with its CVE number, at the line through which it can be hit.
+    A flaw is reported only if its module is used and the required settings are present: one finding per CVE number, at
+    the line that exposes it.
 
-    Mend: update nginx.
+    Fix: update nginx.
 
-    Told only with `--nginx-version`. Debian, Ubuntu, Red Hat and others mend flaws without changing nginx's number:
-    with their packages the changelog decides.
+    Reported only with `--nginx-version`. Debian, Ubuntu, Red Hat and others fix flaws without changing nginx's version:
+    for their packages the changelog decides.
 
     ```nginx bad, nginx: 1.24.0
     location / {
@@ -261,9 +261,9 @@ class KnownVulnerability(_Flaws):
 class MinorVulnerability(_Flaws):
     """This nginx has a published flaw that its makers call minor, and the configuration meets its conditions.
 
-    Mend: update nginx.
+    Fix: update nginx.
 
-    Told only with `--nginx-version`; see known-vulnerability for packages of distributions.
+    Reported only with `--nginx-version`; see known-vulnerability for packages of distributions.
 
     ```nginx bad, nginx: 1.15.5
     server {
@@ -296,11 +296,11 @@ class SessionReuseAcrossServers(Rule):
     """A session of one server opens another that demands a client certificate (CVE-2025-23419).
 
     Where several servers share a socket and the default one verifies clients, nginx 1.11.4 to 1.26.2 and 1.27.0 to
-    1.27.3 let a TLS 1.3 session that was made with one of them be resumed with another: the certificate that the other
-    demands is never asked for.
+    1.27.3 accept a TLS 1.3 session of one server in another: the client is never asked to present the certificate that
+    the other server requires.
 
-    Mend: update to nginx 1.26.3 or 1.27.4; until then tickets off and no session cache in these servers, or a socket of
-    its own for each that verifies.
+    Fix: update to nginx 1.26.3 or 1.27.4; until then disable tickets and the session cache in these servers, or use a
+    separate socket for each server that verifies.
 
     ```nginx bad, nginx: 1.26.2
     server {
@@ -370,10 +370,10 @@ class SessionReuseAcrossServers(Rule):
 class ForgeableSessionTickets(Rule):
     """The keys of session tickets can be guessed, and with them sessions be forged (CVE-2026-97629).
 
-    nginx 1.23.2 to 1.30.5 rotates the keys by itself where a shared session cache is in force and no
-    `ssl_session_ticket_key` is; one of the keys is left without a random value.
+    nginx 1.23.2 to 1.30.5 rotates the keys by itself with a shared session cache and without
+    `ssl_session_ticket_key`; one of the keys is left without a random value.
 
-    Mend: update to nginx 1.30.6; until then `ssl_session_tickets off;`.
+    Fix: update to nginx 1.30.6; until then `ssl_session_tickets off;`.
 
     ```nginx bad, nginx: 1.26.3
     ssl_session_cache shared:tls:1m;
@@ -424,11 +424,11 @@ def _resumes(server: VirtualServer) -> bool:
 class NginxWithoutFixes(Rule):
     """This branch of nginx gets no more fixes from nginx.org: a newer stable branch has followed it.
 
-    nginx.org mends the newest stable and the newest mainline branch only.
+    nginx.org supports only the newest stable and the newest mainline branch.
 
-    Mend: update to the newest stable branch. A distribution that still supports its package mends it by itself.
+    Fix: update to the newest stable branch. A distribution that still supports its package fixes it separately.
 
-    Told only with `--nginx-version`.
+    Reported only with `--nginx-version`.
 
     ```nginx bad, nginx: 1.18.0
     ssl_session_tickets off;
@@ -454,16 +454,16 @@ class NginxWithoutFixes(Rule):
             yield self.at(
                 place,
                 f"nginx {nginx} gets no more fixes from nginx.org: the stable branch is {newest}",
-                notes=("a distribution may still mend its package",),
+                notes=("the distribution may still support its package",),
             )
 
 
 class OpensslWithoutFixes(Rule):
     """This branch of OpenSSL gets no more public fixes.
 
-    Mend: update OpenSSL. A distribution that still supports its package mends it by itself.
+    Fix: update OpenSSL. A distribution that still supports its package fixes it separately.
 
-    Told only with `--openssl-version`.
+    Reported only with `--openssl-version`.
 
     ```nginx bad, openssl: 1.1.1w
     ssl_session_tickets off;
@@ -492,12 +492,12 @@ class OpensslWithoutFixes(Rule):
             yield self.at(
                 place,
                 f"OpenSSL {configuration.facts.openssl} gets no more public fixes since {end}",
-                notes=("a distribution may still mend its package",),
+                notes=("the distribution may still support its package",),
             )
 
 
 def _place(configuration: Configuration) -> Directive | None:
-    """Where what concerns all is told: the first block of the configuration that speaks TLS."""
+    """The place of findings that concern the whole configuration: its first block with TLS."""
     first = next((server for server in configuration.servers if server.speaks_tls and server.directive), None)
     if first is None:
         return None

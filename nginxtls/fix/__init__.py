@@ -155,9 +155,9 @@ def _out_of_reach(edit: Edit) -> str:
     """Why a file cannot be edited; empty if it can."""
     file = edit.location.file
     if file.outer is not None:
-        return "it stands in a dump"
+        return "it is in a dump"
     if file.first_line != 1:
-        return "it stands inside another file"
+        return "it is inside another file"
     start, end = _offsets(edit.location)
     if file.raw[start:end] != file.text[start:end]:
         return "it would change key material"
