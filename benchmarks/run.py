@@ -124,6 +124,7 @@ class Bench:
                 self.taken.setdefault(prefix + name, []).append((seconds, 0 if prefix else megabytes))
 
     def rows(self) -> Rows:
+        """Medians by row and column."""
         rows = {}
         for name, runs in self.taken.items():
             seconds, megabytes = zip(*runs, strict=True)

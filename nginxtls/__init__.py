@@ -1,4 +1,4 @@
-"""nginxtls: a linter of nginx TLS configurations that says what a TLS client would see."""
+"""nginxtls: a linter for nginx TLS configurations that reports what a TLS client would see."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """The public names, imported when they are first used: the command needs few of them."""
+    """The public names, imported on first use: the command needs few of them."""
     match name:
         case "check" | "load":
             from nginxtls import api

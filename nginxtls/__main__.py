@@ -1,10 +1,10 @@
-"""The start: the working directory (it may be a hostile tree) off the import path, and no collecting of cycles."""
+"""The entry point: takes the working directory, which may be hostile, off the import path, and disables the GC."""
 
 import gc
 import os
 import sys
 
-gc.disable()  # one run, few cycles: what is read lives until the end anyway
+gc.disable()  # one run makes few cycles, and its data lives until the end
 try:
     here = os.getcwd()
 except FileNotFoundError:

@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 
 class Reading(NamedTuple):
-    """What was found at the paths that were asked for."""
+    """What was found at the requested paths."""
 
     subjects: tuple[Subject, ...]
     failures: tuple[Failure, ...]
     skipped: tuple[NotChecked, ...]
     taken: tuple[str, ...]
     left: tuple[tuple[str, str], ...]
-    """The files and folders that were passed over, and why."""
+    """The skipped files and folders, and why."""
     hints: tuple[str, ...]
 
     @property
     def configurations(self) -> list[Configuration]:
-        """Those in use: without the sites that are not enabled."""
+        """The subjects in use: without sites that are not enabled."""
         return [subject.configuration for subject in self.subjects if subject.enabled]
 
 
@@ -62,15 +62,15 @@ def check(
 
     Args:
         paths: nginx configurations, folders with some, or dumps of ``nginx -T``.
-        settings: what holds beside the arguments; by default the settings file that belongs to the paths.
+        settings: settings that the arguments override; by default those of the settings file for the paths.
         select, ignore: rules by name, topic or pattern.
-        pedantic: hardening advice, too.
+        pedantic: whether to give hardening advice.
         nginx_version, openssl_version: such as ``"1.26.3"`` and ``"3.5.1"``; unknown by default.
-        policy: names or files of policies, by which every endpoint is judged, too.
-        trust: PEM files with further trust anchors, ``"system"``, or ``"none"`` for nothing but those.
+        policy: names or files of policies, against which every endpoint is checked.
+        trust: PEM files with more trust anchors, ``"system"``, or ``"none"`` to trust nothing else.
         root: the folder that holds the server's file system, for absolute paths in the configuration.
-        maps: where single paths of the server are, e.g. ``{"/etc/nginx": "deploy/nginx"}``.
-        at: the moment for which certificates are judged; now by default.
+        maps: local paths by paths of the server, such as ``{"/etc/nginx": "deploy/nginx"}``.
+        at: the time at which certificates are checked; now by default.
 
     Returns:
         The report: ``report.findings``, ``.errors``, ``.warnings``, ``.not_checked``, ``.failures`` …
@@ -105,12 +105,12 @@ def load(
     maps: Mapping[str, str] | None = None,
     at: datetime | None = None,
 ) -> Configuration:
-    """What nginx makes of the configuration at a path: its servers, sockets, endpoints and handshakes.
+    """How nginx interprets the configuration at a path: its servers, sockets, endpoints and handshakes.
 
-    The arguments are those of ``check``. Of several configurations in a folder it is the first.
+    The arguments are those of ``check``. Of several configurations in a folder, the first is returned.
 
     Raises:
-        nginxtls.UsageError: there is none, or an argument cannot be used.
+        nginxtls.UsageError: there is no configuration, or an argument cannot be used.
     """
     settings = Settings(
         nginx_version=nginx_version,
@@ -128,9 +128,9 @@ def load(
 
 
 def root_for(path: str, root: str | os.PathLike[str] | None = None) -> str | None:
-    """Where the files that a configuration names are, if it is asked what a client would get: on this machine.
+    """The root for the files that a configuration names: the local file system, to answer what a client would get.
 
-    A repository is another machine's: of it only what is inside is read, unless a root is given.
+    In a repository, only files inside it are read, unless a root is given.
     """
     if root:
         return os.fspath(root)
@@ -138,7 +138,7 @@ def root_for(path: str, root: str | os.PathLike[str] | None = None) -> str | Non
 
 
 def settings_for(paths: Sequence[str]) -> Settings:
-    """The settings file that belongs to the paths (see ``find_settings``), or the defaults.
+    """The settings of the file for the paths (see ``find_settings``), or the defaults.
 
     Raises:
         UsageError: it cannot be used.
@@ -179,7 +179,7 @@ def report(
     only_nginx: bool = False,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Report:
-    """Read the paths and lint what they hold; ``progress`` is told what is being done."""
+    """Read the paths and lint what they hold; ``progress`` is called with each step."""
     start = time.monotonic()
     moment = at or datetime.now(timezone.utc)
     known = None
@@ -238,7 +238,7 @@ def read(
     stdin_text: str | None = None,
     only_nginx: bool = False,
 ) -> Reading:
-    """Find and read the configurations at the paths; with ``only_nginx`` what is none is no failure.
+    """Find and read the configurations at the paths; with ``only_nginx``, other files are not failures.
 
     Raises:
         UsageError: a version, a trust file or a folder that was named cannot be used.
@@ -283,7 +283,7 @@ def _subjects(
     openssl_conf: str | None,
     only_nginx: bool,
 ) -> Callable[[LoadedTree, Files], Subject]:
-    """What makes a tree one to lint, as the settings and options have it.
+    """The function that makes a tree a subject, by the settings and options.
 
     Raises:
         UsageError: a version, a trust file or a policy cannot be used.
@@ -322,14 +322,14 @@ def _subjects(
 
 
 def _asked(loaded: LoadedTree) -> set[SourceFile]:
-    """The files to report about: a requested main file stands for all that it includes, wherever that is."""
+    """The files to report on: a requested main file includes all that it includes, wherever that is."""
     if any(root in loaded.asked for root in loaded.tree.roots):
         return {*loaded.asked, *loaded.tree.files}
     return loaded.asked
 
 
 def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure]:
-    """The failure of a run that has read configurations, but none with anything that could be checked."""
+    """The failure of a run whose configurations contain nothing that could be checked."""
     if reading.failures or any(each.servers for subject in reading.subjects for each in subject.configurations):
         return
     mains = [configuration.tree.roots[0].name for configuration in reading.configurations]
@@ -339,12 +339,12 @@ def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure
     reason = "nothing was checked: no server is configured"
     if unread:
         reason += f" in what could be read, and {unread} of the included files could not"
-    help = "name the files with the servers, or say where their paths are with --root or --map"
+    help = "add the files with the servers to the paths, or set their location with `--root` or `--map`"
     yield Failure(", ".join(mains[:3]) or " ".join(paths), reason, help=help)
 
 
 def _denied(not_checked: Iterable[NotChecked]) -> Iterator[str]:
-    """What to do about files that this user may not read."""
+    """The hint on files that this user may not read."""
     from nginxtls.syntax.files import PERMISSION
 
     count = sum(entry.reason.endswith(PERMISSION) for entry in not_checked)
@@ -354,35 +354,41 @@ def _denied(not_checked: Iterable[NotChecked]) -> Iterator[str]:
 
 
 def _unanswered(paths: Sequence[str], sources: Sources) -> Iterator[Failure]:
-    """Paths that were asked for and hold no nginx configuration."""
+    """The failures of requested paths that contain no nginx configuration."""
     left = {os.path.abspath(name): reason for name, reason in sources.left}
     for path in dict.fromkeys(paths):
         if os.path.isfile(path) and (reason := left.get(os.path.abspath(path), "")):
-            yield Failure(path, f"{reason}, so there is nothing to check", help="name an nginx configuration")
+            yield Failure(
+                path, f"{reason}, so there is nothing to check", help="use the path of an nginx configuration"
+            )
     folders = [path for path in paths if os.path.isdir(path)]
     if folders and not (sources.trees or sources.failures):
-        yield Failure(" ".join(folders), "there is no nginx configuration", help="--list-files tells what was seen")
+        yield Failure(
+            " ".join(folders),
+            "there is no nginx configuration",
+            help="run with `--list-files` to see which files are skipped",
+        )
 
 
 def _files(paths: Sequence[str], settings: Settings, root: str | None) -> Files:
-    """The door to the disk: it opens to what was asked for and to what the options and settings name, nothing else."""
+    """The files that may be read: those in the requested paths, the options and the settings, nothing else."""
     from nginxtls.syntax.files import Files
 
     if root is not None and not os.path.isdir(root):
-        raise UsageError(f"--root {root}", "is not a folder", "name the folder that holds the server's file system")
+        raise UsageError(
+            f"--root {root}", "is not a folder", "set it to the folder that holds the server's file system"
+        )
     maps = [(there, Path(here)) for there, here in settings.map]
     for there, here in maps:
         if not here.exists():
-            raise UsageError(
-                f"map {there}={here}", "there is no such file or folder", "correct the option or the settings"
-            )
+            raise UsageError(f"map {there}={here}", "does not exist", "correct `--map` or the settings")
     return Files(_allowed(paths, root), root=root, maps=maps)
 
 
 def _allowed(paths: Sequence[str], root: str | None) -> list[Path]:
     """What may be read: a folder and what is in it; of a file its repository, else its folder.
 
-    For this machine's own nginx it is everything, unless a root is given: its certificates lie anywhere.
+    For the local nginx it is everything, unless a root is given: its certificates may be anywhere.
     """
     places = [Path(os.path.abspath(path)) for path in paths if path != "-"] or [Path.cwd()]
     if root is None and of_this_machine(paths):
@@ -407,7 +413,7 @@ def _trust(paths: Sequence[str]) -> TrustStore | None:
             store |= TrustStore.named(path)
         except (ValueError, OSError) as error:
             reason = str(error) if isinstance(error, ValueError) else f"cannot be read: {error.strerror}"
-            raise UsageError(f"--trust {path}", reason, "give a PEM file, system, mozilla or none") from error
+            raise UsageError(f"--trust {path}", reason, "use a PEM file, system, mozilla or none") from error
     return store
 
 
@@ -419,7 +425,7 @@ def named_policy(name: str) -> Policy:
     """A policy by its name, or from a file.
 
     Raises:
-        UsageError: there is none, or it is not well-formed.
+        UsageError: it does not exist, or is not well-formed.
     """
     from nginxtls.tls import PolicyError, load_policy, policies, policy
     from nginxtls.tls.policy_files import ALIASES

@@ -36,7 +36,7 @@ class Confidence(enum.Enum):
 
 
 class Label(NamedTuple):
-    """A secondary place of a finding and what it has to do with it."""
+    """A related place of a finding, and how it is related."""
 
     location: Location
     text: str
@@ -50,7 +50,7 @@ class Edit(NamedTuple):
 
 
 class Fix(NamedTuple):
-    """Edits that mend a finding. Safe: no client meets a different handshake after it."""
+    """Edits that fix a finding. Safe: no client sees a different handshake afterwards."""
 
     title: str
     edits: tuple[Edit, ...]
@@ -60,8 +60,8 @@ class Fix(NamedTuple):
 class Finding(NamedTuple):
     """One fault at the place that causes it.
 
-    ``message`` stands alone (it has the names and figures in it); ``label`` stands under the carets.
-    ``endpoints`` are the names and sockets that it touches, e.g. ``("shop.example.com on *:443",)``.
+    ``message`` is complete by itself, with names and figures; ``label`` is shown under the carets.
+    ``endpoints`` are the affected names and sockets, e.g. ``("shop.example.com on *:443",)``.
     ``fingerprint`` (hex) survives moved lines; the linter sets it.
     """
 
@@ -79,14 +79,14 @@ class Finding(NamedTuple):
     security_severity: float = 0.0
     fingerprint: str = ""
     suppressed: str | None = None
-    """Why it is not told: ``None`` (it is told), ``"baseline"``, or ``"ignored"`` / ``"ignored: reason"``."""
+    """Why it is not reported: ``None`` (it is reported), ``"baseline"``, or ``"ignored"`` / ``"ignored: reason"``."""
     group: str = ""
-    """Findings that do not count for the exit code, by what they have in common: ``"not enabled"``."""
+    """The group of a finding that does not count for the exit code: ``"not enabled"``; else empty."""
     also: tuple[tuple[Directive, int | None], ...] = ()
-    """Other places with the same fault, as lines that name the same file: it is told once, at the first asked for."""
+    """Other places with the same fault, such as lines with the same file; it is reported once, in a requested file."""
 
     def among(self, files: Container[SourceFile]) -> Finding | None:
-        """It at the first of its places that is in one of these files, or None."""
+        """The finding at the first of its places that is in one of these files, or None."""
         if self.location.file in files:
             return self
         for directive, arg in self.also:

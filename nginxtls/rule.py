@@ -1,4 +1,4 @@
-"""A rule: one class that knows one fault, its documentation, and the hooks in which it looks for it."""
+"""A rule: one class that finds one fault, with its documentation and its hooks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Example(NamedTuple):
 class Rule:
     """Base of all rules. A subclass sets the class variables, documents itself and overrides the hooks it needs.
 
-    The docstring's first paragraph is the short description; what follows is Markdown: why it matters, how to mend
+    The docstring's first paragraph is the short description; what follows is Markdown: why it matters, how to fix
     it, what it does not see, and examples in fences marked ```` ```nginx bad ```` and ```` ```nginx good ````.
     The name is the class's name in kebab-case. A rule keeps no state; each hook yields findings.
     """
@@ -44,15 +44,15 @@ class Rule:
     pedantic: ClassVar[bool] = False
     """Hardening advice: runs only with --pedantic or when selected by name."""
     needless: ClassVar[bool] = False
-    """Its fault is that something is of no use. In a template that must be so whatever comes of its conditions."""
+    """Whether its fault is a useless line. In a template, the line must be useless in every branch to be reported."""
     directives: ClassVar[tuple[str, ...]] = ()
-    """The directives that ``check_directive`` wants to see; it is called for no others."""
+    """The directives for which ``check_directive`` is called."""
     decides: ClassVar[tuple[str, ...]] = ()
-    """The settings whose deciding directives ``check_setting`` wants to see."""
+    """The settings for whose deciding directives ``check_setting`` is called."""
     needs: ClassVar[tuple[str, ...]] = ()
-    """Directives without any of which the rule has nothing to say (``proxy_ssl_*``: all that begin so).
+    """The rule finds nothing in a configuration without any of these directives (``proxy_ssl_*`` is a pattern).
     ``check_server`` is called for the servers that have one, in a block in them or at a level around them; the other
-    hooks if one stands anywhere."""
+    hooks if one is in the configuration."""
     since: ClassVar[str] = ""
     """Since which nginx or OpenSSL version the fault matters, as text; empty: always."""
 
@@ -61,7 +61,7 @@ class Rule:
         return ()
 
     def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterable[Finding]:
-        """Called once per virtual server, whether or not it speaks TLS."""
+        """Called once per virtual server, with or without TLS."""
         return ()
 
     def check_endpoint(self, endpoint: Endpoint, configuration: Configuration) -> Iterable[Finding]:
@@ -81,16 +81,16 @@ class Rule:
     ) -> Iterable[Finding]:
         """Called once per directive that decides a setting of ``decides``, with the endpoints that it decides for.
 
-        An ``ssl_conf_command`` that overrides the setting counts as the deciding directive. Endpoints that refuse every
-        handshake on purpose are left out; each endpoint stands for its group (``Endpoint.everyone``).
+        An ``ssl_conf_command`` that overrides the setting counts as the deciding directive. Endpoints that reject every
+        handshake on purpose are left out; each endpoint represents its group (``Endpoint.everyone``).
         """
         return ()
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterable[Finding]:
-        """Called once per directive named in ``directives``, wherever it stands."""
+        """Called once per directive named in ``directives``, in any block."""
         return ()
 
-    # -- what a rule is called and how it is told -------------------------------------------------------------------
+    # -- names and documentation ----------------------------------------------------------------------------------
 
     @once
     def name(self) -> str:
@@ -116,6 +116,7 @@ class Rule:
 
     @once
     def examples(self) -> tuple[Example, ...]:
+        """The examples of the documentation."""
         return tuple(_examples(self.documentation))
 
     # -- making findings --------------------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ class Rule:
     ) -> Finding:
         """A finding of this rule at a directive (or at its argument number ``arg``, from 0) or any location.
 
-        ``also`` are other directives with the same fault, at one of which it is told if only its file was asked for.
+        ``also`` are other directives with the same fault: it is reported at one of them if only that file is requested.
         """
         return Finding(
             rule=self.name,
@@ -157,7 +158,7 @@ class Rule:
 
 
 def locate(place: Directive | Location, arg: int | None = None) -> Location:
-    """Where a directive (name to last argument) or its argument number ``arg`` stands."""
+    """The location of a directive (name to last argument) or of its argument number ``arg``."""
     if isinstance(place, Location):
         return place
     return Location(place.file, place.span if arg is None else place.arg_span(arg))
@@ -169,7 +170,7 @@ def label(place: Directive | Location, text: str, arg: int | None = None) -> Lab
 
 
 def delete(directive: Directive) -> Edit:
-    """The edit that removes a directive with its terminator, and the line if nothing else stands on it."""
+    """The edit that removes a directive with its terminator, and the line if nothing else is on it."""
     return Edit(Location(directive.file, directive.file.removal_span(directive)), "")
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive
 
 ADVISORIES = "https://nginx.org/en/security_advisories.html"
-BACKPORTS = "distributions fix flaws without changing this number: compare the changelog of the package"
+BACKPORTS = "distributions fix flaws without changing this number: check the changelog of the package"
 ASKS = ("on", "optional", "optional_no_ca")
 RESUMPTION, FORGERY = "CVE-2025-23419", "CVE-2026-97629"
 
@@ -257,17 +257,17 @@ class _Flaws(Rule):
 class KnownVulnerability(_Flaws):
     """This nginx or OpenSSL has a published flaw, and the configuration meets its conditions.
 
-    A flaw of a module that is not used, or that needs a setting which is not there, is not told. One finding a flaw,
-    with its CVE number, at the line through which it can be hit.
+    A flaw is reported only if its module is used and the required settings are present: one finding per CVE number, at
+    the line that exposes it.
 
     It covers TLS, certificates, OCSP, HTTP/2, HTTP/3, SPDY, mail and the resolver of nginx, and the flaws of OpenSSL
-    that hang on nginx's configuration. It leaves out the other published flaws: of map, rewrite, slice, SSI, charset,
+    that depend on nginx's configuration. It leaves out the other published flaws: of map, rewrite, slice, SSI, charset,
     SCGI, uwsgi, DAV and MP4, of the parsing of requests, of nginx/Windows, and what in OpenSSL nginx does not use.
 
     Fix: update nginx or OpenSSL.
 
     Reported only with `--nginx-version` or `--openssl-version`. Debian, Ubuntu, Red Hat and others fix flaws without
-    changing the number: with their packages the changelog decides.
+    changing nginx's version: for their packages the changelog decides.
 
     ```nginx bad, nginx: 1.24.0
     location / {
@@ -309,7 +309,7 @@ class MinorVulnerability(_Flaws):
 
     Fix: update nginx.
 
-    Told only with `--nginx-version`; see known-vulnerability for packages of distributions.
+    Reported only with `--nginx-version`; see known-vulnerability for packages of distributions.
 
     ```nginx bad, nginx: 1.15.5
     server {
@@ -342,11 +342,11 @@ class SessionReuseAcrossServers(Rule):
     """A session of one server opens another that demands a client certificate (CVE-2025-23419).
 
     Where several servers share a socket and the default one verifies clients, nginx 1.11.4 to 1.26.2 and 1.27.0 to
-    1.27.3 let a TLS 1.3 session that was made with one of them be resumed with another: the certificate that the other
-    demands is never asked for.
+    1.27.3 accept a TLS 1.3 session of one server in another: the client is never asked to present the certificate that
+    the other server requires.
 
-    Fix: update to nginx 1.26.3 or 1.27.4; until then tickets off and no session cache in these servers, or a socket of
-    its own for each that verifies.
+    Fix: update to nginx 1.26.3 or 1.27.4; until then disable tickets and the session cache in these servers, or use a
+    separate socket for each server that verifies.
 
     ```nginx bad, nginx: 1.26.2
     server {
@@ -416,8 +416,8 @@ class SessionReuseAcrossServers(Rule):
 class ForgeableSessionTickets(Rule):
     """The keys of session tickets can be guessed, and with them sessions be forged (CVE-2026-97629).
 
-    nginx 1.23.2 to 1.30.5 rotates the keys by itself where a shared session cache is in force and no
-    `ssl_session_ticket_key` is; one of the keys is left without a random value.
+    nginx 1.23.2 to 1.30.5 rotates the keys by itself with a shared session cache and without
+    `ssl_session_ticket_key`; one of the keys is left without a random value.
 
     Fix: update to nginx 1.30.6; until then `ssl_session_tickets off;`.
 
@@ -470,11 +470,11 @@ def _resumes(server: VirtualServer) -> bool:
 class NginxWithoutFixes(Rule):
     """This branch of nginx gets no more fixes from nginx.org: a newer stable branch has followed it.
 
-    nginx.org mends the newest stable and the newest mainline branch only.
+    nginx.org supports only the newest stable and the newest mainline branch.
 
-    Fix: update to the newest stable branch. A distribution that still supports its package mends it by itself.
+    Fix: update to the newest stable branch. A distribution that still supports its package fixes it separately.
 
-    Told only with `--nginx-version`.
+    Reported only with `--nginx-version`.
 
     ```nginx bad, nginx: 1.18.0
     ssl_session_tickets off;
@@ -500,16 +500,16 @@ class NginxWithoutFixes(Rule):
             yield self.at(
                 place,
                 f"nginx {nginx} gets no more fixes from nginx.org: the stable branch is {newest}",
-                notes=("a distribution may still mend its package",),
+                notes=("the distribution may still support its package",),
             )
 
 
 class OpensslWithoutFixes(Rule):
     """This branch of OpenSSL gets no more public fixes.
 
-    Fix: update OpenSSL. A distribution that still supports its package mends it by itself.
+    Fix: update OpenSSL. A distribution that still supports its package fixes it separately.
 
-    Told only with `--openssl-version`.
+    Reported only with `--openssl-version`.
 
     ```nginx bad, openssl: 1.1.1w
     ssl_session_tickets off;
@@ -538,12 +538,12 @@ class OpensslWithoutFixes(Rule):
             yield self.at(
                 place,
                 f"OpenSSL {configuration.facts.openssl} gets no more public fixes since {end}",
-                notes=("a distribution may still mend its package",),
+                notes=("the distribution may still support its package",),
             )
 
 
 def _place(configuration: Configuration) -> Directive | None:
-    """Where what concerns all is told: the first block of the configuration that speaks TLS."""
+    """The place of findings that concern the whole configuration: its first block with TLS."""
     first = next((server for server in configuration.servers if server.speaks_tls and server.directive), None)
     if first is None:
         return None

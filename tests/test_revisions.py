@@ -125,7 +125,7 @@ def test_a_bare_repository_in_a_clone_is_content(repository: Path, tmp_path: Pat
 
 def test_the_environment_does_not_choose_the_repository(repository: Path, tmp_path: Path) -> None:
     done = diff(repository, GIT_DIR=str(tmp_path / "nowhere"), GIT_OBJECT_DIRECTORY=str(tmp_path))
-    assert (done.returncode, done.stdout) == (0, "no client meets a difference\n")
+    assert (done.returncode, done.stdout) == (0, "no client sees a difference\n")
 
 
 def commit(repository: Path, tree: str) -> None:

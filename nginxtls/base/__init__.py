@@ -1,1 +1,1 @@
-"""What every room uses: errors, data tables, imports put off until they are needed."""
+"""Shared by all packages: errors, data tables, lazy imports."""

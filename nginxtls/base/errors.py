@@ -1,4 +1,4 @@
-"""What is raised when something that was asked for cannot be done: one message, and the run ends with status 2."""
+"""The error for a request that cannot be carried out: one message, exit code 2."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ if TYPE_CHECKING:
 
 
 class UsageError(Exception):
-    """Where (an option, a file, a plugin), what is wrong with it, and what to do about it."""
+    """A request that cannot be carried out: one message, and the command exits with code 2.
+
+    ``subject`` is an option, a file or a package, ``reason`` what is wrong with it, ``help`` what to do about it.
+    """
 
     def __init__(self, subject: str, reason: str, help: str = "") -> None:
         super().__init__(f"{subject}: {reason}")
@@ -27,7 +30,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with everything that could steer a terminal written as an escape: names of files may be hostile."""
+    """The text with unprintable characters written as escapes: a file name may contain terminal control sequences."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

@@ -1,4 +1,4 @@
-"""What is imported, or worked out, when it is first used."""
+"""Lazy imports and lazily computed values."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ else:
             return made
 
     class NamedTuple(metaclass=_NamedTupleMeta):
-        """``typing.NamedTuple`` whose types of fields stay text: to compile them takes a tenth of a start."""
+        """``typing.NamedTuple`` without evaluating the types of fields, which takes a tenth of the start-up time."""
 
 
 T = TypeVar("T")
 
 
 class once(Generic[T]):
-    """``functools.cached_property`` without the lock that it has before Python 3.12, which costs more than most values.
+    """``functools.cached_property`` without its lock (before Python 3.12), which takes longer than most values.
 
-    Nothing here is asked for by two threads at once.
+    No value is requested by two threads at once.
     """
 
     def __init__(self, work: Callable[[Any], T]) -> None:
@@ -57,7 +57,7 @@ class once(Generic[T]):
 
 
 class _Pattern:
-    """A regular expression that is compiled when it is first used."""
+    """A regular expression that is compiled on first use."""
 
     def __init__(self, text: str, flags: int) -> None:
         self.text, self.flags = text, flags
@@ -70,14 +70,14 @@ class _Pattern:
 
 
 def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
-    """``re.compile`` for what not every run uses: compiling a long expression takes longer than loading a module."""
+    """``re.compile`` on first use: compiling a long expression takes longer than loading a module."""
     return cast("re.Pattern[str]", _Pattern(text, flags))
 
 
 def lazily(package: str, **names: str) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a package whose names are imported when they are used: a run needs few of them.
+    """The ``__getattr__`` of a package that imports its names on first use: a run needs few of them.
 
-    Each keyword is a module of it, with the names that it has.
+    Each keyword is a module of the package; its value lists the names in it, separated by spaces.
     """
     places = {name: module for module, text in names.items() for name in text.split()}
 

@@ -1,4 +1,4 @@
-"""What is worked out once and shared."""
+"""Shared results, computed once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Memo:
-    """Results by key, each worked out once; it lives as long as the configuration that it belongs to."""
+    """Results by key, each computed once; it lives as long as its configuration."""
 
     __slots__ = ("_results",)
 

@@ -1,4 +1,4 @@
-"""The one way in which files are written: whole or not at all, whatever goes wrong on the way."""
+"""Atomic file writes: a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Write a file by way of a temporary one beside it, so that a full disk leaves the old content.
+    """Write a file atomically, by a temporary file in the same folder, so that a full disk leaves the old content.
 
     Args:
-        path: a regular file, or nothing yet.
+        path: a regular file, or a path that does not exist yet.
         data: the new content.
-        mode: permission bits; by default those of the old file, else those that the umask leaves.
+        mode: permission bits; by default those of the old file, otherwise those that the umask leaves.
 
     Raises:
-        OSError: the file cannot be written; what was there before is still there.
+        OSError: the file cannot be written; the old content is unchanged.
     """
     if mode is None:
         try:

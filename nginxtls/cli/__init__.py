@@ -1,4 +1,4 @@
-"""The command line: finds the command and its module, and turns what goes wrong into one message and status 2."""
+"""The command line: loads the requested command, and turns each error into one message and exit code 2."""
 
 from __future__ import annotations
 
@@ -18,25 +18,32 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 COMMANDS = ("check", "rules", "policies", "explain", "handshake", "ciphers", "chain", "inventory", "diff", "parse")
-"""Each is the function of that name in the module of that name, imported when it is called."""
+"""Each command is the function of that name in the module of that name; the module is imported on use."""
 
 
 class Commands(TyperGroup):
-    """The group of commands; none is imported before it is asked for."""
+    """The group of commands, each imported when it is requested."""
 
     def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
+        """The parameters of the group, not converted by pydantic."""
         return plain(super().get_params(ctx))
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """The names of the commands, in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        """Import and return a command; None for an unknown option.
+
+        Raises:
+            UsageError: the command does not exist.
+        """
         if cmd_name not in COMMANDS:
             if cmd_name.startswith("-"):
                 return None
             raise UsageError(
                 f'"{cmd_name}"',
-                "there is no such command",
+                "is not a command",
                 nearest(cmd_name, COMMANDS) or f"commands: {', '.join(COMMANDS)}; to lint: nginxtls check {cmd_name}",
             )
         if cmd_name not in self.commands:
@@ -49,7 +56,7 @@ class Commands(TyperGroup):
 app = typer.Typer(
     cls=Commands,
     name="nginxtls",
-    help="A linter of nginx TLS configurations: it says what a TLS client would see.",
+    help="Lint the TLS side of nginx configurations: what nginxtls reports is what a TLS client would see.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -57,8 +64,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         import nginxtls
         from nginxtls.base.freshness import DATE
 
@@ -72,7 +79,7 @@ def nginxtls(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """A linter of nginx TLS configurations: it says what a TLS client would see."""
+    """Lint the TLS side of nginx configurations: what nginxtls reports is what a TLS client would see."""
 
 
 class _Interrupted(BaseException):
@@ -80,7 +87,7 @@ class _Interrupted(BaseException):
 
 
 def main() -> NoReturn:
-    """Run the command and end the process at once, without taking a million objects apart one by one."""
+    """Run the command and exit at once: freeing a million objects one by one takes longer than the rest of the exit."""
     status = 2
     _prepare()
     try:
@@ -98,7 +105,7 @@ def main() -> NoReturn:
 
 
 def _prepare() -> None:
-    """Standard streams and signals as a command of Unix has them: a closed pipe ends it in silence."""
+    """Set up standard streams and signals as for any Unix command: a closed pipe ends it silently."""
 
     def interrupt(number: int, frame: object) -> NoReturn:
         raise _Interrupted
@@ -114,20 +121,20 @@ def _prepare() -> None:
 
 
 def run() -> NoReturn:
-    """Run the command; exit code 0, 1 (findings) or 2 (it could not do what was requested). Never a traceback."""
+    """Run the command; exit code 0, 1 (findings) or 2 (the request could not be carried out). Never a traceback."""
     if not _has_working_directory():
-        tell(UsageError("the working directory", "no longer exists", "change to another folder"))
+        print_error(UsageError("the working directory", "no longer exists", "change to a folder that exists"))
         sys.exit(2)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         typer.main.get_command(app).main(prog_name="nginxtls")
-    except UsageError as trouble:
-        tell(trouble)
+    except UsageError as error:
+        print_error(error)
     except RecursionError:
-        tell(UsageError("nginxtls", "the input is nested too deeply"))
+        print_error(UsageError("nginxtls", "the input is nested too deeply"))
     except Exception as error:
-        tell(_unforeseen(error))
+        print_error(_unforeseen(error))
     sys.exit(2)
 
 
@@ -139,16 +146,16 @@ def _has_working_directory() -> bool:
     return True
 
 
-def tell(trouble: UsageError) -> None:
-    """Write what went wrong to standard error."""
-    lines = [f"error: {printable(trouble.subject)}: {printable(trouble.reason)}"]
-    if trouble.help:
-        lines.append(f"  = help: {printable(trouble.help)}")
+def print_error(error: UsageError) -> None:
+    """Write an error and its help line to standard error."""
+    lines = [f"error: {printable(error.subject)}: {printable(error.reason)}"]
+    if error.help:
+        lines.append(f"  = help: {printable(error.help)}")
     print("\n".join(lines), file=sys.stderr)
 
 
 def _unforeseen(error: Exception) -> UsageError:
-    """Our own fault. The text of the error is not shown: it might quote a key."""
+    """An error in nginxtls itself. The text of the exception is not shown: it might quote a key."""
     if isinstance(error, OSError) and error.strerror:
         return UsageError(str(error.filename or "nginxtls"), error.strerror)
     place = ""
@@ -158,4 +165,6 @@ def _unforeseen(error: Exception) -> UsageError:
         if module.startswith("nginxtls"):
             place = f" in {module}, line {trace.tb_lineno}"
         trace = trace.tb_next
-    return UsageError("nginxtls", f"stopped with {type(error).__name__}{place}", "this is our fault: please report it")
+    return UsageError(
+        "nginxtls", f"stopped with {type(error).__name__}{place}", "this is a bug in nginxtls: please report it"
+    )

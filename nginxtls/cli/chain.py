@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 
 
 def chain(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A bundle as ssl_certificate would name it.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A certificate file as used by ssl_certificate.")],
     trust: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option(
             "--trust",
             metavar="STORE",
-            help="What the client trusts: mozilla (default), system, none, or a PEM file. May be repeated.",
+            help="The client's trust store: mozilla (default), system, none, or a PEM file. Repeatable.",
             show_default=False,
         ),
     ] = None,
     root: options.Root = "",
     name: Annotated[
-        str, typer.Option("--name", metavar="NAME", help="The host name that the client asks for.", show_default=False)
+        str, typer.Option("--name", metavar="NAME", help="The host name that the client verifies.", show_default=False)
     ] = "",
     at: options.At = "",
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text or json.")] = "text",
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format: text or json.")] = "text",
 ) -> None:
-    """Draw the certificates that a file sends, the path that a client with an empty cache builds, and the verdict.
+    """Show the certificates in a file, the path that a client with an empty cache builds, and the verdict.
 
-    Status 0 if the chain is trusted, 1 if not, 2 if the file cannot be read.
+    Exit code: 0 if the chain is trusted, 1 if not, 2 if the file cannot be read.
     """
     from nginxtls.pki import analyse_chain
 
     if form not in ("text", "json"):
-        raise UsageError(f"--format {form}", "is not known", "choose text or json")
+        raise UsageError(f"--format {form}", "is not an output format", "use text or json")
     moment = options.moment(at) or datetime.now(timezone.utc)
     bundle = _bundle(file, root)
     stores = [_store(each) for each in trust or ["mozilla"]]
@@ -68,8 +68,8 @@ def _bundle(file: str, root: str) -> Bundle:
 
     bundle = read_bundle(_read(file, root, TOO_BIG), file)
     if not bundle.loads or not bundle.certificates:
-        fault = bundle.problems[-1]
-        raise UsageError(f"{file}:{fault.line}", fault.message, "nginx would not load it either")
+        problem = bundle.problems[-1]
+        raise UsageError(f"{file}:{problem.line}", problem.message, "nginx does not load it either")
     return bundle
 
 
@@ -77,13 +77,15 @@ def _read(file: str, root: str, limit: int) -> bytes:
     from nginxtls.syntax.files import PERMISSION, Files, Unreachable
 
     if root and not os.path.isdir(root):
-        raise UsageError(f"--root {root}", "is not a folder", "name the folder that holds the server's file system")
+        raise UsageError(
+            f"--root {root}", "is not a folder", "set it to the folder that holds the server's file system"
+        )
     files = Files([] if root else ["/"], root=root or None, limit=limit)
     content = files.read(file, os.getcwd())
     if isinstance(content, Unreachable) and root and not content.exists:
         content = files.read("/" + os.path.relpath(os.path.abspath(file), os.path.abspath(root)))
     if isinstance(content, Unreachable):
-        help = f"run it as a user who may read it, such as root: `sudo nginxtls chain {file}`"
+        help = f"run nginxtls as a user with read permission, such as root: `sudo nginxtls chain {file}`"
         raise UsageError(file, content.reason, help if content.reason == PERMISSION else "")
     return content
 
@@ -95,7 +97,7 @@ def _store(text: str) -> TrustStore:
         return TrustStore.named(text)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"--trust {text}", reason, "name a PEM file, mozilla, system or none") from error
+        raise UsageError(f"--trust {text}", reason, "use a PEM file, mozilla, system or none") from error
 
 
 def _json(verdict: Chain) -> dict[str, Any]:
@@ -110,7 +112,7 @@ def _json(verdict: Chain) -> dict[str, Any]:
 
 
 def describe(certificate: Certificate) -> dict[str, Any]:
-    """The facts of a certificate, for JSON."""
+    """The properties of a certificate, ready for JSON."""
     key = certificate.key
     return {
         "subject": certificate.subject,
@@ -126,7 +128,7 @@ def describe(certificate: Certificate) -> dict[str, Any]:
     }
 
 
-# More certificates than a reader wants to see of one file; JSON has them all.
+# The most certificates of one file that text output shows; JSON has them all.
 _MOST = 20
 
 
@@ -151,7 +153,7 @@ def _text(file: str, bundle: Bundle, whole: Chain, each: Sequence[tuple[str, Cha
         if verdict.missing_issuer:
             yield "  " + "   " * (len(verdict.path) - 1) + f"└─ {verdict.missing_issuer} (missing)"
             for address in verdict.aia:
-                yield "  " + "   " * len(verdict.path) + f"its certificate is said to be at {address}"
+                yield "  " + "   " * len(verdict.path) + f"its certificate is available at {address}"
         for reason in verdict.reasons:
             yield f"  {'error' if reason.fatal else 'warning'}[{reason.kind}]: {reason.message}"
 
@@ -164,7 +166,7 @@ def _facts(certificate: Certificate, at: datetime, indent: str) -> Iterator[str]
         when = f"{_days(left)} left" if left >= timedelta() else f"expired {_days(-left)} ago"
         yield f"{indent}{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}, {when}"
     else:
-        yield f"{indent}from and to dates that cannot be read"
+        yield f"{indent}its validity dates cannot be read"
     names = [san.value for san in certificate.sans]
     if names:
         more = f" and {len(names) - 6} more" if len(names) > 6 else ""

@@ -1,4 +1,4 @@
-"""``nginxtls check``: lint configurations and tell what was found."""
+"""``nginxtls check``: lint configurations and report findings."""
 
 import sys
 from enum import Enum
@@ -34,8 +34,6 @@ class Color(str, Enum):
     never = "never"
 
 
-"""The formats that look at nothing but findings and counts, so that a report that was kept is enough."""
-
 Words = Optional[list[str]]  # noqa: UP045 - typer reads it while running, on Python 3.10, too
 
 
@@ -48,22 +46,26 @@ def check(
     ignore: Annotated[
         Words, typer.Option(metavar="RULE,...", help="Do not run these rules, topics or patterns.", show_default=False)
     ] = None,
-    pedantic: Annotated[bool, typer.Option("--pedantic", help="Give hardening advice, too.")] = False,
+    pedantic: Annotated[bool, typer.Option("--pedantic", help="Also run rules that give hardening advice.")] = False,
     policy: Annotated[
         Words,
-        typer.Option(metavar="NAME,...", help="Judge every endpoint by these policies, too.", show_default=False),
+        typer.Option(metavar="NAME,...", help="Also check every endpoint against these policies.", show_default=False),
     ] = None,
     min_severity: Annotated[
         Optional[Level],  # noqa: UP045
-        typer.Option(help="Tell only findings as severe as this. [default: note]", show_default=False),
+        typer.Option(help="Only report findings of at least this severity. [default: note]", show_default=False),
     ] = None,
     fail_on: Annotated[
         Optional[Level],  # noqa: UP045
-        typer.Option(help="End with status 1 on findings as severe as this. [default: warning]", show_default=False),
+        typer.Option(
+            help="Exit with code 1 on findings of at least this severity. [default: warning]", show_default=False
+        ),
     ] = None,
-    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="End with status 0 whatever is found.")] = False,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="Exit with code 0 even if there are findings.")
+    ] = False,
     only_nginx: Annotated[
-        bool, typer.Option("--only-nginx", help="Skip named files that are no nginx configuration in silence.")
+        bool, typer.Option("--only-nginx", help="Silently skip named files that are not nginx configurations.")
     ] = False,
     # what it is for
     nginx_version: options.NginxVersion = "",
@@ -75,39 +77,40 @@ def check(
     at: options.At = "",
     expiry_days: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=0, metavar="DAYS", help="Tell of certificates with fewer days left.", show_default=False),
+        typer.Option(min=0, metavar="DAYS", help="Report certificates with fewer days left.", show_default=False),
     ] = None,
     config: options.Config = "",
     no_config: options.NoConfig = False,
     baseline: Annotated[
-        str, typer.Option(metavar="FILE", help="Do not tell the findings in this file.", show_default=False)
+        str, typer.Option(metavar="FILE", help="Do not report the findings recorded in this file.", show_default=False)
     ] = "",
     write_baseline: Annotated[
-        bool, typer.Option("--write-baseline", help="Write all findings into the baseline.")
+        bool, typer.Option("--write-baseline", help="Write all findings to the baseline file.")
     ] = False,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", hidden=True, help="Accepted for old scripts: nothing is cached.")
     ] = False,
-    # how it is told
-    form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="How to tell it on standard output.")
-    ] = "text",
+    # how it is reported
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format on standard output.")] = "text",
     output: Annotated[
         Words,
-        typer.Option(metavar="[FORMAT:]FILE", help="Write it to a file; may be repeated.", show_default=False),
+        typer.Option(metavar="[FORMAT:]FILE", help="Also write the report to a file. Repeatable.", show_default=False),
     ] = None,
-    color: Annotated[Color, typer.Option(help="When to use colour; NO_COLOR is obeyed.")] = Color.auto,
-    statistics: Annotated[bool, typer.Option("--statistics", help="Tell how often each rule was broken.")] = False,
+    color: Annotated[Color, typer.Option(help="When to use colour; NO_COLOR is respected.")] = Color.auto,
+    statistics: Annotated[bool, typer.Option("--statistics", help="Show the number of findings per rule.")] = False,
     show_suppressed: Annotated[
-        bool, typer.Option("--show-suppressed", help="Tell ignored and baselined findings, too.")
+        bool, typer.Option("--show-suppressed", help="Also report ignored and baselined findings.")
     ] = False,
     list_files: Annotated[
-        bool, typer.Option("--list-files", help="Tell which files are taken and which are not, and stop.")
+        bool, typer.Option("--list-files", help="List the files that would be linted and those that are skipped.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tell findings only, no summary.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell everything that was not checked.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Report findings only, without the summary.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List everything that was not checked.")] = False,
 ) -> None:
-    """Lint nginx configurations. Status: 0 clean, 1 findings, 2 it could not do what was asked."""
+    """Lint nginx configurations.
+
+    Exit code: 0 without findings, 1 with findings, 2 if the request could not be carried out.
+    """
     import nginxtls
     from nginxtls import api
     from nginxtls.base.freshness import notice
@@ -131,7 +134,7 @@ def check(
         baseline=baseline or None,
         expiry_days=expiry_days,
     )._replace(
-        # what is asked for by name is not ignored by a file
+        # a rule selected on the command line runs even if the settings file ignores it
         ignore=(*(() if select else settings.ignore), *options.words(ignore)),
     )
     files = outputs(form, output or [])
@@ -141,7 +144,7 @@ def check(
         _list(asked, settings, root or None, text)
         return
     if write_baseline and not settings.baseline:
-        raise UsageError("--write-baseline", "needs the name of the file", "give it with --baseline FILE")
+        raise UsageError("--write-baseline", "needs a file to write", "add `--baseline FILE`")
     progress = _progress if sys.stderr.isatty() and not quiet else _silence
     report = api.report(
         asked,
@@ -179,12 +182,12 @@ def check(
 
 
 def _progress(stage: str) -> None:
-    """Say on the terminal what is being done, in one line that the next one overwrites."""
+    """Show the current step on the terminal, in one line that the next one overwrites."""
     print(f"\r\x1b[K{stage}", end="\r", file=sys.stderr, flush=True)
 
 
 def _silence(stage: str) -> None:
-    """Progress is for terminals."""
+    """Ignore progress: standard error is not a terminal."""
 
 
 def _status(report: "Report", fail_on: Severity, exit_zero: bool) -> int:
@@ -194,11 +197,11 @@ def _status(report: "Report", fail_on: Severity, exit_zero: bool) -> int:
 
 
 def _write_baseline(report: "Report", settings: "Settings") -> None:
-    from nginxtls.cli import tell
+    from nginxtls.cli import print_error
     from nginxtls.linting.baseline import write_baseline
 
     for failure in report.failures:
-        tell(UsageError(failure.subject, failure.reason, failure.help))
+        print_error(UsageError(failure.subject, failure.reason, failure.help))
     assert settings.baseline
     count = write_baseline(Path(settings.baseline), report.findings)
     print(f"{settings.baseline}: {count} finding{'' if count == 1 else 's'}")
@@ -214,5 +217,5 @@ def _list(paths: list[str], settings: "Settings", root: str | None, text: str | 
     left = [*reading.left, *((entry.subject, entry.reason) for entry in reading.skipped)]
     left += [(failure.subject, failure.reason) for failure in reading.failures]
     for name, reason in dict(left).items():
-        print(f"not taken: {printable(name)}: {printable(reason)}", file=sys.stderr)
+        print(f"skipped: {printable(name)}: {printable(reason)}", file=sys.stderr)
     raise typer.Exit(2 if reading.failures else 0)

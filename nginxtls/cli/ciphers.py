@@ -1,4 +1,4 @@
-"""``nginxtls ciphers STRING``: the suites of a cipher string, like ``openssl ciphers``, and what is wrong with them."""
+"""``nginxtls ciphers STRING``: the suites that a cipher string selects, like ``openssl ciphers``, with a verdict."""
 
 from __future__ import annotations
 
@@ -16,31 +16,33 @@ if TYPE_CHECKING:
     from nginxtls.tls import Evaluation, GroupList, OpenSSL, Policy, ServerKey, Suite, UnknownWord
 
 _REASONS = {
-    "removed": "this OpenSSL has it no more",
-    "tls13": "of TLS 1.3: ssl_ciphers does not govern those; ssl_conf_command Ciphersuites does",
-    "iana": "an IANA name, which OpenSSL knows from 3.2 on",
-    "profile": "a word of Red Hat's OpenSSL only",
-    "position": "it counts only at the beginning of the string",
-    "misspelt": "no OpenSSL knows it",
+    "removed": "removed from this OpenSSL",
+    "tls13": "a TLS 1.3 suite, which only ssl_conf_command Ciphersuites can set",
+    "iana": "an IANA name, supported since OpenSSL 3.2",
+    "profile": "supported only by Red Hat's OpenSSL",
+    "position": "only effective at the start of the string",
+    "misspelt": "unknown to every OpenSSL",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """A string to tell of, and what is known of the server that has it."""
+    """A cipher string to evaluate, and what is known about the server that uses it."""
 
     title: str
     evaluation: Evaluation
     level: int
     served: dict[str, tuple[Suite, ...]] | None
-    """By protocol version what a client can get; None if no key is known."""
+    """The suites that a client can get, by protocol version; None if no key is known."""
 
 
 def ciphers(
     string: Annotated[
         str,
         typer.Argument(
-            metavar="[STRING]", help="As in ssl_ciphers. Default: with --nginx, those of CONFIG.", show_default=False
+            metavar="[STRING]",
+            help="A cipher string as in ssl_ciphers. Default with --nginx: those of CONFIG.",
+            show_default=False,
         ),
     ] = "",
     openssl_version: options.OpenSSLVersion = "",
@@ -54,30 +56,41 @@ def ciphers(
         ),
     ] = None,
     dhparam: Annotated[
-        int, typer.Option("--dhparam", metavar="BITS", help="Size of ssl_dhparam (default: none).", show_default=False)
+        int,
+        typer.Option(
+            "--dhparam", metavar="BITS", help="Size of the DH parameters in bits. [default: none]", show_default=False
+        ),
     ] = 0,
     policy: Annotated[
         str,
-        typer.Option("--policy", metavar="POLICY", help="Judge by this policy, a name or a file.", show_default=False),
+        typer.Option(
+            "--policy",
+            metavar="POLICY",
+            help="Check the suites against this policy, a name or a file.",
+            show_default=False,
+        ),
     ] = "",
     nginx: Annotated[
         str,
         typer.Option(
-            "--nginx", metavar="CONFIG", help="Take strings and keys from this configuration.", show_default=False
+            "--nginx",
+            metavar="CONFIG",
+            help="Read cipher strings and keys from this configuration.",
+            show_default=False,
         ),
     ] = "",
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text or json.")] = "text",
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format: text or json.")] = "text",
 ) -> None:
-    """Say which suites a cipher string gives, in which order, and what is wrong with them.
+    """List the suites that a cipher string selects, in order, with a verdict on each.
 
-    Status 1: OpenSSL refuses the string, or the policy objects to a suite.
+    Exit code: 1 if OpenSSL rejects the string or a suite violates the policy.
     """
     from nginxtls.tls import OpenSSL
 
     if form not in ("text", "json"):
-        raise UsageError(f"--format {form}", "is not known", "choose text or json")
+        raise UsageError(f"--format {form}", "is not an output format", "use text or json")
     if not string and not nginx:
-        raise UsageError("STRING", "is missing", "give a cipher string, or a configuration with --nginx")
+        raise UsageError("STRING", "is missing", "add a cipher string, or a configuration with `--nginx CONFIG`")
     try:
         openssl = OpenSSL.parse(openssl_version) if openssl_version else OpenSSL.assumed()
     except ValueError as error:
@@ -88,18 +101,18 @@ def ciphers(
         subjects = _configured(nginx, string, openssl_version)
     else:
         subjects = [_given(string, openssl, keys, dhparam or None)]
-    told = [_json(subject, chosen) for subject in subjects]
+    answers = [_json(subject, chosen) for subject in subjects]
     if form == "json":
         import json
 
-        typer.echo(json.dumps(told if nginx else told[0], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(answers if nginx else answers[0], indent=2, ensure_ascii=False))
     else:
-        for number, (subject, answer) in enumerate(zip(subjects, told, strict=True)):
+        for number, (subject, answer) in enumerate(zip(subjects, answers, strict=True)):
             if number:
                 typer.echo("")
             for line in _text(subject, answer):
                 typer.echo(printable(line))
-    if any(answer["error"] or (chosen and any(s["objection"] for s in answer["suites"])) for answer in told):
+    if any(answer["error"] or (chosen and any(s["objection"] for s in answer["suites"])) for answer in answers):
         raise typer.Exit(1)
 
 
@@ -114,7 +127,7 @@ def _policy(text: str) -> Policy | None:
     except PolicyError as error:
         raise UsageError("--policy", str(error)) from error
     except OSError as error:
-        known = f"a policy is one of {', '.join(policies())} or a file"
+        known = f"use one of {', '.join(policies())} or a file"
         raise UsageError(f"--policy {text}", f"cannot be read: {error.strerror}", known) from error
 
 
@@ -130,7 +143,7 @@ def _key(text: str) -> ServerKey:
             return ServerKey("EC", int(digits), curve.name)
     if kind in ("ed25519", "ed448") and not detail:
         return ServerKey(kind.capitalize(), None)
-    raise UsageError(f"--key {text}", "is no key", "write rsa, rsa:3072, ec, ec:P-384, ed25519 or ed448")
+    raise UsageError(f"--key {text}", "is not a key", "use rsa, rsa:3072, ec, ec:P-384, ed25519 or ed448")
 
 
 def _given(string: str, openssl: OpenSSL, keys: Collection[ServerKey], dhparam: int | None) -> _Subject:
@@ -156,7 +169,7 @@ def _given(string: str, openssl: OpenSSL, keys: Collection[ServerKey], dhparam: 
 
 
 def _configured(config: str, string: str, openssl_version: str) -> list[_Subject]:
-    """The strings of a configuration's endpoints, each once with all the servers that have it alike."""
+    """The cipher strings of a configuration's endpoints, each once with all servers that share it."""
     import nginxtls
     from nginxtls.tls import CipherString, negotiable
 
@@ -183,7 +196,7 @@ def _configured(config: str, string: str, openssl_version: str) -> list[_Subject
         found.setdefault(same, []).append(endpoint.title)
         subjects[same] = _Subject("", evaluation, level, served)
     if not subjects:
-        raise UsageError(config, "has no server that speaks TLS")
+        raise UsageError(config, "contains no TLS server")
     return [
         _Subject(", ".join(dict.fromkeys(titles)), s.evaluation, s.level, s.served)
         for s, titles in ((subjects[same], titles) for same, titles in found.items())
@@ -236,22 +249,22 @@ def _json(subject: _Subject, policy: Policy | None) -> dict[str, Any]:
 
 
 def _kept(suite: Suite, subject: _Subject) -> str | None:
-    """Why no client gets a suite of the list, as far as it is known; None if one may."""
+    """Why no client gets a suite of the list, as far as known; None if a client may."""
     from nginxtls.tls import suite_allowed
 
     if "PSK" in suite.key_exchange or suite.key_exchange == "SRP":
-        return f"not served: nginx has no {'SRP' if suite.key_exchange == 'SRP' else 'pre-shared keys'}"
+        return f"not served: nginx does not support {'SRP' if suite.key_exchange == 'SRP' else 'pre-shared keys'}"
     if not suite_allowed(suite, subject.level):
         return f"not served: security level {subject.level}"
     if subject.served is None:
         return None
     if suite.key_exchange == "DHE":
-        return "not served: no key, protocol or DH parameters for it"
-    return "not served: no key or protocol for it"
+        return "not served: no matching key, protocol or DH parameters"
+    return "not served: no matching key or protocol"
 
 
 def _verdict(suite: Suite) -> str:
-    """What is wrong with a suite at first sight, worst first."""
+    """The weaknesses of a suite, worst first."""
     if suite.encryption == "None":
         return "no encryption"
     if suite.anonymous:
@@ -279,24 +292,24 @@ def _text(subject: _Subject, answer: dict[str, Any]) -> Iterator[str]:
         for unknown in evaluation.unknown:
             yield _underline(unknown)
         if evaluation.error_at is not None:
-            yield f"  {' ' * evaluation.error_at}^ OpenSSL cannot read on from here"
+            yield f"  {' ' * evaluation.error_at}^ OpenSSL stops here"
     if evaluation.error:
-        yield f"OpenSSL refuses this string: {evaluation.error}"
+        yield f"OpenSSL rejects this string: {evaluation.error}"
         return
     rows = answer["suites"]
     hidden = 0
-    if subject.served is not None:  # then only what a client can get is of interest
+    if subject.served is not None:  # with known keys only what a client can get matters
         rows = [row for row in rows if row["offered"]]
         hidden = len(answer["suites"]) - len(rows)
     table = [("SUITE", "IANA", "PROTOCOL", "KEY EXCHANGE", "FS", "VERDICT")]
     for row in rows:
         protocols = row["protocols"]
-        told = "TLSv1-1.2" if row["protocol"] < "TLSv1.2" else row["protocol"]
+        oldest = "TLSv1-1.2" if row["protocol"] < "TLSv1.2" else row["protocol"]
         table.append(
             (
                 row["name"],
                 row["iana"],
-                " ".join(protocols) if protocols else told,
+                " ".join(protocols) if protocols else oldest,
                 f"{row['key_exchange']} {row['authentication']}" if row["key_exchange"] != "any" else "any",
                 "yes" if row["forward_secrecy"] else "no",
                 row["verdict"],
@@ -309,7 +322,7 @@ def _text(subject: _Subject, answer: dict[str, Any]) -> Iterator[str]:
     if subject.served is None:
         yield f"{len(rows)} suites, {offered} of them usable at this level"
     else:
-        yield f"{offered} suites offered; {hidden} more in the string lack a key, protocol, parameters or level"
+        yield f"{offered} suites offered; {hidden} more lack a key, protocol, parameters or security level"
 
 
 def _underline(unknown: UnknownWord) -> str:

@@ -27,9 +27,11 @@ FORMATS = ("text", "json", "markdown")
 
 def diff(
     old: Annotated[str, typer.Argument(metavar="OLD", help="A file, folder, dump of nginx -T, or git revision.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The same, after the change.")],
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or markdown.")] = "text",
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything changes.")] = False,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The same after the change.")],
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="Output format: text, json or markdown.")
+    ] = "text",
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with code 1 if anything changes.")] = False,
     nginx_version: options.NginxVersion = "",
     openssl_version: options.OpenSSLVersion = "",
     root: options.Root = "",
@@ -39,11 +41,11 @@ def diff(
     config: options.Config = "",
     no_config: options.NoConfig = False,
 ) -> None:
-    """Say what a TLS client would see change, endpoint by endpoint, and which findings come and go."""
+    """Compare what TLS clients see before and after a change, endpoint by endpoint, and list new and fixed findings."""
     from nginxtls.diff.compare import compare
 
     if form not in FORMATS:
-        raise UsageError(f"--format {form}", "is not known", f"choose one of {', '.join(FORMATS)}")
+        raise UsageError(f"--format {form}", "is not an output format", f"use one of {', '.join(FORMATS)}")
     moment = options.moment(at) or datetime.now(timezone.utc)
     settings = options.settings(
         ["."], config, no_config, maps=maps, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
@@ -60,7 +62,7 @@ def diff(
 
 
 def _state(text: str, stack: ExitStack, settings: Settings, at: datetime, root: str) -> tuple[Reading, Report]:
-    """Read and lint one side. What is a path is taken as one; else git is asked."""
+    """Read and lint one side: a path if it exists, otherwise a git revision."""
     from nginxtls.api import lint_reading, read
     from nginxtls.diff.checkout import check_out, is_revision
 
@@ -73,7 +75,7 @@ def _state(text: str, stack: ExitStack, settings: Settings, at: datetime, root: 
     reading = read([str(path)], settings, root=root or None, at=at)
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
-        raise UsageError(text, failure.reason if failure else "there is no nginx configuration")
+        raise UsageError(text, failure.reason if failure else "contains no nginx configuration")
     return reading, lint_reading(reading, settings)
 
 
@@ -88,7 +90,7 @@ def _place(finding: Finding) -> str:
 
 def _text(found: Comparison) -> Iterator[str]:
     if found.empty:
-        yield "no client meets a difference"
+        yield "no client sees a difference"
     for change in found.changes:
         yield _heading(change.names, change.socket)
         for sentence in change.sentences:
@@ -120,7 +122,7 @@ def _json(found: Comparison) -> Iterator[str]:
 
 
 def _markdown(found: Comparison) -> Iterator[str]:
-    yield "### What TLS clients would see change"
+    yield "### Changes for TLS clients"
     yield ""
     if found.empty:
         yield "Nothing."
@@ -129,7 +131,7 @@ def _markdown(found: Comparison) -> Iterator[str]:
         yield f"- **{_escaped(_heading(change.names, change.socket))}**"
         for sentence in change.sentences:
             yield f"  - {_escaped(sentence)}"
-    for title, findings in (("New findings", found.gained), ("Findings gone", found.lost)):
+    for title, findings in (("New findings", found.gained), ("Fixed findings", found.lost)):
         if findings:
             yield ""
             yield f"#### {title}"
@@ -139,7 +141,7 @@ def _markdown(found: Comparison) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text that Markdown and HTML leave alone."""
+    """The text with the special characters of Markdown and HTML escaped."""
     for mark in "\\`*_[]<>|":
         text = text.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
     return text

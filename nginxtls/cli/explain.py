@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 
 def explain(
     rule: Annotated[
-        str, typer.Argument(metavar="[RULE]", help="The rule's name, e.g. missing-intermediate.", show_default=False)
+        str, typer.Argument(metavar="[RULE]", help="The rule's name, such as missing-intermediate.", show_default=False)
     ] = "",
     policy: Annotated[
-        str, typer.Option("--policy", metavar="NAME", help="A policy or a policy file.", show_default=False)
+        str,
+        typer.Option("--policy", metavar="NAME", help="The name of a policy, or a policy file.", show_default=False),
     ] = "",
 ) -> None:
-    """Explain a rule: what is wrong, why it matters, how to mend it; or a policy: what it asks for, item by item."""
+    """Explain a rule: what is wrong, why it matters, how to fix it; or list the requirements of a policy."""
     if bool(rule) == bool(policy):
-        raise UsageError("nginxtls explain", "wants a rule or a policy", "nginxtls rules lists the rules")
+        raise UsageError(
+            "nginxtls explain", "needs the name of a rule or a policy", "run `nginxtls rules` for a list of all rules"
+        )
     if policy:
         from nginxtls.api import named_policy
 
@@ -43,22 +46,22 @@ def explain(
 
 
 def _table(policy: Policy) -> str:
-    """The policy as a Markdown table: item, what it asks for, clause."""
+    """The policy as a Markdown table: item, requirement, clause."""
     lines = [
         f"# {policy.title}",
         "",
         f"{policy.publisher}, version {policy.version} of {policy.date}; {policy.status}. <{policy.reference}>",
         "",
-        "| item | asks for | clause |",
+        "| item | requirement | clause |",
         "| --- | --- | --- |",
     ]
     for item, details in policy.items.items():
-        asked = "; ".join(
+        required = "; ".join(
             f"{name.replace('_', ' ')}: {_words(value)}"
             for name, value in details.items()
             if name not in ("clause", "basis")
         )
-        lines.append(f"| {item.replace('_', ' ')} | {asked} | {details.get('clause', '')} |")
+        lines.append(f"| {item.replace('_', ' ')} | {required} | {details.get('clause', '')} |")
     lines += ["", *(f"- {note}" for note in policy.notes)]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -1,4 +1,4 @@
-"""``nginxtls handshake CONFIG``: what a client would get, read like ``openssl s_client``, answered without a server."""
+"""``nginxtls handshake CONFIG``: what a client would get, like ``openssl s_client`` but without a running server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def handshake(
         str,
         typer.Argument(
             metavar="[CONFIG]",
-            help="The main file, a folder, or a dump of nginx -T. Default: as for check.",
+            help="The main file, a folder, or a dump of nginx -T. Default: as in check.",
             show_default=False,
         ),
     ] = "",
@@ -30,12 +30,14 @@ def handshake(
     ] = "127.0.0.1:443",
     servername: Annotated[
         str,
-        typer.Option("--servername", metavar="NAME", help="The name sent in SNI (default: none).", show_default=False),
+        typer.Option(
+            "--servername", metavar="NAME", help="The host name sent in SNI. [default: none]", show_default=False
+        ),
     ] = "",
-    path: Annotated[str, typer.Option("--path", metavar="PATH", help="The path asked for, for HSTS.")] = "/",
-    every: Annotated[bool, typer.Option("--all", help="Every socket and every name on it.")] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Say of each setting which line decides it.")] = False,
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text or json.")] = "text",
+    path: Annotated[str, typer.Option("--path", metavar="PATH", help="The path requested, for HSTS.")] = "/",
+    every: Annotated[bool, typer.Option("--all", help="Show every socket and every name on it.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the line that decides each setting.")] = False,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format: text or json.")] = "text",
     nginx_version: options.NginxVersion = "",
     openssl_version: options.OpenSSLVersion = "",
     openssl_conf: options.OpenSSLConf = "",
@@ -44,11 +46,11 @@ def handshake(
     trust: options.Trust = None,
     at: options.At = "",
 ) -> None:
-    """Say what a client would get from a configuration: server, protocols, suites, groups, certificates, HSTS."""
+    """Show what a client would get: server, protocols, cipher suites, groups, certificates, HSTS."""
     from nginxtls.api import read, root_for
 
     if form not in ("text", "json"):
-        raise UsageError(f"--format {form}", "is not known", "choose text or json")
+        raise UsageError(f"--format {form}", "is not an output format", "use text or json")
     config = options.default_paths([config] if config else None, root)[0]
     settings = options.settings(
         [config], "", True, maps=maps, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
@@ -63,7 +65,7 @@ def handshake(
     )
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
-        raise UsageError(config, failure.reason if failure else "there is no nginx configuration")
+        raise UsageError(config, failure.reason if failure else "contains no nginx configuration")
     subject = reading.subjects[0]
     configuration = subject.configuration
     from nginxtls.linting.versions import made_for
@@ -101,14 +103,12 @@ def _address(text: str) -> tuple[str, int]:
         return text, 0
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(
-            f"--connect {text}", "is no address", "write HOST:PORT, for example 127.0.0.1:443 or [::1]:443"
-        )
+        raise UsageError(f"--connect {text}", "is not an address", "use HOST:PORT, such as 127.0.0.1:443 or [::1]:443")
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _all(configuration: Configuration, path: str) -> Iterator[Handshake]:
-    """Every TLS socket: without SNI, then with each name that a client could ask for."""
+    """Every TLS socket: without SNI, then with each name that a client could request."""
     from nginxtls.model.handshake import Handshake
 
     for socket in configuration.sockets:
@@ -175,41 +175,41 @@ def _json(answer: Handshake, explain: bool) -> dict[str, Any]:
 
 
 def _text(answer: Handshake, explain: bool) -> Iterator[str]:
-    told = answer.to_dict(explain=explain)
-    asked = f"servername {answer.servername}" if answer.servername is not None else "no servername"
-    yield f"{told['listener'] or 'no listener'}, {asked}"
-    server = told["server"]
+    found = answer.to_dict(explain=explain)
+    requested = f"servername {answer.servername}" if answer.servername is not None else "no servername"
+    yield f"{found['listener'] or 'no listener'}, {requested}"
+    server = found["server"]
     if server:
         names = " ".join(server["names"]) or "without a name"
         yield f"  server         {names} ({server['file']}:{server['line']})"
-    if not told["accepts"]:
-        yield f"  handshake      none: {told['refusal']}"
+    if not found["accepts"]:
+        yield f"  handshake      none: {found['refusal']}"
         return
-    yield f"  protocols      {' '.join(told['protocols'])}"
-    for version in reversed(told["protocols"]):
-        first, *rest = told["ciphers"][version]
+    yield f"  protocols      {' '.join(found['protocols'])}"
+    for version in reversed(found["protocols"]):
+        first, *rest = found["ciphers"][version]
         yield f"  {version:<14} {first}"
         yield from (f"{'':<17}{suite}" for suite in rest)
-    yield f"  groups         {' '.join(told['groups']) or 'none'}"
-    for certificate in told["certificates"]:
+    yield f"  groups         {' '.join(found['groups']) or 'none'}"
+    for certificate in found["certificates"]:
         if "unreadable" in certificate:
             yield f"  certificate    {certificate['file']}: {certificate['unreadable']}"
             continue
         yield f"  certificate    {certificate['file']} ({certificate['key']}, {len(certificate['chain'])} sent)"
         yield f"{'':<17}{certificate['subject']}; {' '.join(certificate['sans'])}"
         yield f"{'':<17}until {certificate['not_after']}, SHA-256 {certificate['sha256']}"
-    yield f"  client cert    {told['client_certificate']}"
-    yield f"  tickets        {_switch(told['session_tickets'])}; early data {_switch(told['early_data'])}"
-    yield f"  ALPN           {' '.join(told['alpn']) or 'none'}"
-    yield f"  stapling       {_switch(told['stapling'])}"
-    yield f"  HSTS           {told['hsts'] or 'not sent'}{'' if answer.path == '/' else ' for ' + answer.path}"
-    for note in told["notes"]:
+    yield f"  client cert    {found['client_certificate']}"
+    yield f"  tickets        {_switch(found['session_tickets'])}; early data {_switch(found['early_data'])}"
+    yield f"  ALPN           {' '.join(found['alpn']) or 'none'}"
+    yield f"  stapling       {_switch(found['stapling'])}"
+    yield f"  HSTS           {found['hsts'] or 'not sent'}{'' if answer.path == '/' else ' for ' + answer.path}"
+    for note in found["notes"]:
         yield f"  note           {note}"
-    for unknown in told["unknown"]:
+    for unknown in found["unknown"]:
         yield f"  unknown        {unknown}"
     if explain:
-        yield "  why:"
-        for part, origin in told["origins"].items():
+        yield "  decided by:"
+        for part, origin in found["origins"].items():
             place = origin["origin"]
             where = place if isinstance(place, str) else f"{place['file']}:{place['line']}"
             who = f"{origin['server']['file']}:{origin['server']['line']}"

@@ -24,7 +24,7 @@ FORMS = ("text", "json", "csv")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A certificate as served; of one that could not be read only the file and where it is served are known."""
+    """A served certificate; if it could not be read, only the file and where it is served are known."""
 
     file: str
     subject: str | None
@@ -46,8 +46,8 @@ class Row:
 
 def inventory(
     paths: options.Paths = None,
-    sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"{', '.join(SORTS)}.")] = "file",
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or csv.")] = "text",
+    sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"Sort by {', '.join(SORTS)}.")] = "file",
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format: text, json or csv.")] = "text",
     nginx_version: options.NginxVersion = "",
     openssl_version: options.OpenSSLVersion = "",
     root: options.Root = "",
@@ -57,18 +57,18 @@ def inventory(
     config: options.Config = "",
     no_config: options.NoConfig = False,
 ) -> None:
-    """List the certificates that are served: names, issuer, days left, key, chain, protocols, and who uses them.
+    """List the served certificates: names, issuer, days left, key, chain, protocols, and the servers that use them.
 
-    Status 0, or 2 if something that was named could not be read.
+    Exit code: 0, or 2 if a requested path could not be read.
     """
     from nginxtls.api import read, root_for
-    from nginxtls.cli import tell
+    from nginxtls.cli import print_error
     from nginxtls.linting.versions import made_for
 
     if form not in FORMS:
-        raise UsageError(f"--format {form}", "is not known", f"choose {', '.join(FORMS)}")
+        raise UsageError(f"--format {form}", "is not an output format", f"use {', '.join(FORMS)}")
     if sort not in SORTS:
-        raise UsageError(f"--sort {sort}", "is not known", f"choose {', '.join(SORTS)}")
+        raise UsageError(f"--sort {sort}", "is not a sort key", f"use {', '.join(SORTS)}")
     asked = options.default_paths(paths, root)
     settings = options.settings(
         asked,
@@ -83,7 +83,7 @@ def inventory(
     reading = read(asked, settings, root=root_for(asked[0], root), at=moment, stdin_text=options.stdin_text(asked))
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
-        raise UsageError(asked[0], failure.reason if failure else "there is no nginx configuration")
+        raise UsageError(asked[0], failure.reason if failure else "contains no nginx configuration")
     rows = [
         row
         for subject in reading.subjects
@@ -102,7 +102,7 @@ def inventory(
         for line in (*_text(rows), *(f"versions: {entry.text}" for entry in versions)):
             typer.echo(printable(line))
     for failure in reading.failures:
-        tell(UsageError(failure.subject, failure.reason, failure.help))
+        print_error(UsageError(failure.subject, failure.reason, failure.help))
     if reading.failures:
         raise typer.Exit(2)
 
@@ -195,7 +195,7 @@ def _verdict(bundle: ServedBundle) -> str:
     if bundle.bundle is None:
         return f"not checked: {bundle.unreadable}"
     if not bundle.bundle.loads or bundle.chain is None:
-        # nginx reads no further than what breaks a file.
+        # nginx stops at the first error in a file.
         why = bundle.bundle.problems[-1].message
         return f"not checked: {why}" if bundle.bundle.loads else f"not loaded: {why}"
     kinds = dict.fromkeys(each.kind for each in bundle.chain.reasons)
@@ -211,7 +211,7 @@ def _order(row: Row, sort: str) -> tuple[bool, str | int, str]:
         "verdict": row.chain,
     }
     value = values[sort]
-    # What could not be read comes last.
+    # Unreadable certificates come last.
     return value is None, value if value is not None else 0, row.file
 
 
@@ -229,7 +229,7 @@ def _csv(rows: Sequence[Row]) -> str:
 
 def _cell(value: object) -> str:
     text = "" if value is None else " ".join(value) if isinstance(value, tuple) else str(value)
-    # A spreadsheet would run such a cell as a formula.
+    # A spreadsheet evaluates such a cell as a formula.
     return printable(f"'{text}" if text.startswith(("=", "+", "-", "@")) and not isinstance(value, int) else text)
 
 

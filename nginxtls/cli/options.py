@@ -1,4 +1,4 @@
-"""The options that several commands share, and what becomes of them."""
+"""The options that several commands share, and their conversion to settings."""
 
 from __future__ import annotations
 
@@ -30,43 +30,54 @@ NginxVersion = Annotated[
     typer.Option(
         "--nginx-version",
         metavar="VERSION",
-        help="The nginx it is for: 1.26.3, a package's 1.22.1-9+deb12u11, or auto.",
+        help="The nginx version to assume: 1.26.3, a package's 1.22.1-9+deb12u11, or auto.",
         show_default=False,
     ),
 ]
 OpenSSLVersion = Annotated[
     str,
     typer.Option(
-        "--openssl-version", metavar="VERSION", help="The OpenSSL it runs with: 3.5.1, or auto.", show_default=False
+        "--openssl-version",
+        metavar="VERSION",
+        help="The OpenSSL version to assume: 3.5.1, or auto.",
+        show_default=False,
     ),
 ]
 OpenSSLConf = Annotated[
-    str, typer.Option("--openssl-conf", metavar="FILE", help="The openssl.cnf of that host.", show_default=False)
+    str, typer.Option("--openssl-conf", metavar="FILE", help="The openssl.cnf of the server.", show_default=False)
 ]
 Root = Annotated[
     str,
-    typer.Option("--root", metavar="DIR", help="The folder that holds the server's file system.", show_default=False),
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        help="The root of the server's file system, such as a mounted image.",
+        show_default=False,
+    ),
 ]
 Map = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(
-        "--map", metavar="THERE=HERE", help="Where a path of the server is: /etc/nginx=deploy.", show_default=False
+        "--map",
+        metavar="THERE=HERE",
+        help="Map a path of the server to a local one: /etc/nginx=deploy.",
+        show_default=False,
     ),
 ]
 Trust = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(
-        "--trust", metavar="FILE", help="PEM file with further trust anchors, system, or none.", show_default=False
+        "--trust", metavar="FILE", help="A PEM file with more trust anchors, system, or none.", show_default=False
     ),
 ]
 At = Annotated[
     str,
     typer.Option(
-        "--at", metavar="DATE", help="Judge certificates as of that day (00:00 UTC) or moment.", show_default=False
+        "--at", metavar="DATE", help="Check certificates as of this date (00:00 UTC) or time.", show_default=False
     ),
 ]
 Config = Annotated[str, typer.Option("--config", metavar="FILE", help="The settings file.", show_default=False)]
-NoConfig = Annotated[bool, typer.Option("--no-config", help="Read no settings file.")]
+NoConfig = Annotated[bool, typer.Option("--no-config", help="Do not read a settings file.")]
 
 
 def default_paths(paths: Sequence[str] | None, root: str = "") -> list[str]:
@@ -93,7 +104,7 @@ def settings(
     nginx_version: str = "",
     openssl_version: str = "",
 ) -> Settings:
-    """The settings file that holds, and what the options change of it.
+    """The settings of the applicable file, with the changes that the options make.
 
     Raises:
         UsageError: the file or an option cannot be used.
@@ -101,7 +112,7 @@ def settings(
     from nginxtls.api import settings_for, settings_of
 
     if config and no_config:
-        raise UsageError("--config", "cannot be given together with --no-config", "leave one of them out")
+        raise UsageError("--config", "cannot be combined with --no-config", "remove one of them")
     if no_config:
         base = Settings()
     else:
@@ -114,19 +125,19 @@ def settings(
 
 
 def words(texts: Iterable[str] | None) -> tuple[str, ...]:
-    """The words of an option that takes several: repeated, or with commas."""
+    """The values of an option that accepts several: repeated, or separated by commas."""
     return tuple(word for text in texts or () for word in text.replace(",", " ").split())
 
 
 def moment(text: str) -> datetime | None:
-    """The moment that ``--at`` names: a date (00:00 UTC) or a date and time of RFC 3339; ``None`` if it is empty."""
+    """The time that ``--at`` sets: a date (00:00 UTC) or a date and time of RFC 3339; ``None`` if empty."""
     if not text:
         return None
     try:
         when = datetime.fromisoformat(text.replace("Z", "+00:00").replace("z", "+00:00"))
         return when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"--at {text}", "is no date", "write 2026-06-15 or 2026-06-15T12:00:00Z") from error
+        raise UsageError(f"--at {text}", "is not a date", "use 2026-06-15 or 2026-06-15T12:00:00Z") from error
 
 
 def stdin_text(paths: Sequence[str]) -> str | None:
@@ -138,7 +149,7 @@ def stdin_text(paths: Sequence[str]) -> str | None:
     data = sys.stdin.buffer.read(DUMP_LIMIT + 1)
     if len(data) > DUMP_LIMIT:
         raise UsageError(
-            "standard input", f"is larger than {DUMP_LIMIT // 10**6} MB", "give each host's dump by itself"
+            "standard input", f"is larger than {DUMP_LIMIT // 10**6} MB", "lint the dump of each host separately"
         )
     try:
         return data.decode()
@@ -149,5 +160,7 @@ def stdin_text(paths: Sequence[str]) -> str | None:
 def _pair(text: str) -> tuple[str, str]:
     there, equals, here = text.partition("=")
     if not (there and equals and here):
-        raise UsageError(f"--map {text}", "must have the form THERE=HERE", "for example --map /etc/nginx=deploy/nginx")
+        raise UsageError(
+            f"--map {text}", "must have the form THERE=HERE", "use `--map /etc/nginx=deploy/nginx`, for example"
+        )
     return there, os.path.abspath(here)

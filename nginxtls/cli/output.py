@@ -21,25 +21,25 @@ def outputs(form: str, files: Sequence[str]) -> list[tuple[str, str | None]]:
     """The formats to write and where to: ``None`` is standard output.
 
     Raises:
-        UsageError: a format does not exist, or a file's folder is not there.
+        UsageError: a format or the folder of a file does not exist.
     """
     from nginxtls.report import BUILT_IN, formats
 
-    asked = [form, *(text.partition(":")[0] for text in files if ":" in text)]
-    known = BUILT_IN if set(asked) <= set(BUILT_IN) else formats()
+    requested = [form, *(text.partition(":")[0] for text in files if ":" in text)]
+    known = BUILT_IN if set(requested) <= set(BUILT_IN) else formats()
     if form not in known:
-        help = nearest(form, known) or f"choose one of {', '.join(known)}"
-        raise UsageError(f"--format {form}", "there is no such format", help)
+        help = nearest(form, known) or f"use one of {', '.join(known)}"
+        raise UsageError(f"--format {form}", "is not an output format", help)
     wanted: list[tuple[str, str | None]] = [(form, None)]
     for text in files:
         name, colon, file = text.partition(":")
         if not colon:
             name, file = form, text
         elif name not in known:
-            help = nearest(name, known) or f"write FORMAT:FILE with one of {', '.join(known)}"
-            raise UsageError(f"--output {text}", f'there is no format "{name}"', help)
+            help = nearest(name, known) or f"use FORMAT:FILE with one of {', '.join(known)}"
+            raise UsageError(f"--output {text}", f'"{name}" is not an output format', help)
         if not file or os.path.isdir(file) or not os.path.isdir(os.path.dirname(os.path.abspath(file))):
-            raise UsageError(f"--output {text}", "cannot be written there", "name a file in a folder that exists")
+            raise UsageError(f"--output {text}", "its folder does not exist", "use a file in a folder that exists")
         wanted.append((name, file))
     return wanted
 
@@ -64,7 +64,7 @@ def write(report: Report, name: str, file: str | None, options: Options) -> None
 
 
 def revision() -> Revision | None:
-    """What the build server says is being built: GitHub's and GitLab's variables. No git is run in the scanned tree."""
+    """The revision being built, from the variables of GitHub and GitLab. No git runs in the scanned tree."""
     from nginxtls.report import Revision
 
     get = os.environ.get
@@ -77,14 +77,14 @@ def revision() -> Revision | None:
 
 
 def use_color(choice: str) -> bool:
-    """Whether standard output is to be coloured: as told, else if it is a terminal and NO_COLOR is not set."""
+    """Whether to colour standard output: as requested, else if it is a terminal and NO_COLOR is not set."""
     if choice != "auto":
         return choice == "always"
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def width() -> int:
-    """The columns of the terminal, or of the variable COLUMNS; 0 if there is neither."""
+    """The width of the terminal in columns, or the variable COLUMNS; 0 if there is neither."""
     if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         return 0
     return shutil.get_terminal_size().columns

@@ -26,7 +26,7 @@ def parse(
 ) -> None:
     """Print a configuration and its includes as crossplane parse does: JSON, with column and end of each directive.
 
-    Exit code 0, or 2 if the path cannot be read. Faults are in the payload under errors.
+    Exit code 0, or 2 if the path cannot be read. Syntax errors are in the payload under ``errors``.
     """
     import json
 
@@ -37,15 +37,15 @@ def parse(
     reading = read([path], settings, root=root_for(path, root), stdin_text=options.stdin_text([path]))
     if reading.failures or not reading.subjects:
         failure = next(iter(reading.failures), None)
-        raise UsageError(path, failure.reason if failure else "there is no nginx configuration")
+        raise UsageError(path, failure.reason if failure else "contains no nginx configuration")
     trees = [(subject.configuration.tree, subject.asked) for subject in reading.subjects]
-    found = payload((tree, _with_includes(tree, asked)) for tree, asked in trees)
+    found = payload((tree, _with_includes(tree, requested)) for tree, requested in trees)
     typer.echo(json.dumps(found, indent=indent, ensure_ascii=False))
 
 
-def _with_includes(tree: Tree, asked: Iterable[SourceFile]) -> list[SourceFile]:
+def _with_includes(tree: Tree, requested: Iterable[SourceFile]) -> list[SourceFile]:
     """Files of a tree and what they include, in nginx's order."""
-    found = [file for file in tree.files if file in asked]
+    found = [file for file in tree.files if file in requested]
     for file in found:
         for include in file.includes:
             found += (other for other in tree.includes.get(include, ()) if other not in found)

@@ -1,4 +1,4 @@
-"""Commands whose parameters are words: typer need not ask pydantic what type they are."""
+"""Commands with plain parameters, which typer converts without pydantic."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ if TYPE_CHECKING:
 
 
 class PlainCommand(TyperCommand):
-    """A command that leaves words, flags and defaults as they are."""
+    """A command that does not convert words, flags and defaults."""
 
     def get_params(self, ctx: Context) -> list[Any]:  # type: ignore[override]
+        """The parameters of the command, not converted by pydantic."""
         return plain(super().get_params(ctx))
 
 
 def plain(parameters: list[Any]) -> list[Any]:
-    """The parameters, made to leave words, flags and defaults as they are.
+    """The parameters, changed to keep words, flags and defaults as they are.
 
-    Since 0.27 typer turns each value into its type with pydantic, whose import takes longer than all else that a run on
-    one file does. Only a value of an enumeration that was given on the command line needs it.
+    Since 0.27 typer converts each value with pydantic, whose import takes longer than the rest of a run on one file.
+    Only an enumeration value given on the command line needs it.
     """
     for parameter in parameters:
         make = getattr(parameter, "get_runtime_param", None)
@@ -33,7 +34,7 @@ def plain(parameters: list[Any]) -> list[Any]:
 
 
 class _Plain:
-    """What typer asks to turn a value into its type; ``make`` makes the one that it would have asked."""
+    """The converter that typer calls with a value; ``make`` returns the one that it replaces."""
 
     def __init__(self, make: Any) -> None:
         self.make = make
@@ -48,5 +49,5 @@ class _Plain:
 
 
 def _is_text(value: object, param: Any) -> bool:
-    """A word for a parameter that takes words."""
+    """A plain string for a parameter that accepts strings."""
     return isinstance(value, str) and param.type_descriptor.annotation in (str, list[str])

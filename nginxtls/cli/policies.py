@@ -10,6 +10,8 @@ import typer
 
 
 class Form(str, enum.Enum):
+    """The output formats of the command."""
+
     text = "text"
     json = "json"
 

@@ -1,4 +1,4 @@
-"""``nginxtls rules``: all rules there are, as a table, as JSON or as pages."""
+"""``nginxtls rules``: all installed rules, as a table, as JSON or as pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Form(str, Enum):
-    """How the rules are listed."""
+    """The output formats of the list."""
 
     text = "text"
     json = "json"
@@ -25,19 +25,24 @@ class Form(str, Enum):
 
 
 def rules(
-    form: Annotated[Form, typer.Option("--format", help="How to list them.")] = Form.text,
+    form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
     select: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option("--select", metavar="RULE,...", help="Only these: names, topics, patterns.", show_default=False),
+        typer.Option(
+            "--select", metavar="RULE,...", help="Only list these rules, topics or patterns.", show_default=False
+        ),
     ] = None,
     pages: Annotated[
-        str, typer.Option("--pages", metavar="DIR", help="Write a Markdown page per rule there.", show_default=False)
+        str,
+        typer.Option(
+            "--pages", metavar="DIR", help="Write a Markdown page per rule to this folder.", show_default=False
+        ),
     ] = "",
     settings_schema: Annotated[
-        bool, typer.Option("--settings-schema", help="Print the JSON schema of .nginxtls.yaml instead.")
+        bool, typer.Option("--settings-schema", help="Print the JSON schema of .nginxtls.yaml.")
     ] = False,
 ) -> None:
-    """List the rules."""
+    """List the installed rules."""
     from nginxtls.linting.pages import index
     from nginxtls.linting.registry import choose, installed_rules
 

@@ -1,7 +1,7 @@
-"""A git revision as a folder: its files are written out, and nothing that the repository configures runs.
+"""Check out a git revision to a folder, without running anything that the repository configures.
 
-git starts a program for a remote, a hook, a file system monitor or a missing object of a partial clone. It gets an
-environment of its own here, in which no transport is allowed, and its output is read as a bounded stream.
+git starts a program for a remote, a hook, a file system monitor or a missing object of a partial clone. It runs here
+in an environment of its own, in which no transport is allowed, and its output is read as a bounded stream.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_ENTRIES = 300_000
 MOST_BYTES = 1_000_000_000
 """The most bytes of a revision that are written."""
 SECONDS = 60.0
-"""The time that git gets for one command."""
+"""The time limit of one git command, in seconds."""
 _LONGEST_NAME = 65_536
 _CHUNK = 65_536
 
@@ -43,9 +43,9 @@ _SETTINGS = {
     "gc.auto": "0",
     "maintenance.auto": "false",
     "protocol.allow": "never",
-    **{f"protocol.{name}.allow": "never" for name in _TRANSPORTS},  # protocol.allow is only their default
-    "safe.bareRepository": "explicit",  # a bare repository inside of a clone is content of the clone
-    "safe.directory": "*",  # the owner does not matter where nothing of the repository runs
+    **{f"protocol.{name}.allow": "never" for name in _TRANSPORTS},  # protocol.allow is only the default of these
+    "safe.bareRepository": "explicit",  # a bare repository inside a clone is content of the clone
+    "safe.directory": "*",  # the owner does not matter, as nothing of the repository runs
 }
 _OPTIONS = (
     "--no-pager",
@@ -68,7 +68,7 @@ class _Entry(NamedTuple):
 
 
 def is_revision(text: str, repository: Path) -> bool:
-    """Whether git knows the text as a revision of the repository."""
+    """Whether a text is a revision of the repository."""
     if text.startswith("-") or "\0" in text or not _git():
         return False
     command = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{tree}}")
@@ -79,9 +79,9 @@ def is_revision(text: str, repository: Path) -> bool:
 
 
 def check_out(text: str, repository: Path, folder: Path) -> None:
-    """Write the regular files of a revision into a folder: by plumbing, which knows no filters, hooks or attributes.
+    """Write the regular files of a revision to a folder, with plumbing commands, which run no filters or hooks.
 
-    A file too large to be read as a configuration is written with its size and without its content.
+    A file too large for a configuration is written with its size and without its content.
 
     Raises:
         UsageError: git cannot read the revision, it is too large, or an object is missing.
@@ -106,7 +106,7 @@ def check_out(text: str, repository: Path, folder: Path) -> None:
                 raise _missing(text, entry) from None
             except OSError as error:
                 raise UsageError(text, f"{entry.name} cannot be written: {error.strerror}") from None
-    (folder / ".git").mkdir(exist_ok=True)  # so that it counts as a repository, of which only what is inside is read
+    (folder / ".git").mkdir(exist_ok=True)  # marks the folder as a repository, so that only files inside it are read
 
 
 def _copy(text: str, entry: _Entry, process: subprocess.Popen[bytes], stream: IO[bytes]) -> None:
@@ -162,7 +162,7 @@ def _missing(text: str, entry: _Entry) -> UsageError:
 
 
 def _git() -> str | None:
-    """The git of the PATH; a relative folder in it could be one of the repository."""
+    """The git on PATH; relative folders in PATH are skipped, as they could be in the repository."""
     return shutil.which("git", path=_path())
 
 
@@ -189,7 +189,7 @@ def _environment() -> dict[str, str]:
 
 @contextmanager
 def _running(text: str, repository: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A git command, killed with all that it started at the end of the block or when its time is over."""
+    """A git command, killed with its child processes at the end of the block or at its time limit."""
     git = _git()
     if git is None:
         raise UsageError(text, "git is not installed")

@@ -1,4 +1,4 @@
-"""What a client would see change between two configurations: their handshakes compared, endpoint by endpoint."""
+"""The differences that a client sees between two configurations: handshakes compared endpoint by endpoint."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ class Change:
 
     socket: str
     names: tuple[str, ...]
-    """Server names; ``(no name)`` stands for clients that send none."""
+    """Server names; ``(no name)`` are clients that send none."""
     sentences: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
         return {"socket": self.socket, "names": list(self.names), "changes": list(self.sentences)}
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All that changes: for clients, and in what the linter finds."""
+    """The changes for clients, and in the findings."""
 
     changes: tuple[Change, ...]
     gained: tuple[Finding, ...]
@@ -46,13 +47,14 @@ class Comparison:
 
     @property
     def empty(self) -> bool:
+        """Whether nothing changes."""
         return not (self.changes or self.gained or self.lost)
 
 
 def compare(
     old: Iterable[Configuration], new: Iterable[Configuration], before: Report, after: Report, at: datetime
 ) -> Comparison:
-    """Compare two states: their configurations, and what the linter says of each (matched by fingerprint)."""
+    """Compare two states: their configurations, and their findings (matched by fingerprint)."""
     told_before = {finding.fingerprint for finding in before.findings}
     told_after = {finding.fingerprint for finding in after.findings}
     return Comparison(
@@ -63,7 +65,7 @@ def compare(
 
 
 def _answers(configurations: Iterable[Configuration]) -> dict[tuple[str, str], dict[str, Any]]:
-    """What a client gets on every TLS socket, without a name and with each name that leads somewhere."""
+    """What a client gets on every TLS socket, without a name and with each name of a server."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for configuration in configurations:
         for socket in configuration.sockets:
@@ -100,10 +102,10 @@ def _sentences(old: dict[str, Any] | None, new: dict[str, Any] | None, at: datet
         yield f"is new: {', '.join(new['protocols']) or new['refusal']}"
         return
     if new is None:
-        yield "is gone"
+        yield "was removed"
         return
     if old["accepts"] != new["accepts"]:
-        yield f"no handshake any more: {new['refusal']}" if old["accepts"] else "handshakes succeed now"
+        yield f"handshakes now fail: {new['refusal']}" if old["accepts"] else "handshakes now succeed"
         return
     for field, word in _LISTS:
         yield from _gone_and_new(old[field], new[field], word)
@@ -113,24 +115,24 @@ def _sentences(old: dict[str, Any] | None, new: dict[str, Any] | None, at: datet
             continue
         yield from _gone_and_new(before, after, f"{version} suite")
         if sorted(before) == sorted(after) and before != after:
-            yield f"the order of {version} suites changed: {after[0]} is first now"
+            yield f"the order of {version} suites changed: {after[0]} is now first"
     yield from _certificates(old["certificates"], new["certificates"], at)
     if old["client_certificate"] != new["client_certificate"]:
-        yield f"client certificate: {old['client_certificate']} before, {new['client_certificate']} now"
+        yield f"client certificate: was {old['client_certificate']}, is now {new['client_certificate']}"
     for field, word in _SWITCHES:
         if old[field] != new[field]:
             yield f"{word}: now {'on' if new[field] else 'off'}"
     if old["hsts"] != new["hsts"]:
-        yield f"HSTS: {old['hsts'] or 'not sent'} before, {new['hsts'] or 'not sent'} now"
+        yield f"HSTS: was {old['hsts'] or 'not sent'}, is now {new['hsts'] or 'not sent'}"
 
 
 def _gone_and_new(before: list[str], after: list[str], word: str) -> Iterator[str]:
     gone = [item for item in before if item not in after]
     added = [item for item in after if item not in before]
     if gone:
-        yield f"{word}{'s' if len(gone) > 1 else ''} gone: {_few(gone)}"
+        yield f"{word}{'s' if len(gone) > 1 else ''} removed: {_few(gone)}"
     if added:
-        yield f"{word}{'s' if len(added) > 1 else ''} now accepted: {_few(added)}"
+        yield f"{word}{'s' if len(added) > 1 else ''} added: {_few(added)}"
 
 
 def _few(items: list[str], most: int = 6) -> str:
@@ -145,7 +147,7 @@ def _certificates(before: list[dict[str, Any]], after: list[dict[str, Any]], at:
             yield f"certificate changed: {_described(certificate, at)}"
     for identity, certificate in old.items():
         if identity not in new and len(new) < len(old):
-            yield f"certificate gone: {_described(certificate, at)}"
+            yield f"certificate removed: {_described(certificate, at)}"
 
 
 def _identity(certificate: dict[str, Any]) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def plan(findings: Iterable[Finding], *, unsafe: bool) -> Fixes:
 
 
 def diff(texts: Mapping[SourceFile, str]) -> str:
-    """A unified diff of the files, as ``patch -p1`` and ``git apply`` take it; key material in it is hidden."""
+    """A unified diff of the files for ``patch -p1`` or ``git apply``; key material in it is hidden."""
     from difflib import unified_diff
 
     from nginxtls.syntax.secrets import hide
@@ -106,7 +106,7 @@ class _Edits:
         self.places: list[tuple[int, int, str]] = []
 
     def fits(self, start: int, end: int, text: str) -> bool:
-        """Whether it neither overlaps another nor begins where another begins; the very same edit fits."""
+        """Whether an edit neither overlaps another nor begins where another begins; an equal edit fits."""
         index = bisect_right(self.places, (start, end, text))
         before = self.places[index - 1] if index else None
         after = self.places[index] if index < len(self.places) else None
@@ -155,9 +155,9 @@ def _out_of_reach(edit: Edit) -> str:
     """Why a file cannot be edited; empty if it can."""
     file = edit.location.file
     if file.outer is not None:
-        return "it stands in a dump"
+        return "it is in a dump"
     if file.first_line != 1:
-        return "it stands inside another file"
+        return "it is inside another file"
     start, end = _offsets(edit.location)
     if file.raw[start:end] != file.text[start:end]:
         return "it would change key material"
@@ -177,7 +177,7 @@ def _offset(file: SourceFile, line: int, column: int) -> int:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines as diff knows them: they end with LF alone."""
+    """The lines of a text as ``diff`` counts them: only LF ends a line."""
     lines = [f"{line}\n" for line in text.split("\n")]
     last = lines.pop()[:-1]
     return [*lines, last] if last else lines

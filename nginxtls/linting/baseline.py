@@ -41,7 +41,7 @@ class Baseline(NamedTuple):
         return finding
 
     def gone(self, findings: Iterable[Finding], looked_for: Callable[[Entry], bool]) -> tuple[str, ...]:
-        """The entries that match no finding any more, as text, of those that this run looked for."""
+        """The entries that this run looked for and that match no finding any more, as text."""
         here = {finding.fingerprint for finding in findings}
         return tuple(
             f"{entry.file}: {entry.rule}: {entry.message}"
@@ -54,9 +54,9 @@ def read_baseline(path: Path) -> Baseline:
     """Read a baseline file.
 
     Raises:
-        UsageError: it is not there, or is no baseline of this version.
+        UsageError: it does not exist, or is not a baseline of this version.
     """
-    again = "write it with --write-baseline"
+    again = "write a new one with `--write-baseline`"
     try:
         if path.stat().st_size > LIMIT:
             raise UsageError(f"{path}", "is larger than 256 MiB", again)
@@ -67,7 +67,7 @@ def read_baseline(path: Path) -> Baseline:
     except OSError as error:
         raise UsageError(f"{path}", f"cannot be read: {error.strerror}", again) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UsageError(f"{path}", "is no baseline of nginxtls", again) from error
+        raise UsageError(f"{path}", "is not a baseline of nginxtls", again) from error
     return Baseline(path, {entry.fingerprint: entry for entry in entries})
 
 
@@ -86,10 +86,10 @@ def write_baseline(path: Path, findings: Iterable[Finding]) -> int:
     )
     text = json.dumps({"version": VERSION, "findings": rows}, indent=1, ensure_ascii=False) + "\n"
     try:
-        # Names of files that are no UTF-8 are escaped, as in every report.
+        # File names that are not UTF-8 are escaped, as in every report.
         write_whole(path, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageError(
-            f"{path}", f"cannot be written: {error.strerror}", "give another file with --baseline"
+            f"{path}", f"cannot be written: {error.strerror}", "select another file with `--baseline`"
         ) from error
     return len(rows)

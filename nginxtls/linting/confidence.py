@@ -1,4 +1,4 @@
-"""Findings in templates, told no surer than they are: a default is likely, template text is never edited."""
+"""The confidence of findings in templates: what rests on a default is likely, template text is never edited."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Tree
 
 _VERSION = pattern("version|support", re.IGNORECASE)
-ENVIRONMENT = "the values of the template's variables are those of the container's environment"
-DEFAULT = "the template's own default is taken for the value"
+ENVIRONMENT = "the template's variables are assumed to have the values of the container's environment"
+DEFAULT = "the value is assumed to be the template's default"
 
 
-def tempered(finding: Finding) -> Finding:
-    """The finding as sure as a template lets it be, with no edit that would need what the template becomes."""
+def hedged(finding: Finding) -> Finding:
+    """The finding with the confidence that a template permits, and without edits that depend on its rendering."""
     places = (finding.location, *(label.location for label in finding.labels))
     if any(place.file.defaults and _rests_on_default(place) for place in places):
         assumed = ENVIRONMENT if any(place.file.variables for place in places) else DEFAULT
@@ -35,14 +35,14 @@ def tempered(finding: Finding) -> Finding:
 
 
 def asks_for_version(finding: Finding) -> bool:
-    """Whether it stands under a condition of a template that is about the version of nginx, or what that supports."""
+    """Whether the finding is inside a template condition on the version of nginx, or on what it supports."""
     conditions = finding.location.file.conditions
     line = directive_at(finding.location) if conditions else None
     return line is not None and any(_VERSION.search(conditions[key].text) for key, _ in line.branch)
 
 
 def agreed(variants: Sequence[tuple[Tree, list[Finding]]], needless: Collection[str]) -> Iterator[Finding]:
-    """The findings of all variants of a template, but of these rules only what is so in each that has the line."""
+    """The findings of all variants of a template; those of ``needless`` rules if all with the line agree."""
     seen = [{_key(finding) for finding in found if finding.rule in needless} for _, found in variants]
     for _, found in variants:
         for finding in found:
@@ -58,7 +58,7 @@ def _key(finding: Finding) -> object:
 
 
 def _rests_on_default(place: Location) -> bool:
-    """Whether a default of the template stands in the place, or the place in it."""
+    """Whether a place overlaps a default of the template."""
     start, end = _offsets(place)
     masked = place.file.masked
     return any(
@@ -68,7 +68,7 @@ def _rests_on_default(place: Location) -> bool:
 
 
 def _of_template(fix: Fix) -> Fix | None:
-    """The fix, or None if it writes where template text stands; never a safe one, as other branches may differ."""
+    """The fix as unsafe, as other branches may differ; None if it overwrites template text."""
     return None if any(edit.replacement and _is_masked(edit) for edit in fix.edits) else fix._replace(safe=False)
 
 

@@ -1,4 +1,4 @@
-"""What stays the same of a finding while lines move and files are renamed: rule, directive and what surrounds it."""
+"""Fingerprints: they survive moved lines and renamed files, as they hash rule, directive and surrounding blocks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def fingerprinted(findings: Iterable[Finding]) -> list[Finding]:
     seen: dict[str, int] = {}
     marked = []
     for finding in findings:
-        from hashlib import sha256  # takes longer than all else where there is nothing to tell
+        from hashlib import sha256  # the import takes longer than the rest of a run without findings
 
         key = f"{finding.rule}\n{_place(finding.location, contexts)}"
         ordinal = seen[key] = seen.get(key, -1) + 1
@@ -69,7 +69,7 @@ def _context(block: Directive, contexts: dict[Directive, str]) -> str:
 
 
 def _title(directive: Directive) -> str:
-    """Its words; for a server its names, which tell it from the others."""
+    """The words of a directive; for a server also its names, which distinguish it from the others."""
     words = [directive.name, *directive.args]
     if directive.name == "server" and directive.block:
         words += (arg for child in directive.block if child.name == "server_name" for arg in child.args)
@@ -77,7 +77,7 @@ def _title(directive: Directive) -> str:
 
 
 def offset_of(file: SourceFile, line: int, column: int) -> int:
-    """The offset of a place, as ``SourceFile.position`` tells it the other way round."""
+    """The offset of a line and column: the inverse of ``SourceFile.position``."""
     index = line - file.first_line
     if not 0 <= index < len(file.line_starts):
         return 0

@@ -1,4 +1,4 @@
-"""The hooks: which of a configuration's objects each rule is called with."""
+"""The hooks: the objects of a configuration that each rule is called with."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
 
 
 def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
-    """Call each hook that a rule overrides with each object of its sort.
+    """Call each hook that a rule overrides with each of its objects.
 
-    A rule that raises is reported once in ``failures``; the other rules go on.
+    A rule that raises an exception is reported once in ``failures``; the other rules continue.
     """
     found: list[Finding] = []
 
@@ -81,7 +81,7 @@ _HOOKS: dict[type[Rule], frozenset[str]] = {}
 
 
 def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
-    """Whether a rule can find anything where just these directives are."""
+    """Whether a rule can find anything in a configuration of these directives."""
     if not rule.needs or not mentions.isdisjoint(rule.needs):
         return True
     affixes = [need.partition("*")[::2] for need in rule.needs if "*" in need]
@@ -89,7 +89,7 @@ def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
 
 
 def stopped(error: Exception) -> str:
-    """What was raised and where. Its message is not shown: who knows what is in it."""
+    """The type and place of an exception. Its message is not shown: it might quote a key."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -101,5 +101,5 @@ def _broken(rule: Rule, error: Exception) -> Failure:
     return Failure(
         f"rule {rule.name}",
         stopped(error),
-        help=f"this is a fault of the rule: please report it; until then --ignore {rule.name}",
+        help=f"this is a bug in the rule: please report it; to continue, add `--ignore {rule.name}`",
     )

@@ -1,4 +1,4 @@
-"""The rules there are: the classes that the entry points of the group ``nginxtls.rules`` lead to."""
+"""The installed rules: the classes in the modules of the entry point group ``nginxtls.rules``."""
 
 from __future__ import annotations
 
@@ -33,20 +33,21 @@ def installed_rules() -> Mapping[str, Rule]:
 
 
 class Point(NamedTuple):
-    """An entry point of our own."""
+    """An entry point of nginxtls itself."""
 
     name: str
     value: str
     dist: None = None
 
     def load(self) -> ModuleType:
+        """Import the module that the entry point names."""
         return import_module(self.value)
 
 
 def _own_points() -> list[Point]:
-    """Our own entry points, if no other package has any of the group; none if that cannot be told.
+    """The entry points of nginxtls if no other package has any of the group; empty if that is not known.
 
-    A quick look into the folders of sys.path: importlib.metadata takes longer than to load all rules.
+    A quick look into the folders of sys.path: importlib.metadata takes longer than loading all rules.
     """
     ours: list[Point] = []
     for folder in sys.path:
@@ -88,7 +89,7 @@ def rules_of(points: Iterable[EntryPoint | Point]) -> dict[str, Rule]:
             if type(other) is not kind:
                 raise UsageError(
                     _title(point),
-                    f'the rule "{rule.name}" is already there, from {type(other).__module__}',
+                    f'the rule "{rule.name}" already exists in {type(other).__module__}',
                     "rename one of the two classes or uninstall one of the packages",
                 )
     return dict(sorted(rules.items()))
@@ -97,10 +98,10 @@ def rules_of(points: Iterable[EntryPoint | Point]) -> dict[str, Rule]:
 def choose(rules: Mapping[str, Rule], select: Iterable[str], ignore: Iterable[str], pedantic: bool) -> list[Rule]:
     """The rules to run. Each word of ``select`` and ``ignore`` is a rule's name, a topic, or a pattern with ``*``.
 
-    Hardening advice (``pedantic`` rules) runs if asked for, or where a rule is selected by its very name.
+    ``pedantic`` rules (hardening advice) run if requested, or if a rule is selected by its name.
 
     Raises:
-        UsageError: a word fits no rule.
+        UsageError: a word matches no rule.
     """
     selected, ignored = list(select), list(ignore)
     wanted = _fitting(rules, selected) if selected else set(rules)
@@ -113,14 +114,20 @@ def choose(rules: Mapping[str, Rule], select: Iterable[str], ignore: Iterable[st
 
 
 def find_rule(rules: Mapping[str, Rule], name: str) -> Rule:
-    """The rule of that name; its nearest neighbour is told if there is none."""
+    """The rule of a name.
+
+    Raises:
+        UsageError: it does not exist; the help line suggests the nearest name.
+    """
     if name in rules:
         return rules[name]
-    raise UsageError(f'"{name}"', "there is no such rule", nearest(name, rules) or "`nginxtls rules` lists them all")
+    raise UsageError(
+        f'"{name}"', "is not a rule", nearest(name, rules) or "run `nginxtls rules` for a list of all rules"
+    )
 
 
 def fits(rule: Rule, word: str) -> bool:
-    """Whether a word of the settings or of a suppression means this rule: its name, its topic, or a pattern."""
+    """Whether a word of the settings or of a suppression matches this rule: its name, its topic, or a pattern."""
     if word in (rule.name, rule.topic):
         return True
     if "*" not in word:
@@ -138,8 +145,8 @@ def _fitting(rules: Mapping[str, Rule], words: Iterable[str]) -> set[str]:
             known = [*rules, *{rule.topic for rule in rules.values()}]
             raise UsageError(
                 f'"{word}"',
-                "no rule and no topic has that name",
-                nearest(word, known) or "`nginxtls rules` lists them all",
+                "matches no rule and no topic",
+                nearest(word, known) or "run `nginxtls rules` for a list of all rules",
             )
         found |= names
     return found
@@ -150,7 +157,7 @@ def _classes(point: EntryPoint | Point) -> list[type[Rule]]:
         module = point.load()
     except (Exception, SystemExit) as error:
         raise UsageError(
-            _title(point), f"{type(error).__name__}: {error}", f"mend or uninstall the package that has {point.value}"
+            _title(point), f"{type(error).__name__}: {error}", f"fix or uninstall the package with {point.value}"
         ) from error
     if not isinstance(module, ModuleType):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""The report of a run: its findings, what was not checked, what failed, and the endpoints that were looked at."""
+"""The report of a run: its findings, what was not checked, what failed, and the endpoints that were checked."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class EndpointRow(NamedTuple):
 
 
 class Report(NamedTuple):
-    """All that one run has to tell; the only thing that a format sees."""
+    """The result of one run; a format sees nothing else."""
 
     findings: tuple[Finding, ...]
     """Sorted by file, line, column; suppressed and baselined ones are in ``suppressed``."""
@@ -62,23 +62,26 @@ class Report(NamedTuple):
     certificates: int = 0
     seconds: float = 0.0
     at: datetime | None = None
-    """The moment for which validity was judged (UTC)."""
+    """The time at which certificates were checked (UTC)."""
     root: str = ""
-    """Absolute path that the files' names are relative to: the repository's root, else the working directory."""
+    """Absolute path to which file names are relative: the repository's root, else the working directory."""
     gone: tuple[str, ...] = ()
     """Baseline entries that match no finding any more, as text."""
     versions: tuple[MadeFor, ...] = ()
     """The versions that the report was made for, each once."""
     hints: tuple[str, ...] = ()
-    """Remarks for the summary, e.g. which path mapping was found."""
+    """Hints for the summary, such as a path mapping that was found."""
 
     def count(self, severity: Severity) -> int:
+        """The number of findings of a severity."""
         return sum(1 for finding in self.findings if finding.severity is severity)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
+        """The findings with severity error."""
         return tuple(f for f in self.findings if f.severity is Severity.ERROR)
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
+        """The findings with severity warning."""
         return tuple(f for f in self.findings if f.severity is Severity.WARNING)

@@ -1,4 +1,4 @@
-"""The linter: each rule meets each thing of a configuration once; what comes of it is marked, sorted and reported."""
+"""The linter: runs each rule on each object of a configuration once; findings are marked, sorted and reported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.finding import Location, Severity
 from nginxtls.linting.builds import advisable, by_package, merged
-from nginxtls.linting.confidence import agreed, asks_for_version, tempered
+from nginxtls.linting.confidence import agreed, asks_for_version, hedged
 from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
@@ -39,9 +39,9 @@ NOT_ENABLED = "not enabled"
 
 
 class Subject(NamedTuple):
-    """A configuration to lint, and the files of it that were asked for: only findings in those are told.
+    """A configuration to lint, and its requested files: only findings in those are reported.
 
-    ``variants``: what else a template may become, linted like the first and not counted. ``enabled``: false for a file
+    ``variants``: other configurations that a template may become, linted but not counted. ``enabled``: false for a file
     that no configuration includes, such as a site in ``sites-available/`` without its link.
     """
 
@@ -54,6 +54,7 @@ class Subject(NamedTuple):
 
     @property
     def configurations(self) -> tuple[Configuration, ...]:
+        """The configuration and its variants."""
         return (self.configuration, *self.variants)
 
 
@@ -66,7 +67,7 @@ def lint(
 ) -> Report:
     """Lint configurations with those of ``rules`` that the settings choose.
 
-    ``covers`` tells whether a file of the baseline was among those asked for, so that an entry can be said to be gone.
+    ``covers`` returns whether a file of the baseline was requested: only then can its entries be reported as gone.
 
     Raises:
         UsageError: the settings name a rule that does not exist.
@@ -96,9 +97,11 @@ def lint(
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
         except Exception as error:
             main = subject.configuration.tree.roots[0].name
-            failures[main] = Failure(main, f"the model {stopped(error)}", help="this is our fault: please report it")
+            failures[main] = Failure(
+                main, f"the model {stopped(error)}", help="this is a bug in nginxtls: please report it"
+            )
     found = [_judged(finding, severities) for finding in fingerprinted(sorted(_once(found), key=_rank))]
-    found = [tempered(told) for finding in found if (told := finding.among(asked)) is not None]
+    found = [hedged(told) for finding in found if (told := finding.among(asked)) is not None]
     by_version = {rule.name for rule in chosen if rule.since}
     found = [finding for finding in found if finding.rule not in by_version or not asks_for_version(finding)]
     ignored = _path_ignores(settings, rules)
@@ -156,7 +159,7 @@ def _over_builds(
 
 
 def _unparsed(files: Iterable[SourceFile]) -> Iterator[Failure]:
-    """What nginx could not read in the files that were asked for."""
+    """The syntax errors in the requested files that stop nginx."""
     for file in files:
         for problem in file.problems:
             if problem.fatal:
@@ -170,11 +173,11 @@ def _place(file: SourceFile, problem: Problem) -> Location | None:
     return Location(file, file.span(problem.start, end))
 
 
-# -- what becomes of the findings --------------------------------------------------------------------------------------
+# -- processing findings -----------------------------------------------------------------------------------------------
 
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:
-    """Each fault once, however often a file is part of a configuration; the endpoints of the equal ones joined."""
+    """Each finding once, however often a file is part of a configuration; equal findings join their endpoints."""
     kept: dict[object, Finding] = {}
     for finding in findings:
         key = (finding.rule, _identity(finding.location.file), finding.location.span, finding.message)
@@ -189,7 +192,7 @@ def _identity(file: SourceFile) -> object:
 
 
 def _of_no_effect(finding: Finding) -> Finding:
-    """A finding in a file that no configuration includes: no client meets it."""
+    """A finding in a file that no configuration includes, as a note: no client is affected."""
     message = f"{finding.message} ({NOT_ENABLED})"
     return finding.replace(
         message=message, severity=Severity.NOTE, security_severity=0.0, endpoints=(), group=NOT_ENABLED
@@ -202,7 +205,7 @@ def _order(finding: Finding) -> tuple[object, ...]:
 
 
 def _rank(finding: Finding) -> tuple[object, ...]:
-    """Numbers the findings of a rule at one place without their messages: a reworded rule keeps its fingerprints."""
+    """Orders the findings of a rule at one place without their messages, so a reworded rule keeps its fingerprints."""
     return (*_order(finding)[:-1], finding.endpoints)
 
 
@@ -235,7 +238,7 @@ def _path_ignores(settings: Settings, rules: Mapping[str, Rule]) -> Callable[[Fi
 def _silenced(
     findings: Iterable[Finding], subjects: Sequence[Subject], ran: Sequence[Rule], known: Mapping[str, Rule]
 ) -> Iterator[Finding]:
-    """The findings, those that a comment silences marked, and those about the comments themselves."""
+    """The findings, marked if a comment suppresses them, and those about the comments themselves."""
     asked = {file: subject.configuration for subject in subjects if subject.enabled for file in subject.asked}
     others = {file for subject in subjects for file in subject.configuration.tree.files}
     comments = Suppressions([*asked, *(others - asked.keys())])
@@ -258,7 +261,7 @@ def _about(
     configuration: Configuration,
     used: Collection[object],
 ) -> Iterator[Finding]:
-    """What is wrong with a comment that silences rules."""
+    """The problems of a suppression comment."""
     unknown, unused = ran.get("unknown-suppression"), ran.get("unused-suppression")
     if unknown and not suppression.names:
         yield unknown.at(
@@ -290,9 +293,9 @@ _MISPLACED = "move it to the end of the directive's line or the line above, igno
 
 
 def _all_seen(suppression: Suppression, configuration: Configuration) -> bool:
-    """Whether everything in the reach of a comment could be looked at, so that it would have been of use by now."""
+    """Whether everything that a comment covers was checked, so that a used comment would be known."""
     return configuration.completeness != "snippet" and not any(
-        entry.location and entry.location.file is suppression.file and suppression.holds(entry.location.span)
+        entry.location and entry.location.file is suppression.file and suppression.applies_to(entry.location.span)
         for entry in configuration.not_checked
     )
 
@@ -301,7 +304,7 @@ def _all_seen(suppression: Suppression, configuration: Configuration) -> bool:
 
 
 def _not_included(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
-    """What includes name and cannot be read, each path once; nothing is missed without a stock file."""
+    """Included files that cannot be read, each path once, without stock files, which hold no TLS."""
     kept: dict[tuple[str, str], NotChecked] = {}
     for subject in subjects:
         for directive, gaps in subject.configuration.tree.unresolved.items():
@@ -330,7 +333,7 @@ def _not_enabled(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
 
 
 def _remarks(files: Iterable[SourceFile]) -> Iterator[NotChecked]:
-    """Parts of files that could not be read for sure: in templates, in odd encodings."""
+    """Parts of files that could not be read reliably: in templates, in other encodings than UTF-8."""
     for file in sorted(files, key=lambda file: file.name):
         for problem in file.problems:
             if not problem.fatal:
@@ -338,13 +341,13 @@ def _remarks(files: Iterable[SourceFile]) -> Iterator[NotChecked]:
 
 
 def _is_row(endpoint: Endpoint, asked: Collection[SourceFile]) -> bool:
-    """Its server stands in a file that was asked for."""
+    """Whether the server is in a requested file."""
     server = endpoint.server
     return not server.fragment and server.directive is not None and server.directive.file in asked
 
 
 class _Rows(Sequence[EndpointRow]):
-    """A row for each virtual server on a TLS socket; made when it is looked at, which most formats never do."""
+    """A row for each virtual server on a TLS socket, made on access, as most formats do not use it."""
 
     def __init__(self, endpoints: Sequence[tuple[Endpoint, Alternatives | None]]) -> None:
         self.endpoints = endpoints

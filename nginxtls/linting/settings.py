@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 FILE = ".nginxtls.yaml"
 LIMIT = 1 << 20
-"""No settings file is read beyond this many bytes."""
+"""The largest settings file that is read, in bytes."""
 
 STORES = ("system", "mozilla", "none")
-"""Trust anchors that are no file."""
+"""Trust stores that are not files."""
 
 _T = TypeVar("_T")
 
 
 class Settings(NamedTuple):
-    """What a run is told to do. Paths are absolute; ``file`` is where it was read from (``None``: nowhere)."""
+    """The settings of a run. Paths are absolute; ``file`` is the settings file, or None."""
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -55,33 +55,33 @@ KEYS = {
     "ignore": ("words", "Do not run these rules: names, topics or patterns with *."),
     "per-path-ignores": (
         "words by pattern",
-        "Rules that are not told for files that fit a pattern (as in .gitignore).",
+        "Rules to ignore in files that match a pattern (as in .gitignore).",
     ),
     "severity": ("severity by name", "Another severity for a rule: error, warning or note."),
-    "min-severity": ("severity", "Tell only findings at least as severe as this."),
-    "fail-on": ("severity", "End with status 1 if a finding is at least as severe as this."),
-    "pedantic": ("switch", "Run the rules that give hardening advice, too."),
-    "nginx-version": ("text", "The nginx that the configuration is for, e.g. 1.26.3, or a package's version."),
-    "openssl-version": ("text", "The OpenSSL that this nginx uses, e.g. 3.5.1."),
+    "min-severity": ("severity", "Only report findings of at least this severity."),
+    "fail-on": ("severity", "Exit with code 1 on findings of at least this severity."),
+    "pedantic": ("switch", "Also run rules that give hardening advice."),
+    "nginx-version": ("text", "The nginx version to assume, such as 1.26.3, or a package's version."),
+    "openssl-version": ("text", "The OpenSSL version to assume, such as 3.5.1."),
     "versions": (
         "words by pattern",
-        "The nginx, and after it the OpenSSL, of main files and dumps that fit a pattern (as in .gitignore).",
+        "The nginx version, then the OpenSSL version, of main files and dumps that match a pattern (as in .gitignore).",
     ),
-    "policy": ("names or paths", "Judge every endpoint by these policies, too: names or files."),
-    "map": ("path by path", "Where a path of the server is in this repository: /etc/nginx: deploy/nginx."),
-    "trust": ("paths", "PEM files with further trust anchors; system; none for nothing but those."),
+    "policy": ("names or paths", "Also check every endpoint against these policies: names or files."),
+    "map": ("path by path", "Map a path of the server to a local one: /etc/nginx: deploy/nginx."),
+    "trust": ("paths", "PEM files with more trust anchors; system; none to trust nothing else."),
     "expiry-days": (
         "days",
-        "Tell of certificates with fewer days left than this (but a third of their life is always enough); by default "
-        "it is 30, or a third of a life of up to 100.",
+        "Report certificates with fewer days left, and less than a third of their lifetime. Default: 30, or a third of "
+        "a lifetime of up to 100 days.",
     ),
-    "baseline": ("path", "The file of findings that are known and not told."),
+    "baseline": ("path", "The file of known findings, which are not reported."),
 }
-"""The keys of the settings file: the kind of each (see ``_KINDS``), and what it does."""
+"""The keys of the settings file: the kind of value (see ``_KINDS``) and a description."""
 
 
 MAX_STARS = 3
-"""Asterisks in a part of a path; the time for a match grows with the length of the name to this power."""
+"""The most asterisks in a part of a path; the time of a match grows with the length of the name to this power."""
 
 
 def find_settings(start: Path) -> Path | None:
@@ -98,7 +98,7 @@ def read_settings(path: Path, *, trusted: bool = False) -> Settings:
     """Read and check a settings file. Unless ``trusted`` (named by the user), its paths must stay in its folder.
 
     Raises:
-        UsageError: it cannot be read, has an unknown key, a value of the wrong kind or a path out of its folder.
+        UsageError: it cannot be read, or has an unknown key, a value of the wrong kind or a path outside its folder.
     """
     table = _read(path)
     changes: dict[str, object] = {"file": path}
@@ -146,7 +146,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
 
 
 class _Reader:
-    """Turns the value of one key into what ``Settings`` holds, or says what is wrong with it."""
+    """Converts the value of one key to that of ``Settings``, or raises a ``UsageError``."""
 
     def __init__(self, file: Path, key: str, trusted: bool) -> None:
         self.file, self.key, self.trusted = file, key, trusted
@@ -176,9 +176,11 @@ class _Reader:
             case _:
                 return self.text(value)
 
-    def expect(self, value: object, kind: type[_T], told: str) -> _T:
+    def expect(self, value: object, kind: type[_T], expected: str) -> _T:
         if not isinstance(value, kind):
-            raise UsageError(f"{self.file}", f'"{self.key}" must be {told}', "see `nginxtls rules --settings-schema`")
+            raise UsageError(
+                f"{self.file}", f'"{self.key}" must be {expected}', "see `nginxtls rules --settings-schema`"
+            )
         return value
 
     def text(self, value: object) -> str:
@@ -194,14 +196,12 @@ class _Reader:
 
     def severity(self, value: object) -> str:
         if value not in _SEVERITY["enum"]:
-            raise UsageError(f"{self.file}", f'"{self.key}": "{value}" is no severity', "write error, warning or note")
+            raise UsageError(f"{self.file}", f'"{self.key}": "{value}" is not a severity', "use error, warning or note")
         return str(value)
 
     def days(self, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10_000:
-            raise UsageError(
-                f"{self.file}", f'"{self.key}" must be a number of days', "write a whole number such as 21"
-            )
+            raise UsageError(f"{self.file}", f'"{self.key}" must be a number of days', "use a whole number such as 21")
         return value
 
     def pattern(self, text: str) -> str:
@@ -210,7 +210,7 @@ class _Reader:
 
         problem = ""
         if any(part.count("*") > MAX_STARS for part in text.split("/")):
-            problem = f"has more than {MAX_STARS} asterisks in a part of the path"
+            problem = f"has more than {MAX_STARS} asterisks in one part of the path"
         try:
             GitIgnoreSpec.from_lines([text])
         except (ValueError, re.error):
@@ -227,8 +227,8 @@ class _Reader:
         if not self.trusted and os.path.commonpath((folder, path)) != folder:
             raise UsageError(
                 f"{self.file}",
-                f'"{self.key}": {text} is outside of the folder of this file',
-                "give it on the command line, or name this file with --config",
+                f'"{self.key}": {text} is outside the folder of this file',
+                "set it on the command line, or select this file with `--config`",
             )
         return path
 
@@ -243,7 +243,7 @@ def _settings_in(folder: Path) -> Path | None:
 
 def _is_file(file: Path) -> bool:
     if os.path.islink(file) and file.resolve().parent != file.parent.resolve():
-        raise UsageError(f"{file}", "is a symbolic link that leads elsewhere", "name the file with --config")
+        raise UsageError(f"{file}", "is a symbolic link to another folder", "select the file with `--config`")
     return os.path.isfile(file)
 
 
@@ -254,7 +254,7 @@ def _read(path: Path) -> dict[str, Any]:
         table = _toml(text) if path.suffix == ".toml" else _yaml(text)
     except Exception as error:
         raise UsageError(
-            f"{path}", f"cannot be read: {_one_line(error)}", "mend it or leave it out with --no-config"
+            f"{path}", f"cannot be read: {_one_line(error)}", "fix the file, or add `--no-config`"
         ) from error
     if not isinstance(table, dict):
         raise UsageError(f"{path}", "must be a table of keys and values", "see `nginxtls rules --settings-schema`")
@@ -276,7 +276,7 @@ def _yaml(text: str) -> object:
     import yaml
 
     if "&" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-        raise ValueError("aliases are not allowed")  # a few of them can unfold to gigabytes
+        raise ValueError("aliases are not allowed")  # a few aliases can expand to gigabytes
     return yaml.load(text, Loader=_loader()) or {}
 
 
@@ -300,15 +300,15 @@ def _bytes(path: Path) -> bytes:
             data = stream.read(LIMIT + 1)
     except OSError as error:
         raise UsageError(
-            f"{path}", f"cannot be read: {error.strerror}", "mend it or leave it out with --no-config"
+            f"{path}", f"cannot be read: {error.strerror}", "fix the file, or add `--no-config`"
         ) from error
     if len(data) > LIMIT:
-        raise UsageError(f"{path}", "is larger than 1 MiB", "no settings are that long")
+        raise UsageError(f"{path}", "is larger than 1 MiB", "remove what does not belong there")
     return data
 
 
 def _one_line(error: Exception) -> str:
-    """What is wrong and on which line, without the text of the file that YAML's own message shows."""
+    """The problem and its line, without the text of the file, which YAML's own message shows."""
     if mark := getattr(error, "problem_mark", None):
         return f"line {mark.line + 1}: {getattr(error, 'problem', None) or type(error).__name__}"
     if isinstance(error, UnicodeDecodeError):

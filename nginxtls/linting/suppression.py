@@ -1,4 +1,4 @@
-"""Comments that silence findings: ``# nginxtls: ignore[rule, rule] reason`` and ``# nginxtls: ignore-file[rule]``."""
+"""Comments that suppress findings: ``# nginxtls: ignore[rule, rule] reason`` and ``# nginxtls: ignore-file[rule]``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _NAME = pattern(r"[^\s,]+")
 
 
 class Suppression(NamedTuple):
-    """One such comment: the rules it names, and the lines (first, last) in which it holds; ``None``: nowhere.
+    """One such comment: the rules it names, and the lines (first, last) that it applies to; ``None``: nowhere.
 
-    ``used`` collects the names of the rules that it silenced.
+    ``used`` collects the names of the rules that it suppressed.
     """
 
     file: SourceFile
@@ -33,12 +33,12 @@ class Suppression(NamedTuple):
     used: set[str]
 
     @property
-    def told(self) -> str:
-        """How a finding that it silences says so."""
+    def text(self) -> str:
+        """The value of ``Finding.suppressed`` for a finding that it suppresses."""
         return f"ignored: {self.reason}" if self.reason else "ignored"
 
-    def holds(self, span: Span) -> bool:
-        """Whether a span of its file is within its reach."""
+    def applies_to(self, span: Span) -> bool:
+        """Whether a span of its file is in its lines."""
         if self.lines is None:
             return False
         first, last = self.lines
@@ -46,7 +46,7 @@ class Suppression(NamedTuple):
 
 
 def suppressions(file: SourceFile) -> list[Suppression]:
-    """All suppressions written into a file, in order."""
+    """All suppression comments of a file, in order."""
     if "nginxtls" not in file.text:
         return []
     found = [(comment, match) for comment in file.comments if (match := _COMMENT.match(comment.text))]
@@ -65,16 +65,16 @@ class Suppressions:
                 self._by_place.setdefault((suppression.file, name), []).append(suppression)
 
     def apply(self, finding: Finding) -> Finding:
-        """The finding, marked if a comment silences it at any place that it shows."""
+        """The finding, marked as suppressed if a comment applies to any of its places."""
         if not self._by_place:
             return finding
         marked = finding
         for place in (finding.location, *(label.location for label in finding.labels)):
             for suppression in self._by_place.get((place.file, finding.rule), ()):
-                if suppression.holds(place.span):
+                if suppression.applies_to(place.span):
                     suppression.used.add(finding.rule)
                     if marked.suppressed is None:
-                        marked = marked.replace(suppressed=suppression.told)
+                        marked = marked.replace(suppressed=suppression.text)
         return marked
 
 
@@ -91,7 +91,7 @@ class _Layout:
                 self.heads.setdefault(line, []).append(directive)
 
     def lines(self, comment: Comment) -> tuple[int, int] | None:
-        """The lines of the directives that the comment stands behind or, if alone, above; blocks count whole."""
+        """The lines of the directives before the comment or, if it is alone, after it; a block counts as a whole."""
         line = self.file.position(comment.start)[0]
         line_start = self.file.line_starts[line - self.file.first_line]
         if self.file.text[line_start : comment.start].strip("\ufeff \t"):
@@ -102,13 +102,13 @@ class _Layout:
         return _reach(self.heads[self.directives[index].line])
 
     def file_lines(self, comment: Comment) -> tuple[int, int] | None:
-        """All lines, if the comment stands above the first directive."""
+        """All lines, if the comment is above the first directive."""
         if self.starts and self.starts[0] < comment.start:
             return None
         return self.file.first_line, self.file.first_line + len(self.file.line_starts)
 
     def _around(self, index: int, offset: int) -> Directive | None:
-        """The block that an offset stands in, given the index of the directive that follows it."""
+        """The block around an offset, given the index of the directive that follows it."""
         directive = self.directives[index - 1] if index else None
         while directive is not None and not (directive.block is not None and offset < directive.end):
             directive = directive.parent

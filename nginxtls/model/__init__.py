@@ -1,4 +1,4 @@
-"""What nginx makes of the tree: listeners, virtual servers, settings with their origin, upstream TLS, handshakes."""
+"""How nginx interprets the tree: listeners, virtual servers, settings with their origin, upstream TLS, handshakes."""
 
 from __future__ import annotations
 

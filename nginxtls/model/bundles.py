@@ -54,6 +54,7 @@ class ServedBundle:
 
     @property
     def key_path(self) -> str:
+        """The path of the key as configured; empty without ssl_certificate_key."""
         return self.key_directive.args[-1] if self.key_directive and self.key_directive.args else ""
 
     @property
@@ -71,10 +72,12 @@ class ServedBundle:
 
     @once
     def bundle(self) -> Bundle | None:
+        """The contents of the certificate file, or None if it could not be read."""
         return self._loaded[0]
 
     @property
     def unreadable(self) -> str:
+        """Why the certificate file could not be read; empty if it could."""
         return self._loaded[1]
 
     @once
@@ -91,7 +94,7 @@ class ServedBundle:
 
         chain = analyse_chain(self.bundle, self.facts.trust, self.facts.at)
         if chain.verdict == "unknown":
-            self.store.unchecked(self.path, "a signature of a kind that is not known here", self.directive)
+            self.store.unchecked(self.path, "an unsupported signature algorithm", self.directive)
         return chain
 
     @once
@@ -108,6 +111,7 @@ class ServedBundle:
 
     @property
     def key_unreadable(self) -> str:
+        """Why the key could not be read; empty if it could."""
         return self._key[1]
 
     @property

@@ -28,7 +28,7 @@ MODULES = ("http", "stream", "mail")
 
 
 class Configuration:
-    """What nginx makes of a tree, by what is known beside it (``facts``) and what can be read (``store``).
+    """How nginx interprets a tree, given the ``facts`` known beside it and the files in ``store``.
 
     ``context`` is the block that a fragment belongs in.
     """
@@ -185,6 +185,7 @@ class Configuration:
 
     @once
     def upstreams(self) -> list[Upstream]:
+        """Every place that connects to an upstream over TLS."""
         passes = [line for name in FAMILIES for line in self.directives(name)]
         return list(find_upstreams(self.servers, self.upstream_groups, passes))
 

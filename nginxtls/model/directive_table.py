@@ -28,6 +28,7 @@ class Entry(NamedTuple):
 
 @cache
 def entries() -> tuple[Entry, ...]:
+    """The rows of the table."""
     rows = [row for row in read_data("nginxtls.model", "directives.tsv").splitlines() if not row.startswith("#")]
     return tuple(_entry(row.split("\t")) for row in rows[1:])
 
@@ -50,6 +51,7 @@ def _entry(row: list[str]) -> Entry:
 
 @cache
 def by_module_and_name() -> dict[tuple[str, str], Entry]:
+    """The rows by module (``http``, ``stream`` …) and directive."""
     return {(entry.family, entry.directive): entry for entry in entries()}
 
 

@@ -110,6 +110,7 @@ class EffectiveTLS:
 
     @property
     def protocols(self) -> Setting:
+        """The effective ssl_protocols."""
         return self.setting("ssl_protocols")
 
     @once
@@ -133,16 +134,17 @@ class EffectiveTLS:
 
     @property
     def ciphers(self) -> Setting:
+        """The effective ssl_ciphers."""
         return self.setting("ssl_ciphers")
 
     @once
     def evaluation(self) -> Evaluation:
-        """What the cipher string in force expands to on this OpenSSL."""
+        """The evaluation of the effective cipher string on this OpenSSL."""
         return cipher_string(self.context)
 
     @once
     def level(self) -> int:
-        """OpenSSL's security level in force for the selected server."""
+        """OpenSSL's effective security level for the selected server."""
         return security_level(self.context)
 
     @property
@@ -251,7 +253,7 @@ class EffectiveTLS:
 
     @once
     def group_list(self) -> GroupList:
-        """The groups in force: the default server's, on all versions."""
+        """The effective groups: the default server's, on all versions."""
         return groups_of(self.default)
 
     @once
@@ -305,12 +307,14 @@ class EffectiveTLS:
 
     @property
     def certificates_known(self) -> bool:
+        """Whether every certificate of the server could be read."""
         return all(bundle.leaf is not None for bundle in self.bundles)
 
     # -- the rest ----------------------------------------------------------------------------------------------------
 
     @property
     def verify_client(self) -> Setting:
+        """The effective ssl_verify_client."""
         return self.setting("ssl_verify_client")
 
     @property
@@ -361,7 +365,7 @@ class EffectiveTLS:
     def refusal_at_hello(self) -> str | None:
         """Why no client whatsoever gets a handshake here, before keys and suites come into it; or None."""
         if self.server.rejects_handshake or (self.context is self.default and self.default.rejects_handshake):
-            return "ssl_reject_handshake: every handshake for this name is refused (unrecognized_name)"
+            return "ssl_reject_handshake: every handshake for this name is rejected (unrecognized_name)"
         return self.dead_default
 
     @once
@@ -380,7 +384,7 @@ class EffectiveTLS:
             dead = frozenset(v for v, limit in (("TLSv1", 3), ("TLSv1.1", 4)) if level >= limit)
         highest = _top_of_lowest_range(versions - dead)
         if highest is None:
-            return f"{default.title} (the default server) has no protocol version switched on"
+            return f"{default.title} (the default server) enables no protocol version"
         if highest == "TLSv1.3":
             return None
         if any(highest in suite.protocols for suite in cipher_string(default).suites):
@@ -393,15 +397,16 @@ class EffectiveTLS:
         if self.refusal_at_hello:
             return self.refusal_at_hello
         if not self.context.has_tls_context:
-            return "no certificate is in force"
+            return "no certificate applies"
         if not self.bundles:
-            return "none of its certificates can be sent: the keys do not fit"
+            return "none of its certificates can be sent: the keys do not match"
         if not self.versions:
-            return "no protocol version has a cipher suite that fits the certificate"
+            return "no protocol version has a cipher suite for the certificate"
         return None
 
     @property
     def accepts(self) -> bool:
+        """Whether some client can complete a handshake."""
         return self.refusal is None
 
 

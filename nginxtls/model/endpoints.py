@@ -25,10 +25,12 @@ class Endpoint:
 
     @property
     def tls(self) -> EffectiveTLS:
+        """The TLS settings that a client of this endpoint gets."""
         return effective(self.socket, self.server)
 
     @property
     def is_default(self) -> bool:
+        """Whether the server is the default server of the socket."""
         return self.socket.default is self.server
 
     @property
@@ -72,6 +74,7 @@ class EndpointGroup(Endpoint):
 
     @property
     def everyone(self) -> Sequence[Endpoint]:
+        """All endpoints of the group."""
         return self.endpoints
 
 

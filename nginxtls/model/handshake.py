@@ -45,6 +45,7 @@ class Origin:
     text: str
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
         place = None
         if self.directive is not None:
             place = {"file": self.directive.file.name, "line": self.directive.line}
@@ -65,7 +66,7 @@ class Handshake:
     servername: str | None = None
     path: str = "/"
     unknown: list[str] = field(default_factory=list)
-    """The parts of the answer that cannot be told, and why."""
+    """The unknown parts of the answer, and why."""
     _server: VirtualServer | None = None
     _tls: EffectiveTLS | None = None
 
@@ -87,11 +88,12 @@ class Handshake:
             return default
         found, sure = self.socket.names.look_up(host)
         if not sure:
-            self.unknown.append("server: a server_name on this socket is not known")
+            self.unknown.append("server: a server_name on this socket is unknown")
         return found or default
 
     @property
     def server(self) -> VirtualServer | None:
+        """The server that answers, or None if no server listens."""
         return self._server
 
     @property
@@ -108,9 +110,9 @@ class Handshake:
     def refusal(self) -> str | None:
         """Why there is no handshake, in words."""
         if self.socket is None:
-            return "nobody listens there"
+            return "no server listens there"
         if not self.tls:
-            return "the socket speaks no TLS"
+            return "the socket does not use TLS"
         assert self._tls is not None
         for server in dict.fromkeys((self._tls.default, self._tls.server)):
             for refusal in loading_refusals(server, self.configuration):
@@ -120,6 +122,7 @@ class Handshake:
 
     @property
     def accepts(self) -> bool:
+        """Whether a handshake can succeed."""
         return self.refusal is None
 
     @property
@@ -131,11 +134,11 @@ class Handshake:
         if not scope.first("return"):
             location, sure = location_for(self._server.locations, self.path)
             if not sure:
-                self.unknown.append("hsts: it is not known whether the pattern of a location matches")
+                self.unknown.append("hsts: the regular expression of a location cannot be evaluated")
             if location is not None:
                 scope = location.scope
                 if any(condition.scope.first("add_header") for condition in location.conditions):
-                    self.unknown.append("hsts: an if block with headers of its own may apply")
+                    self.unknown.append("hsts: an if block with its own headers may apply")
         found = headers.find(scope, "Strict-Transport-Security")
         if found and not found[0].known:
             self.unknown.append(f"hsts: its value has variables: {found[0].value}")
@@ -176,7 +179,7 @@ class Handshake:
             "stapling": self.stapling if live else False,
         }
         if tls is not None and not tls.certificates_known:
-            self.unknown.append("certificates: a file could not be read, so RSA and ECDSA are both assumed")
+            self.unknown.append("certificates: a file could not be read; RSA and ECDSA are assumed")
         if tls is not None:
             self.unknown += [
                 f"ssl_conf_command {name}: its effect is not known" for name in unmodelled(tls.context.commands)

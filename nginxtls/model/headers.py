@@ -1,4 +1,4 @@
-"""The response headers in force in a block: add_header with its inheritance, by nginx version."""
+"""The effective response headers of a block: add_header with its inheritance, by nginx version."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def headers(scope: Scope) -> tuple[Header, ...]:
-    """The add_header lines in force in a block, in the order in which nginx sends them.
+    """The effective add_header lines of a block, in the order in which nginx sends them.
 
     A level with any add_header of its own inherits none, unless ``add_header_inherit merge`` (since 1.29.3) adds the
     outer ones after its own; ``off`` inherits none in any case (measured on 1.30.6).
@@ -34,9 +34,9 @@ def _headers(scope: Scope) -> tuple[Header, ...]:
 
 
 def find(scope: Scope, name: str) -> tuple[Header, ...]:
-    """The headers of one name in force (names compared without case); those with an empty value are not sent.
+    """The effective headers of one name (compared without case); those with an empty value are not sent.
 
-    A header whose name stands in a template may be it; it is not ``known``.
+    A header with template text in its name may be it; it is not ``known``.
     """
     lower = name.lower()
     return tuple(

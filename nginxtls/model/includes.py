@@ -23,6 +23,7 @@ class FailedInclude(NamedTuple):
 
     @property
     def is_folder(self) -> bool:
+        """Whether the include names a folder."""
         return self.reason.startswith(FOLDER)
 
 

@@ -41,15 +41,17 @@ class Listen(NamedTuple):
 
     @property
     def quic(self) -> bool:
-        """``http3`` was its name before 1.25.0: no release takes it, but it says what is meant."""
+        """Whether the line has ``quic``, or ``http3``, its name before 1.25.0, which no release accepts."""
         return "quic" in self.parameters or "http3" in self.parameters
 
     @property
     def datagram(self) -> bool:
+        """Whether the socket is a UDP socket (``quic`` or ``udp``)."""
         return self.quic or "udp" in self.parameters
 
     @property
     def is_default(self) -> bool:
+        """Whether the line has ``default_server`` or its old name ``default``."""
         return "default_server" in self.parameters or "default" in self.parameters
 
     @property
@@ -123,6 +125,7 @@ def _address(host: str) -> str:
 
 @cache
 def is_loopback(address: str) -> bool:
+    """Whether an address is a loopback address or a unix socket."""
     if address.startswith("unix:"):
         return True
     try:

@@ -40,6 +40,7 @@ class LocationBlock:
 
     @property
     def pattern(self) -> str:
+        """The prefix, regular expression or name of the location, without the modifier."""
         args = self.directive.args
         if len(args) > 1:
             return args[1]
@@ -59,6 +60,7 @@ class LocationBlock:
         return [self.inside(d) for d in self.scope.all("location") if d.block is not None]
 
     def setting(self, name: str) -> Setting:
+        """The effective value of a directive in this block."""
         return self.scope.setting(name)
 
     @property

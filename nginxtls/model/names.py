@@ -89,7 +89,8 @@ class HasNames(Protocol):
     """What has server names."""
 
     @property
-    def names(self) -> tuple[ServerName, ...]: ...
+    def names(self) -> tuple[ServerName, ...]:
+        """The server names, in order."""
 
 
 Server = TypeVar("Server", bound=HasNames)

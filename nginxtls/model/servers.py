@@ -56,10 +56,11 @@ class VirtualServer:
         return f"<server {self.title} at {self.place}>"
 
     def setting(self, name: str) -> Setting:
-        """The value in force at this server's level."""
+        """The effective value at this server's level."""
         return self.scope._settings.get(name) or self.scope.setting(name)
 
     def first(self, name: str) -> Directive | None:
+        """The first directive of a name at the server's own level, or None."""
         return self.scope.first(name)
 
     @once
@@ -110,6 +111,7 @@ class VirtualServer:
 
     @property
     def place(self) -> str:
+        """``file:line`` of the server block, or ``?`` for an empty fragment."""
         return f"{self.directive.file.name}:{self.directive.line}" if self.directive else "?"
 
     @once
@@ -126,6 +128,7 @@ class VirtualServer:
 
     @once
     def listens(self) -> tuple[Listen, ...]:
+        """The listen lines, those that nginx adds included."""
         port = 80 if self.module == "http" else None
         found = tuple(read_listen(directive, port) for directive in self.scope.all("listen"))
         if not found and self.module == "http" and not self.fragment and not self.scope.may_have("listen"):
@@ -134,7 +137,7 @@ class VirtualServer:
 
     @property
     def title(self) -> str:
-        """The name by which people know the server: its first name, or where it stands."""
+        """The name of the server for people: its first name, or its place."""
         for name in self.names:
             if name.text and name.text != "_":
                 return name.text.replace(UNKNOWN, "…")
@@ -147,20 +150,22 @@ class VirtualServer:
 
     @property
     def ssl_on(self) -> bool:
-        """The old ``ssl on;`` is in force (gone since 1.25.1)."""
+        """Whether the old ``ssl on;`` applies (removed in 1.25.1)."""
         return not self.facts.assumed_nginx.at_least(1, 25, 1) and self.setting("ssl").enabled
 
     @property
     def starttls(self) -> bool:
+        """Whether a mail server offers or requires STARTTLS."""
         return self.module == "mail" and self.setting("starttls").value in ("on", "only")
 
     @once
     def rejects_handshake(self) -> bool:
+        """Whether ssl_reject_handshake is on."""
         return self.module != "mail" and self.setting("ssl_reject_handshake").enabled
 
     @once
     def has_certificate(self) -> bool:
-        """A certificate is in force: own or inherited."""
+        """Whether a certificate applies: own or inherited."""
         return bool(self.setting("ssl_certificate").directives)
 
     @once
@@ -170,7 +175,7 @@ class VirtualServer:
 
     @once
     def bundles(self) -> tuple[ServedBundle, ...]:
-        """The certificates in force, in order, each with its key."""
+        """The effective certificates, in order, each with its key."""
         certificates = self.setting("ssl_certificate").directives
         if not certificates:
             return ()
@@ -190,7 +195,7 @@ class VirtualServer:
 
     @once
     def conf_commands(self) -> tuple[tuple[str, str, Directive], ...]:
-        """The ssl_conf_command lines in force: (name, value, directive)."""
+        """The effective ssl_conf_command lines: (name, value, directive)."""
         return tuple(
             (directive.args[0], directive.args[1], directive)
             for directive in self.setting("ssl_conf_command").directives
@@ -310,6 +315,7 @@ class Socket:
 
     @property
     def quic(self) -> bool:
+        """Whether the socket speaks HTTP/3."""
         return self.module == "http" and self.datagram
 
     @property
@@ -324,6 +330,7 @@ class Socket:
 
     @once
     def names(self) -> NameTable[VirtualServer]:
+        """The server names of the socket, for lookups."""
         return NameTable(self.servers)
 
     @property
@@ -338,7 +345,7 @@ class Socket:
 
     @property
     def is_loopback(self) -> bool:
-        """Only this very machine can connect."""
+        """Whether only local clients can connect."""
         return is_loopback(self.address)
 
     def add(self, server: VirtualServer, listen: Listen) -> None:

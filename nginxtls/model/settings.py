@@ -45,7 +45,7 @@ class Setting(NamedTuple):
     """An effective value and where it comes from.
 
     ``values`` are the arguments of the deciding directive (of all of them for bit masks); ``directives`` are the
-    deciding directives, none for a default; ``level`` is the block type they stand in, or ``"default"``.
+    deciding directives, none for a default; ``level`` is the type of their block, or ``"default"``.
     ``certain`` is false for what an unseen part of the configuration may override (a default, or an inherited value
     where an include of an inner level could not be read), and for values under a template's condition.
     """
@@ -68,6 +68,7 @@ class Setting(NamedTuple):
 
     @property
     def is_default(self) -> bool:
+        """Whether no directive sets the value."""
         return not self.directives
 
     @property
@@ -91,6 +92,7 @@ class Header(NamedTuple):
 
     @property
     def known(self) -> bool:
+        """Whether the value has neither variables nor template text."""
         return "$" not in self.value and self.directive.known
 
 
@@ -132,7 +134,7 @@ class Scope:
         if "include" in own or tree.holds is not None:
             self.own = own = _by_name(tree.expand(directives))
         self.left_out = tree.left_out(directives)
-        """The names of the lines that a template may add to this level."""
+        """The names of the directives that a template may add to this level."""
         if UNKNOWN in "".join(own):
             self.left_out |= {UNKNOWN}
         self.unread = "include" in own
@@ -162,7 +164,7 @@ class Scope:
         return self._all_branches and bool(line.branch)
 
     def setting(self, name: str) -> Setting:
-        """The value in force here: own, else inherited, else nginx's default of this version."""
+        """The effective value: the level's own, else inherited, else nginx's default of this version."""
         found = self._settings.get(name)
         if found is None:
             found = self._settings[name] = self._find(name)

@@ -57,11 +57,11 @@ class Store:
     def read(self, path: str, directive: Directive) -> tuple[bytes | None, str]:
         """The content of a file that the configuration names, or None and why not."""
         if UNKNOWN in path:
-            reason = "its path stands in a template"
+            reason = "its path is set by a template"
         elif "$" in path:
-            reason = "its path has variables, which nginx fills in at each handshake"
+            reason = "its path has variables, which nginx evaluates at each handshake"
         elif not is_file(path):
-            reason = f"it is no file but {path.partition(':')[0]}:"
+            reason = f"it is not a file but {path.partition(':')[0]}:"
         elif self.files is None:
             reason = "files are not read"
         else:
@@ -146,7 +146,7 @@ class Store:
         if not isinstance(found, Response):
             return None, found.message
         if not found.decoded:
-            self.unchecked(path, "an OCSP response of a kind that is not known here", directive)
+            self.unchecked(path, "an OCSP response of an unsupported type", directive)
         return found, ""
 
     def dhparam_bits(self, path: str, directive: Directive | None) -> int | None:

@@ -1,4 +1,4 @@
-"""TLS towards upstreams: the places that connect with it, and the settings in force there."""
+"""TLS towards upstreams: the places that connect with it, and the effective settings there."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class Upstream(NamedTuple):
         return self.scope.setting(f"{prefix}_ssl_{suffix}")
 
     def directive_name(self, suffix: str) -> str:
+        """The directive of the family for a suffix: ``grpc_ssl_verify`` for ``verify``."""
         return f"{'proxy' if self.family == 'stream' else self.family}_ssl_{suffix}"
 
     @property
@@ -74,6 +75,7 @@ class Upstream(NamedTuple):
 
     @property
     def is_variable(self) -> bool:
+        """Whether the host has variables or template text."""
         return "$" in self.host or UNKNOWN in self.host
 
     @property
@@ -91,7 +93,7 @@ class Upstream(NamedTuple):
 
     @property
     def is_local(self) -> bool:
-        """Every address behind it is on this very machine: loopback, localhost or a unix socket."""
+        """Whether every address of the target is local: loopback, localhost or a unix socket."""
         return bool(self.servers) and all(is_local(server) for server in self.servers)
 
     @property
@@ -101,7 +103,7 @@ class Upstream(NamedTuple):
 
 
 def is_local(server: str) -> bool:
-    """An upstream address on this very machine."""
+    """Whether an upstream address is local."""
     if server.startswith("unix:"):
         return True
     host = server[1:].partition("]")[0] if server.startswith("[") else server.partition(":")[0]

@@ -1,4 +1,4 @@
-"""nginx versions: what is compared, and what is assumed when nobody says."""
+"""nginx versions, and the version assumed if none is given."""
 
 from __future__ import annotations
 
@@ -31,18 +31,19 @@ class NginxVersion(NamedTuple):
         """
         found = _VERSION.fullmatch(text.strip())
         if not found:
-            raise ValueError(f"{text!r} is not an nginx version: write it as 1.26.3 or 1.22.1-9+deb12u11")
+            raise ValueError(f"{text!r} is not an nginx version; use a version such as 1.26.3 or 1.22.1-9+deb12u11")
         return cls(tuple(int(number or 0) for number in found.groups()[:3]))
 
     def __str__(self) -> str:
         return ".".join(map(str, self.numbers))
 
     def at_least(self, *numbers: int) -> bool:
+        """Whether the version is this one or newer: ``at_least(1, 29, 2)``."""
         return self.numbers >= numbers
 
 
 ASSUMED = NginxVersion((1, 31, 5))
-"""What is modelled when the version is unknown: the newest mainline that was measured."""
+"""The version assumed if none is given: the newest measured mainline."""
 
 
 NEWEST = (1, 31)

@@ -86,18 +86,22 @@ class Certificate:
 
     @once
     def subject_der(self) -> bytes:
+        """The subject in DER."""
         return self._fields["subject"]
 
     @once
     def issuer_der(self) -> bytes:
+        """The issuer in DER."""
         return self._fields["issuer"]
 
     @once
     def subject_dn(self) -> Name:
+        """The subject as a name."""
         return parse_name(self.subject_der)
 
     @once
     def issuer_dn(self) -> Name:
+        """The issuer as a name."""
         return parse_name(self.issuer_der)
 
     @property
@@ -120,10 +124,12 @@ class Certificate:
 
     @once
     def issuer_name(self) -> str:
+        """The short name of the issuer: common name, organisation or the whole name."""
         return self.issuer_dn.short or "(no name)"
 
     @property
     def common_names(self) -> tuple[str, ...]:
+        """The common names of the subject."""
         return self.subject_dn.common_names
 
     @once
@@ -134,10 +140,12 @@ class Certificate:
 
     @once
     def alternative_names(self) -> tuple[extensions.GeneralName, ...] | None:
+        """The subject alternative names, or None without that extension."""
         return self._decoded(extensions.SAN, extensions.general_names)
 
     @once
     def dns_names(self) -> tuple[str, ...]:
+        """The DNS names among the subject alternative names."""
         return tuple(each.value for each in self.sans if each.kind == "dns")
 
     @once
@@ -149,6 +157,7 @@ class Certificate:
 
     @once
     def ip_addresses(self) -> tuple[str, ...]:
+        """The IP addresses among the subject alternative names."""
         return tuple(each.value for each in self.sans if each.kind == "ip")
 
     # Time.
@@ -202,6 +211,7 @@ class Certificate:
 
     @once
     def public_key_sha256(self) -> str:
+        """The SHA-256 of the public key (SubjectPublicKeyInfo) in hexadecimal digits."""
         return sha256(self.public_key_der).hexdigest()
 
     @once
@@ -213,10 +223,12 @@ class Certificate:
 
     @once
     def signature_algorithm_oid(self) -> str:
+        """The OID of the signature algorithm."""
         return _algorithm(self._outer_algorithm)[0]
 
     @once
     def signature_parameters(self) -> bytes:
+        """The parameters of the signature algorithm in DER."""
         return _algorithm(self._outer_algorithm)[1]
 
     @property
@@ -282,6 +294,7 @@ class Certificate:
         return part
 
     def has_extension(self, oid: str) -> bool:
+        """Whether the certificate has an extension, by its OID."""
         return oid in self._extensions
 
     @once
@@ -331,14 +344,17 @@ class Certificate:
 
     @once
     def name_constraints(self) -> extensions.Constraints | None:
+        """The name constraints, or None without that extension."""
         return self._decoded(extensions.NAME_CONSTRAINTS, extensions.name_constraints)
 
     @once
     def subject_key_id(self) -> bytes | None:
+        """The subject key identifier, or None without that extension."""
         return self._decoded(extensions.SUBJECT_KEY_ID, lambda value: der.contents(value, der.OCTET_STRING))
 
     @once
     def authority_key(self) -> extensions.AuthorityKey | None:
+        """The authority key identifier, or None without that extension."""
         return self._decoded(extensions.AUTHORITY_KEY_ID, extensions.authority_key)
 
     @once
@@ -347,6 +363,7 @@ class Certificate:
 
     @property
     def ocsp_responders(self) -> tuple[str, ...]:
+        """The URLs of the OCSP responders."""
         return tuple(place for method, place in self._access if method == "1.3.6.1.5.5.7.48.1")
 
     @property
@@ -356,10 +373,12 @@ class Certificate:
 
     @once
     def crl_urls(self) -> tuple[str, ...]:
+        """The URLs of the CRL distribution points."""
         return self._decoded(extensions.CRL_POINTS, extensions.crl_points) or ()
 
     @once
     def policies(self) -> tuple[str, ...]:
+        """The OIDs of the certificate policies."""
         return self._decoded(extensions.POLICIES, extensions.policies) or ()
 
     @once

@@ -38,10 +38,12 @@ class Chain:
 
     @property
     def verdict(self) -> Verdict:
+        """The verdict of the path that the client builds."""
         return self.built.verdict
 
     @property
     def path(self) -> tuple[Certificate, ...]:
+        """The path that the client builds, leaf first."""
         return self.built.path
 
     @property

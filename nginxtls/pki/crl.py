@@ -32,6 +32,7 @@ class RevocationList:
 
     @property
     def issuer_name(self) -> str:
+        """The short name of the issuer."""
         return self.issuer.short
 
     def stale(self, at: datetime) -> bool:

@@ -67,6 +67,7 @@ _TEXTS = {1: "email", 2: "dns", 6: "uri"}
 
 
 def general_name(tag: int, value: bytes) -> GeneralName:
+    """A GeneralName from its tag and contents (RFC 5280 section 4.2.1.6)."""
     number = tag & 0x1F
     if kind := _TEXTS.get(number):
         return GeneralName(kind, printable(value.decode("utf-8", "replace")), value)
@@ -82,6 +83,7 @@ def general_name(tag: int, value: bytes) -> GeneralName:
 
 
 def general_names(value: bytes) -> tuple[GeneralName, ...]:
+    """The names in GeneralNames, such as a subject alternative name (RFC 5280 section 4.2.1.6)."""
     found = list(der.elements(der.contents(value, der.SEQUENCE)))
     names = tuple(general_name(tag, each) for tag, each in found)
     if any(tag & 0xC0 != 0x80 for tag, _ in found):
@@ -105,11 +107,13 @@ def basic_constraints(value: bytes) -> tuple[bool, int | None]:
 
 
 def key_usage(value: bytes) -> frozenset[str]:
+    """The usages in a KeyUsage (RFC 5280 section 4.2.1.3)."""
     found = der.bits(der.contents(value, der.BIT_STRING))
     return frozenset(name for bit, name in enumerate(_USAGES) if bit in found)
 
 
 def extended_key_usage(value: bytes) -> tuple[str, ...]:
+    """The names or OIDs of the purposes (RFC 5280 section 4.2.1.12)."""
     purposes = []
     for tag, each in der.elements(der.contents(value, der.SEQUENCE)):
         if tag != der.OID:
@@ -119,6 +123,7 @@ def extended_key_usage(value: bytes) -> tuple[str, ...]:
 
 
 def name_constraints(value: bytes) -> Constraints:
+    """The permitted and excluded subtrees (RFC 5280 section 4.2.1.10)."""
     trees: dict[int, list[GeneralName]] = {0xA0: [], 0xA1: []}
     for tag, subtrees in der.elements(der.contents(value, der.SEQUENCE)):
         if tag not in trees:
@@ -135,6 +140,7 @@ def _subtree(tag: int, value: bytes) -> GeneralName:
 
 
 def authority_key(value: bytes) -> AuthorityKey:
+    """The authority key identifier (RFC 5280 section 4.2.1.1)."""
     key_id, issuer, serial = None, (), None
     for tag, each in der.elements(der.contents(value, der.SEQUENCE)):
         if tag == 0x80:
@@ -176,4 +182,5 @@ def policies(value: bytes) -> tuple[str, ...]:
 
 
 def tls_features(value: bytes) -> tuple[int, ...]:
+    """The TLS extensions that the certificate requires, 5 for status_request (RFC 7633)."""
     return tuple(der.integer(each) for _, each in der.elements(der.contents(value, der.SEQUENCE)))

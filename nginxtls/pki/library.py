@@ -75,5 +75,5 @@ def _identifier(algorithm: bytes) -> tuple[str, bytes]:
     """The OID of an AlgorithmIdentifier's content, and the content of its parameters, which are a SEQUENCE."""
     (_, oid), (tag, parameters), *_ = der.elements(algorithm)
     if tag != der.SEQUENCE:
-        raise der.DerError("parameters are no SEQUENCE")
+        raise der.DerError("parameters are not a SEQUENCE")
     return der.oid(oid), parameters

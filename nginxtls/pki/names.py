@@ -36,10 +36,12 @@ class Name:
 
     @property
     def common_names(self) -> tuple[str, ...]:
+        """The common names."""
         return self.values(_COMMON_NAME)
 
     @property
     def organisations(self) -> tuple[str, ...]:
+        """The organisations."""
         return self.values(_ORGANISATION)
 
     @property

@@ -54,6 +54,7 @@ class Bundle:
 
     @property
     def leaf(self) -> Certificate | None:
+        """The first certificate, or None."""
         return self.certificates[0] if self.certificates else None
 
     @property
@@ -63,6 +64,7 @@ class Bundle:
 
 
 def is_key(label: str) -> bool:
+    """Whether a PEM label is that of a private key."""
     return label.endswith("PRIVATE KEY")
 
 

@@ -54,6 +54,7 @@ class TrustStore:
 
     @once
     def organisations(self) -> frozenset[str]:
+        """The organisations of the anchors."""
         return frozenset(each for anchor in self.certificates for each in anchor.subject_dn.organisations)
 
     def with_subject(self, canonical: tuple[object, ...]) -> list[Certificate]:
@@ -62,6 +63,7 @@ class TrustStore:
 
     @classmethod
     def none(cls) -> TrustStore:
+        """An empty trust store."""
         return cls("none", ())
 
     @classmethod

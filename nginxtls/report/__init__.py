@@ -18,7 +18,7 @@ __all__ = ["GROUP", "Options", "Revision", "formats", "renderer"]
 GROUP = "nginxtls.formats"
 
 BUILT_IN = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "checkstyle", "markdown", "html")
-"""Also entry points of the group, as those of other packages; named here so that a run need not search for them."""
+"""The built-in formats. They are also entry points; listing them here saves a run the search for entry points."""
 
 
 def formats() -> list[str]:
@@ -32,7 +32,7 @@ def renderer(name: str) -> Callable[[Report, Options], str]:
     """The function that renders a report in a format; only that format is imported.
 
     Raises:
-        UsageError: there is no such format, or its package is broken.
+        UsageError: the format does not exist, or its package is broken.
     """
     if name in BUILT_IN:
         return cast("Callable[[Report, Options], str]", import_module(f"nginxtls.report.{name}").render)
@@ -43,8 +43,8 @@ def renderer(name: str) -> Callable[[Report, Options], str]:
             return cast("Callable[[Report, Options], str]", point.load().render)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
-            raise UsageError(f'format "{name}"', reason, "mend or uninstall its package") from error
+            raise UsageError(f'format "{name}"', reason, "fix or uninstall its package") from error
     known = formats()
     raise UsageError(
-        f'format "{name}"', "there is no such format", nearest(name, known) or f"choose {', '.join(known)}"
+        f'format "{name}"', "is not an output format", nearest(name, known) or f"use one of {', '.join(known)}"
     )

@@ -17,7 +17,7 @@ _SEVERITIES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NO
 
 
 def render(report: Report, options: Options) -> str:
-    """A file element for each file with findings or that could not be linted."""
+    """A file element for each file that has findings or could not be linted."""
     files: dict[str, list[str]] = {}
     places = Places(report.root)
     for finding in told(report, options.show_suppressed):

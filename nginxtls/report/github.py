@@ -17,7 +17,7 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE
 
 
 def render(report: Report, options: Options) -> str:
-    """A command a finding, and one for each thing that could not be linted."""
+    """A workflow command for each finding and each input that could not be linted."""
     places = Places(report.root)
     lines = [_command(finding, places) for finding in told(report, options.show_suppressed)]
     for failure in report.failures:

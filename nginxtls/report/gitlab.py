@@ -21,7 +21,7 @@ CRITICAL = 9.0
 
 
 def render(report: Report, options: Options) -> str:
-    """The findings as Code Quality issues; fingerprints are unique, as GitLab wants them."""
+    """The findings as Code Quality issues; fingerprints are unique, as GitLab requires."""
     seen: dict[str, int] = {}
     places = Places(report.root)
     made_for = encodable(visible("; ".join(versions(report))))

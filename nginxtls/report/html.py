@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MOST_ENDPOINTS, OPEN = 20_000, 20
 CONTEXT = 160
-"""So many characters of a line are shown before and after what is marked."""
+"""The number of characters shown before and after the marked part of a line."""
 
 
 def render(report: Report, options: Options) -> str:

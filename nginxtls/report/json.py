@@ -1,4 +1,4 @@
-"""JSON for programs and editors: everything that the report has; ``report.schema.json`` describes it."""
+"""JSON for programs and editors: the whole report, as ``report.schema.json`` describes it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from nginxtls.syntax.places import Failure, NotChecked
 
 VERSION = 1
-"""Raised when a reader of the last version would be misled: a member is gone or means something else."""
+"""Incremented when a member is removed or changes its meaning."""
 
 
 def render(report: Report, options: Options) -> str:
-    """One object; ASCII only, so that nothing in it can steer a terminal."""
+    """One object; ASCII only, so that no terminal interprets any of it."""
     writer = _Writer(report)
     shown = told(report, options.show_suppressed)
     document = {
@@ -90,7 +90,7 @@ class _Writer:
         }
 
     def location(self, location: Location | None) -> dict[str, Any] | None:
-        """``name`` is how people are told of the file, ``file`` where it is from the root."""
+        """``name`` is the file as shown to people, ``file`` its path from the root."""
         if location is None:
             return None
         place = self.places.of(location, one_line=False)
@@ -157,7 +157,7 @@ def _time(moment: datetime | None) -> str | None:
 
 
 def _encodable(value: Any) -> Any:
-    """Bytes that are no UTF-8 come as lone surrogates, which many readers of JSON refuse: they become escapes."""
+    """The text with lone surrogates (bytes that are not UTF-8) written as escapes: many JSON parsers reject them."""
     if isinstance(value, str):
         return encodable(value)
     if isinstance(value, dict):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def render(report: Report, options: Options) -> str:
-    """One test suite: findings are failures, what could not be linted is an error."""
+    """One test suite: a finding is a failure, input that could not be linted is an error."""
     findings = told(report, options.show_suppressed)
     places = Places(report.root)
     cases = [_case(finding, places) for finding in findings]

@@ -52,7 +52,7 @@ def _row(finding: Finding, places: Places) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that neither Markdown nor HTML reads anything into."""
+    """The text with the special characters of Markdown and HTML escaped."""
     safe = encodable(visible(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # a name or number after these would call a person or name an issue, escaped or not
+    # GitHub links a name after @ and a number after #, escaped or not
     return _CALLS.sub(r"\1&#8203;", _MARKS.sub(r"\\\1", safe))

@@ -1,4 +1,4 @@
-"""How a report is to be shown; what every format is given beside the report."""
+"""The options of a report, which every format receives with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Revision(NamedTuple):
 
 class Options(NamedTuple):
     """``width`` is in character cells, 0 if nothing limits it; ``version`` is that of nginxtls;
-    ``status`` the run's exit status, if known."""
+    ``status`` the exit code of the run, if known."""
 
     color: bool = False
     width: int = 0

@@ -1,4 +1,4 @@
-"""Where other tools find a place: the file on disk, from the repository's root, and a region on one line of it."""
+"""Places for other tools: the file on disk, relative to the repository's root, and a region on one of its lines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Place:
 
 
 class Places:
-    """Looks each file up once. A file of a dump is in the dump, further down; links are followed to the real file."""
+    """Finds the place of a location. A file of a dump maps to its lines in the dump; links are followed."""
 
     def __init__(self, root: str) -> None:
         self.root = os.path.realpath(root) if root else ""

@@ -26,15 +26,15 @@ FINGERPRINT = "nginxtls/v1"
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 PRECISION = {Confidence.CERTAIN: "very-high", Confidence.LIKELY: "medium"}
 NOTIFICATIONS = {
-    "not-linted": "Input that was asked for could not be linted.",
-    "not-checked": "Something that the configuration names could not be looked at.",
+    "not-linted": "Requested input could not be linted.",
+    "not-checked": "A file or setting of the configuration could not be checked.",
     "remark": "A circumstance of the run, such as a version newer than those that are modelled.",
-    "cut": "There was more to tell than code scanning takes.",
+    "cut": "The report exceeds the limits of code scanning.",
 }
 
 # GitHub's limits: https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
 RESULTS = 5_000
-"""25,000 are taken, but no more than these are shown."""
+"""GitHub accepts 25,000 results, but shows no more than these."""
 BYTES = 10_000_000
 RELATED = 100
 TEXT = 1_024
@@ -45,7 +45,7 @@ SNIPPET = 1_000
 
 
 def render(report: Report, options: Options) -> str:
-    """One run. Of more than GitHub takes, the most severe findings are kept, and a notification tells of the cut."""
+    """One run. Above GitHub's limit the most severe findings are kept, and a notification reports the rest."""
     findings = told(report, options.show_suppressed)
     total = len(findings)
     if total > RESULTS:
@@ -63,7 +63,7 @@ def _severest(findings: list[Finding], number: int) -> list[Finding]:
 
 
 class _Run:
-    """Writes one run; rules are numbered as they stand in the driver."""
+    """Writes one run; rules are numbered as in the driver."""
 
     def __init__(self, report: Report, options: Options) -> None:
         self.report = report
@@ -82,7 +82,7 @@ class _Run:
             "properties": {"facts": DATE.isoformat()},
             "rules": [_descriptor(name, self.report.rules.get(name), by_rule.get(name)) for name in names],
             "notifications": [
-                # GitHub wants of them what it wants of rules.
+                # GitHub requires the same properties as for rules.
                 {"id": name, **{part: {"text": text} for part in ("shortDescription", "fullDescription", "help")}}
                 for name, text in NOTIFICATIONS.items()
             ],
@@ -129,7 +129,7 @@ class _Run:
         return result
 
     def _message(self, finding: Finding) -> str:
-        """What is wrong, then a line each: other places, linked; notes; help. Brackets would make links."""
+        """The message, then a line each for other places (linked), notes and help. Brackets would make links."""
         lines = [_plain(finding.message)]
         if finding.label:
             lines[0] += f" ({_plain(finding.label)})"
@@ -144,7 +144,7 @@ class _Run:
         return "\n".join(lines)
 
     def _flow(self, finding: Finding, labels: Iterable[Label]) -> dict[str, Any]:
-        """From the place that causes the fault by the others that have to do with it, step by step."""
+        """The place of the fault, then the related places, as a code flow."""
         steps = [(finding.location, finding.label or finding.message), *((x.location, x.text) for x in labels)]
         return {
             "threadFlows": [
@@ -201,14 +201,14 @@ class _Run:
                 )
             )
         if left_out:
-            text = f"{left_out:,} findings more are left out, the least severe, to stay within GitHub's limits"
+            text = f"{left_out:,} of the least severe findings are left out to stay within GitHub's limits"
             notes.append(self._notification("cut", "warning", text))
         notes += [self._notification("remark", "note", text) for text in report.hints]
         for entry in report.not_checked[:NOTED]:
             text = f"not checked: {entry.subject}: {entry.reason}"
             notes.append(self._notification("not-checked", "note", text, entry.location))
         if len(report.not_checked) > NOTED:
-            text = f"{len(report.not_checked) - NOTED:,} things more were not checked"
+            text = f"{len(report.not_checked) - NOTED:,} more entries were not checked"
             notes.append(self._notification("not-checked", "note", text))
         invocation: dict[str, Any] = {
             "executionSuccessful": not report.failures,
@@ -228,7 +228,7 @@ class _Run:
 
 
 def _descriptor(name: str, rule: Rule | None, finding: Finding | None) -> dict[str, Any]:
-    """A rule as code scanning shows it; of one that did not run only what its findings tell."""
+    """A rule as code scanning shows it; of a rule that did not run, only what its findings contain."""
     if rule is None:
         level = LEVELS[finding.severity] if finding else "warning"
         text = {"text": name}
@@ -294,7 +294,7 @@ def _provenance(revision: Revision) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    """Text in which brackets make no link (SARIF 3.11.6)."""
+    """The text with brackets escaped, so that they make no link (SARIF 3.11.6)."""
     return visible(text).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
 
 

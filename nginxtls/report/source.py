@@ -17,7 +17,7 @@ CUT = "…"
 
 
 class Mark(NamedTuple):
-    """Carets (``primary``) or dashes under cells ``start`` to ``end`` of a line, and what stands under them."""
+    """Carets (``primary``) or dashes under cells ``start`` to ``end`` of a line, and the label under them."""
 
     start: int
     end: int
@@ -68,7 +68,7 @@ def row(number: int, line: str, wanted: Iterable[Wanted], width: int) -> Row:
     )
     anchor = next((place for place in places if place[0].primary), places[0] if places else None)
     first = anchor[1] if anchor else 0
-    # what is shown lies within a line's width before and after the mark; the rest of a long line is not even measured
+    # only a line's width before and after the mark can be shown; measuring the rest of a long line takes too long
     low, high = max(0, first - width), min(len(line), first + 2 * width)
     shown, starts = expanded(line[low:high])
 
@@ -108,7 +108,7 @@ def under(marks: Sequence[Mark], width: int) -> list[tuple[str, list[tuple[int, 
     rows = []
     if hanging:
         last = hanging[-1]
-        # nothing may stand to its right on that line, and it must fit
+        # the label needs the rest of the line, and must fit
         if last.end == len(text) and len(text) + 1 + cells(last.text) <= max(width, len(text) + 20):
             stretches.append((len(text) + 1, len(text) + 1 + len(last.text), last.primary))
             text = f"{text} {last.text}"
@@ -144,7 +144,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _columns(wanted: Wanted, number: int, line: str) -> tuple[int, int]:
-    """The characters of the line that a location covers, from 0; of several lines its first."""
+    """The characters of the line that a location covers, from 0; of several lines, the first."""
     span = wanted.location.span
     start = min(span.column - 1, len(line))
     end = span.end_column - 1 if span.end_line == number else len(line.rstrip())

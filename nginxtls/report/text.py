@@ -1,4 +1,4 @@
-"""Findings for people: the source with carets under the fault, labelled places, notes, help, and a summary."""
+"""Findings for people: the source with carets under the fault, labels on other places, notes, help, and a summary."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ RED, YELLOW, GREEN, BLUE, BOLD, DIM = "1;31", "1;33", "1;32", "1;34", "1", "2"
 _COLORS = {"error": RED, "warning": YELLOW, "note": GREEN}
 NARROWEST, WIDEST = 40, 200
 SHOWN_INCLUDES = 5
-"""So many includes that could not be read are named without ``--verbose``."""
+"""The number of unread includes that are listed without ``--verbose``."""
 SHOWN_HINTS = 3
-"""So many remarks on where paths were taken to be are told without ``--verbose``."""
+"""The number of hints on path mappings that are shown without ``--verbose``."""
 
 
 def render(report: Report, options: Options) -> str:
-    """What is wrong, what could not be linted, and the summary."""
+    """The report as text: findings, input that could not be linted, summary."""
     pen = Pen(report, options)
     parts: list[str] = []
     group = ""
@@ -65,6 +65,7 @@ class Pen:
         self.width = max(options.width or WIDEST, NARROWEST)
 
     def paint(self, text: str, style: str) -> str:
+        """The text in a style of SGR parameters such as ``1;31``; unchanged without colour."""
         return f"\x1b[{style}m{text}\x1b[0m" if self.options.color and text else text
 
     def heading(self, group: str) -> str:
@@ -115,7 +116,7 @@ class Pen:
         return "".join(f"{line}\n" for line in lines)
 
     def summary(self) -> Iterator[str]:
-        """What was checked and what was not, and how it ended."""
+        """What was checked and what was not, and the result."""
         report = self.report
         left = not_checked(report.not_checked)
         line = f"checked {checked(report)}" + (f"; not checked: {', '.join(left)}" if left else "")
@@ -132,16 +133,16 @@ class Pen:
         for remark in shown:
             yield visible(f"  {remark}")
         if len(shown) < len(report.hints):
-            yield f"  and {len(report.hints) - len(shown)} more such guesses, which -v tells"
+            yield f"  and {len(report.hints) - len(shown)} more mappings, which -v lists"
         for gone in report.gone:
-            yield from wrapped(visible(f"gone from the configuration, still in the baseline: {gone}"), self.width)
+            yield from wrapped(visible(f"fixed, but still in the baseline: {gone}"), self.width)
         if report.failures:
             yield self.paint(f"{count(len(report.failures), 'input')} could not be linted", RED)
         style = RED if report.errors else YELLOW if report.findings else GREEN
         yield self.paint(verdict(report), style) + self.paint(f"; took {duration(report.seconds)}", DIM)
 
     def _excerpt(self, wanted: list[Wanted], gutter: int, color: str) -> Iterator[str]:
-        """The lines of one file that are marked, with what stands under them."""
+        """The marked lines of one file, with carets and labels under them."""
         by_line: dict[int, list[Wanted]] = {}
         for place in wanted:
             shown = Wanted(place.location, visible(place.text), place.primary)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nginxtls.syntax.places import NotChecked
 
 SHOWN = 3
-"""So many names are told before "and 4 more"."""
+"""The number of names listed before "and 4 more"."""
 
 _KINDS = {
     "include": ("include", "includes"),
@@ -37,7 +37,7 @@ def visible(text: str) -> str:
 
 
 def encodable(text: str) -> str:
-    """The text with what no encoding can hold (bytes of a file name that are no UTF-8) written as escapes."""
+    """The text with lone surrogates (bytes of a file name that are not UTF-8) written as escapes."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -66,12 +66,12 @@ def listing(words: Iterable[str]) -> str:
 
 
 def affected(finding: Finding) -> str:
-    """The note that tells which endpoints a finding touches; empty if it knows none."""
+    """The note on which endpoints a finding affects; empty if none are known."""
     return f"affects {listing(finding.endpoints)}" if finding.endpoints else ""
 
 
 def notes(finding: Finding) -> list[str]:
-    """All notes of a finding, that of its endpoints among them."""
+    """All notes of a finding, with those on its endpoints and its suppression."""
     extra = [affected(finding)] if finding.endpoints else []
     if finding.suppressed is not None:
         extra.append(
@@ -81,7 +81,7 @@ def notes(finding: Finding) -> list[str]:
 
 
 def help_line(finding: Finding) -> str:
-    """What to do, and whether the edit that does it is safe."""
+    """The help of a finding, and whether its fix is safe."""
     fix = finding.fix
     if fix is None:
         return finding.help
@@ -92,7 +92,7 @@ def help_line(finding: Finding) -> str:
 
 
 def told(report: Report, show_suppressed: bool) -> list[Finding]:
-    """The findings to show, those that are suppressed among them if asked for, by file and place."""
+    """The findings to show, by file and place; with ``show_suppressed`` also the suppressed ones."""
     if not show_suppressed or not report.suppressed:
         return list(report.findings)
     return sorted(
@@ -138,12 +138,12 @@ def served(row: EndpointRow) -> str:
 
 def not_checked(entries: Iterable[NotChecked]) -> list[str]:
     """``2 private keys (no permission)``, most first."""
-    groups = Counter((_kind(entry), _LINK.sub("links to what does not exist", entry.reason)) for entry in entries)
+    groups = Counter((_kind(entry), _LINK.sub("links to missing files", entry.reason)) for entry in entries)
     return [f"{count(number, *kind)} ({reason})" for (kind, reason), number in groups.most_common()]
 
 
 def unread_includes(entries: Iterable[NotChecked]) -> list[NotChecked]:
-    """Those of the entries that are includes: what they would have brought is missing from every answer."""
+    """The entries that are includes: every answer lacks their content."""
     return [entry for entry in entries if _kind(entry)[0] == "include"]
 
 
@@ -170,7 +170,7 @@ def duration(seconds: float) -> str:
 
 
 def _kind(entry: NotChecked) -> tuple[str, str]:
-    """What a subject is, from the directive that names it."""
+    """What a subject is, in singular and plural, from the directive that names it."""
     if entry.location is None:
         return ("file", "files")
     span = entry.location.span

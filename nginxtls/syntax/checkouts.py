@@ -24,7 +24,7 @@ def checkout_of(folder: str) -> str | None:
 
 @lru_cache(4096)
 def is_tracked(path: str) -> bool | None:
-    """Whether git has a file, by a real path; None where it cannot be told (no checkout, a work tree elsewhere)."""
+    """Whether git has a file, by a real path; None if it is unknown (no checkout, a work tree elsewhere)."""
     top = checkout_of(os.path.dirname(path))
     if top is None:
         return None

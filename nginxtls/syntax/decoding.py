@@ -1,4 +1,4 @@
-"""From bytes to text: UTF-8 as a rule, what else editors write told, and what is no text refused."""
+"""From bytes to text: UTF-8, or another encoding with a remark; binary files are rejected."""
 
 from __future__ import annotations
 

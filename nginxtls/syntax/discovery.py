@@ -1,4 +1,4 @@
-"""Discovery: which files of the asked-for paths are nginx configurations, and which of them belong together."""
+"""Discovery: which files of the requested paths are nginx configurations, and which of them belong together."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _LIKE_SNIPPET = b"snippet"
 
 SUDO = "run it as root: `sudo nginx -T | nginxtls check -`"
-AS_ROOT = "run nginxtls as a user who may read it, such as root: `sudo nginxtls ...`"
+AS_ROOT = "run nginxtls as a user with read permission, such as root: `sudo nginxtls ...`"
 
 MAX_ANCESTORS = 8
 """How many folders upward a fragment's main file is looked for."""
@@ -39,13 +39,13 @@ _MAIN_NAMES = pattern(r"nginx\.conf(?:\.[a-z0-9]+){0,2}\Z", re.IGNORECASE)
 _MAIN_PLACES = (
     "nginx conf config docker docker/nginx deploy deploy/nginx etc/nginx files/etc/nginx rootfs/etc/nginx".split()
 )
-"""Where main files stand in the folders above a fragment, beside these folders themselves."""
+"""Where main files are in the folders above a fragment, besides these folders themselves."""
 _PARTS = frozenset(
     "conf.d sites-enabled sites-available sites snippets servers server.d http.d stream.d streams-enabled vhosts "
     "vhost.d vhosts.d includes include conf-enabled conf-available modules-enabled default.d location.d "
     "locations".split()
 )
-"""Folders that stand beside the main file and hold parts of its configuration."""
+"""Folders beside the main file with parts of its configuration."""
 
 
 class LoadedTree(NamedTuple):
@@ -66,7 +66,7 @@ class LoadedTree(NamedTuple):
 
 
 class Sources:
-    """What was found at the asked-for paths: every one of them is answered in here."""
+    """What was found at the requested paths; each of them is in one of these lists."""
 
     def __init__(self) -> None:
         self.trees: list[LoadedTree] = []
@@ -75,13 +75,13 @@ class Sources:
         self.taken: list[str] = []
         """The files that are linted, by name."""
         self.left: list[tuple[str, str]] = []
-        """The files and folders that were passed over, and why."""
+        """The skipped files and folders, and why."""
 
 
 def discover(paths: Sequence[str], *, stdin_text: str | None = None, files: Files) -> Sources:
     """Find and read the configurations at the paths: files, folders, dumps, and ``-`` for the text of standard input.
 
-    A file that is named is always read; one that is no nginx is skipped in silence (it stands in ``left``). A folder is
+    A named file is always read; one that is not an nginx file is skipped silently (it is in ``left``). A folder is
     searched. Each file is parsed once, and linted in the configuration that includes it, where there is one.
     """
     return _Discovery(files).run(paths, stdin_text)
@@ -100,7 +100,7 @@ class _Discovery:
         self.doubtful: dict[SourceFile, str] = {}
         """Files that do not read like nginx's, with their real paths; one that is included is nginx's all the same."""
         self.extracted: list[Extract] = []
-        """Configurations that stand inside other files."""
+        """Configurations inside other files."""
 
     def run(self, paths: Sequence[str], stdin_text: str | None) -> Sources:
         for path in dict.fromkeys(paths):
@@ -122,7 +122,7 @@ class _Discovery:
 
     def take_text(self, text: str) -> None:
         if not text.strip():
-            help = "`nginx -T` prints nothing if its test fails, as it does without the rights to read keys: " + SUDO
+            help = "`nginx -T` prints nothing if its test fails, such as without permission to read keys: " + SUDO
             self.sources.failures.append(Failure("standard input", "empty, so there is nothing to check", help=help))
             return
         if self.failed_run("standard input", text):
@@ -242,10 +242,10 @@ class _Discovery:
         found = extract(name, text, located)
         self.extracted += found
         if not found and said:
-            self.pass_over(candidate, "holds no nginx configuration")
+            self.pass_over(candidate, "contains no nginx configuration")
 
     def refuse(self, candidate: Candidate, why: Unreachable) -> None:
-        """A file that was asked for by name and cannot be read is a failure; one of a folder is not checked."""
+        """Report a file that cannot be read: a failure if it was requested by name, else not checked."""
         name = display_name(candidate.path)
         if candidate.asked:
             reason = why.reason
@@ -254,7 +254,7 @@ class _Discovery:
                 Failure(
                     name,
                     reason if why.reason != "no such file" else "no such file or folder",
-                    help="give its parts one by one" if "the limit is" in reason else help,
+                    help="lint its parts separately" if "the limit is" in reason else help,
                 )
             )
         elif (candidate.certain or why.exists) and not is_stock(candidate.path):

@@ -161,7 +161,7 @@ class Files:
             return Unreachable(nginx_path, "not a path")
         if UNKNOWN in nginx_path:
             guess = self._guess(nginx_path, base)
-            return guess or Unreachable(nginx_path, "its path is not known")
+            return guess or Unreachable(nginx_path, "its path is unknown")
         first: Unreachable | None = None
         for candidate in self._candidates(nginx_path, base):
             real = self.real(candidate)
@@ -203,7 +203,7 @@ class Files:
 
     @property
     def sees_machine(self) -> bool:
-        """All of the machine that the configuration is for, or its image, may be looked at."""
+        """The whole file system of the server, or its image, may be read."""
         return self.root is not None or "/" in self.allowed
 
     def holds(self, path: str) -> bool:
@@ -270,7 +270,7 @@ class Files:
     def real(self, path: str) -> str | Unreachable:
         """The real path of an existing thing inside the allowed folders."""
         if len(path) > PATH_MAX:
-            return Unreachable(path[:100] + "…", "longer than a path can be")
+            return Unreachable(path[:100] + "…", "longer than the path limit")
         folder, _, leaf = path.rpartition("/")
         try:
             if leaf in ("", ".", "..") or not folder:
@@ -295,7 +295,7 @@ class Files:
                 target = self._follow(path)[1]
                 return Unreachable(path, f"a link to {target}, which does not exist" if target else _MISSING)
             if error.errno == errno.ELOOP:
-                return Unreachable(path, "a link that leads back to itself")
+                return Unreachable(path, "a symbolic link loop")
             return Unreachable(path, _reason(error), not isinstance(error, NotADirectoryError))
         return real
 
@@ -345,8 +345,8 @@ class Files:
                     head = os.pread(handle, _HEAD, 0).decode("latin-1")
                     limit = DUMP_LIMIT if is_dump(head) or is_payload(head) else limit
                 if status.st_size > limit:
-                    told = f"{_size(limit)}, {_size(DUMP_LIMIT)} for a dump of nginx -T"
-                    return Unreachable(path, f"{_size(status.st_size)} large; the limit is {told}", True)
+                    allowed = f"{_size(limit)}, {_size(DUMP_LIMIT)} for a dump of nginx -T"
+                    return Unreachable(path, f"{_size(status.st_size)} large; the limit is {allowed}", True)
                 if self.total + status.st_size > self.total_limit:
                     return Unreachable(path, f"more than {_size(self.total_limit)} in one run", True)
                 # One byte more than it has: a regular file that gives less is at its end. /proc tells no sizes.
@@ -425,7 +425,7 @@ class Files:
                     continue
                 looked_at += len(names)
                 if looked_at > GLOB_LIMIT:
-                    return Unreachable(pattern, f"the pattern looks at more than {GLOB_LIMIT:,} names", True)
+                    return Unreachable(pattern, f"the pattern needs a look at more than {GLOB_LIMIT:,} names", True)
                 for name in names:
                     if (not name.startswith(".") or part.startswith(".")) and wanted(name):
                         matches.append(Found(prefix + name, f"{path}/{name}"))  # noqa: PERF401
@@ -481,7 +481,7 @@ class Files:
             real = self.real(here + nginx_path[len(there) :])
             if isinstance(real, str):
                 if len(self._hints) < 20:
-                    self._hints[f"{there} is taken to be {display_name(here)}, as {origin} has it"] = None
+                    self._hints[f"using {display_name(here)} for {there}, from {origin}"] = None
                 return real
         return None
 
@@ -537,7 +537,7 @@ class Files:
         there = nginx_path.removesuffix(suffix).rstrip("/").replace(UNKNOWN, "…")
         here = real.removesuffix(suffix).rstrip("/")
         if there and len(self._hints) < 20:
-            self._hints[f"{there} is taken to be {display_name(here) or '/'}"] = None
+            self._hints[f"using {display_name(here) or '/'} for {there}"] = None
         return real
 
     def _ancestors(self, base: str | None) -> Iterator[str]:
@@ -586,13 +586,13 @@ PERMISSION = "permission denied"
 """The reason of what another user, such as root, could read."""
 FOLDER = "a folder"
 """The beginning of the reason of a path that names one."""
-OUTSIDE = "outside of what may be read"
+OUTSIDE = "outside the folders that may be read"
 """The reason of a path that is not in the allowed folders, whether there is anything or not."""
 _MISSING = "no such file"
 
 
 def display_name(path: str, here: str = "") -> str:
-    """A path as it is told to people: relative to ``here`` (or the working directory) if it is inside."""
+    """A path as shown to people: relative to ``here`` (or the working directory) if it is inside."""
     here = here or os.getcwd()
     if path == here:
         return "."

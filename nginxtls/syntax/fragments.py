@@ -1,4 +1,4 @@
-"""What a file is: a whole configuration, server blocks, a snippet, of http, stream or mail; or no nginx at all."""
+"""What a file is: a whole configuration, server blocks, a snippet, of http, stream or mail; or not nginx."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def read_payload(text: str) -> list[PayloadFile]:
     """The files of a payload, the main file first.
 
     Raises:
-        ValueError: it is no payload of ``crossplane parse``, and why.
+        ValueError: it is not a payload of ``crossplane parse``, and why.
     """
     import json
 
@@ -49,9 +49,9 @@ def read_payload(text: str) -> list[PayloadFile]:
     except RecursionError as error:
         raise ValueError("its blocks are nested too deeply") from error
     except (KeyError, TypeError, AttributeError, OverflowError, json.JSONDecodeError) as error:
-        raise ValueError("it begins as a payload of crossplane parse and is none") from error
+        raise ValueError("it is not a payload of crossplane parse, although it begins like one") from error
     if not files or any("\0" in file.text for file in files):
-        raise ValueError("it holds no file" if not files else "it has null characters")
+        raise ValueError("it contains no file" if not files else "it has null characters")
     return files
 
 
@@ -91,7 +91,7 @@ class _Writer:
     def begin(self, statement: dict[str, Any]) -> None:
         """A directive up to its terminator, or a comment."""
         if statement.get("file", self.path) != self.path:
-            raise ValueError("crossplane parse --combine leaves out which file includes what: run it without --combine")
+            raise ValueError("crossplane parse --combine omits which file includes what: run it without --combine")
         name, args, exact = str(statement["directive"]), [str(arg) for arg in statement["args"]], "column" in statement
         self.go_to(int(statement["line"]), int(statement.get("column", 0)))
         if "comment" in statement:

@@ -18,12 +18,12 @@ class Location(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The file's name as it is told to people: relative to where the user stands, or as a dump has it."""
+        """The file's name as shown to people: relative to the working directory, or as in the dump."""
         return self.file.name
 
 
 class NotChecked(NamedTuple):
-    """Something that could not be looked at, and why; counted and told once, never an error and never silently fine."""
+    """Something that could not be checked, and why; counted and reported once, never an error and never ignored."""
 
     subject: str
     reason: str
@@ -31,7 +31,7 @@ class NotChecked(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Input that was asked for and could not be linted: the run ends with status 2."""
+    """Requested input that could not be linted: the run ends with exit code 2."""
 
     subject: str
     reason: str

@@ -1,4 +1,4 @@
-"""Reading a main file with all that it includes: each file once, in nginx's order, cycles and gaps told."""
+"""Reading a main file with all that it includes: each file once, in nginx's order; cycles and gaps are reported."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def read_tree(main_path: str | os.PathLike[str], files: Files) -> Tree:
 
 
 class Reader:
-    """Reads and parses files, each once however many trees it stands in.
+    """Reads and parses files, each once for all trees.
 
-    ``instead``: texts to be taken for the content of files, by real path. ``passes_over`` tells of what an include
-    finds whether it is left out.
+    ``instead``: texts to be taken for the content of files, by real path. ``passes_over`` returns whether a file
+    that an include finds is left out.
     """
 
     def __init__(
@@ -188,7 +188,7 @@ class Reader:
     def gap(self, path: str, base: str, why: Unreachable) -> Gap:
         """What is not read of an include."""
         if UNKNOWN in path:
-            return Gap(path, "its path stands in a template")
+            return Gap(path, "its path is set by a template")
         seen = self.files.sees_machine if path.startswith("/") else self.files.holds(base)
         return Gap(path, why.reason, missing=seen and not why.exists, stock=is_stock(path))
 

@@ -1,4 +1,4 @@
-"""What the official image of nginx makes of templates when a container starts.
+"""How the official image of nginx renders templates when a container starts.
 
 Its entrypoint fills the environment into each ``*.template`` of a folder and writes it, without that ending, into
 ``/etc/nginx/conf.d`` (``20-envsubst-on-templates.sh`` of github.com/nginx/docker-nginx).

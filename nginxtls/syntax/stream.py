@@ -133,7 +133,7 @@ class Stream:
         if not self.text.startswith("\ufeff"):
             return 0
         self.problem(
-            "the file begins with a byte order mark, which nginx takes for a part of the first word",
+            "the file begins with a byte order mark, which nginx reads as part of the first word",
             0,
             1,
             "save the file as UTF-8 without a byte order mark",
@@ -155,7 +155,7 @@ class Stream:
         if len(self.open) == MAX_DEPTH + 1:
             self.deep = len(self.tokens)
             start, name, _ = self.open[-1]
-            message = f"blocks nested more than {MAX_DEPTH} deep are not looked at"
+            message = f"blocks nested more than {MAX_DEPTH} deep are not checked"
             self.problem(message, start, start + len(name), fatal=False)
 
     def leave(self, end: int | None = None) -> None:
@@ -330,7 +330,7 @@ class Stream:
             for missing in (END, OPEN) if never else ():
                 if accepts(name, number - first - 1, missing[0]):
                     self.problem(
-                        f'"{missing[0]}" is missing after "{name}": nginx takes the next line for its arguments',
+                        f'"{missing[0]}" is missing after "{name}": nginx reads the next line as its arguments',
                         found[first][1],
                         found[number - 1][2],
                         f'add "{missing[0]}" at the end of the line',

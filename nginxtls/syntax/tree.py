@@ -58,7 +58,7 @@ class Condition(NamedTuple):
 
 
 class SourceFile:
-    """A file's text and what stands in it. ``name`` is how people are told of it; ``path`` is its real path, if any.
+    """A file's text and its directives. ``name`` is the name shown to people; ``path`` is its real path, if any.
 
     ``raw`` is what was read, BOM and CR included. ``text`` has the same length and its key material hidden (see
     ``syntax/secrets.py``); only what writes files uses ``raw``. Offsets are those of both, in characters.
@@ -229,10 +229,12 @@ class Directive:
 
     @property
     def line(self) -> int:
+        """The line of the name, from 1."""
         return self.file.position(self.start)[0]
 
     @property
     def column(self) -> int:
+        """The column of the name, from 1."""
         return self.file.position(self.start)[1]
 
     @property
@@ -247,10 +249,12 @@ class Directive:
 
     @property
     def arg_starts(self) -> tuple[int, ...]:
+        """The offsets at which the arguments start."""
         return tuple(start for start, _ in self.words[1:])
 
     @property
     def arg_ends(self) -> tuple[int, ...]:
+        """The offsets at which the arguments end."""
         return tuple(end for _, end in self.words[1:])
 
     @property
@@ -260,6 +264,7 @@ class Directive:
 
     @property
     def name_span(self) -> Span:
+        """The span of the name."""
         return self.file.span(self.start, self.name_end)
 
     def arg_span(self, index: int) -> Span:

@@ -93,7 +93,7 @@ def is_nginx_folder(path: str) -> bool:
 
 
 def walk(top: str, left: list[tuple[str, str]]) -> Iterator[Candidate]:
-    """The files below a folder that may be nginx's by their names, in order. What is passed over goes to ``left``."""
+    """The files below a folder that may be nginx's by their names, in order. Skipped files are added to ``left``."""
     entries = 0
     pending = [(top, _ignores_above(top))]
     while pending:

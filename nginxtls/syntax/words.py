@@ -119,13 +119,16 @@ class MaskedText(Protocol):
     """A text whose template expressions are masked, and what is known of them (see ``SourceFile``)."""
 
     @property
-    def masked(self) -> str: ...
+    def masked(self) -> str:
+        """The text, with expressions masked."""
 
     @property
-    def engines(self) -> Sequence[str]: ...
+    def engines(self) -> Sequence[str]:
+        """The template languages in it."""
 
     @property
-    def defaults(self) -> Mapping[int, str]: ...
+    def defaults(self) -> Mapping[int, str]:
+        """What the template gives for an expression, by its offset."""
 
 
 def values(file: MaskedText, words: list[Word]) -> list[Value]:

@@ -1,7 +1,7 @@
 """OpenSSL cipher strings: which suites a string such as ``HIGH:!aNULL`` selects, in which order, on a given OpenSSL.
 
 The rules are those of ``ssl_create_cipher_list`` and ``ssl_cipher_process_rulestr`` (ssl/ssl_ciph.c) of each generation
-and of ciphers(1); tests/conformance/test_ciphers.py asks the real ones. A list of suites is kept as two: those switched
+and of ciphers(1); tests/conformance/test_ciphers.py compares them. A list of suites is kept as two: those switched
 on, in order, and those that are off but may still come.
 """
 
@@ -21,7 +21,7 @@ _SEPARATORS = ": ;,"
 _REST = pattern(r"[^: ;,]*")
 _LETTERS = pattern(r"[A-Za-z0-9.=_-]*")
 _LETTERS_BEFORE_IANA = pattern(r"[A-Za-z0-9.=-]*")
-# Looking for the word that was meant takes milliseconds.
+# A search for similar words takes milliseconds.
 _MOST_SUGGESTIONS = 8
 _FIELDS = ("key_exchange", "authentication", "encryption", "mac", "protocol", "strength", "default")
 
@@ -311,7 +311,7 @@ def _evaluate(text: str, openssl: OpenSSL) -> Evaluation:
     suites = () if reader.error_at is not None else tuple(build.suites[i] for i in reader.listing.on)
     error = "invalid command" if reader.error_at is not None else None if suites else "no cipher match"
     level = reader.level
-    return Evaluation(text, openssl, suites, level, reader.told(), tuple(reader.unknown), error, reader.error_at)
+    return Evaluation(text, openssl, suites, level, reader.rules(), tuple(reader.unknown), error, reader.error_at)
 
 
 class _Reader:
@@ -394,7 +394,7 @@ class _Reader:
                 self._brought[index] = len(self._words)
         self._words.append((word, start, operator, list(moved)))
 
-    def told(self) -> tuple[Word, ...]:
+    def rules(self) -> tuple[Word, ...]:
         """The rules and what each did to the result."""
         suites, on = self.build.suites, set(self.listing.on)
         out = []

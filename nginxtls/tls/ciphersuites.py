@@ -26,7 +26,7 @@ def evaluate_ciphersuites(text: str | None, openssl: OpenSSL) -> Ciphersuites:
     """The suites of a list of names, separated by colons; None is OpenSSL's default, ``""`` is none at all.
 
     Only IANA's names count, exactly spelt; 4.0 ignores case and repetitions. 1.1.1 refuses the list for an unknown one,
-    3.0 and later skip it and refuse only a list of nothing else (SSL_CTX_set_ciphersuites(3), asked of
+    3.0 and later skip it and refuse only a list of nothing else (SSL_CTX_set_ciphersuites(3), compared with
     ``openssl ciphers -ciphersuites``).
     """
     folds = openssl.version >= (4, 0)

@@ -1,7 +1,7 @@
 """Groups of the key exchange: which curves, finite fields and hybrids a list such as ``X25519:prime256v1`` selects.
 
 The lists are read as SSL_CTX_set1_groups_list(3) of each generation does (ssl/t1_lib.c), up to 3.4 plain names, from
-3.5 with ``?``, ``*``, ``-``, ``/`` and DEFAULT; tests/conformance/test_negotiation_groups.py asks the real ones.
+3.5 with ``?``, ``*``, ``-``, ``/`` and DEFAULT; tests/conformance/test_negotiation_groups.py compares them.
 """
 
 from __future__ import annotations
@@ -198,12 +198,12 @@ class _Reader:
             if found_group in self.groups:
                 self.groups.remove(found_group)
         elif found_group in self.groups and not self.tuples:
-            self._refuse(f"{name} is there twice", start, end)
+            self._refuse(f"{name} is repeated", start, end)
         else:
             if "*" in prefixes:
                 self._shares += 1
                 if self._shares > _MOST_SHARES:
-                    self._refuse(f"more than {_MOST_SHARES} key shares are asked for", start, end)
+                    self._refuse(f"more than {_MOST_SHARES} key shares are requested", start, end)
             self._add(found_group)
 
     def _add(self, g: Group) -> None:
@@ -220,7 +220,7 @@ class _Reader:
             other = "newer" if _since(elsewhere.number) > GENERATIONS.index(self.openssl.generation) else "removed"
             reason, suggestion = ("spelling", here[0]) if here else (other, None)
         if not name:
-            self._refuse("a prefix stands without a name", start - len(prefixes), end)
+            self._refuse("a prefix has no name", start - len(prefixes), end)
             return
         self.unknown.append(UnknownWord(name, start, end, prefixes, reason, suggestion))
         if "?" not in prefixes or len(name) > _LONGEST:

@@ -1,4 +1,4 @@
-"""OpenSSL's security levels: what each lets through.
+"""OpenSSL's security levels: what each permits.
 
 After SSL_CTX_set_security_level(3) and ssl_security_default_callback (ssl/ssl_cert.c) of each generation.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 from .openssl import OpenSSL
 from .suites import Suite
 
-# Bits of security that each level demands.
+# Bits of security that each level requires.
 _BITS = (0, 80, 112, 128, 192, 256)
 
 
 def security_bits(level: int) -> int:
-    """The bits of security that a level demands; levels above 5 are as 5."""
+    """The bits of security that a level requires; levels above 5 are as 5."""
     return _BITS[max(0, min(level, 5))]
 
 
@@ -32,8 +32,8 @@ def suite_allowed(suite: Suite, level: int) -> bool:
 def protocol_allowed(protocol: str, level: int, openssl: OpenSSL) -> bool:
     """Whether a protocol version is usable at a level.
 
-    OpenSSL 3.0 demands level 0 for TLS 1.0 and 1.1; 1.1.1 excludes SSL 3 from level 2 on, TLS 1.0 from 3, TLS 1.1 from
-    4; 4.0 has no SSL 3 any more.
+    OpenSSL 3.0 requires level 0 for TLS 1.0 and 1.1; 1.1.1 disables SSL 3 from level 2 on, TLS 1.0 from 3, TLS 1.1 from
+    4; 4.0 has no SSL 3.
     """
     if protocol in ("SSLv2", "SSLv3") and openssl.version >= (4, 0):
         return False

@@ -75,7 +75,7 @@ class ServerKey(NamedTuple):
 def without_ciphers(
     *, evaluation: Evaluation, ciphersuites: Iterable[Suite], protocols: Collection[str], level: int, openssl: OpenSSL
 ) -> str | None:
-    """The protocol version for which OpenSSL finds no suite at all before it answers; None if all is well.
+    """The protocol version for which OpenSSL finds no suite at all before it answers; None if there is a suite.
 
     It wants one for the highest version of the lowest contiguous range of versions, whatever the client offers
     (tls_setup_handshake in ssl/statem/statem_lib.c), else every handshake ends with ``no ciphers available``.

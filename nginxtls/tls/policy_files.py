@@ -1,4 +1,4 @@
-"""Policies: what a published guideline, or one's own, demands of a TLS server, and what it objects to, item by item.
+"""Policies: the requirements of a published or private guideline on TLS servers, and the violations, item by item.
 
 A policy is a JSON or YAML file after ``policies/schema.json``; those of this package name their source in each file.
 """
@@ -23,11 +23,11 @@ _MOST_BYTES = 200_000
 
 
 class PolicyError(ValueError):
-    """A policy that is not there or not well-formed; the text says what is wrong, where, and what to do."""
+    """A policy that does not exist or is not well-formed; the text has the problem, its place, and what to do."""
 
 
 class Effective(NamedTuple):
-    """What a server does, as far as it is known. None is unknown, and a policy says nothing of it.
+    """What a server does, as far as it is known. None is unknown, and not checked.
 
     ``suites`` are those of TLS 1.2 and before, ``ciphersuites`` those of TLS 1.3 that a client can get.
     ``upstream_protocols`` are those that nginx offers to upstreams.
@@ -103,10 +103,10 @@ class Policy(NamedTuple):
         item = "ciphersuites" if subject.protocol == "TLSv1.3" else "suites"
         allowed = self.items.get("protocols", {}).get("allowed")
         if allowed is not None and not set(subject.protocols) & set(allowed):
-            return f"only {_and(allowed)} may be served"
+            return f"only {_and(allowed)} may be offered"
         rule = self.items.get(item, {})
         if subject.name in _excluded(rule, (subject,)):
-            return "not among the allowed suites" if "allowed" in rule else "excluded"
+            return "not an allowed suite" if "allowed" in rule else "excluded"
         return next((d["reason"] for d in rule.get("discouraged", ()) if subject.name in d["suites"]), None)
 
 
@@ -127,9 +127,9 @@ def _protocols(rule: Mapping[str, Any], effective: Effective) -> _Found:
         return
     served = [p for p in PROTOCOLS if p in effective.protocols]
     if extra := [p for p in served if p not in rule["allowed"]]:
-        yield f"{_and(extra)} may not be served, only {_and(rule['allowed'])}", tuple(extra), False
+        yield f"{_and(extra)} may not be offered, only {_and(rule['allowed'])}", tuple(extra), False
     if lacking := [p for p in rule.get("required", ()) if p not in served]:
-        yield f"{_and(lacking)} must be served too", tuple(lacking), False
+        yield f"{_and(lacking)} must be offered", tuple(lacking), False
     if rule.get("explicit") and effective.protocols_explicit is False:
         yield "the protocols must be set explicitly", (), False
 
@@ -191,23 +191,23 @@ def _groups(rule: Mapping[str, Any], effective: Effective) -> _Found:
 def _dhparam(rule: Mapping[str, Any], effective: Effective) -> _Found:
     least = rule["minimum_bits"]
     if effective.dhparam_bits is not None and effective.dhparam_bits < least:
-        yield f"the DH parameters have {effective.dhparam_bits} bits; at least {least} are demanded", (), False
+        yield f"the DH parameters have {effective.dhparam_bits} bits; at least {least} are required", (), False
 
 
 def _key(rule: Mapping[str, Any], effective: Effective) -> _Found:
     curves = _group_names(rule.get("curves", ()))
     for key in effective.keys or ():
-        told = f"{key.kind} {key.curve or key.bits or ''}".rstrip()
+        size = f"{key.kind} {key.curve or key.bits or ''}".rstrip()
         kind = "RSA" if key.kind == "RSA-PSS" else key.kind
         if kind == "unknown":
             continue
         least = rule.get({"RSA": "rsa_bits", "EC": "ec_bits"}.get(kind, ""))
         if "kinds" in rule and kind not in rule["kinds"]:
-            yield f"the certificate's key is {told}; {_and(rule['kinds'])} is demanded", (told,), False
+            yield f"the certificate's key is {size}; {_and(rule['kinds'])} is required", (size,), False
         elif least and key.bits is not None and key.bits < least:
-            yield f"the certificate's {kind} key has {key.bits} bits; at least {least} are demanded", (told,), False
+            yield f"the certificate's {kind} key has {key.bits} bits; at least {least} are required", (size,), False
         elif kind == "EC" and curves and key.curve and not _group_names([key.curve]) & curves:
-            yield f"the certificate's key is on {key.curve}; {_and(sorted(curves))} are allowed", (told,), False
+            yield f"the certificate's key is on {key.curve}; {_and(sorted(curves))} are allowed", (size,), False
 
 
 def _lifetime(rule: Mapping[str, Any], effective: Effective) -> _Found:
@@ -219,29 +219,30 @@ def _lifetime(rule: Mapping[str, Any], effective: Effective) -> _Found:
 def _hsts(rule: Mapping[str, Any], effective: Effective) -> _Found:
     age, least = effective.hsts_age, rule["minimum_age"]
     if age is not None and age < least:
-        told = f"Strict-Transport-Security has max-age={age}" if age else "no Strict-Transport-Security is sent"
-        yield f"{told}; max-age={least} or more is demanded", (), False
+        sent = f"Strict-Transport-Security has max-age={age}" if age else "no Strict-Transport-Security is sent"
+        yield f"{sent}; max-age={least} or more is required", (), False
 
 
 def _stapling(rule: Mapping[str, Any], effective: Effective) -> _Found:
     if rule["required"] and effective.stapling is False:
-        yield "OCSP responses are not stapled, but must be", (), False
+        yield "OCSP responses must be stapled", (), False
 
 
 def _session_tickets(rule: Mapping[str, Any], effective: Effective) -> _Found:
     if effective.session_tickets and not rule["allowed"]:
-        yield "session tickets are issued, but may not be", (), False
+        yield "session tickets may not be issued", (), False
 
 
 def _early_data(rule: Mapping[str, Any], effective: Effective) -> _Found:
     if effective.early_data and not rule["allowed"]:
-        yield "early data is accepted, but may not be", (), False
+        yield "early data may not be accepted", (), False
 
 
 def _server_order(rule: Mapping[str, Any], effective: Effective) -> _Found:
     if effective.server_order is not None and effective.server_order != rule["wanted"]:
         yield (
-            f"the {'server' if effective.server_order else 'client'}'s order of suites decides, the other is wanted",
+            f"the {'server' if effective.server_order else 'client'}'s order of suites decides, not the "
+            f"{'client' if effective.server_order else 'server'}'s",
             (),
             False,
         )
@@ -282,7 +283,7 @@ def policy(name: str) -> Policy:
     known = policies()
     file = ALIASES.get(name, name)
     if file not in known:
-        raise PolicyError(f"no policy {name!r}; known are {', '.join(known)}, or give the path of a policy file")
+        raise PolicyError(f"no policy {name!r}; use one of {', '.join(known)}, or the path of a policy file")
     text = resources.files(__package__).joinpath("policies").joinpath(f"{file}.json").read_text(encoding="utf-8")
     return _policy(json.loads(text), file)._replace(name=name)
 
@@ -299,7 +300,7 @@ def load_policy(source: Path | str) -> Policy:
         with open(source, "rb") as file:
             data = file.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
-            raise PolicyError(f"{where}: larger than {_MOST_BYTES} bytes, which no policy is")
+            raise PolicyError(f"{where}: larger than {_MOST_BYTES} bytes, the limit for policies")
         text = data.decode("utf-8", "replace")
     import yaml
 
@@ -365,7 +366,7 @@ def _check(value: object, schema: Mapping[str, Any], where: str, root: Mapping[s
     if kind and (not isinstance(value, _TYPES[kind]) or (kind == "integer" and isinstance(value, bool))):
         raise PolicyError(f"{where}: must be {'an' if kind[0] in 'aio' else 'a'} {kind}")
     if "enum" in schema and value not in schema["enum"]:
-        raise PolicyError(f"{where}: {value!r} is none of {', '.join(map(str, schema['enum']))}")
+        raise PolicyError(f"{where}: {value!r} is not one of {', '.join(map(str, schema['enum']))}")
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         for name in schema.get("required", ()):

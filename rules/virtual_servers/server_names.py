@@ -26,7 +26,7 @@ class ConflictingServerName(Rule):
     """Two servers of one socket have the same name: nginx uses the first and never selects the second for it.
 
     nginx warns (`conflicting server name … ignored`) and starts. Which server is the first depends on the order of
-    files. Names are compared without case. The same name on different sockets is no conflict.
+    files. Names are compared without case. The same name on different sockets does not conflict.
 
     Fix: remove the name from one of the servers.
 

@@ -57,7 +57,7 @@ def test_a_missing_intermediate_as_text() -> None:
         "a client that trusts root.pem: untrusted",
         "  example.com (sent as 0)",
         "  └─ Example Intermediate E1 (missing)",
-        "     its certificate is said to be at http://ca.example.net/e1.der",
+        "     its certificate is available at http://ca.example.net/e1.der",
         '  error[missing-intermediate]: the certificate of "Example Intermediate E1", which issued "example.com", '
         "is not sent; it is available at http://ca.example.net/e1.der",
     ]
@@ -135,7 +135,7 @@ def test_hostile_names_are_escaped(form: str) -> None:
         ("truncated-second.pem", "has no END"),
     ],
 )
-def test_what_nginx_would_not_load_has_status_2(file: str, told: str) -> None:
+def test_what_nginx_would_not_load_has_exit_code_2(file: str, told: str) -> None:
     status, out, error = run(file)
     assert (status, out) == (2, "")
     assert told in error
@@ -147,14 +147,14 @@ def test_what_nginx_would_not_load_has_status_2(file: str, told: str) -> None:
     [
         (("--trust", "no-such.pem"), "--trust no-such.pem: there is no such file"),
         (("--trust", "good.key"), "--trust good.key: contains no certificate"),
-        (("--format", "xml"), "--format xml: is not known"),
-        (("--at", "yesterday"), "--at yesterday: is no date"),
-        (("--at", "2026-02-30"), "--at 2026-02-30: is no date"),
-        (("--at", "0001-01-01T00:00:00+14:00"), "is no date"),
+        (("--format", "xml"), "--format xml: is not an output format"),
+        (("--at", "yesterday"), "--at yesterday: is not a date"),
+        (("--at", "2026-02-30"), "--at 2026-02-30: is not a date"),
+        (("--at", "0001-01-01T00:00:00+14:00"), "is not a date"),
         (("--nonsense",), "No such option"),
     ],
 )
-def test_wrong_use_is_one_message_and_status_2(arguments: tuple[str, ...], told: str) -> None:
+def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], told: str) -> None:
     status, out, error = run("good.pem", *arguments)
     assert (status, out) == (2, "")
     assert told in error

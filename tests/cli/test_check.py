@@ -73,7 +73,7 @@ def test_options_change_what_counts(folder: Path, args: tuple[str, ...], status:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("check", "--at", "tomorrow"), "error: --at tomorrow: is no date"),
+        (("check", "--at", "tomorrow"), "error: --at tomorrow: is not a date"),
         (("check", "--select", "legacy-protocl"), 'did you mean "legacy-protocol"?'),
         (("check", "--nginx-version", "new"), "error: --nginx-version"),
         (("check", "--openssl-version", "new"), "error: --openssl-version"),
@@ -84,9 +84,9 @@ def test_options_change_what_counts(folder: Path, args: tuple[str, ...], status:
         (("check", "--root", "none"), "error: --root none: is not a folder"),
         (("check", "--trust", "none.pem"), "none.pem"),
         (("check", "--config", "none.yaml"), "cannot be read"),
-        (("check", "--config", "a", "--no-config"), "cannot be given together"),
+        (("check", "--config", "a", "--no-config"), "cannot be combined"),
         (("check", "--baseline", "none.json"), "none.json"),
-        (("check", "--write-baseline"), "give it with --baseline FILE"),
+        (("check", "--write-baseline"), "add `--baseline FILE`"),
         (("check", "--format", "txt"), "text"),
         (("check", "--output", "no/folder/x.txt"), "no/folder/x.txt"),
         (("check", "--fail-on", "fatal"), "--fail-on"),
@@ -95,7 +95,7 @@ def test_options_change_what_counts(folder: Path, args: tuple[str, ...], status:
         (("explain", "missing-intermediat"), 'did you mean "missing-intermediate"?'),
     ],
 )
-def test_a_mistake_in_the_options_is_one_message_and_status_2(
+def test_a_mistake_in_the_options_is_one_message_and_exit_code_2(
     folder: Path, args: tuple[str, ...], message: str
 ) -> None:
     done = run(*args, *(["clean.conf"] if args[0] == "check" else []), cwd=folder)

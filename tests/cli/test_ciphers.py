@@ -36,8 +36,8 @@ def test_unknown_words_are_underlined_in_place() -> None:
     _, out, _ = run("HIGH:!aNULLL:RC4-SHA")
     lines = out.splitlines()
     assert lines[1] == "  HIGH:!aNULLL:RC4-SHA"
-    assert lines[2] == "        ^^^^^^ skipped: no OpenSSL knows it; did you mean aNULL?"
-    assert lines[3] == "               ^^^^^^^ skipped: this OpenSSL has it no more"
+    assert lines[2] == "        ^^^^^^ skipped: unknown to every OpenSSL; did you mean aNULL?"
+    assert lines[3] == "               ^^^^^^^ skipped: removed from this OpenSSL"
 
 
 def test_with_a_key_only_what_a_client_gets() -> None:
@@ -56,9 +56,9 @@ def test_a_policy_judges_and_sets_the_status() -> None:
     assert run("ECDHE-RSA-AES128-GCM-SHA256", "--policy", "mozilla-intermediate")[0] == 0
 
 
-def test_a_refused_string_is_told_and_status_1() -> None:
+def test_a_rejected_string_is_reported_with_exit_code_1() -> None:
     status, out, _ = run("NOSUCH")
-    assert (status, out.splitlines()[-1]) == (1, "OpenSSL refuses this string: no cipher match")
+    assert (status, out.splitlines()[-1]) == (1, "OpenSSL rejects this string: no cipher match")
 
 
 def test_strings_of_a_configuration(tmp_path: Path) -> None:
@@ -81,13 +81,13 @@ def test_strings_of_a_configuration(tmp_path: Path) -> None:
     ("arguments", "told"),
     [
         ((), "STRING: is missing"),
-        (("ALL", "--key", "foo"), "--key foo: is no key"),
+        (("ALL", "--key", "foo"), "--key foo: is not a key"),
         (("ALL", "--policy", "nope"), "--policy nope: cannot be read"),
         (("ALL", "--openssl-version", "new"), "not a version of OpenSSL"),
-        (("ALL", "--format", "xml"), "--format xml: is not known"),
+        (("ALL", "--format", "xml"), "--format xml: is not an output format"),
     ],
 )
-def test_wrong_use_is_one_message_and_status_2(arguments: tuple[str, ...], told: str) -> None:
+def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], told: str) -> None:
     status, out, error = run(*arguments)
     assert (status, out) == (2, "")
     assert told in error

@@ -110,7 +110,7 @@ def test_a_change_is_told_by_what_clients_meet(tmp_path: Path) -> None:
 
 def test_moving_lines_changes_nothing(tmp_path: Path) -> None:
     old, new = write(tmp_path / "old"), write(tmp_path / "new", "# moved\n\n" + B.replace("    ", "  "))
-    assert run("diff", old, new, "--no-config", "--exit-code", cwd=tmp_path) == "no client meets a difference\n"
+    assert run("diff", old, new, "--no-config", "--exit-code", cwd=tmp_path) == "no client sees a difference\n"
 
 
 def test_revisions_of_a_repository(tmp_path: Path) -> None:

@@ -187,16 +187,16 @@ def test_what_was_named_and_is_not_there_is_told_beside_the_list(tree: Path) -> 
         (("no-such",), "no-such: no such file or folder"),
         (("certs",), "certs: there is no nginx configuration"),
         (("certs/good.pem",), "certs/good.pem: not nginx"),
-        (("nginx.conf", "--format", "xml"), "--format xml: is not known"),
-        (("nginx.conf", "--sort", "size"), "--sort size: is not known"),
-        (("nginx.conf", "--at", "never"), "--at never: is no date"),
+        (("nginx.conf", "--format", "xml"), "--format xml: is not an output format"),
+        (("nginx.conf", "--sort", "size"), "--sort size: is not a sort key"),
+        (("nginx.conf", "--at", "never"), "--at never: is not a date"),
         (("nginx.conf", "--trust", "no-such"), "--trust no-such: there is no such file"),
         (("nginx.conf", "--trust", "certs/good.key"), "--trust certs/good.key: contains no certificate"),
         (("nginx.conf", "--map", "x"), "--map x: must have the form THERE=HERE"),
         (("nginx.conf", "--nginx-version", "new"), "is not an nginx version"),
     ],
 )
-def test_wrong_use_is_one_message_and_status_2(arguments: tuple[str, ...], told: str, tree: Path) -> None:
+def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], told: str, tree: Path) -> None:
     status, out, error = run(*arguments, cwd=tree)
     assert (status, out) == (2, "")
     assert told in error

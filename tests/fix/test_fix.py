@@ -20,7 +20,7 @@ TEXT = "server {\n    ssl_protocols TLSv1 TLSv1.2;\n    ssl_protocols TLSv1.2;\n
 
 
 def finding(*edits: Edit, safe: bool = True, suppressed: str | None = None) -> Finding:
-    fix = Fix("mend it", edits, safe)
+    fix = Fix("fix it", edits, safe)
     return Finding("a-rule", Severity.WARNING, "m", edits[0].location, fix=fix, suppressed=suppressed)
 
 
@@ -70,7 +70,7 @@ def test_a_dump_and_text_inside_another_file_are_not_edited() -> None:
     dump, inside = SourceFile("/etc/nginx/nginx.conf", "abc"), SourceFile("map.yaml", "abc")
     dump.outer, inside.first_line = ("dump.txt", 3), 7
     left = plan([finding(edit(dump, 0, 1, "")), finding(edit(inside, 0, 1, ""))], unsafe=False).left
-    assert [reason for _, reason in left] == ["it stands in a dump", "it stands inside another file"]
+    assert [reason for _, reason in left] == ["it is in a dump", "it is inside another file"]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -1,4 +1,4 @@
-"""What ``nginx -t`` stops at (emerg) or warns of (warn), in TLS matters and in what TLS hangs on.
+"""What ``nginx -t`` refuses (emerg) or warns about (warn), in TLS and in what TLS depends on.
 
 Messages are nginx's own, without the place; the cases are measured (see docs/nginx-semantics.md, section ``nginx -t``).
 """

@@ -181,6 +181,7 @@ def _of_session_cache(directive: Directive) -> Iterator[Refusal]:
 
 
 def duplicates(scope: Scope) -> Iterator[Refusal]:
+    """Directives that nginx refuses at their second occurrence in one block."""
     for name, lines in scope.own.items():
         if len(lines) < 2 or name in REPEATABLE:
             continue

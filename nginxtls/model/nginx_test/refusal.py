@@ -1,4 +1,4 @@
-"""What ``nginx -t`` says of a line: the message in nginx's own words, and whether it stops there."""
+"""What ``nginx -t`` reports on a line: nginx's own message, and whether nginx refuses to start."""
 
 from __future__ import annotations
 

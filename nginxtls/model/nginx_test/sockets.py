@@ -110,6 +110,7 @@ def _parameter_problem(parameter: str, listen: Listen, server: VirtualServer) ->
 
 
 def socket_refusals(socket: Socket, configuration: Configuration) -> Iterator[Refusal]:
+    """Refusals and warnings about the listen lines and server names of one socket."""
     nginx = configuration.facts.nginx
     address = address_text(socket.address, socket.port)
     defaults = [(s, li) for s, li in socket.listens if li.is_default and li.directive is not None]

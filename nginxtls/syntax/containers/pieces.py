@@ -1,4 +1,4 @@
-"""What the kinds of files that hold configurations tell of what stands in them."""
+"""The configurations inside other files, and what containers mount."""
 
 from __future__ import annotations
 

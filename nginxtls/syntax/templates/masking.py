@@ -123,9 +123,9 @@ class _Masker:
                 if stack:
                     found.update(dict.fromkeys((*stack.pop(), number), number))
                 else:
-                    self.problem("the template tag ends nothing", tag)
+                    self.problem("the template tag closes nothing", tag)
         for members in stack[:10]:
-            self.problem("the template's condition or loop is never ended", self.tags[members[0]])
+            self.problem("the template's condition or loop is never closed", self.tags[members[0]])
         return found
 
     def problem(self, message: str, tag: Tag) -> None:
@@ -241,7 +241,7 @@ class _Masker:
         return 0
 
     def note(self, tag: Tag, kind: Literal["open", "other", "end"]) -> None:
-        """Tell the parser of a branch's start or end."""
+        """Note a branch's start or end for the parser."""
         branch: Branch = ()
         if kind != "end":
             opened = self.stack[-1]

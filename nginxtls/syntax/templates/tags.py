@@ -1,4 +1,4 @@
-"""What the engines tell of a template's tags."""
+"""The tags of a template, as the engines report them."""
 
 from __future__ import annotations
 
