@@ -122,7 +122,7 @@ def load(
     reading = read([name], settings, root=root_for(name, root), at=at)
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
-        reason = failure.reason if failure else "there is no nginx configuration"
+        reason = failure.reason if failure else "contains no nginx configuration"
         raise UsageError(name, reason, failure.help if failure else "")
     return reading.subjects[0].configuration
 
@@ -365,7 +365,7 @@ def _unanswered(paths: Sequence[str], sources: Sources) -> Iterator[Failure]:
     if folders and not (sources.trees or sources.failures):
         yield Failure(
             " ".join(folders),
-            "there is no nginx configuration",
+            "contains no nginx configuration",
             help="run with `--list-files` to see which files are skipped",
         )
 

@@ -248,7 +248,7 @@ def test_nothing_of_this_machine_is_read_for_an_image(image: Path) -> None:
         for name, how in {
             "a": f"a link to {image.parent}/secret.conf, which does not exist",
             "b": "a link to ../../../../secret.conf, which does not exist",
-            "c": "a link that leads back to itself",
+            "c": "a symbolic link loop",
             "d": "a link to /proc/self/environ, which does not exist",
             "shop": "a link to /etc/nginx/sites-available/shop, which does not exist",
         }.items()
@@ -268,7 +268,7 @@ def test_a_missing_include_is_an_error_on_a_host_and_not_checked_in_a_repository
     (image / ".git").mkdir()
     report = check(image)
     assert "missing-include" not in {finding.rule for finding in report.findings}
-    assert ("/etc/letsencrypt/options-ssl-nginx.conf", "outside of what may be read") in {
+    assert ("/etc/letsencrypt/options-ssl-nginx.conf", "outside the folders that may be read") in {
         (entry.subject, entry.reason) for entry in report.not_checked
     }
 

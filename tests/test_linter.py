@@ -204,7 +204,7 @@ def test_includes_that_cannot_be_followed_are_told_once(tmp_path: Path) -> None:
     told = {(entry.subject, entry.reason) for entry in nginxtls.check(tmp_path).not_checked}
     assert told == {
         ("snippets/tls.conf", "no such file"),
-        ("/etc/passwd", "outside of what may be read"),
+        ("/etc/passwd", "outside the folders that may be read"),
         ("none/*.conf", "no such file"),
     }
     whole = nginxtls.check(tmp_path, root=tmp_path, maps={"/etc/passwd": str(tmp_path / "nginx.conf")})

@@ -75,7 +75,7 @@ def write(repository: Path, name: str, text: str) -> None:
     path.write_text(text)
 
 
-def test_a_committed_fault_stops_the_commit_and_the_mend_lets_it_pass(repository: Path, home: Path) -> None:
+def test_a_committed_fault_stops_the_commit_and_the_fix_lets_it_pass(repository: Path, home: Path) -> None:
     write(repository, "deploy/sites-enabled/shop", BAD)
     write(repository, "deploy/sites-enabled/old.conf", BAD)
     done = run(repository, home, "--files", "deploy/sites-enabled/shop")

@@ -80,7 +80,7 @@ def test_an_empty_file_changes_nothing(folder: Path) -> None:
         ("expiry-days: soon", '"expiry-days" must be a number of days', "such as 21"),
         ("expiry-days: -1", '"expiry-days" must be a number of days', ""),
         ("expiry-days: true", '"expiry-days" must be a number of days', ""),
-        ("fail-on: fatal", '"fail-on": "fatal" is no severity', "error, warning or note"),
+        ("fail-on: fatal", '"fail-on": "fatal" is not a severity', "error, warning or note"),
         ("select: [", "line 1", "--no-config"),
         ("a: &a x\nb: *a", "aliases are not allowed", ""),
         ("- x", "must be a table", ""),

@@ -158,4 +158,4 @@ def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], to
     status, out, error = run("good.pem", *arguments)
     assert (status, out) == (2, "")
     assert told in error
-    assert "our fault" not in error
+    assert "bug in nginxtls" not in error

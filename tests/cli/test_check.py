@@ -80,7 +80,7 @@ def test_options_change_what_counts(folder: Path, args: tuple[str, ...], status:
         (("check", "--policy", "mozilla-intermediat"), 'did you mean "mozilla-intermediate"?'),
         (("check", "--policy", "none.json"), "none.json"),
         (("check", "--map", "x"), "error: --map x: must have the form THERE=HERE"),
-        (("check", "--map", "/a=none"), "there is no such file or folder"),
+        (("check", "--map", "/a=none"), "does not exist"),
         (("check", "--root", "none"), "error: --root none: is not a folder"),
         (("check", "--trust", "none.pem"), "none.pem"),
         (("check", "--config", "none.yaml"), "cannot be read"),
@@ -104,11 +104,11 @@ def test_a_mistake_in_the_options_is_one_message_and_exit_code_2(
     assert done.stdout == ""
 
 
-def test_nothing_to_check_is_status_2(tmp_path: Path) -> None:
+def test_nothing_to_check_is_exit_code_2(tmp_path: Path) -> None:
     (tmp_path / "readme.md").write_text("# nothing\n")
     done = run("check", ".", cwd=tmp_path)
     assert done.returncode == 2
-    assert "there is no nginx configuration" in done.stdout + done.stderr
+    assert "contains no nginx configuration" in done.stdout + done.stderr
 
 
 # -- input -------------------------------------------------------------------------------------------------------------
@@ -229,8 +229,8 @@ def test_settings_are_found_named_and_refused(folder: Path) -> None:
     ("text", "help"),
     [
         ("severity: {legacy-protcol: note}", 'did you mean "legacy-protocol"?'),
-        ("ignore: [no-such-rule]", "lists them all"),
-        ("per-path-ignores: {a: [no-such-rule]}", "lists them all"),
+        ("ignore: [no-such-rule]", "for a list of all rules"),
+        ("per-path-ignores: {a: [no-such-rule]}", "for a list of all rules"),
         ("policy: mozilla-intermediat", 'did you mean "mozilla-intermediate"?'),
     ],
 )

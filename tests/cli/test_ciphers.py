@@ -52,7 +52,7 @@ def test_a_policy_judges_and_sets_the_status() -> None:
         "ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA", "--policy", "mozilla-intermediate", "--format", "json"
     )
     assert status == 1
-    assert [s["objection"] for s in json.loads(out)["suites"]] == [None, "not among the allowed suites"]
+    assert [s["objection"] for s in json.loads(out)["suites"]] == [None, "not an allowed suite"]
     assert run("ECDHE-RSA-AES128-GCM-SHA256", "--policy", "mozilla-intermediate")[0] == 0
 
 

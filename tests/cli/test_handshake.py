@@ -99,8 +99,8 @@ def test_versions_of_the_nginx_at_hand(tmp_path: Path) -> None:
 def test_a_change_is_told_by_what_clients_meet(tmp_path: Path) -> None:
     old, new = write(tmp_path / "old"), write(tmp_path / "new", B.replace("add_header", "ssl_protocols TLSv1.3; #"))
     text = run("diff", old, new, "--no-config", cwd=tmp_path)
-    assert "b.test, www.b.test on *:443\n  protocol gone: TLSv1.2" in text
-    assert "HSTS: max-age=63072000 before, not sent now" in text
+    assert "b.test, www.b.test on *:443\n  protocol removed: TLSv1.2" in text
+    assert "HSTS: was max-age=63072000, is now not sent" in text
     assert "a.test" not in text.partition("\nnew")[0]
     document = json.loads(run("diff", old, new, "--no-config", "--format", "json", cwd=tmp_path))
     assert document["changes"][0]["names"] == ["b.test", "www.b.test"]

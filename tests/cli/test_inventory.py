@@ -97,7 +97,7 @@ def test_each_certificate_once_with_all_that_use_it(rows: dict[str, dict[str, ob
 def test_what_could_not_be_read_says_why(rows: dict[str, dict[str, object]]) -> None:
     reasons = {name: row["chain"] for name, row in rows.items() if str(row["chain"]).startswith("not ")}
     assert reasons == {
-        "certs/$ssl_server_name.pem": ("not checked: its path has variables, which nginx fills in at each handshake"),
+        "certs/$ssl_server_name.pem": ("not checked: its path has variables, which nginx evaluates at each handshake"),
         "certs/missing.pem": "not checked: no such file",
         # Its leaf is sound, but nginx refuses the file.
         "certs/broken.pem": "not loaded: the CERTIFICATE has no END line",
@@ -185,7 +185,7 @@ def test_what_was_named_and_is_not_there_is_told_beside_the_list(tree: Path) -> 
     ("arguments", "told"),
     [
         (("no-such",), "no-such: no such file or folder"),
-        (("certs",), "certs: there is no nginx configuration"),
+        (("certs",), "certs: contains no nginx configuration"),
         (("certs/good.pem",), "certs/good.pem: not nginx"),
         (("nginx.conf", "--format", "xml"), "--format xml: is not an output format"),
         (("nginx.conf", "--sort", "size"), "--sort size: is not a sort key"),
@@ -200,4 +200,4 @@ def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], to
     status, out, error = run(*arguments, cwd=tree)
     assert (status, out) == (2, "")
     assert told in error
-    assert "our fault" not in error
+    assert "bug in nginxtls" not in error

@@ -198,7 +198,7 @@ def test_more_than_github_shows_is_cut_by_severity(many: Report) -> None:
     assert levels.count("error") == many.count(Severity.ERROR)
     notes = run["invocations"][0]["toolExecutionNotifications"]
     assert [note["message"]["text"] for note in notes if note["level"] == "warning"] == [
-        "5,000 findings more are left out, the least severe, to stay within GitHub's limits"
+        "5,000 of the least severe findings are left out to stay within GitHub's limits"
     ]
 
 

@@ -180,7 +180,7 @@ def test_absolute_paths_lead_beside_the_main_file_first(tree: Path) -> None:
         "deploy/nginx.conf": ["deploy/conf.d/b.conf"],
         "bare/nginx.conf": ["image/etc/nginx/conf.d/a.conf"],
     }
-    assert set(files.hints) == {"/etc/nginx is taken to be deploy", "/etc/nginx is taken to be image/etc/nginx"}
+    assert set(files.hints) == {"using deploy for /etc/nginx", "using image/etc/nginx for /etc/nginx"}
 
 
 def test_a_fragment_included_by_another_is_read_there_once(tree: Path) -> None:

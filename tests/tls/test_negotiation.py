@@ -84,7 +84,7 @@ def test_a_server_without_a_suite_for_its_lowest_versions_answers_nobody() -> No
         ("X25519MLKEM768:X25519", BOOKWORM, [], "unknown group X25519MLKEM768"),
         ("X25519MLKEM768:X25519", SID, ["X25519MLKEM768", "X25519"], None),
         ("secp256r1", BULLSEYE, [], "unknown group secp256r1"),
-        ("X25519:X25519", BOOKWORM, [], "X25519 is there twice"),
+        ("X25519:X25519", BOOKWORM, [], "X25519 is repeated"),
         ("?nosuch:-X25519:*P-384/DEFAULT", SID, ["secp384r1", "X25519MLKEM768", "X25519", "secp256r1"], None),
     ],
 )

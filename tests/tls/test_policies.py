@@ -122,7 +122,7 @@ def test_what_is_discouraged_is_advice() -> None:
 
 
 def test_unknown_names_are_refused_in_words() -> None:
-    with pytest.raises(PolicyError, match="no policy 'pci'; known are"):
+    with pytest.raises(PolicyError, match="no policy 'pci'; use one of"):
         policy("pci")
 
 
@@ -133,7 +133,7 @@ def test_unknown_names_are_refused_in_words() -> None:
         ("name: x\nsuits: {}\n", "did you mean 'suites'"),
         ("name: x\nhsts: {minimum_age: soon}\n", "hsts: minimum_age: must be an integer"),
         ("name: x\nprotocols: {}\n", "'allowed' is missing"),
-        ("name: x\nprotocols: {allowed: [TLS13]}\n", "'TLS13' is none of"),
+        ("name: x\nprotocols: {allowed: [TLS13]}\n", "'TLS13' is not one of"),
         ("a: [\n", "line 2: not YAML"),
         ("- 1\n- 2\n", "must be an object"),
     ],
