@@ -104,8 +104,9 @@ def _target(line: Directive) -> int | None:
 
 def _impossible(target: str, server: VirtualServer) -> str | None:
     """The host of a redirect's target if no client can connect to it; None if it is possible or unknown."""
-    if not re.search(r"\$\{?server_name\b", target):
-        return None
+    first = server.names[0]
+    if (first.form in ("exact", "suffix") and first.key.strip("_")) or not re.search(r"\$\{?server_name\b", target):
+        return None  # a name, or a placeholder for one
     try:
         name = primary_name(server)
     except Unknown:
