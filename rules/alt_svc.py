@@ -184,8 +184,9 @@ class AltSvcToOtherServer(Rule):
             names = [name.key for name in server.names if name.is_host]
             announcing = _announcing(server)
             over = _over_quic(sockets, names[0], configuration) if announcing and names else None
-            for line in announcing if over is not None else ():
-                found.setdefault(line, []).append((endpoint, names[0], over))
+            if over is not None:
+                for line in announcing:
+                    found.setdefault(line, []).append((endpoint, names[0], over))
         for line, places in found.items():
             _, name, socket = places[0]
             other = socket.default
