@@ -85,17 +85,21 @@ class Variables:
             raise Unknown
         return _VARIABLE.sub(lambda match: self.value(match[1] or match[2]), text) if "$" in text else text
 
-    def search(self, regex: str, text: str, *, caseless: bool = False) -> bool:
-        """Whether a regular expression matches; its captures are then variables. Raises Unknown if it is unreadable."""
+    def search(self, regex: str, text: str, *, caseless: bool = False, clears: bool = False) -> bool:
+        """Whether a regular expression matches; its captures are then variables. Raises Unknown if it is unreadable.
+
+        ``clears``: without a match ``$1`` and the others are empty (ngx_http_script_regex_start_code: if and rewrite).
+        """
         if UNKNOWN in regex:
             raise Unknown
         try:
             found = re.search(_NAMED.sub("(?P<", regex), text, re.IGNORECASE if caseless else 0)
         except (re.error, OverflowError, RecursionError):
             raise Unknown from None
+        if found is not None or clears:
+            self._captures = {key: value for key, value in self._captures.items() if not key.isdigit()}
         if found is None:
             return False
-        self._captures = {key: value for key, value in self._captures.items() if not key.isdigit()}
         self._captures |= {str(number): value or "" for number, value in enumerate(found.groups(), 1)}
         self._captures |= {key: value or "" for key, value in found.groupdict().items()}
         return True
@@ -197,7 +201,8 @@ class Variables:
             case "=" | "!=":
                 return (left == self.expand(right)) == (operator == "=")
             case "~" | "~*" | "!~" | "!~*":
-                return self.search(right, left, caseless=operator.endswith("*")) != operator.startswith("!")
+                matches = self.search(right, left, caseless=operator.endswith("*"), clears=True)
+                return matches != operator.startswith("!")
         raise Unknown
 
 

@@ -219,14 +219,17 @@ class _Visit:
 
     def _rewrite(self, directive: Directive, scope: Scope) -> Answer | str:
         regex, replacement, *flags = directive.args
-        if not self.variables.search(regex, self.variables.uri):
+        if not self.variables.search(regex, self.variables.uri, clears=True):
             return ""
         flag = flags[0] if flags else ""
-        target = self.variables.expand(replacement.removesuffix("?"))
-        if not replacement.endswith("?") and (args := self.variables.args):
-            target += ("&" if "?" in target else "?") + args
+        # A literal ? begins the arguments, one in a value does not; the last one drops those of the request.
+        path, mark, args = replacement.removesuffix("?").partition("?")
+        path, args = self.variables.expand(path), self.variables.expand(args)
+        if not replacement.endswith("?") and self.variables.args:
+            args = f"{args}&{self.variables.args}" if mark else self.variables.args
+        target = path + ("?" if mark or args else "") + args
         if replacement.startswith(_ABSOLUTE) or flag in ("redirect", "permanent"):
             status = "301" if flag == "permanent" else "302"
             return Answer(self.request, self.socket, self.server, scope, self.location, directive, status, target)
-        self.variables.uri, _, self.variables.args = target.partition("?")
+        self.variables.uri, self.variables.args = path, args
         return flag
