@@ -10,6 +10,8 @@ from nginxtls.finding import Severity
 from nginxtls.model import headers
 from nginxtls.model.decides import live
 from nginxtls.model.header_values import alt_svc
+from nginxtls.model.request_variables import Request
+from nginxtls.model.requests import expanded
 from nginxtls.pki import match_hostname
 from nginxtls.rule import Rule, label
 
@@ -182,7 +184,7 @@ class AltSvcToOtherServer(Rule):
             if endpoint.socket.module != "http" or endpoint.socket.quic or not server.scope.certain:
                 continue
             names = [name.key for name in server.names if name.is_host]
-            announcing = _announcing(server)
+            announcing = _announcing(configuration, endpoint)
             over = _over_quic(sockets, names[0], configuration) if announcing and names else None
             if over is not None:
                 for line in announcing:
@@ -206,13 +208,15 @@ class AltSvcToOtherServer(Rule):
             )
 
 
-def _announcing(server: VirtualServer) -> list[Directive]:
+def _announcing(configuration: Configuration, endpoint: Endpoint) -> list[Directive]:
     """The add_header lines that announce HTTP/3 on this host, at any level of a server."""
+    server = endpoint.server
+    request = Request("https", next((name.key for name in server.names if name.is_host), ""), endpoint.socket.port)
     found: dict[Directive, None] = {}
     for scope, _ in server.levels():
         for header in headers.find(scope, ALT_SVC):
-            alternatives = alt_svc(header.value) or () if header.known else ()
-            if any(each.protocol == "h3" and not each.host for each in alternatives):
+            value = expanded(configuration, server, request, header.value) if header.directive.known else None
+            if any(each.protocol == "h3" and not each.host for each in alt_svc(value or "") or ()):
                 found[header.directive] = None
     return list(found)
 

@@ -73,6 +73,14 @@ def answer(configuration: Configuration, socket: Socket, request: Request) -> An
         return None
 
 
+def expanded(configuration: Configuration, server: VirtualServer, request: Request, text: str) -> str | None:
+    """A text of a server (a header's value) with its variables replaced for a request; None if one is unknown."""
+    try:
+        return Variables(configuration, server, request).expand(text)
+    except Unknown:
+        return None
+
+
 def redirected(configuration: Configuration, found: Answer) -> tuple[Socket, Request] | None:
     """The next request and its socket, if a redirect leads to a name of this configuration; else None.
 

@@ -34,13 +34,13 @@ def hosts(server: VirtualServer, socket: Socket) -> Iterator[str]:
         yield "name.invalid"
 
 
-def paths(configuration: Configuration) -> list[Path]:
-    """What happens to a request for ``/`` at every name of every TCP socket of http, redirects followed."""
-
-    def work() -> list[Path]:
-        return [follow(configuration, socket, request) for socket, request in starts(configuration)]
-
-    return configuration.memo("paths of requests", work)
+def loops(configuration: Configuration) -> Iterator[Path]:
+    """The redirects over TLS that lead back to themselves, from a request for ``/`` at every name."""
+    for socket, request in starts(configuration):
+        if request.scheme == "https":
+            path = follow(configuration, socket, request)
+            if path.loop:
+                yield path
 
 
 def starts(configuration: Configuration, path: str = "/", *, every: bool = False) -> Iterator[tuple[Socket, Request]]:

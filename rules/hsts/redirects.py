@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.redirects import paths, title
+from nginxtls.rules.common.redirects import loops, title
 from nginxtls.rules.hsts.helpers import RFC_6797, by_server, is_behind_proxy, titles
 
 from nginxtls.finding import Severity
@@ -204,13 +204,11 @@ class RedirectLoop(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         reported: set[Directive] = set()
-        for path in paths(configuration):
+        for path in loops(configuration):
             loop = path.answers[len(path.answers) - path.loop :]
             lines = [found.directive for found in loop if found.directive is not None]
             servers = {found.server for found in path.answers}
             if not lines or not reported.isdisjoint(lines) or any(map(is_behind_proxy, servers)):
-                continue
-            if all(found.request.scheme == "http" for found in loop):
                 continue
             reported.update(lines)
             place = next((f.directive for f in loop if f.target.lower().startswith("http:")), None) or lines[-1]

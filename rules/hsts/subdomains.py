@@ -11,7 +11,7 @@ from nginxtls.finding import Severity
 from nginxtls.model import headers
 from nginxtls.model.header_values import hsts
 from nginxtls.model.request_variables import Request
-from nginxtls.model.requests import answer
+from nginxtls.model.requests import answer, expanded
 from nginxtls.model.sockets import connected
 from nginxtls.pki import match_hostname
 from nginxtls.rule import Rule, label
@@ -104,10 +104,14 @@ class SubdomainWithoutTls(Rule):
 def _with_subdomains(configuration: Configuration) -> dict[str, Directive]:
     """The names that send the header with includeSubDomains, each with its add_header."""
     found: dict[str, Directive] = {}
-    for server in by_server(configuration):
+    for server, endpoints in by_server(configuration).items():
+        host = next((name.key for name in server.names if name.is_host), "")
+        request = Request("https", host, endpoints[0].socket.port)
         for scope, _ in server.levels():
             for header in headers.find(scope, HSTS)[:1]:
-                value = hsts(header.value) if header.known and not scope.is_conditional(header.directive) else None
+                if not host or not header.directive.known or scope.is_conditional(header.directive):
+                    continue
+                value = hsts(expanded(configuration, server, request, header.value) or "")
                 if value and "includesubdomains" in value and int(value["max-age"]):
                     found |= {name.key: header.directive for name in server.names if name.is_host}
     return found

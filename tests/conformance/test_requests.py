@@ -264,3 +264,30 @@ def resumed(generation: dict[str, Any], folder: Path, port: int, version: str) -
             [*command, version, option, session], input=request, capture_output=True, text=True, check=False
         )
     return "Reused" in done.stdout
+
+
+@pytest.mark.parametrize(("alpn", "accepted"), [("h3", True), ("h3-28", False), ("h3-29", False)])
+def test_a_name_without_a_quic_listener_gets_the_default_servers_certificate(
+    alpn: str, accepted: bool, generation: dict[str, Any], generations: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Over QUIC; drafts are refused."""
+    if tuple(map(int, generation["nginx_version"].split("."))) < (1, 25, 0):
+        pytest.skip("no QUIC before nginx 1.25.0")
+    (port,) = free_ports(1)
+    other = PAIR.replace("good.", "other.")
+    block = (
+        f"server {{ listen 127.0.0.1:{port} quic; listen 127.0.0.1:{port} ssl; server_name blog.test; {other} }}"
+        f"server {{ listen 127.0.0.1:{port} ssl; server_name example.com; {PAIR} }}"
+    )
+    with serving(generation, tmp_path, block, port):
+        client = [generations[-1]["openssl"], "s_client", "-quic", "-alpn", alpn, "-servername", "example.com"]
+        done = subprocess.run(
+            [*client, "-connect", f"127.0.0.1:{port}"],
+            input="Q\n",
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    assert ("ALPN protocol: h3" in done.stdout) == accepted
+    assert ("CN=other.example" in done.stdout) == accepted
