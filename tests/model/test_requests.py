@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nginxtls.model import handshake
 from nginxtls.model.request_variables import Request
 from nginxtls.model.requests import answer, follow
 from tests.model.conftest import Configure
@@ -87,3 +88,22 @@ def test_the_level_of_an_if_in_a_location_applies(configure: Configure) -> None:
     found = answer(configuration, configuration.sockets[0], Request("http", "example.com", 80))
     assert found is not None
     assert found.scope.level == "if"
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        ("add_header Strict-Transport-Security max-age=1; return 404;", None),
+        ("add_header Strict-Transport-Security max-age=1 always; return 404;", "max-age=1"),
+        ("add_header Strict-Transport-Security max-age=1; location / { add_header X y; } return 301 /a;", "max-age=1"),
+        ("add_header Strict-Transport-Security max-age=1; location / { add_header X y; }", None),
+        ("add_header Strict-Transport-Security $hsts;", "max-age=2"),
+        ("add_header Strict-Transport-Security max-age=1; location / { if ($host) { add_header X y; } }", None),
+        ("add_header Strict-Transport-Security max-age=1; rewrite ^ /a; location /a { add_header X y; }", None),
+    ],
+)
+def test_hsts_as_a_client_receives_it(configure: Configure, server: str, expected: str | None) -> None:
+    mapped = "map $scheme $hsts { https max-age=2; }"
+    configuration = configure(f"{mapped} server {{ listen 443 ssl; server_name example.com; {TLS} {server} }}")
+    found = handshake(configuration, "127.0.0.1", 443, "example.com")
+    assert (found.hsts, found.unknown) == (expected, [])
