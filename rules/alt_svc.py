@@ -10,6 +10,7 @@ from nginxtls.finding import Severity
 from nginxtls.model import headers
 from nginxtls.model.decides import live
 from nginxtls.model.header_values import alt_svc
+from nginxtls.model.listens import WILDCARD4, WILDCARD6
 from nginxtls.model.request_variables import Request
 from nginxtls.model.requests import expanded
 from nginxtls.pki import match_hostname
@@ -185,7 +186,7 @@ class AltSvcToOtherServer(Rule):
                 continue
             names = [name.key for name in server.names if name.is_host]
             announcing = _announcing(configuration, endpoint)
-            over = _over_quic(sockets, names[0], configuration) if announcing and names else None
+            over = _over_quic(endpoint.socket, sockets, names[0], configuration) if announcing and names else None
             if over is not None:
                 for line in announcing:
                     found.setdefault(line, []).append((endpoint, names[0], over))
@@ -221,14 +222,17 @@ def _announcing(configuration: Configuration, endpoint: Endpoint) -> list[Direct
     return list(found)
 
 
-def _over_quic(sockets: list[Socket], name: str, configuration: Configuration) -> Socket | None:
-    """A QUIC socket on which another server gets a name, if none has it; None if one has or that is unknown."""
+def _over_quic(tcp: Socket, sockets: list[Socket], name: str, configuration: Configuration) -> Socket | None:
+    """The QUIC socket of an address on which another server gets a name; None if some socket has the name, or that is
+    unknown."""
     for socket in sockets:
         if socket.names.find(name) is not None or socket.names.unknown or not socket.known:
             return None
-        if not default_is_sure(socket, configuration) or socket.is_loopback:
+        if not default_is_sure(socket, configuration) or socket.is_loopback != tcp.is_loopback:
             return None
-    return sockets[0]
+    wildcards = (WILDCARD4, WILDCARD6)
+    same = (s for s in sockets if s.address == tcp.address or tcp.address in wildcards or s.address in wildcards)
+    return next((socket for socket in same if (":" in socket.address) == (":" in tcp.address)), None)
 
 
 class LostAltSvc(Rule):

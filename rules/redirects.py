@@ -73,6 +73,9 @@ class RedirectToImpossibleHost(Rule):
         for server in configuration.servers:
             if server.module != "http" or server.fragment or server.mentions.isdisjoint(("return", "rewrite")):
                 continue
+            first = server.names[0].directive
+            if server.scope.unread if first is None else server.scope.is_conditional(first):
+                continue  # another name may come first
             for line in server.walk():
                 if line in places and (host := _impossible(line.args[places[line]], server)) is not None:
                     found.setdefault(line, []).append((server, host))

@@ -152,6 +152,8 @@ class _Visit:
         self.socket = socket
         self.server = server
         self.location: LocationBlock | None = None
+        self.changed = False
+        """A rewrite has replaced the URI, be it by the same one (``uri_changed`` of the request)."""
         self.scope: Scope = server.scope
         """The level whose settings apply: the location, or the last ``if`` in it that holds."""
         self.variables = Variables(configuration, server, request)
@@ -173,11 +175,11 @@ class _Visit:
             self.scope = location.scope
             if location.modifier in ("~", "~*"):
                 self.variables.search(location.pattern, self.variables.uri, caseless=location.modifier == "~*")
-            uri = self.variables.uri
+            self.changed = False
             outcome = self._run(location.scope, location.directive.block or ())
             if isinstance(outcome, Answer):
                 return outcome
-            if outcome == "break" or (self.variables.uri == uri and outcome != "last"):
+            if outcome == "break" or not self.changed:
                 return Answer(self.request, self.socket, server, self.scope, location)
         return Answer(self.request, self.socket, server, server.scope, self.location, status="500")
 
@@ -240,4 +242,5 @@ class _Visit:
             status = "301" if flag == "permanent" else "302"
             return Answer(self.request, self.socket, self.server, scope, self.location, directive, status, target)
         self.variables.uri, self.variables.args = path, args
+        self.changed = True
         return flag

@@ -145,6 +145,8 @@ def _lacks_tls(configuration: Configuration, socket: Socket, server: VirtualServ
     found = answer(configuration, socket, Request("http", host, 80))
     if found is None or not server.scope.certain or is_behind_proxy(server) or found.status.startswith(("4", "5")):
         return False
+    if any(rule.args[:1] == ("all",) for scope in (server.scope, found.scope) for rule in scope.all("deny")):
+        return False  # not meant for browsers
     if not found.target:
         return True
     if found.target.lower().startswith(f"https://{host}"):
