@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from nginxtls.rules.common.grouping import (
@@ -12,6 +11,7 @@ from nginxtls.rules.common.grouping import (
 from nginxtls.finding import Confidence, Edit, Severity
 from nginxtls.model import headers, refusals
 from nginxtls.model.decides import live
+from nginxtls.model.header_values import alt_svc
 from nginxtls.rule import Fix, Rule, delete, label, locate
 
 if TYPE_CHECKING:
@@ -462,13 +462,14 @@ class MissingAltSvc(Rule):
 
 
 class DeadAltSvc(Rule):
-    """`Alt-Svc` announces HTTP/3 on a port without a QUIC listener.
+    """`Alt-Svc` announces HTTP/3 for a name without a QUIC listener.
 
-    Browsers try that port, wait, and fall back to TCP: each first visit is slower.
+    Browsers try the announced port, wait, and fall back to TCP: each first visit is slower.
 
     Fix: add `listen 443 quic;`, or remove the header.
 
     Reported only for a header without a host name, which refers to this host, and if the whole configuration was read.
+    The port may differ from the listener's: a container or a firewall may map it.
 
     ```nginx bad
     add_header Alt-Svc 'h3=":443"; ma=86400' always;
@@ -504,7 +505,7 @@ class DeadAltSvc(Rule):
             for scope, _ in server.levels():
                 for header in headers.find(scope, "Alt-Svc"):
                     port = _announced(header.value)
-                    if port is not None and header.known and not _quic_on(configuration, server, port):
+                    if port is not None and header.known and not _quic_on(configuration, server):
                         found.setdefault(header.directive, (port, []))[1].append(endpoint)
         for directive, (port, endpoints) in found.items():
             yield self.at(
@@ -575,7 +576,8 @@ class QuicWithoutReuseport(Rule):
 
     Fix: add `reuseport` to exactly one `listen … quic` directive of each address.
 
-    Not reported with `worker_processes 1` (the default) and with `quic_bpf on`.
+    `quic_bpf on` does not replace it: nginx attaches its program to sockets with `reuseport` alone
+    (ngx_event_quic_bpf.c). Not reported with `worker_processes 1` (the default).
 
     ```nginx bad
     worker_processes auto;
@@ -614,8 +616,7 @@ class QuicWithoutReuseport(Rule):
         if configuration.completeness != "full":
             return
         workers = [line for line in configuration.directives("worker_processes") if line.args and line.known]
-        bpf = any(line.args[:1] == ("on",) for line in configuration.directives("quic_bpf"))
-        if bpf or not workers or workers[0].args[0] == "1" or "$" in workers[0].args[0]:
+        if not workers or workers[0].args[0] == "1" or "$" in workers[0].args[0]:
             return
         for socket in configuration.sockets:
             lines = [li for _, li in socket.listens if li.quic and li.directive]
@@ -752,14 +753,17 @@ def _http3_off(server: VirtualServer) -> bool:
 
 def _announced(value: str) -> int | None:
     """The port of this host on which an Alt-Svc value announces HTTP/3, or None."""
-    found = re.search(r"\bh3(?:-\d+)?=\"?:(\d{1,5})", value)
-    return int(found[1]) if found else None
+    ports = (each.port for each in alt_svc(value) or () if each.protocol.startswith("h3") and not each.host)
+    return next(ports, None)
 
 
-def _quic_on(configuration: Configuration, server: VirtualServer, port: int) -> bool:
-    """Whether a server with one of these names, or a default server, may serve HTTP/3 on a port."""
+def _quic_on(configuration: Configuration, server: VirtualServer) -> bool:
+    """Whether a server with one of these names, or a default server, may serve HTTP/3.
+
+    On any port: the one that is announced may be mapped to it, by a container or a firewall.
+    """
     names = {name.key for name in server.names}
-    return any(s.quic and s.port == port and not _all_off(s, names) for s in configuration.sockets)
+    return any(socket.quic and not _all_off(socket, names) for socket in configuration.sockets)
 
 
 def _all_off(socket: Socket, names: set[str]) -> bool:

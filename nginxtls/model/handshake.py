@@ -11,6 +11,8 @@ from nginxtls.model.effective import effective, origin_of
 from nginxtls.model.locations import location_for
 from nginxtls.model.names import valid_host
 from nginxtls.model.nginx_test import loading_refusals
+from nginxtls.model.request_variables import Request
+from nginxtls.model.requests import answer, expanded
 from nginxtls.model.sockets import connected
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.effective import EffectiveTLS
     from nginxtls.model.servers import Socket, VirtualServer
+    from nginxtls.model.settings import Scope
     from nginxtls.syntax.tree import Directive
     from nginxtls.tls import Group, ServerKey
 
@@ -127,23 +130,35 @@ class Handshake:
 
     @property
     def hsts(self) -> str | None:
-        """The Strict-Transport-Security value of a 200 answer for the path, or None."""
-        if self._server is None or not self.tls or self._server.module != "http":
+        """The Strict-Transport-Security value that a GET of the path receives (200, where it is served), or None."""
+        if self._server is None or self.socket is None or not self.tls or self._server.module != "http":
             return None
-        scope = self._server.scope
-        if not scope.first("return"):
-            location, sure = location_for(self._server.locations, self.path)
-            if not sure:
-                self.unknown.append("hsts: the regular expression of a location cannot be evaluated")
-            if location is not None:
-                scope = location.scope
-                if any(condition.scope.first("add_header") for condition in location.conditions):
-                    self.unknown.append("hsts: an if block with its own headers may apply")
-        found = headers.find(scope, "Strict-Transport-Security")
-        if found and not found[0].known:
+        request = Request("https", valid_host(self.servername or "") or "", self.socket.port, self.path)
+        answered = answer(self.configuration, self.socket, request)
+        found = headers.find(answered.scope if answered else self._scope_of_path(), "Strict-Transport-Security")
+        if answered and answered.status and answered.status not in headers.STATUSES:
+            found = tuple(header for header in found if header.always)
+        if not found:
+            return None
+        value = expanded(self.configuration, self._server, request, found[0].value)
+        if value is None:
             self.unknown.append(f"hsts: its value has variables: {found[0].value}")
-            return None
-        return found[0].value if found else None
+        return value or None
+
+    def _scope_of_path(self) -> Scope:
+        """The level whose headers a path gets, where the rewrite directives depend on something unknown."""
+        assert self._server is not None
+        scope = self._server.scope
+        if scope.first("return"):
+            return scope
+        location, sure = location_for(self._server.locations, self.path)
+        if not sure:
+            self.unknown.append("hsts: a location's pattern is not understood")
+        if location is None:
+            return scope
+        if any(condition.scope.first("add_header") for condition in location.conditions):
+            self.unknown.append("hsts: an if block with headers of its own may apply")
+        return location.scope
 
     @property
     def stapling(self) -> bool:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from nginxtls.model.settings import Scope
     from nginxtls.syntax.tree import Directive
 
+STATUSES = frozenset("200 201 204 206 301 302 303 304 307 308".split())
+"""The statuses with which headers without ``always`` are sent (ngx_http_headers_filter)."""
+
 
 def headers(scope: Scope) -> tuple[Header, ...]:
     """The effective add_header lines of a block, in the order in which nginx sends them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.redirects import loops, title
 from nginxtls.rules.hsts.helpers import RFC_6797, by_server, is_behind_proxy, titles
 
 from nginxtls.finding import Severity
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration, Endpoint, LocationBlock, Socket, VirtualServer
+    from nginxtls.model import Configuration, Endpoint, Socket, VirtualServer
+    from nginxtls.model.requests import Answer
     from nginxtls.syntax.tree import Directive
 
 
@@ -139,14 +141,17 @@ class RedirectToHttp(Rule):
 
 
 class RedirectLoop(Rule):
-    """A TLS server redirects every request to its own https address, in a loop.
+    """Redirects lead back to where they started, so that no request is ever answered.
 
-    Usually one block has both the plain HTTP and the TLS listener, and the redirect is meant for the former. Browsers
-    give up with "too many redirects".
+    Often one block has both the plain HTTP and the TLS listener, and the redirect is meant for the former; or the plain
+    HTTP server redirects to https and the TLS server back to http; or www redirects to the name without it and back.
+    Browsers give up with "too many redirects".
 
-    Fix: add a separate server for port 80.
+    Fix: let one of the servers answer; add a separate server for port 80 where a block has both listeners.
 
-    Not reported if the server contains an `if`, or if the target has another host or port.
+    The redirects are followed as nginx and a browser do, through `return`, `rewrite`, `if`, `set` and `map`, as long as
+    they lead to names of this configuration. Not reported if a target depends on something that is not in the
+    configuration, as a cookie or a header, nor where TLS ends at a proxy.
 
     ```nginx bad
     server {
@@ -156,6 +161,21 @@ class RedirectLoop(Rule):
         ssl_certificate certificates/good.pem;
         ssl_certificate_key certificates/good.key;
         return 301 https://$host$request_uri;
+    }
+    ```
+
+    ```nginx bad
+    server {
+        listen 80;
+        server_name example.com;
+        return 301 https://$host$request_uri;
+    }
+    server {
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+        rewrite ^ http://$host$request_uri?;
     }
     ```
 
@@ -176,27 +196,35 @@ class RedirectLoop(Rule):
     """
 
     severity = Severity.ERROR
-    references = ("https://nginx.org/en/docs/http/ngx_http_rewrite_module.html#return",)
+    references = (
+        "https://nginx.org/en/docs/http/ngx_http_rewrite_module.html#return",
+        "https://fetch.spec.whatwg.org/#http-redirect-fetch",
+    )
     needs = ("return", "rewrite")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for server, endpoints in by_server(configuration).items():
-            line = _unconditional(server)
-            if line is None or server.scope.is_conditional(line) or not line.known or is_behind_proxy(server):
+        reported: set[Directive] = set()
+        for path in loops(configuration):
+            loop = path.answers[len(path.answers) - path.loop :]
+            lines = [found.directive for found in loop if found.directive is not None]
+            servers = {found.server for found in path.answers}
+            if not lines or not reported.isdisjoint(lines) or any(map(is_behind_proxy, servers)):
                 continue
-            match = re.match(r"(https|\$scheme)://([^/:]+|\$host)(?::(\d+))?(?:[/$?]|$)", _target(line))
-            if match is None:
-                continue
-            port = int(match[3] or 443)
-            looping = [e for e in endpoints if e.socket.port == port and not e.socket.quic]
-            if looping and _is_self(_host(_target(line)), server, looping[0].socket):
-                yield self.at(
-                    line,
-                    "every request is redirected back to this server, in a loop",
-                    labels=[label(d, "TLS is served here as well") for d in [_where(looping[0])] if d],
-                    help="move the `listen` for plain HTTP to a separate server",
-                    endpoints=[endpoint.title for endpoint in looping],
-                )
+            reported.update(lines)
+            place = next((f.directive for f in loop if f.target.lower().startswith("http:")), None) or lines[-1]
+            urls = [found.request.url for found in loop]
+            yield self.at(
+                place,
+                "every request is redirected back to this server, in a loop"
+                if len(loop) == 1
+                else f"redirects lead in a loop: {', '.join(urls)}, {urls[0]}",
+                labels=[label(line, "redirects") for line in dict.fromkeys(lines) if line is not place]
+                or [label(line, "this address is served here as well") for line in [_listen_of(loop[0])] if line],
+                help="move the `listen` for plain HTTP to a separate server"
+                if len(loop) == 1
+                else "let one of these servers answer requests",
+                endpoints=dict.fromkeys(title(found) for found in loop),
+            )
 
 
 class TemporaryRedirect(Rule):
@@ -339,34 +367,7 @@ def _where(endpoint: Endpoint) -> Directive | None:
     return lines[0] if lines else endpoint.server.directive
 
 
-def _unconditional(server: VirtualServer) -> Directive | None:
-    """The return or rewrite that applies to every request to the server, if there is one."""
-    if any(server.first(name) for name in ("if", "include", "set")) or not server.scope.certain:
-        return None
-    first = server.first("return")
-    if first is not None and len(server.scope.all("rewrite")) == 0:
-        return first
-    line = server.first("rewrite")
-    if line is not None and first is None and line.args[:1] in (("^",), ("^(.*)$",), ("^(.*)",), ("^/(.*)$",), (".*",)):
-        return line if line.args[-1] in ("permanent", "redirect") or "://" in line.args[1] else None
-    if first is None and line is None and "return" in server.below:
-        locations = [place for place in server.locations if place.modifier != "@"]
-        return _only_return(locations[0]) if len(locations) == 1 else None
-    return None
-
-
-def _only_return(location: LocationBlock) -> Directive | None:
-    if location.pattern != "/" or location.modifier not in ("", "^~") or location.conditions or location.locations:
-        return None
-    return None if location.scope.all("rewrite") else location.scope.first("return")
-
-
-def _is_self(host: str, server: VirtualServer, socket: Socket) -> bool:
-    """Whether a request for the target's host is served by this server again."""
-    if host in ("$host", "$http_host"):
-        return True
-    if host == "$server_name":
-        host = server.names[0].key if server.names[0].is_host else ""
-    if not any(name.key == host for name in server.names) or not host or host.startswith("$"):
-        return False
-    return (socket.names.find(host) or socket.default) is server
+def _listen_of(found: Answer) -> Directive | None:
+    """The `listen` directive of the port that a request arrives on."""
+    lines = (listen for listen in found.server.listens if found.request.port in listen.ports and not listen.quic)
+    return next((listen.directive for listen in lines if listen.has("ssl")), None)

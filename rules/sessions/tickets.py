@@ -5,18 +5,27 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.grouping import is_absent, sockets, suites_by_version, titles, where_missing
-from nginxtls.rules.sessions.common import CHANGES, RFC_9325_RESUMPTION, overruled
+from nginxtls.rules.common.grouping import (
+    default_is_sure,
+    everyone,
+    is_absent,
+    listed,
+    sockets,
+    suites_by_version,
+    titles,
+    where_missing,
+)
+from nginxtls.rules.sessions.common import CHANGES, RFC_9325_RESUMPTION
 
 from nginxtls.finding import Severity
-from nginxtls.model.decides import by_origin
+from nginxtls.model.decides import by_origin, live_groups
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration, Endpoint
+    from nginxtls.model import Configuration, Endpoint, VirtualServer
     from nginxtls.syntax.tree import Directive
 
 
@@ -238,8 +247,9 @@ class SingleTicketKey(Rule):
 class TicketsDifferOnSocket(Rule):
     """`ssl_session_tickets` differs between servers of one socket, which before nginx 1.29.2 breaks resumption.
 
-    There a name gets tickets only if both its own server and the default server enable them; otherwise its sessions are
-    not resumed at all (measured on nginx 1.18.0, 1.22.1 and 1.26.3; since 1.29.2 each server's own setting applies).
+    There a name gets tickets only if both its own server and the default server enable them. Otherwise its TLS 1.3
+    sessions are not resumed at all, and those of TLS 1.2 only from a shared session cache (measured on nginx 1.18.0,
+    1.22.1 and 1.26.3; since 1.29.2 each server's own setting applies). Tickets are on where nothing is written.
 
     Fix: set it at the http level.
 
@@ -281,25 +291,52 @@ class TicketsDifferOnSocket(Rule):
     ```
     """
 
-    severity = Severity.NOTE
+    severity = Severity.WARNING
     references = (f"{NGINX_SSL}#ssl_session_tickets", CHANGES)
     since = "nginx 1.5.9 to 1.29.1"
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if configuration.facts.nginx is not None and configuration.facts.nginx.at_least(1, 29, 2):
             return
-        for directive, default, endpoints in overruled(
-            configuration, "ssl_session_tickets", lambda setting: setting.value != "off"
-        ):
-            winner = default.setting("ssl_session_tickets").origin or default.directive
+        for (default, directive), endpoints in _other_than_default(configuration).items():
+            theirs = default.setting("ssl_session_tickets").origin
+            place, other = (directive, theirs or default.directive) if directive is not None else (theirs, None)
+            if place is None:
+                continue
+            cached = not any(map(_lacks_shared_cache, endpoints))
+            also = [endpoint.server.directive for endpoint in endpoints] if other is None else [other]
             yield self.at(
-                directive,
-                f"before nginx 1.29.2 no session is resumed: the default server of {sockets(endpoints)} has another"
-                " `ssl_session_tickets`",
-                labels=[label(winner, "the default server")] if winner else (),
+                place,
+                f"before nginx 1.29.2 no {'TLS 1.3 ' if cached else ''}session is resumed for"
+                f" {listed(list(dict.fromkeys(each.server.title for each in everyone(endpoints))))}:"
+                f" the default server of {sockets(endpoints)} has another `ssl_session_tickets`",
+                labels=[
+                    label(each, "`ssl_session_tickets on` by default" if other is None else "the default server")
+                    for each in also[:3]
+                    if each is not None
+                ],
                 help="set it at the http level",
                 endpoints=titles(endpoints),
             )
+
+
+def _other_than_default(
+    configuration: Configuration,
+) -> dict[tuple[VirtualServer, Directive | None], list[Endpoint]]:
+    """Endpoints whose tickets are on and the default server's off, or off beside a shared cache and on; by the default
+    server and the line of the endpoint's server block, if it has one."""
+    found: dict[tuple[VirtualServer, Directive | None], list[Endpoint]] = {}
+    for endpoint in live_groups(configuration):
+        server, default = endpoint.server, endpoint.socket.default
+        mine, theirs = server.setting("ssl_session_tickets"), default.setting("ssl_session_tickets")
+        if server is default or not server.has_tls_context or not default_is_sure(endpoint.socket, configuration):
+            continue
+        if not (mine.known and theirs.known and mine.certain and theirs.certain) or endpoint.socket.quic:
+            continue
+        on, default_on = mine.value != "off", theirs.value != "off"
+        if on != default_on and (on or not _lacks_shared_cache(endpoint)):
+            found.setdefault((default, mine.origin if mine.level == "server" else None), []).append(endpoint)
+    return found
 
 
 def _generated_keys(

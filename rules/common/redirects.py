@@ -1,0 +1,57 @@
+"""Helpers for rules about redirects: where the requests of browsers to each server lead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.model.names import valid_host
+from nginxtls.model.request_variables import Request
+from nginxtls.model.requests import follow, selected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.model import Configuration, Socket, VirtualServer
+    from nginxtls.model.requests import Answer, Path
+
+MOST_NAMES = 16
+"""Names of one server that are tried: those of a long list behave alike."""
+
+
+def title(found: Answer) -> str:
+    """The endpoint that answers, as findings name it."""
+    return f"{found.server.title} on {found.socket.label}"
+
+
+def hosts(server: VirtualServer, socket: Socket) -> Iterator[str]:
+    """Host names with which browsers get a server on a socket: its names, of a wildcard one that it matches."""
+    names = [name for name in server.names if name.is_host or name.form == "leading"]
+    for name in names[:MOST_NAMES]:
+        host = valid_host(f"any.{name.key}" if name.form == "leading" else name.key)
+        if host and selected(socket, host) is server:
+            yield host
+    if not names and socket.default is server and selected(socket, "name.invalid") is server:
+        yield "name.invalid"
+
+
+def loops(configuration: Configuration) -> Iterator[Path]:
+    """The redirects over TLS that lead back to themselves, from a request for ``/`` at every name."""
+    for socket, request in starts(configuration):
+        if request.scheme == "https":
+            path = follow(configuration, socket, request)
+            if path.loop:
+                yield path
+
+
+def starts(configuration: Configuration, path: str = "/", *, every: bool = False) -> Iterator[tuple[Socket, Request]]:
+    """A request for a path at every name of every TCP socket of http whose server has rewrite directives
+    (``every``: of any server)."""
+    for socket in configuration.sockets:
+        if socket.module != "http" or socket.datagram or socket.proxy_protocol or not socket.known or not socket.port:
+            continue
+        scheme = "https" if socket.speaks_tls else "http"
+        for server in socket.servers:
+            if not every and server.mentions.isdisjoint(("return", "rewrite")):
+                continue
+            for host in hosts(server, socket):
+                yield socket, Request(scheme, host, socket.port, path)

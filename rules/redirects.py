@@ -1,0 +1,232 @@
+"""Rules about what a redirect does before anything else can: targets that no client can reach, dead ACME challenges."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nginxtls.rules.common.redirects import starts, title
+
+from nginxtls.base.lazy import pattern
+from nginxtls.finding import Severity
+from nginxtls.model.locations import location_for
+from nginxtls.model.request_variables import Unknown, primary_name
+from nginxtls.model.requests import REDIRECTS, follow
+from nginxtls.rule import Rule, label
+from nginxtls.syntax.tree import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.finding import Finding
+    from nginxtls.model import Configuration, LocationBlock, Scope, VirtualServer
+    from nginxtls.model.requests import Answer
+    from nginxtls.syntax.tree import Directive
+
+RETURN = "https://nginx.org/en/docs/http/ngx_http_rewrite_module.html#return"
+REQUESTS = "https://nginx.org/en/docs/http/request_processing.html"
+SERVER_NAME = "https://nginx.org/en/docs/http/ngx_http_core_module.html#var_server_name"
+CHALLENGE = "/.well-known/acme-challenge/"
+TOKEN = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0"
+_HOST = pattern(r"https?://([^/?#\s]*)", re.IGNORECASE)
+_VALID = pattern(
+    r"\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\.?", re.IGNORECASE
+)
+
+
+class RedirectToImpossibleHost(Rule):
+    """A redirect leads to a host that cannot exist, such as `https://_/`.
+
+    `$server_name` is the first `server_name` as written, not the name that the client requested: `_`, a wildcard, a
+    regular expression, or empty if the server has none. Browsers follow the redirect and report that the server cannot
+    be found.
+
+    Fix: use `$host`, or write the name: `return 301 https://$host$request_uri;`
+
+    ```nginx bad
+    server {
+        listen 80;
+        server_name _;
+        return 301 https://$server_name$request_uri;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 80;
+        server_name _;
+        return 301 https://$host$request_uri;
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = (SERVER_NAME, RETURN)
+    needs = ("return", "rewrite")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        lines = [*configuration.directives("return"), *configuration.directives("rewrite")]
+        places = {line: place for line in lines if (place := _target(line)) is not None}
+        if not places:
+            return
+        found: dict[Directive, list[tuple[VirtualServer, str]]] = {}
+        for server in configuration.servers:
+            if server.module != "http" or server.fragment or server.mentions.isdisjoint(("return", "rewrite")):
+                continue
+            first = server.names[0].directive
+            if server.scope.unread if first is None else server.scope.is_conditional(first):
+                continue  # another name may come first
+            for line in server.walk():
+                if line in places and (host := _impossible(line.args[places[line]], server)) is not None:
+                    found.setdefault(line, []).append((server, host))
+        for line, servers in found.items():
+            server, host = servers[0]
+            name = server.names[0]
+            yield self.at(
+                line,
+                f'clients are redirected to the host "{host}", which cannot exist'
+                if host
+                else "clients are redirected to a URL without a host",
+                arg=places[line],
+                labels=[label(name.directive, "the value of `$server_name`", name.arg)] if name.directive else (),
+                notes=() if name.directive else ("`$server_name` is empty: the server has no server_name",),
+                help="replace `$server_name` with `$host`",
+                endpoints=dict.fromkeys(
+                    f"{each.title} on {socket.label}" for each, _ in servers for socket in each.sockets
+                ),
+            )
+
+
+def _target(line: Directive) -> int | None:
+    """The argument with the target of a redirect."""
+    if line.name == "rewrite":
+        return 1 if len(line.args) > 1 else None
+    redirects = len(line.args) == 1 or (len(line.args) == 2 and line.args[0] in REDIRECTS)
+    return len(line.args) - 1 if redirects else None
+
+
+def _impossible(target: str, server: VirtualServer) -> str | None:
+    """The host of a redirect's target if no client can connect to it; None if it is possible or unknown."""
+    first = server.names[0]
+    if (first.form in ("exact", "suffix") and first.key.strip("_")) or not re.search(r"\$\{?server_name\b", target):
+        return None  # a name, or a placeholder for one
+    try:
+        name = primary_name(server)
+    except Unknown:
+        return None
+    text = re.sub(r"\$(?:\{scheme\}|scheme\b)", "https", target)
+    text = re.sub(r"\$\{?(request_uri|uri|document_uri)\b\}?", "/", text)
+    match = _HOST.match(re.sub(r"\$(?:\{server_name\}|server_name\b)", lambda _: name.replace("$", "\\"), text))
+    if match is None or "$" in match[1] or UNKNOWN in match[1]:
+        return None
+    host = re.sub(r":\d+$", "", match[1])
+    if (name == "" and host == "") or not _VALID.fullmatch(host):
+        return host.replace("\\", "$")
+    return None
+
+
+class ShadowedAcmeChallenge(Rule):
+    """The `location` for ACME challenges is never used: something before it answers.
+
+    `return` and `rewrite` of a server run before any location is chosen, wherever they are in the text. A regular
+    expression such as `~ /\\.` is chosen before a plain prefix. The challenge of a certificate authority then gets a
+    redirect or an error, and the certificate is not renewed.
+
+    Fix: move the redirect into `location / { … }`, and write `location ^~ /.well-known/acme-challenge/`.
+
+    Not reported if the redirect leads to a server of this configuration that answers the challenge in the same way or
+    with a location for it.
+
+    ```nginx bad
+    server {
+        listen 80;
+        server_name example.com;
+        location /.well-known/acme-challenge/ {
+            root /var/www/acme;
+        }
+        return 301 https://$host$request_uri;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 80;
+        server_name example.com;
+        location /.well-known/acme-challenge/ {
+            root /var/www/acme;
+        }
+        location / {
+            return 301 https://$host$request_uri;
+        }
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    references = ("https://www.rfc-editor.org/rfc/rfc8555#section-8.3", REQUESTS, RETURN)
+    needs = ("location",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if not any("acme-challenge" in arg for line in configuration.directives("location") for arg in line.args):
+            return
+        reported: set[Directive] = set()
+        for socket, request in starts(configuration, CHALLENGE + TOKEN, every=True):
+            if request.scheme == "https":
+                continue
+            path = follow(configuration, socket, request)
+            first = path.answers[0] if path.answers else None
+            meant = _challenge_location(first.server) if first else None
+            if first is None or meant is None or first.location is meant or meant.directive in reported:
+                continue
+            place = _obstacle(first)
+            if place is None or not path.complete or any(_answers_challenge(each, meant) for each in path.answers):
+                continue
+            reported.add(meant.directive)
+            yield self.at(
+                meant.directive,
+                f"ACME challenges for {request.host} never reach this location",
+                labels=[label(place, "answers first")],
+                notes=_why(first),
+                help="move the redirect into `location / { … }`"
+                if first.location is None
+                else "write `location ^~ /.well-known/acme-challenge/`",
+                endpoints=(title(first),),
+            )
+
+
+def _challenge_location(server: VirtualServer) -> LocationBlock | None:
+    """The location of a server that is meant for challenges: one that names them and matches one."""
+    for location in server.locations:
+        if "acme-challenge" in location.pattern and location_for([location], CHALLENGE + TOKEN)[0] is location:
+            return location
+    return None
+
+
+def _obstacle(found: Answer) -> Directive | None:
+    """What answers in place of the location: a return or rewrite, or a location that denies everybody."""
+    if found.directive is not None:
+        return found.directive
+    if found.location is not None and any(rule.args[:1] == ("all",) for rule in found.scope.all("deny")):
+        return None if found.scope.all("allow") else found.location.directive
+    return None
+
+
+def _answers_challenge(found: Answer, meant: LocationBlock) -> bool:
+    """Whether a server that a redirect leads to answers the challenge: with a location for it, or as the meant one."""
+    if found.location is not None and "well-known" in found.location.pattern:
+        return not found.target and _obstacle(found) in (None, found.scope.first("return"))
+    handled = found.directive is not None or meant.scope.first("return") is not None
+    return not handled and _served(found.scope) == _served(meant.scope)
+
+
+def _served(scope: Scope) -> tuple[str, ...]:
+    """What a level serves: its back end, or the folder."""
+    line = scope.first("proxy_pass")
+    return line.args if line is not None else scope.setting("root").values
+
+
+def _why(found: Answer) -> tuple[str, ...]:
+    line = found.directive
+    if found.location is None and line is not None:
+        return (f"`{line.name}` of a server runs before a location is chosen, wherever it is in the text",)
+    return ("a regular expression is chosen before a prefix without `^~`",)
