@@ -10,6 +10,7 @@ from nginxtls.rules.common.serving import CODE
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.backends import answering, connections, is_whole, verification
 from nginxtls.model.listens import is_ip
+from nginxtls.model.outgoing import upstream_handshakes
 from nginxtls.rule import Rule, label
 from nginxtls.syntax.tree import UNKNOWN
 
@@ -432,6 +433,90 @@ class BackendCertificateMismatch(Rule):
                 notes=[found.reason],
                 help=help,
             )
+
+
+class BackendHandshakeFailure(Rule):
+    """nginx as a client and its own listener agree on no handshake, so every request fails.
+
+    The ClientHello that `proxy_ssl_protocols`, `proxy_ssl_server_name` and `proxy_ssl_certificate` lead to is
+    compared with what the listener accepts: protocol versions without overlap and `ssl_reject_handshake` in the
+    server that answers end in 502, a missing client certificate in 400 (measured). Without SNI, the default, that
+    server is the default server of the socket. OpenSSL 3 offers TLS 1.0 and 1.1 at security level 0 only.
+
+    Fix: enable a common protocol version, set `proxy_ssl_server_name on;` with `proxy_ssl_name`, or set
+    `proxy_ssl_certificate`, whichever the message names.
+
+    ```nginx bad
+    server {
+        listen 80;
+        location / {
+            proxy_pass https://127.0.0.1:8443;
+            proxy_ssl_protocols TLSv1.2;
+        }
+    }
+    server {
+        listen 127.0.0.1:8443 ssl;
+        ssl_protocols TLSv1.3;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 80;
+        location / {
+            proxy_pass https://127.0.0.1:8443;
+            proxy_ssl_protocols TLSv1.2 TLSv1.3;
+        }
+    }
+    server {
+        listen 127.0.0.1:8443 ssl;
+        ssl_protocols TLSv1.3;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = (f"{PROXY}#proxy_ssl_protocols", f"{PROXY}#proxy_ssl_server_name", f"{PROXY}#proxy_ssl_certificate")
+    needs = ("*_pass",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        seen: set[tuple[Directive, str]] = set()
+        for handshake in upstream_handshakes(configuration):
+            outcome, target, connection = handshake.outcome, handshake.target, handshake.connection
+            if outcome is None or outcome.fault not in _DECIDING or outcome.reason.startswith("nginx does not start"):
+                continue
+            if outcome.fault == "offer" and not configuration.facts.openssl_known:
+                continue  # OpenSSL 1.1.1 may offer it
+            place = connection.place if connection else target.place
+            if (place, outcome.reason) in seen:
+                continue
+            seen.add((place, outcome.reason))
+            origin = target.setting(_DECIDING[outcome.fault]).origin
+            labels = [label(origin, "offers no other version")] if origin and outcome.fault != "client" else []
+            if connection is not None:
+                labels = [*_places(connection, "is the listener"), *labels]
+            where = f"of {_of(connection.socket)}: {outcome.reason}" if connection else f": {outcome.reason}"
+            yield self.at(
+                place,
+                f"every request to {target.shown} fails at the handshake {where}".replace(" :", ":"),
+                arg=connection.arg if connection else (1 if place.name == "set" else 0),
+                labels=labels,
+                help=_HELP[outcome.fault].format(target.directive_name("")),
+            )
+
+
+_DECIDING = {"offer": "protocols", "versions": "protocols", "refused": "server_name", "client": "certificate"}
+"""The setting behind each outcome that this rule reports."""
+_HELP = {
+    "offer": "add TLSv1.2 TLSv1.3 to {}protocols",
+    "versions": "enable a protocol version on both sides",
+    "refused": "set {0}server_name on; and {0}name to a name of the back end",
+    "client": "set {0}certificate and {0}certificate_key",
+}
 
 
 class UpstreamVerifyDepth(Rule):

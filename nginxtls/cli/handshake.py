@@ -33,6 +33,9 @@ def handshake(
     ] = "",
     path: Annotated[str, typer.Option("--path", metavar="PATH", help="The path asked for, for HSTS.")] = "/",
     every: Annotated[bool, typer.Option("--all", help="Every socket and every name on it.")] = False,
+    upstreams: Annotated[
+        bool, typer.Option("--upstreams", help="Every back end to which nginx speaks TLS, with nginx as the client.")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say of each setting which line decides it.")] = False,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text or json.")] = "text",
     nginx_version: options.NginxVersion = "",
@@ -66,6 +69,9 @@ def handshake(
     configuration = reading.subjects[0].configuration
     from nginxtls.model import handshake as answer_to
 
+    if upstreams:
+        _show_upstreams(configuration, form)
+        return
     if every:
         answers = list(_all(configuration, path))
     else:
@@ -100,7 +106,7 @@ def _all(configuration: Configuration, path: str) -> Iterator[Handshake]:
     from nginxtls.model.handshake import Handshake
 
     for socket in configuration.sockets:
-        if not socket.tls:
+        if not socket.speaks_tls:
             continue
         names = {
             name.key: None for server in socket.servers for name in server.names if name.form in ("exact", "suffix")
@@ -108,6 +114,44 @@ def _all(configuration: Configuration, path: str) -> Iterator[Handshake]:
         for name in (None, *names):
             if name != "_":
                 yield Handshake(configuration, socket, name, path)
+
+
+def _show_upstreams(configuration: Configuration, form: str) -> None:
+    from nginxtls.model.outgoing import upstream_handshakes
+
+    answers = [answer.to_dict() for answer in upstream_handshakes(configuration)]
+    if form == "json":
+        import json
+
+        typer.echo(json.dumps(answers, indent=2, ensure_ascii=False))
+        return
+    if not answers:
+        typer.echo("nginx speaks TLS to no back end")
+    for number, answer in enumerate(answers):
+        if number:
+            typer.echo("")
+        for line in _upstream_text(answer):
+            typer.echo(printable(line))
+
+
+def _upstream_text(answer: dict[str, Any]) -> Iterator[str]:
+    place = answer["place"]
+    yield f"{answer['directive']} {answer['target']} ({place['file']}:{place['line']})"
+    if answer["listener"]:
+        yield f"  reaches        {answer['listener']} of this configuration, by {answer['address']}"
+    yield f"  protocols      {' '.join(answer['protocols']) or 'none'}"
+    yield f"  servername     {answer['servername'] or 'not sent'}"
+    if answer["verify"]:
+        yield f"  verifies       {answer['name'] or 'a name that is not known'}, by {answer['trusted_certificate']}"
+        yield f"  depth          {answer['verify_depth']}"
+    else:
+        yield "  verifies       nothing"
+    yield f"  ALPN           {' '.join(answer['alpn']) or 'none'}"
+    yield f"  client cert    {answer['client_certificate'] or 'none'}"
+    yield f"  session reuse  {_switch(answer['session_reuse'])}"
+    yield f"  result         {answer['result'] or 'not known'}"
+    for unknown in answer["unknown"]:
+        yield f"  unknown        {unknown}"
 
 
 def _json(answer: Handshake, explain: bool) -> dict[str, Any]:

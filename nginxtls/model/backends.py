@@ -192,30 +192,38 @@ def _targets(
 def _values(
     configuration: Configuration, server: VirtualServer, text: str, directive: Directive
 ) -> Iterator[tuple[str, Directive, tuple[str, str] | None]]:
-    """A text with its variable written in: the values of ``map`` and ``set`` that are written out themselves."""
-    if UNKNOWN in text:
-        return
-    if "$" not in text:
-        yield text, directive, None
-        return
+    """A text with its variable written in: the values of ``map`` and ``set`` that are written out themselves.
+
+    The text itself where no value is known.
+    """
     found = list(_VARIABLE.finditer(text))
-    if len(found) != 1:
-        return
-    name = f"${found[0][1] or found[0][2]}"
-    start, end = found[0].span()
+    known = False
+    if len(found) == 1 and UNKNOWN not in text:
+        name = f"${found[0][1] or found[0][2]}"
+        start, end = found[0].span()
+        for value, line, condition in _written_values(configuration, server, name):
+            known = True
+            yield text[:start] + value + text[end:], line, condition
+    if not known:
+        yield text, directive, None
+
+
+def _written_values(
+    configuration: Configuration, server: VirtualServer, name: str
+) -> Iterator[tuple[str, Directive, tuple[str, str]]]:
+    """The values of a variable that ``map`` blocks and ``set`` write out, each with its line and condition."""
     level = configuration.blocks.get(server.module)
     for block in level.all("map") if level else ():
-        if block.args[1:2] != (name,):
-            continue
-        for line in block.block or ():
-            if line.args and line.name != "include" and not _written(line.args[0]):
-                yield text[:start] + line.args[0] + text[end:], line, (block.args[0], line.name)
+        for line in (block.block or ()) if block.args[1:2] == (name,) else ():
+            if line.args and line.name != "include" and not _unresolved(line.args[0]):
+                yield line.args[0], line, (block.args[0], line.name)
     for line in server.walk() if server.module == "http" else ():
-        if line.name == "set" and line.args[:1] == (name,) and len(line.args) == 2 and not _written(line.args[1]):
-            yield text[:start] + line.args[1] + text[end:], line, ("set", "")
+        if line.name == "set" and line.args[:1] == (name,) and len(line.args) == 2 and not _unresolved(line.args[1]):
+            yield line.args[1], line, ("set", "")
 
 
-def _written(value: str) -> bool:
+def _unresolved(value: str) -> bool:
+    """The text has a variable or template text left."""
     return "$" in value or UNKNOWN in value
 
 
@@ -243,7 +251,7 @@ def _addresses(configuration: Configuration, target: Target) -> Iterator[tuple[s
         yield target.host, target.place, DEFAULT_PORTS.get(target.scheme, 80 if target.family == "auth_http" else 0)
         return
     for line in configuration.tree.expand(group.block or []):
-        if line.name == "server" and line.args and "down" not in line.args and not _written(line.args[0]):
+        if line.name == "server" and line.args and "down" not in line.args and not _unresolved(line.args[0]):
             yield line.args[0], line, 80 if target.server.module == "http" else 0
 
 
@@ -257,6 +265,8 @@ def _host_and_port(text: str, default: int) -> tuple[str, int]:
 
 
 def _own(configuration: Configuration, address: str, default_port: int) -> Socket | None:
+    if _unresolved(address):
+        return None
     if address.startswith("unix:"):
         return connected(configuration.sockets, address, 0)
     host, port = _host_and_port(address, default_port)
@@ -296,7 +306,7 @@ def answering(connection: Connection) -> VirtualServer | None:
         names = [name.key for name in target.server.names if name.is_host]
     elif host == "$proxy_host":
         names = [target.host]
-    elif _written(host):
+    elif _unresolved(host):
         return None
     else:
         names = [host]

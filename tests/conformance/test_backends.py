@@ -136,6 +136,46 @@ CASES: dict[str, tuple[str, str | None, bool]] = {
         "upstream-ca-without-root",
         False,
     ),
+    "no common version": (
+        in_http(front(f"{HTTPS} proxy_ssl_protocols TLSv1.2;"), back("ssl", f"{GOOD} ssl_protocols TLSv1.3;")),
+        "backend-handshake-failure",
+        False,
+    ),
+    "rejected without SNI": (
+        in_http(
+            front(f"{HTTPS} {SUBJECT}"), "server { listen 127.0.0.1:BACK ssl; ssl_reject_handshake on; }", back("ssl")
+        ),
+        "backend-handshake-failure",
+        False,
+    ),
+    "accepted with SNI": (
+        in_http(
+            front(f"{HTTPS} {SUBJECT} proxy_ssl_server_name on; proxy_set_header Host example.com;"),
+            "server { listen 127.0.0.1:BACK ssl; ssl_reject_handshake on; }",
+            back("ssl"),
+        ),
+        None,
+        False,
+    ),
+    "a client certificate is required": (
+        in_http(
+            front(HTTPS),
+            back("ssl", f"{GOOD} ssl_verify_client on; ssl_client_certificate {CERTIFICATES}/client-ca.pem;"),
+        ),
+        "backend-handshake-failure",
+        False,
+    ),
+    "a client certificate is sent": (
+        in_http(
+            front(
+                f"{HTTPS} proxy_ssl_certificate {CERTIFICATES}/client.pem;"
+                f" proxy_ssl_certificate_key {CERTIFICATES}/client.key;"
+            ),
+            back("ssl", f"{GOOD} ssl_verify_client on; ssl_client_certificate {CERTIFICATES}/client-ca.pem;"),
+        ),
+        None,
+        False,
+    ),
     "a loop": (in_http(front("proxy_pass http://127.0.0.1:FRONT;")), "proxy-loop", False),
     "the same address in http and stream": (
         in_stream(NEXT.replace(" ", "; ", 1)) + in_http(back("", "").replace("BACK", "FRONT")),
@@ -237,6 +277,8 @@ def errors(conf: Path) -> set[str]:
 @pytest.mark.parametrize("case", CASES)
 def test_nginx_agrees(generation: dict[str, Any], case: str, tmp_path: Path) -> None:
     text, rule, tls = CASES[case]
+    if "ssl_reject_handshake" in text and generation["nginx_version"].startswith("1.18."):
+        pytest.skip("ssl_reject_handshake is known since 1.19.4")
     ports = free_ports(2)
     conf = write(generation, tmp_path, text, ports)
     assert errors(conf) == ({rule} if rule else set())
