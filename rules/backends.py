@@ -440,8 +440,9 @@ class BackendHandshakeFailure(Rule):
 
     The ClientHello that `proxy_ssl_protocols`, `proxy_ssl_server_name` and `proxy_ssl_certificate` lead to is
     compared with what the listener accepts: protocol versions without overlap and `ssl_reject_handshake` in the
-    server that answers end in 502, a missing client certificate in 400 (measured). Without SNI, the default, that
-    server is the default server of the socket. OpenSSL 3 offers TLS 1.0 and 1.1 at security level 0 only.
+    server that answers end in 502, a missing client certificate in 400, and `grpc_pass` needs HTTP/2 in the
+    listener (measured). Without SNI, the default, that server is the default server of the socket. OpenSSL 3 offers
+    TLS 1.0 and 1.1 at security level 0 only.
 
     Fix: enable a common protocol version, set `proxy_ssl_server_name on;` with `proxy_ssl_name`, or set
     `proxy_ssl_certificate`, whichever the message names.
@@ -509,12 +510,19 @@ class BackendHandshakeFailure(Rule):
             )
 
 
-_DECIDING = {"offer": "protocols", "versions": "protocols", "refused": "server_name", "client": "certificate"}
+_DECIDING = {
+    "offer": "protocols",
+    "versions": "protocols",
+    "refused": "server_name",
+    "alpn": "alpn",
+    "client": "certificate",
+}
 """The setting behind each outcome that this rule reports."""
 _HELP = {
     "offer": "add TLSv1.2 TLSv1.3 to {}protocols",
     "versions": "enable a protocol version on both sides",
     "refused": "set {0}server_name on; and {0}name to a name of the back end",
+    "alpn": "set http2 on; in the server of the listener",
     "client": "set {0}certificate and {0}certificate_key",
 }
 

@@ -271,6 +271,69 @@ class Http2OnSharedSocket(Rule):
             )
 
 
+class SslOnInOtherServer(Rule):
+    """`ssl on` is set in a server that is not the default server of its socket, so the whole socket speaks plain HTTP.
+
+    Up to nginx 1.25.0 the `ssl on` of the default server decides for a socket whose `listen` lines have no `ssl`,
+    and that of every other server has no effect (measured on 1.18 and 1.22): clients that open `https://` get an
+    error. Later versions do not know the directive.
+
+    Fix: remove `ssl on` and add `ssl` to the `listen` lines.
+
+    ```nginx bad, nginx: 1.22.1
+    server {
+        listen 443;
+        server_name example.com;
+    }
+    server {
+        listen 443;
+        server_name www.example.com;
+        ssl on;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good, nginx: 1.22.1
+    server {
+        listen 443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 5.9
+    cwe = (319,)
+    references = ("https://nginx.org/en/docs/http/ngx_http_ssl_module.html#ssl", LISTEN)
+    needs = ("ssl",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if configuration.facts.nginx is None:
+            return
+        seen: set[VirtualServer] = set()
+        for socket in configuration.sockets:
+            if socket.speaks_tls or socket.module != "http" or socket.port == 80 or socket.datagram:
+                continue
+            if not default_is_sure(socket, configuration) or not _all_lines_sure(socket):
+                continue
+            for server in socket.servers:
+                origin = server.setting("ssl").origin
+                if server is socket.default or not server.ssl_on or origin is None or server in seen:
+                    continue
+                seen.add(server)
+                other = _listen_on(socket.default, socket)
+                yield self.at(
+                    origin,
+                    f"{server.title} is served in plain HTTP on {socket.label}: the default server has no ssl on",
+                    labels=[label(other, "is the default server, without ssl")] if other is not None else [],
+                    help="remove ssl on; and add ssl to the listen lines",
+                    endpoints=[f"{server.title} on {socket.label}"],
+                )
+
+
 class MissingOnIpv4(Rule):
     """A server listens on IPv6 only, while others also have the port on IPv4: there its names get another certificate.
 

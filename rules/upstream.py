@@ -13,6 +13,7 @@ from nginxtls.rules.common.serving import PASSES, variables
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model import Upstream, refusals
+from nginxtls.model.backends import connections
 from nginxtls.model.effective import protocol_names
 from nginxtls.model.upstreams import is_local
 from nginxtls.rule import Rule, label
@@ -543,6 +544,9 @@ class TlsToPlainPort(Rule):
     references = (f"{PROXY}#proxy_pass",)
 
     def check_upstream(self, upstream: Upstream, configuration: Configuration) -> Iterator[Finding]:
+        own = (c for c in connections(configuration) if c.target.directive is upstream.directive)
+        if any(not connection.socket.speaks_tls for connection in own):
+            return  # tls-to-plain-listener
         if upstream.family in ("proxy", "grpc") and upstream.host.endswith(":80") and not upstream.is_variable:
             yield self.at(
                 upstream.directive, f"{_shown(upstream)} is asked over TLS on port 80, so requests fail with 502", arg=0

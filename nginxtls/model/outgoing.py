@@ -25,7 +25,7 @@ class Outcome(NamedTuple):
     """The result of a connection.
 
     ``fault`` is empty if it is accepted, else ``offer`` (no protocol version), ``plain``, ``proxy``, ``refused``,
-    ``versions``, ``client`` (certificate), ``name``, ``trust`` or ``depth``.
+    ``versions``, ``alpn``, ``client`` (certificate), ``name``, ``trust`` or ``depth``.
     """
 
     fault: str
@@ -104,6 +104,8 @@ class UpstreamHandshake:
             return Outcome("refused", reached.refusal)
         if not set(tls.versions) & set(self.protocols):
             return Outcome("versions", f"it accepts {' '.join(tls.versions)} only")
+        if self.alpn and not set(self.alpn) & set(tls.alpn):
+            return Outcome("alpn", f"it does not accept {' '.join(self.alpn)}")
         if tls.client_certificate == "required" and not self.target.setting("certificate").directives:
             return Outcome("client", "it requires a client certificate, and none is sent")
         if self.target.setting("verify").enabled:

@@ -165,6 +165,12 @@ CASES: dict[str, tuple[str, str | None, bool]] = {
         "backend-handshake-failure",
         False,
     ),
+    "gRPC to HTTP/1.1": (
+        in_http(front("grpc_pass grpcs://127.0.0.1:BACK;"), back("ssl")),
+        "backend-handshake-failure",
+        False,
+    ),
+    "gRPC to HTTP/2": (in_http(front("grpc_pass grpcs://127.0.0.1:BACK;"), back("ssl http2")), None, False),
     "a client certificate is sent": (
         in_http(
             front(
