@@ -251,7 +251,8 @@ class Http2OnSharedSocket(Rule):
             if not socket.http2 or not socket.tls or socket.datagram or not _all_lines_sure(socket):
                 continue
             first, others = _without(socket, "http2")
-            others = [server for server in others if not server.setting("http2").enabled]
+            # http2 on is what applies anyway, and http2 off has a rule of its own: ignored-http2-off
+            others = [server for server in others if server.setting("http2").is_default]
             if first is None or not others or first[1].directive is None or (first[0], *others) in seen:
                 continue
             seen.add((first[0], *others))

@@ -544,10 +544,10 @@ class TlsToPlainPort(Rule):
     references = (f"{PROXY}#proxy_pass",)
 
     def check_upstream(self, upstream: Upstream, configuration: Configuration) -> Iterator[Finding]:
+        if upstream.family not in ("proxy", "grpc") or not upstream.host.endswith(":80") or upstream.is_variable:
+            return
         own = (c for c in connections(configuration) if c.target.directive is upstream.directive)
-        if any(not connection.socket.speaks_tls for connection in own):
-            return  # tls-to-plain-listener
-        if upstream.family in ("proxy", "grpc") and upstream.host.endswith(":80") and not upstream.is_variable:
+        if all(connection.socket.speaks_tls for connection in own):  # else tls-to-plain-listener
             yield self.at(
                 upstream.directive, f"{_shown(upstream)} is asked over TLS on port 80, so requests fail with 502", arg=0
             )
