@@ -36,6 +36,9 @@ def handshake(
     ] = "",
     path: Annotated[str, typer.Option("--path", metavar="PATH", help="The path requested, for HSTS.")] = "/",
     every: Annotated[bool, typer.Option("--all", help="Show every socket and every name on it.")] = False,
+    upstreams: Annotated[
+        bool, typer.Option("--upstreams", help="Show every back end that nginx connects to over TLS, as its client.")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show the line that decides each setting.")] = False,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format: text or json.")] = "text",
     nginx_version: options.NginxVersion = "",
@@ -71,6 +74,9 @@ def handshake(
     from nginxtls.linting.versions import made_for
     from nginxtls.model import handshake as answer_to
 
+    if upstreams:
+        _show_upstreams(configuration, form)
+        return
     (versions,) = made_for([(configuration, subject.alternatives)])
 
     def ask(configuration: Configuration) -> list[Handshake]:
@@ -112,7 +118,7 @@ def _all(configuration: Configuration, path: str) -> Iterator[Handshake]:
     from nginxtls.model.handshake import Handshake
 
     for socket in configuration.sockets:
-        if not socket.tls:
+        if not socket.speaks_tls:
             continue
         names = {
             name.key: None for server in socket.servers for name in server.names if name.form in ("exact", "suffix")
@@ -168,6 +174,44 @@ def _shown(value: object) -> str:
     if isinstance(value, dict):
         return " ".join(value["names"]) or f"{value['file']}:{value['line']}"
     return " ".join(value) or "none" if isinstance(value, list) else str(value)
+
+
+def _show_upstreams(configuration: Configuration, form: str) -> None:
+    from nginxtls.model.outgoing import upstream_handshakes
+
+    answers = [answer.to_dict() for answer in upstream_handshakes(configuration)]
+    if form == "json":
+        import json
+
+        typer.echo(json.dumps(answers, indent=2, ensure_ascii=False))
+        return
+    if not answers:
+        typer.echo("nginx speaks TLS to no back end")
+    for number, answer in enumerate(answers):
+        if number:
+            typer.echo("")
+        for line in _upstream_text(answer):
+            typer.echo(printable(line))
+
+
+def _upstream_text(answer: dict[str, Any]) -> Iterator[str]:
+    place = answer["place"]
+    yield f"{answer['directive']} {answer['target']} ({place['file']}:{place['line']})"
+    if answer["listener"]:
+        yield f"  reaches        {answer['listener']} of this configuration, by {answer['address']}"
+    yield f"  protocols      {' '.join(answer['protocols']) or 'none'}"
+    yield f"  servername     {answer['servername'] or 'not sent'}"
+    if answer["verify"]:
+        yield f"  verifies       {answer['name'] or 'a name that is not known'}, by {answer['trusted_certificate']}"
+        yield f"  depth          {answer['verify_depth']}"
+    else:
+        yield "  verifies       nothing"
+    yield f"  ALPN           {' '.join(answer['alpn']) or 'none'}"
+    yield f"  client cert    {answer['client_certificate'] or 'none'}"
+    yield f"  session reuse  {_switch(answer['session_reuse'])}"
+    yield f"  result         {answer['result'] or 'not known'}"
+    for unknown in answer["unknown"]:
+        yield f"  unknown        {unknown}"
 
 
 def _json(answer: Handshake, explain: bool) -> dict[str, Any]:

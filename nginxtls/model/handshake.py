@@ -153,11 +153,11 @@ class Handshake:
             return scope
         location, sure = location_for(self._server.locations, self.path)
         if not sure:
-            self.unknown.append("hsts: a location's pattern is not understood")
+            self.unknown.append("hsts: the regular expression of a location cannot be evaluated")
         if location is None:
             return scope
         if any(condition.scope.first("add_header") for condition in location.conditions):
-            self.unknown.append("hsts: an if block with headers of its own may apply")
+            self.unknown.append("hsts: an if block with its own headers may apply")
         return location.scope
 
     @property

@@ -124,6 +124,16 @@ def _address(host: str) -> str:
 
 
 @cache
+def is_ip(address: str) -> bool:
+    """The text is an IPv4 or IPv6 address, without brackets."""
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True
+
+
+@cache
 def is_loopback(address: str) -> bool:
     """Whether an address is a loopback address or a unix socket."""
     if address.startswith("unix:"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.model.names import NameTable, read_name
+from nginxtls.model.patterns import LONGEST, read_pattern
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
@@ -90,8 +91,10 @@ class Variables:
 
         ``clears``: without a match ``$1`` and the others are empty (ngx_http_script_regex_start_code: if and rewrite).
         """
-        if UNKNOWN in regex:
+        if UNKNOWN in regex or len(regex) > LONGEST or len(text) > LONGEST:
             raise Unknown
+        if read_pattern(regex, caseless=caseless).python is None:
+            raise Unknown  # of what PCRE2 alone can read, the captures are not known
         try:
             found = re.search(_NAMED.sub("(?P<", regex), text, re.IGNORECASE if caseless else 0)
         except (re.error, OverflowError, RecursionError):

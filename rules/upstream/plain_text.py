@@ -8,6 +8,7 @@ from nginxtls.rules.upstream.helpers import PROXY, TLS_SCHEMES, all_passes, pass
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model import Upstream
+from nginxtls.model.backends import connections
 from nginxtls.rule import Rule
 
 if TYPE_CHECKING:
@@ -86,7 +87,10 @@ class TlsToPlainPort(Rule):
     references = (f"{PROXY}#proxy_pass",)
 
     def check_upstream(self, upstream: Upstream, configuration: Configuration) -> Iterator[Finding]:
-        if upstream.family in ("proxy", "grpc") and upstream.host.endswith(":80") and not upstream.is_variable:
+        if upstream.family not in ("proxy", "grpc") or not upstream.host.endswith(":80") or upstream.is_variable:
+            return
+        own = (c for c in connections(configuration) if c.target.directive is upstream.directive)
+        if all(connection.socket.speaks_tls for connection in own):  # else tls-to-plain-listener
             yield self.at(
                 upstream.directive,
                 f"requests to {shown(upstream)} fail with 502: nginx uses TLS on port 80",

@@ -172,6 +172,8 @@ class StreamUpstreamInPlainText(Rule):
         target = server.first("proxy_pass")
         if own is None or target is None or switch.value == "on" or not switch.certain or not switch.known:
             return
+        if server.setting("ssl_preread").enabled and not any(socket.tls for socket in server.sockets):
+            return  # the clients' own TLS is passed through: passed-through-tls-settings
         yield self.at(
             own,
             f"data is forwarded to {' '.join(target.args)} in plain text: `proxy_ssl` is off, so `{own.name}` has no"

@@ -181,7 +181,8 @@ class HiddenByAddress(Rule):
 
     Fix: use the same address in both servers, if the names resolve to it.
 
-    Limitations: which name resolves to which address is not known. Loopback addresses are not reported.
+    Limitations: which name resolves to which address is not known. Loopback addresses are not reported, nor
+    ports on which several addresses have sockets of their own: there the names are divided among them on purpose.
 
     ```nginx bad
     server {
@@ -214,7 +215,7 @@ class HiddenByAddress(Rule):
     ```
     """
 
-    severity = Severity.NOTE
+    severity = Severity.WARNING
     security_severity = 3.7
     confidence = Confidence.LIKELY
     references = (REQUESTS, LISTEN)
@@ -227,7 +228,13 @@ class HiddenByAddress(Rule):
             for s in configuration.sockets
             if s.tls and not s.datagram and s.address in ("0.0.0.0", "::")  # noqa: S104 - nginx's names
         }
+        own: dict[object, set[str]] = {}
         for socket in configuration.sockets:
+            if socket.tls and not socket.is_loopback:
+                own.setdefault((socket.module, socket.port, ":" in socket.address), set()).add(socket.address)
+        for socket in configuration.sockets:
+            if len(own.get((socket.module, socket.port, ":" in socket.address), ())) > 2:
+                continue  # the wildcard and several addresses
             other = wild.get((socket.module, socket.port, ":" in socket.address))
             if other is None or other is socket or not socket.tls or socket.datagram or socket.is_loopback:
                 continue

@@ -77,6 +77,51 @@ def test_json_of_every_socket_and_name(tmp_path: Path) -> None:
     assert [answer["certificates"][0]["key"] for answer in found] == ["EC prime256v1"] * 2 + ["RSA 2048"] * 2
 
 
+def test_starttls_listeners_are_sockets_too(tmp_path: Path) -> None:
+    write(tmp_path)
+    mail = "listen 143; protocol imap; starttls only; ssl_certificate good.pem; ssl_certificate_key good.key;"
+    (tmp_path / "nginx.conf").write_text(f"events {{}}\nmail {{ auth_http 127.0.0.1:1; server {{ {mail} }} }}\n")
+    found = json.loads(run("handshake", "nginx.conf", "--all", "--format", "json", cwd=tmp_path))
+    assert [(answer["listener"], answer["accepts"]) for answer in found] == [("*:143", True)]
+
+
+UPSTREAMS = """\
+events {}
+http {
+    server {
+        listen 80;
+        location / { proxy_pass https://127.0.0.1:8443; proxy_ssl_server_name on; proxy_ssl_name b.test; }
+        location /old { proxy_pass https://127.0.0.1:8080; }
+        location /away { grpc_pass grpcs://away.test; grpc_ssl_protocols TLSv1.1 TLSv1.2; }
+    }
+    server {
+        listen 127.0.0.1:8443 ssl;
+        ssl_certificate good.pem;
+        ssl_certificate_key good.key;
+    }
+    server { listen 8080; }
+}
+"""
+
+
+def test_upstreams_are_handshakes_with_nginx_as_the_client(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "nginx.conf").write_text(UPSTREAMS)
+    options = ("handshake", "nginx.conf", "--upstreams", "--openssl-version", "3.0.15")
+    found = json.loads(run(*options, "--format", "json", cwd=tmp_path))
+    assert [(answer["listener"], answer["result"]) for answer in found] == [
+        ("127.0.0.1:8443", "accepted"),
+        ("*:8080", "fails: the listener has no TLS"),
+        (None, None),
+    ]
+    assert [answer["servername"] for answer in found] == ["b.test", None, None]
+    assert found[2]["protocols"] == ["TLSv1.2"], "OpenSSL 3 offers TLS 1.1 at security level 0 only"
+    assert found[2]["alpn"] == ["h2"]
+    text = run(*options, cwd=tmp_path)
+    assert "proxy_pass https://127.0.0.1:8080 (nginx.conf:6)" in text
+    assert "result         fails: the listener has no TLS" in text
+
+
 @pytest.mark.parametrize("options", [("--connect", "nowhere"), ("--format", "xml"), ("--nginx-version", "x")])
 def test_options_that_cannot_be_meant(tmp_path: Path, options: tuple[str, str]) -> None:
     write(tmp_path)

@@ -127,7 +127,7 @@ def test_a_name_that_takes_too_long_is_unknown(configure: Configure) -> None:
         f"server {{ listen 443 ssl default_server; {EC} }}server {{ listen 443 ssl; {EC} server_name ~^(b+)+$; }}"
     )
     answer = handshake(configuration, "127.0.0.1", 443, "b" * 60 + ".test").to_dict()
-    assert answer["unknown"] == ["server: a server_name on this socket is not known"]
+    assert answer["unknown"] == ["server: a server_name on this socket is unknown"]
 
 
 def test_an_unknown_location_pattern_is_said(configure: Configure) -> None:
@@ -135,7 +135,7 @@ def test_an_unknown_location_pattern_is_said(configure: Configure) -> None:
         f"server {{ listen 443 ssl; {EC} location ~ ^/(a+)+$ {{ add_header Strict-Transport-Security max-age=1; }} }}"
     )
     answer = handshake(configuration, "127.0.0.1", 443, None, "/" + "a" * 60 + "b").to_dict()
-    assert answer["unknown"] == ["hsts: it is not known whether the pattern of a location matches"]
+    assert answer["unknown"] == ["hsts: the regular expression of a location cannot be evaluated"]
 
 
 @pytest.mark.parametrize(("nginx", "seen"), [("1.18.0", []), ("1.26.3", ["pop3"])])

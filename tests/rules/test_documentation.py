@@ -19,7 +19,7 @@ def test_the_documentation_is_complete(rule: Rule) -> None:
     assert rule.documentation, "no docstring"
     assert len(rule.summary) <= 300, "the summary is the first paragraph; keep it short"
     assert rule.summary.endswith("."), "the summary is a sentence"
-    assert re.search(r"^(Fix|Mend): ", rule.documentation, re.MULTILINE), "a paragraph that starts with Fix: says how"
+    assert re.search(r"^Fix: ", rule.documentation, re.MULTILINE), "a paragraph that starts with Fix: says how"
 
 
 def test_what_concerns_security_has_a_reference(rule: Rule) -> None:

@@ -1,0 +1,570 @@
+"""Rules about listen sockets: what one line decides for all servers of the socket, and what a client reaches there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.rules.common.grouping import default_is_sure, listed
+
+from nginxtls.finding import Confidence, Severity
+from nginxtls.model.listens import WILDCARD4, WILDCARD6, is_ip
+from nginxtls.model.sockets import bind_conflicts
+from nginxtls.rule import Rule, label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.finding import Finding
+    from nginxtls.model import Configuration, Listen, Socket, VirtualServer
+    from nginxtls.syntax.tree import Directive
+
+LISTEN = "https://nginx.org/en/docs/http/ngx_http_core_module.html#listen"
+STREAM_LISTEN = "https://nginx.org/en/docs/stream/ngx_stream_core_module.html#listen"
+REQUESTS = "https://nginx.org/en/docs/http/request_processing.html"
+REJECT = "https://nginx.org/en/docs/http/ngx_http_ssl_module.html#ssl_reject_handshake"
+RFC6066 = "https://www.rfc-editor.org/rfc/rfc6066#section-3"
+
+
+def _all_lines_sure(socket: Socket) -> bool:
+    """No listen line of the socket depends on a condition of a template."""
+    return socket.known and not any(
+        listen.directive is not None and server.scope.is_conditional(listen.directive)
+        for server, listen in socket.listens
+    )
+
+
+def _place(socket: Socket) -> Directive | None:
+    """The first listen line of a socket that is there under all conditions, or the server to which nginx adds one."""
+    for server, listen in socket.listens:
+        place = listen.directive or server.directive
+        if place is not None and not server.scope.is_conditional(place):
+            return place
+    return None
+
+
+def _listen_on(server: VirtualServer, socket: Socket) -> Directive | None:
+    return next((listen.directive for other, listen in socket.listens if other is server), None)
+
+
+class AddressAlreadyInUse(Rule):
+    """Two listen sockets of this configuration have the same address and port, so nginx does not start.
+
+    Within `http` all `listen` lines of an address share a socket. `stream` and `mail` open sockets of their own,
+    and the kernel refuses the second one: `bind() to 0.0.0.0:443 failed (98: Address already in use)`. The wildcard
+    address conflicts with every address of its port (on Linux), and `[::]` with `ipv6only=off` also conflicts with
+    IPv4.
+    `nginx -t` does not report it (measured, all generations). With `reuseport` on both lines nginx starts, and the
+    kernel gives each connection to either of the two.
+
+    Fix: use another port for one of them. To route by name, let `stream` listen on 443 with `ssl_preread`, and
+    `http` on a local port or a unix socket.
+
+    ```nginx bad
+    stream {
+        server {
+            listen 443;
+            ssl_preread on;
+            proxy_pass 192.0.2.10:443;
+        }
+    }
+    http {
+        server {
+            listen 443 ssl;
+            server_name example.com;
+            ssl_certificate certificates/good.pem;
+            ssl_certificate_key certificates/good.key;
+        }
+    }
+    ```
+
+    ```nginx good
+    stream {
+        server {
+            listen 443;
+            ssl_preread on;
+            proxy_pass 127.0.0.1:8443;
+        }
+    }
+    http {
+        server {
+            listen 127.0.0.1:8443 ssl;
+            server_name example.com;
+            ssl_certificate certificates/good.pem;
+            ssl_certificate_key certificates/good.key;
+        }
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = (LISTEN, STREAM_LISTEN)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for first, second, shared in bind_conflicts(configuration.sockets):
+            here, there = _place(second), _place(first)
+            if here is None or there is None or (shared and first.address != second.address):
+                continue
+            if shared:
+                text = f"connections to {second.label} reach {second.module} or {first.module} at random"
+            else:
+                text = f"nginx does not start: {second.module} cannot bind {second.label}"
+                text += f" beside {first.label}" if first.label != second.label else f", which {first.module} has bound"
+            yield self.at(
+                here,
+                text,
+                arg=0 if here.name == "listen" else None,
+                labels=[label(there, f"{first.module} listens on {first.label}")],
+                notes=() if shared else ("nginx -t reports no error for this",),
+                help=f"use another port for {second.module}",
+                endpoints=[f"{server.title} on {second.label}" for server in second.servers],
+            )
+
+
+def _without(socket: Socket, parameter: str) -> tuple[tuple[VirtualServer, Listen] | None, list[VirtualServer]]:
+    """The first line with a parameter, and the servers that have no line with it on this socket and accept clients."""
+    having = {server for server, listen in socket.listens if listen.has(parameter)}
+    first = next(((server, listen) for server, listen in socket.listens if listen.has(parameter)), None)
+    others = (server for server in socket.servers if server not in having and not server.rejects_handshake)
+    return first, [server for server in others if _listen_on(server, socket)]
+
+
+class ProxyProtocolOnSharedSocket(Rule):
+    """`proxy_protocol` on one `listen` line applies to every server of the socket, and other lines do not mention it.
+
+    A client that connects directly sends a ClientHello where nginx expects a PROXY header, and nginx closes the
+    connection (measured: `broken header`). The parameter belongs to the address and port, whichever server writes it.
+
+    Fix: add `proxy_protocol` to every `listen` line of the socket if all connections come from a load balancer,
+    else use another port for the servers behind it.
+
+    Silent on loopback addresses and unix sockets.
+
+    ```nginx bad
+    server {
+        listen 443 ssl proxy_protocol;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 ssl proxy_protocol;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl proxy_protocol;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    references = (LISTEN,)
+    needs = ("listen",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        seen: set[tuple[VirtualServer, ...]] = set()
+        for socket in configuration.sockets:
+            if not socket.proxy_protocol or socket.datagram or socket.is_loopback:
+                continue
+            first, others = _without(socket, "proxy_protocol")
+            if not _all_lines_sure(socket):
+                continue
+            if first is None or not others or first[1].directive is None or (first[0], *others) in seen:
+                continue
+            seen.add((first[0], *others))
+            names = listed([server.title for server in others])
+            yield self.at(
+                first[1].directive,
+                f"clients of {names} are disconnected on {socket.label} unless they send a PROXY header",
+                arg=first[1].argument("proxy_protocol"),
+                label="applies to the whole socket",
+                labels=[
+                    label(line, "no proxy_protocol here")
+                    for server in others[:3]
+                    if (line := _listen_on(server, socket)) is not None
+                ],
+                help="add proxy_protocol to every listen line of the socket, or use another port",
+                endpoints=[f"{server.title} on {socket.label}" for server in others],
+            )
+
+
+class Http2OnSharedSocket(Rule):
+    """`http2` on one `listen` line enables HTTP/2 for every server of the socket.
+
+    The parameter belongs to the address and port, whichever server writes it. A server that is meant to serve HTTP/1.1
+    only negotiates `h2`, too. Since nginx 1.25.1 the `http2` directive enables it per server.
+
+    Fix: replace the parameter with `http2 on;` in the servers that need it (nginx 1.25.1), or add it to every line.
+
+    ```nginx bad
+    server {
+        listen 443 ssl http2;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 ssl;
+        http2 on;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.NOTE
+    references = (LISTEN, "https://nginx.org/en/docs/http/ngx_http_v2_module.html#http2")
+    needs = ("listen",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        seen: set[tuple[VirtualServer, ...]] = set()
+        for socket in configuration.sockets:
+            if not socket.http2 or not socket.tls or socket.datagram or not _all_lines_sure(socket):
+                continue
+            first, others = _without(socket, "http2")
+            # http2 on is what applies anyway, and http2 off has a rule of its own: ignored-http2-off
+            others = [server for server in others if server.setting("http2").is_default]
+            if first is None or not others or first[1].directive is None or (first[0], *others) in seen:
+                continue
+            seen.add((first[0], *others))
+            names = listed([server.title for server in others])
+            yield self.at(
+                first[1].directive,
+                f"HTTP/2 is also enabled for {names} on {socket.label}",
+                arg=first[1].argument("http2"),
+                label="applies to the whole socket",
+                labels=[
+                    label(line, "no http2 here")
+                    for server in others[:3]
+                    if (line := _listen_on(server, socket)) is not None
+                ],
+                help="add http2 to every listen line of the socket, or use the http2 directive per server",
+                endpoints=[f"{server.title} on {socket.label}" for server in others],
+            )
+
+
+class SslOnInOtherServer(Rule):
+    """`ssl on` is set in a server that is not the default server of its socket, so the whole socket speaks plain HTTP.
+
+    Up to nginx 1.25.0 the `ssl on` of the default server decides for a socket whose `listen` lines have no `ssl`,
+    and that of every other server has no effect (measured on 1.18 and 1.22): clients that open `https://` get an
+    error. Later versions do not know the directive.
+
+    Fix: remove `ssl on` and add `ssl` to the `listen` lines.
+
+    ```nginx bad, nginx: 1.22.1
+    server {
+        listen 443;
+        server_name example.com;
+    }
+    server {
+        listen 443;
+        server_name www.example.com;
+        ssl on;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good, nginx: 1.22.1
+    server {
+        listen 443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 5.9
+    cwe = (319,)
+    references = ("https://nginx.org/en/docs/http/ngx_http_ssl_module.html#ssl", LISTEN)
+    needs = ("ssl",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if configuration.facts.nginx is None:
+            return
+        seen: set[VirtualServer] = set()
+        for socket in configuration.sockets:
+            if socket.speaks_tls or socket.module != "http" or socket.port == 80 or socket.datagram:
+                continue
+            if not default_is_sure(socket, configuration) or not _all_lines_sure(socket):
+                continue
+            for server in socket.servers:
+                origin = server.setting("ssl").origin
+                if server is socket.default or not server.ssl_on or origin is None or server in seen:
+                    continue
+                seen.add(server)
+                other = _listen_on(socket.default, socket)
+                yield self.at(
+                    origin,
+                    f"{server.title} is served in plain HTTP on {socket.label}: the default server has no ssl on",
+                    labels=[label(other, "is the default server, without ssl")] if other is not None else [],
+                    help="remove ssl on; and add ssl to the listen lines",
+                    endpoints=[f"{server.title} on {socket.label}"],
+                )
+
+
+class MissingOnIpv4(Rule):
+    """A server listens on IPv6 only, while others also have the port on IPv4: there its names get another certificate.
+
+    `listen [::]:443` accepts IPv6 only (`ipv6only=on` is the default). A client that connects over IPv4 with a name
+    that no server of the IPv4 socket has gets that socket's default server (measured: its certificate).
+
+    Fix: add `listen 443 ssl;` to the server.
+
+    Silent where the configuration is incomplete. It does not know whether the name has an IPv4 address.
+
+    ```nginx bad
+    server {
+        listen 443 ssl;
+        listen [::]:443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen [::]:443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 ssl;
+        listen [::]:443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl;
+        listen [::]:443 ssl;
+        server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 3.7
+    confidence = Confidence.LIKELY
+    references = (LISTEN, REQUESTS)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        for four, six in _families(configuration):
+            for server in six.servers:
+                if any(not _only_ipv6(socket) for socket in server.sockets if socket.port == six.port):
+                    continue
+                if server.rejects_handshake or not server.scope.certain:
+                    continue
+                lost = [name for name in server.names if name.is_host and four.names.find(name.key) is None]
+                listen, other = _listen_on(server, six), _listen_on(four.default, four)
+                if not lost or listen is None:
+                    continue
+                yield self.at(
+                    listen,
+                    f"over IPv4 {lost[0].text} is answered by {four.default.title}: the server has no"
+                    f" listen {four.port}",
+                    labels=[label(other, "answers instead over IPv4")] if other is not None else [],
+                    help=f"add listen {four.port} ssl;",
+                    endpoints=[f"{server.title} on {four.label}"],
+                )
+
+
+def _only_ipv6(socket: Socket) -> bool:
+    return ":" in socket.address and not socket.address.startswith("unix:")
+
+
+def _families(configuration: Configuration) -> Iterator[tuple[Socket, Socket]]:
+    """The wildcard TLS sockets of IPv4 and IPv6 with the same port, where all lines are known."""
+    level = configuration.blocks.get("http")
+    if configuration.completeness != "full" or level is None or not level.certain:
+        return
+    tls = [s for s in configuration.sockets if s.module == "http" and s.tls and not s.datagram and _all_lines_sure(s)]
+    six = {socket.port: socket for socket in tls if socket.address == WILDCARD6 and socket.ipv6only}
+    for socket in tls:
+        if socket.address == WILDCARD4 and socket.port in six:
+            yield socket, six[socket.port]
+
+
+def _address_names(configuration: Configuration) -> Iterator[tuple[Socket, VirtualServer, Directive, int, str]]:
+    """The server names that are IP addresses, on each TLS socket whose default server is another one."""
+    for socket in configuration.sockets:
+        if socket.module != "http" or not socket.tls or not default_is_sure(socket, configuration):
+            continue
+        for server in socket.servers:
+            if server is socket.default:
+                continue
+            for name in server.names:
+                address = name.key.strip("[]")
+                if name.form != "exact" or name.directive is None or not is_ip(address):
+                    continue
+                if socket.address in (WILDCARD4, WILDCARD6, address):
+                    yield socket, server, name.directive, name.arg, address
+
+
+class UnreachableAddressName(Rule):
+    """A `server_name` is an IP address, and the default server of its socket rejects the handshake of every client.
+
+    Clients send no SNI for an IP address (RFC 6066), so the default server decides, and `ssl_reject_handshake on`
+    refuses the connection before nginx could look at the `Host` header (measured: curl exits with code 35).
+
+    Fix: add `default_server` to the `listen` line of the server with the address, or let the server listen on the
+    address itself: `listen 192.0.2.10:443 ssl;`.
+
+    ```nginx bad
+    server {
+        listen 443 ssl default_server;
+        ssl_reject_handshake on;
+    }
+    server {
+        listen 443 ssl;
+        server_name 192.0.2.10;
+        ssl_certificate certificates/ip.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 ssl;
+        ssl_reject_handshake on;
+    }
+    server {
+        listen 443 ssl default_server;
+        server_name 192.0.2.10;
+        ssl_certificate certificates/ip.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    since = "nginx 1.19.4"
+    references = (RFC6066, REJECT)
+    needs = ("ssl_reject_handshake",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        seen: set[tuple[Directive, int]] = set()
+        for socket, server, directive, arg, address in _address_names(configuration):
+            if not socket.default.rejects_handshake or (directive, arg) in seen:
+                continue
+            seen.add((directive, arg))
+            origin = socket.default.setting("ssl_reject_handshake").origin
+            host = f"[{address}]" if ":" in address else address
+            yield self.at(
+                directive,
+                f"https://{host} is refused on {socket.label}: clients send no SNI for an address, and the default"
+                " server rejects the handshake",
+                arg=arg,
+                labels=[label(origin, f"rejects clients without SNI on {socket.label}")] if origin else [],
+                help="add default_server to the listen line of this server",
+                endpoints=[f"{server.title} on {socket.label}"],
+            )
+
+
+class AddressNameWithOtherCertificate(Rule):
+    """A `server_name` is an IP address, and clients that connect to it get the certificate of the default server.
+
+    Clients send no SNI for an IP address (RFC 6066), so the default server's certificate is sent, and it does not cover
+    the address. The certificate of the server with that name, which does, is never sent for it.
+
+    Fix: add `default_server` to the `listen` line of the server with the address, or let the server listen on the
+    address itself: `listen 192.0.2.10:443 ssl;`.
+
+    ```nginx bad
+    server {
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl;
+        server_name 192.0.2.10;
+        ssl_certificate certificates/ip.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    server {
+        listen 443 ssl default_server;
+        server_name 192.0.2.10;
+        ssl_certificate certificates/ip.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.WARNING
+    references = (RFC6066, REQUESTS)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        seen: set[tuple[Directive, int]] = set()
+        for socket, server, directive, arg, address in _address_names(configuration):
+            default = socket.default
+            if default.rejects_handshake or (directive, arg) in seen or not _covers(server, address):
+                continue
+            if not default.bundles or _covers(default, address) is not False:
+                continue
+            seen.add((directive, arg))
+            yield self.at(
+                directive,
+                f"clients that connect to {address} get the certificate of {default.title} on {socket.label}: they send"
+                " no SNI for an address",
+                arg=arg,
+                labels=[label(default.bundles[0].directive, f"is sent on {socket.label} without SNI")],
+                help="add default_server to the listen line of this server",
+                endpoints=[f"{server.title} on {socket.label}"],
+            )
+
+
+def _covers(server: VirtualServer, address: str) -> bool | None:
+    """Whether one of a server's certificates is for the address; None if one of them could not be read."""
+    from nginxtls.pki import match_hostname
+
+    leaves = [bundle.leaf for bundle in server.slots[0]]
+    if any(leaf is not None and match_hostname(address, leaf).matches for leaf in leaves):
+        return True
+    return None if None in leaves else False
