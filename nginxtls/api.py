@@ -179,6 +179,36 @@ def report(
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Report:
     """Read the paths and lint what they hold; ``progress`` is told what is being done."""
+    return read_and_lint(
+        paths,
+        settings,
+        root=root,
+        at=at,
+        openssl_conf=openssl_conf,
+        stdin_text=stdin_text,
+        use_baseline=use_baseline,
+        only_nginx=only_nginx,
+        progress=progress,
+    )[1]
+
+
+def read_and_lint(
+    paths: Sequence[str],
+    settings: Settings,
+    *,
+    root: str | None = None,
+    at: datetime | None = None,
+    openssl_conf: str | None = None,
+    stdin_text: str | None = None,
+    instead: Mapping[str, str] | None = None,
+    use_baseline: bool = True,
+    only_nginx: bool = False,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> tuple[Reading, Report]:
+    """What ``report`` reports, with the configurations it is about.
+
+    ``instead``: texts that replace the content of files, by real path.
+    """
     start = time.monotonic()
     moment = at or datetime.now(timezone.utc)
     known = None
@@ -194,6 +224,7 @@ def report(
         at=moment,
         openssl_conf=openssl_conf,
         stdin_text=stdin_text,
+        instead=instead,
         only_nginx=only_nginx,
     )
     folders = [os.path.abspath(path) for path in paths]
@@ -208,7 +239,7 @@ def report(
     progress(f"linting {len(reading.taken)} files")
     found = lint(reading.subjects, installed_rules(), settings, known, covers)
     not_checked = (*reading.skipped, *found.not_checked)
-    return found._replace(
+    return reading, found._replace(
         failures=(
             *reading.failures,
             *found.failures,
@@ -235,9 +266,12 @@ def read(
     at: datetime | None = None,
     openssl_conf: str | None = None,
     stdin_text: str | None = None,
+    instead: Mapping[str, str] | None = None,
     only_nginx: bool = False,
 ) -> Reading:
     """Find and read the configurations at the paths; with ``only_nginx`` what is none is no failure.
+
+    ``instead``: texts that replace the content of files, by real path.
 
     Raises:
         UsageError: a version, a trust file or a folder that was named cannot be used.
@@ -246,7 +280,7 @@ def read(
 
     subject = _subjects(settings, at, openssl_conf, only_nginx)
     files = _files(paths, settings, root)
-    sources = discover(paths, stdin_text=stdin_text, files=files)
+    sources = discover(paths, stdin_text=stdin_text, files=files, instead=instead)
     return Reading(
         subjects=tuple(subject(loaded, files) for loaded in sources.trees),
         failures=(*sources.failures, *(() if only_nginx else _unanswered(paths, sources))),

@@ -1,0 +1,58 @@
+"""Whether a fix keeps its promise: the predicted handshakes before and after it, and what the linter finds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from nginxtls.base.lazy import NamedTuple
+from nginxtls.diff.compare import answers
+from nginxtls.model.nginx_test import refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nginxtls.linting.report import Report
+    from nginxtls.model import Configuration
+
+
+class State(NamedTuple):
+    """Configurations, and what the linter reports about them."""
+
+    report: Report
+    configurations: Sequence[Configuration]
+
+
+def handshakes(configurations: Iterable[Configuration]) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """The answer to every client: by configuration, socket and name. The lines that servers are on are left out."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for number, configuration in enumerate(configurations):
+        main = f"{number} {configuration.tree.roots[0].name}"
+        for endpoint, answer in answers([configuration]).items():
+            server = answer["server"] or {}
+            found[main, endpoint[0], endpoint[1]] = answer | {"server": (server.get("file"), server.get("names"))}
+    return found
+
+
+def objection(before: State, after: State, *, safe: bool) -> str:
+    """Why fixes that lead from one state to the other must not be made; empty if they may.
+
+    After any fix nginx reads the files and refuses nothing that it accepted. After a safe one no client meets a
+    different handshake and no rule finds more than it did.
+    """
+    if len(after.report.failures) > len(before.report.failures):
+        return "nginx could not read the file after it"
+    if any(map(int.__gt__, _refused(after, safe=safe), _refused(before, safe=safe))):
+        return "nginx would refuse the configuration after it"
+    if not safe:
+        return ""
+    if handshakes(before.configurations) != handshakes(after.configurations):
+        return "a client would meet a different handshake"
+    new = Counter(f.rule for f in after.report.findings) - Counter(f.rule for f in before.report.findings)
+    return f"it would lead to {', '.join(sorted(new))}" if new else ""
+
+
+def _refused(state: State, *, safe: bool) -> tuple[int, ...]:
+    """How many lines nginx refuses, and how many it warns of (only for safe fixes)."""
+    levels = Counter(refusal.level for each in state.configurations for refusal in refusals(each))
+    return (levels["emerg"], levels["warn"]) if safe else (levels["emerg"],)
