@@ -266,7 +266,7 @@ class PlainHttpOnTlsPort(Rule):
                     f"{server.title} is served in plain HTTP on {socket.label}",
                     arg=0,
                     help="write listen 443 ssl;",
-                    fix=_add_ssl(listen),
+                    fix=_add_ssl(listen) if all(each.has_certificate for each in socket.servers) else None,
                     endpoints=[f"{each.title} on {socket.label}" for each in socket.servers],
                     confidence=Confidence.CERTAIN if whole else Confidence.LIKELY,
                 )

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nginxtls.fix.proof import State, handshakes
+from nginxtls.fix import plan
+from nginxtls.fix.proof import State, handshakes, objection
 from nginxtls.fix.rounds import Outcome, fix
 from nginxtls.linting.run import lint
 from nginxtls.linting.settings import Settings
@@ -60,3 +61,20 @@ def test_so_they_do_on_random_configurations(
 ) -> None:
     text = "events {}\nhttp {\n" + "".join(f"    {line}\n" for line in level) + "".join(map(block, servers)) + "}\n"
     proven(text.replace("    include tls.conf;\n", ""), Options(nginx=nginx, openssl=openssl))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_fix_removes_its_finding_and_nginx_refuses_nothing_new(case: str) -> None:
+    text, options = CASES[case]
+    state = linter(text, options)
+    before = state({})
+    for finding in before.report.findings:
+        changed = plan([finding], unsafe=True).texts if finding.fix else {}
+        for new in changed.values():
+            after = state({NAME: new})
+            assert not objection(before, after, safe=False), f"{finding.rule}: {finding.message}"
+            assert count(after, finding.rule) < count(before, finding.rule), f"{finding.rule} is still reported"
+
+
+def count(state: State, rule: str) -> int:
+    return sum(finding.rule == rule for finding in state.report.findings)
