@@ -81,9 +81,10 @@ def save(outcome: Outcome, text: str | None, encoding: str) -> None:
 
 
 def print_diff(outcome: Outcome, encoding: str) -> None:
-    """Print the unified diff in the encoding of the terminal, or of standard input."""
+    """Print the unified diff, each file's in its encoding; ``encoding`` is that of standard input."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(diff(outcome.texts).encode(encoding, "surrogateescape"))
+    for file, text in sorted(outcome.texts.items(), key=lambda item: item[0].name):
+        sys.stdout.buffer.write(diff({file: text}).encode(encoding_on_disk(file) or encoding, "surrogateescape"))
     sys.stdout.buffer.flush()
 
 

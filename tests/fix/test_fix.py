@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -97,6 +99,37 @@ def test_a_file_that_has_changed_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="has changed"):
         write(SourceFile("a.conf", "old", str(path)), "fixed")
     assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, error: int) -> None:
+    path = tmp_path / "a.conf"
+    path.write_text("old")
+    with (
+        patch("os.fsync", side_effect=OSError(error, os.strerror(error))),
+        pytest.raises(OSError, match=os.strerror(error)),
+    ):
+        write(SourceFile("a.conf", "old", str(path)), "new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.conf"]
+
+
+def test_a_path_that_became_a_link_is_not_written(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.conf", tmp_path / "other"
+    other.write_text("old")
+    path.symlink_to(other)
+    with pytest.raises(OSError, match="symbolic link"):
+        write(SourceFile("a.conf", "old", str(path)), "new")
+    assert other.read_text() == "old"
+
+
+def test_a_character_that_the_encoding_lacks_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.conf"
+    path.write_bytes("# caf\u00e9".encode("latin-1"))
+    with pytest.raises(OSError, match="lacks a character"):
+        write(SourceFile("a.conf", "# caf\u00e9", str(path)), "# \u6f22")
+    write(SourceFile("a.conf", "# caf\u00e9", str(path)), "# th\u00e9")
+    assert path.read_bytes() == "# th\u00e9".encode("latin-1")
 
 
 places = st.lists(
