@@ -46,15 +46,13 @@ def plan(
 ) -> Fixes:
     """Apply the fixes in order, each whole or not at all; where edits overlap, the first wins.
 
-    An edit that two fixes have in common is made once. What is only likely gets no safe fix, as nothing is proven then.
+    An edit that two fixes have in common is made once.
 
     Args:
         findings: those whose fixes to apply; suppressed ones are skipped.
         unsafe: apply unsafe fixes, too.
         reachable: why a file cannot be edited; empty if it can.
     """
-    from nginxtls.finding import Confidence
-
     files: dict[object, _Edits] = {}
     fixed: list[Finding] = []
     left: list[tuple[Finding, str]] = []
@@ -65,7 +63,7 @@ def plan(
         if finding.group:
             left.append((finding, "no configuration includes the file"))
             continue
-        if not (unsafe or (fix.safe and finding.confidence is Confidence.CERTAIN)):
+        if not (fix.safe or unsafe):
             left.append((finding, UNSAFE))
             continue
         reasons = (_out_of_reach(edit) or reachable(edit.location.file) for edit in fix.edits)

@@ -22,7 +22,10 @@ DEFAULT = "the template's own default is taken for the value"
 
 
 def tempered(finding: Finding) -> Finding:
-    """The finding as sure as a template lets it be, with no edit that would need what the template becomes."""
+    """The finding as sure as a template lets it be, with no edit that would need what the template becomes.
+
+    What is only likely has no safe fix: nothing is proven then.
+    """
     places = (finding.location, *(label.location for label in finding.labels))
     if any(place.file.defaults and _rests_on_default(place) for place in places):
         assumed = ENVIRONMENT if any(place.file.variables for place in places) else DEFAULT
@@ -31,6 +34,8 @@ def tempered(finding: Finding) -> Finding:
         finding = finding.replace(fix=None)
     if finding.fix is not None and any(edit.location.file.engines for edit in finding.fix.edits):
         finding = finding.replace(fix=_of_template(finding.fix))
+    if finding.fix is not None and finding.fix.safe and finding.confidence is Confidence.LIKELY:
+        finding = finding.replace(fix=finding.fix._replace(safe=False))
     return finding
 
 
