@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nginxtls.base.writing import write_whole
+from nginxtls.linting.fingerprint import offsets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from nginxtls.finding import Edit, Finding, Location
+    from nginxtls.finding import Edit, Finding
     from nginxtls.syntax.tree import SourceFile
 
 __all__ = ["Fixes", "apply", "diff", "encoding_on_disk", "file_key", "plan", "write"]
@@ -169,7 +170,7 @@ def _take(edits: Iterable[Edit], files: dict[object, _Edits]) -> str:
         key = file_key(file)
         known = files.setdefault(key, _Edits(file))
         own = trial.setdefault(key, _Edits(file))
-        start, end = _offsets(edit.location)
+        start, end = offsets(edit.location)
         text = edit.replacement
         if "\r\n" in file.text:
             text = text.replace("\r\n", "\n").replace("\n", "\r\n")
@@ -189,24 +190,12 @@ def _out_of_reach(edit: Edit) -> str:
         return "it is in a dump of nginx -T"
     if file.first_line != 1:
         return "it is a configuration inside another file"
-    start, end = _offsets(edit.location)
+    start, end = offsets(edit.location)
     if file.raw[start:end] != file.text[start:end]:
         return "it would change key material"
     if file.masked[start:end] != file.text[start:end]:
         return "it would change a template's expression or tag"
     return ""
-
-
-def _offsets(location: Location) -> tuple[int, int]:
-    span = location.span
-    return _offset(location.file, span.line, span.column), _offset(location.file, span.end_line, span.end_column)
-
-
-def _offset(file: SourceFile, line: int, column: int) -> int:
-    """The offset of a line and column; a byte order mark has no column."""
-    index = min(line - file.first_line, len(file.line_starts) - 1)
-    mark = 1 if index == 0 and file.text.startswith("\ufeff") else 0
-    return min(file.line_starts[index] + column - 1 + mark, len(file.text))
 
 
 def _lines(text: str) -> list[str]:

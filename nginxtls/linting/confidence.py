@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence
-from nginxtls.linting.fingerprint import directive_at, offset_of
+from nginxtls.linting.fingerprint import directive_at, offsets
 from nginxtls.syntax.words import FILL
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _key(finding: Finding) -> object:
 
 def _rests_on_default(place: Location) -> bool:
     """Whether a default of the template stands in the place, or the place in it."""
-    start, end = _offsets(place)
+    start, end = offsets(place)
     masked = place.file.masked
     return any(
         start <= default < end or (default < start and not masked[default + 1 : start + 1].strip(FILL))
@@ -78,7 +78,7 @@ def _of_template(fix: Fix) -> Fix | None:
 
 
 def _is_masked(edit: Edit) -> bool:
-    start, end = _offsets(edit.location)
+    start, end = offsets(edit.location)
     return edit.location.file.masked[start:end] != edit.location.file.text[start:end]
 
 
@@ -87,10 +87,5 @@ def _has_secret(edit: Edit) -> bool:
     file = edit.location.file
     if file.raw is file.text:
         return False
-    start, end = _offsets(edit.location)
+    start, end = offsets(edit.location)
     return file.raw[start:end] != file.text[start:end]
-
-
-def _offsets(place: Location) -> tuple[int, int]:
-    file, span = place.file, place.span
-    return offset_of(file, span.line, span.column), offset_of(file, span.end_line, span.end_column)

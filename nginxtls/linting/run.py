@@ -13,7 +13,7 @@ from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
 from nginxtls.linting.report import EndpointRow, Report
-from nginxtls.linting.suppression import Suppressions
+from nginxtls.linting.suppression import Suppressions, removal
 from nginxtls.rule import Rule
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.words import UNKNOWN
@@ -242,7 +242,8 @@ def _about(
             and (_identity(suppression.file), suppression.location.span, name) not in used
             and _all_seen(suppression, configuration)
         ):
-            yield unused.at(place, f"{name} is ignored here and finds nothing here", help="remove it")
+            fix = removal(suppression, name)
+            yield unused.at(place, f"{name} is ignored here and finds nothing here", help="remove it", fix=fix)
 
 
 _MISPLACED = "put it at the end of the directive's line or alone above it, ignore-file above the first directive"

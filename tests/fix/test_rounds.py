@@ -14,7 +14,7 @@ from nginxtls.linting.settings import Settings
 from nginxtls.model import Configuration
 from nginxtls.rule import Rule, delete, replace_argument
 from nginxtls.syntax.tree import Directive
-from tests.rules.conftest import Options, configure
+from tests.rules.conftest import Options, all_rules, configure
 
 TEXT = """\
 events {}
@@ -124,3 +124,34 @@ def test_fixes_that_never_end_are_cut() -> None:
     outcome = run(Grows(), unsafe=True)
     assert len(outcome.fixed) == MAX_ROUNDS
     assert [why for _, why in outcome.left] == ["fixes keep leading to new ones"]
+
+
+PROTOCOLS = "        ssl_protocols TLSv1.2;"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("        # nginxtls: ignore[missing-stapling] as agreed\n" + PROTOCOLS, PROTOCOLS),
+        (PROTOCOLS + "  # nginxtls: ignore[missing-tls13, weak-dhparam]", PROTOCOLS),
+        (PROTOCOLS + "  # nginxtls: ignore[legacy-protocol, only] why", PROTOCOLS + "  # nginxtls: ignore[only] why"),
+        (PROTOCOLS + "  # nginxtls: ignore[only, legacy-protocol]", PROTOCOLS + "  # nginxtls: ignore[only]"),
+        (PROTOCOLS + "  # nginxtls: ignore[only,legacy-protocol,a]", PROTOCOLS + "  # nginxtls: ignore[only,a]"),
+    ],
+)
+def test_unused_names_of_comments_are_removed(before: str, after: str) -> None:
+    class Only(Replaces):
+        def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+            yield self.at(directive, "ignored on purpose")
+
+    rules = {name: Rule() for name in ("missing-stapling", "missing-tls13", "weak-dhparam", "legacy-protocol")}
+    known = {**rules, "only": Only(), "unused-suppression": all_rules()["unused-suppression"]}
+    for name, rule in rules.items():
+        rule.__dict__["name"] = name
+    text = TEXT.replace(PROTOCOLS, before)
+
+    def state(texts: Mapping[str, str]) -> State:
+        subject = configure("nginx.conf", texts.get("nginx.conf", text), Options())
+        return State(lint([subject], known, Settings()), subject.configurations)
+
+    assert list(fix(state, unsafe=False).texts.values()) == [TEXT.replace(PROTOCOLS, after)]

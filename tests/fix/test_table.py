@@ -1,6 +1,6 @@
 """The table of rules with fixes is what the rules offer on their fixtures and examples.
 
-``python -m tests.fix.test_table`` writes it anew.
+``python -m tests.fix.test_table`` writes it anew; ``python tests/test_docs.py --write`` runs that, too.
 """
 
 from __future__ import annotations
