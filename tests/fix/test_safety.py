@@ -36,7 +36,6 @@ def proven(text: str, options: Options) -> Outcome:
     """The outcome of all safe fixes, after checking that nothing but the text changes."""
     state = linter(text, options)
     outcome = fix(state, unsafe=False)
-    assert not [f"{f.rule} in line {f.location.span.line}: {reason}" for f, reason in outcome.disproven]
     new = next(iter(outcome.texts.values()), text)
     before, after = state({}), state({NAME: new})
     assert handshakes(before.configurations) == handshakes(after.configurations)
@@ -46,7 +45,8 @@ def proven(text: str, options: Options) -> Outcome:
 
 @pytest.mark.parametrize("case", CASES)
 def test_safe_fixes_change_no_handshake_and_lead_to_no_finding(case: str) -> None:
-    proven(*CASES[case])
+    outcome = proven(*CASES[case])
+    assert not [f"{f.rule} in line {f.location.span.line}: {reason}" for f, reason in outcome.disproven]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -60,7 +60,9 @@ def test_so_they_do_on_random_configurations(
     servers: list[Server], level: list[str], nginx: str | None, openssl: str | None
 ) -> None:
     text = "events {}\nhttp {\n" + "".join(f"    {line}\n" for line in level) + "".join(map(block, servers)) + "}\n"
-    proven(text.replace("    include tls.conf;\n", ""), Options(nginx=nginx, openssl=openssl))
+    outcome = proven(text.replace("    include tls.conf;\n", ""), Options(nginx=nginx, openssl=openssl))
+    # Of two servers with the same needless line, the fix of one can make the other's a surprise: then it is left.
+    assert not [reason for _, reason in outcome.disproven if not reason.startswith("it would lead to ")]
 
 
 @pytest.mark.parametrize("case", CASES)
