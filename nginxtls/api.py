@@ -180,6 +180,36 @@ def report(
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Report:
     """Read the paths and lint what they hold; ``progress`` is called with each step."""
+    return read_and_lint(
+        paths,
+        settings,
+        root=root,
+        at=at,
+        openssl_conf=openssl_conf,
+        stdin_text=stdin_text,
+        use_baseline=use_baseline,
+        only_nginx=only_nginx,
+        progress=progress,
+    )[1]
+
+
+def read_and_lint(
+    paths: Sequence[str],
+    settings: Settings,
+    *,
+    root: str | None = None,
+    at: datetime | None = None,
+    openssl_conf: str | None = None,
+    stdin_text: str | None = None,
+    instead: Mapping[str, str] | None = None,
+    use_baseline: bool = True,
+    only_nginx: bool = False,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> tuple[Reading, Report]:
+    """What ``report`` reports, with the configurations it is about.
+
+    ``instead``: texts that replace the content of files, by real path.
+    """
     start = time.monotonic()
     moment = at or datetime.now(timezone.utc)
     known = None
@@ -195,6 +225,7 @@ def report(
         at=moment,
         openssl_conf=openssl_conf,
         stdin_text=stdin_text,
+        instead=instead,
         only_nginx=only_nginx,
     )
     folders = [os.path.abspath(path) for path in paths]
@@ -209,7 +240,7 @@ def report(
     progress(f"linting {len(reading.taken)} files")
     found = lint(reading.subjects, installed_rules(), settings, known, covers)
     not_checked = (*reading.skipped, *found.not_checked)
-    return found._replace(
+    return reading, found._replace(
         failures=(
             *reading.failures,
             *found.failures,
@@ -236,9 +267,12 @@ def read(
     at: datetime | None = None,
     openssl_conf: str | None = None,
     stdin_text: str | None = None,
+    instead: Mapping[str, str] | None = None,
     only_nginx: bool = False,
 ) -> Reading:
     """Find and read the configurations at the paths; with ``only_nginx``, other files are not failures.
+
+    ``instead``: texts that replace the content of files, by real path.
 
     Raises:
         UsageError: a version, a trust file or a folder that was named cannot be used.
@@ -247,7 +281,7 @@ def read(
 
     subject = _subjects(paths, settings, root, at, openssl_conf, only_nginx)
     files = _files(paths, settings, root)
-    sources = discover(paths, stdin_text=stdin_text, files=files)
+    sources = discover(paths, stdin_text=stdin_text, files=files, instead=instead)
     subjects = tuple(subject(loaded, files) for loaded in sources.trees)
     return Reading(
         subjects=subjects,

@@ -330,8 +330,19 @@ class ArchivePath(Rule):
             f"nginx does not use renewed certificates: certbot never changes {posixpath.basename(path)} in its archive",
             arg=0,
             help=f"replace it with `{live}`, and the related paths likewise",
-            fix=Fix(f"replace it with {live}", (Edit(locate(directive, 0), live),)) if raw == path else None,
+            fix=Fix(f"replace it with {live}", (Edit(locate(directive, 0), live), *_beside(directive)))
+            if raw == path
+            else None,
         )
+
+
+def _beside(directive: Directive) -> Iterator[Edit]:
+    """The same edit of the lines beside it: a new certificate with the old key keeps nginx from starting."""
+    folder = posixpath.dirname(live_path(directive.args[0]) or "")
+    for line in (directive.parent and directive.parent.block) or directive.file.directives:
+        live = live_path(line.args[0]) if line.name in ArchivePath.directives and line.args else None
+        if live and line is not directive and posixpath.dirname(live) == folder and line.arg_text(0) == line.args[0]:
+            yield Edit(locate(line, 0), live)
 
 
 def _certificate_is_reported(key: Directive, configuration: Configuration) -> bool:

@@ -52,6 +52,7 @@ def repository(tmp_path: Path, hooks: Path) -> Path:
     (tmp_path / ".pre-commit-config.yaml").write_text(
         f"repos:\n- repo: {hooks}\n  rev: {revision}\n  hooks:\n"
         f"  - id: nginxtls\n    args: [--format=concise, --select=obsolete-ssl]\n"
+        f"  - id: nginxtls-fix\n    stages: [manual]\n    args: [--select=repeated-protocol]\n"
         f"  - id: nginxtls-all\n    stages: [manual]\n    args: [--format=concise]\n"
     )
     return tmp_path
@@ -102,6 +103,18 @@ def test_the_whole_tree_is_linted_by_the_second_hook(repository: Path, home: Pat
     done = run(repository, home, "nginxtls-all", "--hook-stage", "manual")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "deploy/sites-enabled/old.conf:4:" in done.stdout
+
+
+def test_safe_fixes_stop_the_commit_once(repository: Path, home: Path) -> None:
+    text = GOOD.replace("TLSv1.3", "TLSv1.3 TLSv1.3")
+    write(repository, "deploy/sites-enabled/shop", text)
+    options = ("nginxtls-fix", "--hook-stage", "manual", "--files", "deploy/sites-enabled/shop")
+    done = run(repository, home, *options)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "fixed 1 finding in 1 file: repeated-protocol" in done.stdout
+    assert (repository / "deploy/sites-enabled/shop").read_text() == GOOD
+    done = run(repository, home, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_both_names_of_the_hooks_file_are_one_file() -> None:

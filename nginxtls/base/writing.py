@@ -7,13 +7,14 @@ import tempfile
 from pathlib import Path
 
 
-def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
+def write_whole(path: Path, data: bytes, mode: int | None = None, *, owner: tuple[int, int] | None = None) -> None:
     """Write a file atomically, by a temporary file in the same folder, so that a full disk leaves the old content.
 
     Args:
         path: a regular file, or a path that does not exist yet.
         data: the new content.
         mode: permission bits; by default those of the old file, otherwise those that the umask leaves.
+        owner: user and group that the file gets; by default those of this process.
 
     Raises:
         OSError: the file cannot be written; the old content is unchanged.
@@ -30,6 +31,8 @@ def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
+            if owner is not None and owner != (os.geteuid(), os.getegid()):
+                os.fchown(stream.fileno(), *owner)
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
         os.replace(name, path)

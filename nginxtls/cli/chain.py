@@ -34,10 +34,19 @@ def chain(
     ] = "",
     at: options.At = "",
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format: text or json.")] = "text",
+    write: Annotated[
+        str,
+        typer.Option(
+            "--write",
+            metavar="FIXED",
+            help="Write a bundle in the right order and with its intermediates there, from the files beside FILE.",
+            show_default=False,
+        ),
+    ] = "",
 ) -> None:
     """Show the certificates in a file, the path that a client with an empty cache builds, and the verdict.
 
-    Exit code: 0 if the chain is trusted, 1 if not, 2 if the file cannot be read.
+    Exit code: 0 if the chain is trusted, 1 if not, 2 if the file cannot be read or --write cannot fix it.
     """
     from nginxtls.pki import analyse_chain
 
@@ -58,6 +67,18 @@ def chain(
         each = [(store.name, analyse_chain(bundle, store, moment, name or None)) for store in stores]
         for line in _text(file, bundle, verdict, each, moment):
             typer.echo(printable(line))
+    if write:
+        from nginxtls.cli.bundle import write_fixed
+        from nginxtls.pki.pem import TOO_BIG
+
+        def read(path: str) -> bytes | None:
+            try:
+                return _read(path, root, TOO_BIG)
+            except UsageError:
+                return None
+
+        leaf = verdict.sent[verdict.leaf_place]
+        typer.echo(printable(write_fixed(bundle, leaf, write, whole, moment, read)), err=True)
     if verdict.verdict != "trusted":
         raise typer.Exit(1)
 

@@ -1,6 +1,7 @@
 """``nginxtls check``: lint configurations and report findings."""
 
 import sys
+from contextlib import redirect_stdout
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -14,6 +15,9 @@ from nginxtls.finding import Severity
 from nginxtls.report import Options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nginxtls import api
     from nginxtls.linting.report import Report
     from nginxtls.linting.settings import Settings
 
@@ -90,6 +94,16 @@ def check(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", hidden=True, help="Accepted for old scripts: nothing is cached.")
     ] = False,
+    # fixes
+    fix: Annotated[bool, typer.Option("--fix", help="Apply safe fixes, then report what remains.")] = False,
+    unsafe_fixes: Annotated[
+        bool, typer.Option("--unsafe-fixes", help="Also apply unsafe fixes, with --fix, --fix-only or --diff.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print what --fix would change and change nothing.")] = False,
+    fix_only: Annotated[bool, typer.Option("--fix-only", help="Apply safe fixes and report nothing.")] = False,
+    exit_non_zero_on_fix: Annotated[
+        bool, typer.Option("--exit-non-zero-on-fix", help="Exit with code 1 if anything is fixed.")
+    ] = False,
     # how it is reported
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format on standard output.")] = "text",
     output: Annotated[
@@ -138,32 +152,58 @@ def check(
         ignore=(*(() if select else settings.ignore), *options.words(ignore)),
     )
     files = outputs(form, output or [])
-    text = options.stdin_text(asked)
+    text, encoding = options.stdin_text_and_encoding(asked)
     moment = options.moment(at)
     if list_files:
         _list(asked, settings, root or None, text)
         return
     if write_baseline and not settings.baseline:
         raise UsageError("--write-baseline", "needs a file to write", "add `--baseline FILE`")
+    fixing = fix or fix_only or diff
+    _check_fix_options(fixing, diff, unsafe_fixes, exit_non_zero_on_fix, write_baseline, form, output)
     progress = _progress if sys.stderr.isatty() and not quiet else _silence
-    report = api.report(
-        asked,
-        settings,
-        root=root or None,
-        at=moment,
-        openssl_conf=openssl_conf or None,
-        stdin_text=text,
-        use_baseline=not write_baseline,
-        only_nginx=only_nginx,
-        progress=progress,
-    )
-    progress("")
+
+    def read_and_lint(text: str | None, instead: "Mapping[str, str]") -> "tuple[api.Reading, Report]":
+        return api.read_and_lint(
+            asked,
+            settings,
+            root=root or None,
+            at=moment,
+            openssl_conf=openssl_conf or None,
+            stdin_text=text,
+            instead=instead,
+            use_baseline=not write_baseline,
+            only_nginx=only_nginx,
+            progress=progress,
+        )
+
+    changed = False
+    if fixing:
+        from nginxtls.cli import fixing as fixes
+
+        outcome = fixes.fixed(asked, read_and_lint, text, unsafe=unsafe_fixes)
+        report, changed = outcome.report, bool(outcome.texts)
+        progress("")
+        if diff:
+            fixes.print_diff(outcome, encoding)
+        else:
+            fixes.save(outcome, text, encoding)
+        if not quiet:
+            sys.stderr.write(fixes.summary(outcome, would=diff))
+        if diff or fix_only:
+            _print_failures(report)
+            raise typer.Exit(2 if report.failures else int(changed and (diff or exit_non_zero_on_fix)))
+    else:
+        report = read_and_lint(text, {})[1]
+        progress("")
     if report.at and (note := notice(report.at.date())) and not quiet:
         print(note, file=sys.stderr)
     if write_baseline:
         _write_baseline(report, settings)
         raise typer.Exit(2 if report.failures else 0)
     status = _status(report, Severity[settings.fail_on.upper()], exit_zero)
+    if changed and exit_non_zero_on_fix:
+        status = status or 1
     shown = Options(
         color=use_color(color.value),
         width=width(),
@@ -177,7 +217,9 @@ def check(
         status=status,
     )
     for name, file in files:
-        write(report, name, file, shown)
+        # Standard output has the fixed text.
+        with redirect_stdout(sys.stderr if fixing and text is not None else sys.stdout):
+            write(report, name, file, shown)
     raise typer.Exit(status)
 
 
@@ -196,12 +238,38 @@ def _status(report: "Report", fail_on: Severity, exit_zero: bool) -> int:
     return int(not exit_zero and any(f.severity >= fail_on and not f.group for f in report.findings))
 
 
-def _write_baseline(report: "Report", settings: "Settings") -> None:
+def _check_fix_options(
+    fixing: bool,
+    diff: bool,
+    unsafe: bool,
+    non_zero: bool,
+    write_baseline: bool,
+    form: str,
+    output: list[str] | None,
+) -> None:
+    """Refuse options that contradict each other or would have no effect."""
+    alone = "give --fix, --fix-only or --diff with it"
+    if unsafe and not fixing:
+        raise UsageError("--unsafe-fixes", "applies nothing by itself", alone)
+    if non_zero and not fixing:
+        raise UsageError("--exit-non-zero-on-fix", "fixes nothing by itself", alone)
+    if write_baseline and fixing:
+        raise UsageError("--write-baseline", "cannot be given together with --fix", "fix first, then write it")
+    if diff and (output or form != "text"):
+        raise UsageError("--diff", "prints a unified diff alone", "leave out --format and --output")
+
+
+def _print_failures(report: "Report") -> None:
     from nginxtls.cli import print_error
-    from nginxtls.linting.baseline import write_baseline
 
     for failure in report.failures:
         print_error(UsageError(failure.subject, failure.reason, failure.help))
+
+
+def _write_baseline(report: "Report", settings: "Settings") -> None:
+    from nginxtls.linting.baseline import write_baseline
+
+    _print_failures(report)
     assert settings.baseline
     count = write_baseline(Path(settings.baseline), report.findings)
     print(f"{settings.baseline}: {count} finding{'' if count == 1 else 's'}")

@@ -142,8 +142,13 @@ def moment(text: str) -> datetime | None:
 
 def stdin_text(paths: Sequence[str]) -> str | None:
     """Standard input, if ``-`` is among the paths."""
+    return stdin_text_and_encoding(paths)[0]
+
+
+def stdin_text_and_encoding(paths: Sequence[str]) -> tuple[str | None, str]:
+    """Standard input, if ``-`` is among the paths, and the encoding that it is read as."""
     if "-" not in paths:
-        return None
+        return None, "utf-8"
     from nginxtls.syntax.files import DUMP_LIMIT
 
     data = sys.stdin.buffer.read(DUMP_LIMIT + 1)
@@ -152,9 +157,9 @@ def stdin_text(paths: Sequence[str]) -> str | None:
             "standard input", f"is larger than {DUMP_LIMIT // 10**6} MB", "lint the dump of each host separately"
         )
     try:
-        return data.decode()
+        return data.decode(), "utf-8"
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return data.decode("latin-1"), "latin-1"
 
 
 def _pair(text: str) -> tuple[str, str]:

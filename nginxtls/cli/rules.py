@@ -43,6 +43,7 @@ def rules(
     ] = False,
 ) -> None:
     """List the installed rules."""
+    from nginxtls.linting.fixable import fixes
     from nginxtls.linting.pages import index
     from nginxtls.linting.registry import choose, installed_rules
 
@@ -61,11 +62,17 @@ def rules(
     else:
         width = max((len(rule.name) for rule in chosen), default=0)
         for rule in chosen:
-            mark = " (pedantic)" if rule.pedantic else ""
+            marks = ["pedantic"] if rule.pedantic else []
+            if kinds := fixes(rule):
+                marks.append(f"{' or '.join(kinds)} fix")
+            mark = f" ({', '.join(marks)})" if marks else ""
             print(f"{rule.name:{width}}  {rule.severity!s:7}  {rule.summary}{mark}")
 
 
 def _row(rule: Rule) -> dict[str, object]:
+    from nginxtls.linting.fixable import fixes
+
+    kinds = fixes(rule)
     return {
         "name": rule.name,
         "topic": rule.topic,
@@ -73,6 +80,7 @@ def _row(rule: Rule) -> dict[str, object]:
         "security_severity": rule.security_severity,
         "confidence": rule.confidence.value,
         "pedantic": rule.pedantic,
+        "fixes": None if kinds is None else list(kinds),
         "since": rule.since,
         "cwe": list(rule.cwe),
         "references": list(rule.references),

@@ -58,13 +58,13 @@ def compare(
     told_before = {finding.fingerprint for finding in before.findings}
     told_after = {finding.fingerprint for finding in after.findings}
     return Comparison(
-        tuple(_changes(_answers(old), _answers(new), at)),
+        tuple(_changes(answers(old), answers(new), at)),
         tuple(finding for finding in after.findings if finding.fingerprint not in told_before),
         tuple(finding for finding in before.findings if finding.fingerprint not in told_after),
     )
 
 
-def _answers(configurations: Iterable[Configuration]) -> dict[tuple[str, str], dict[str, Any]]:
+def answers(configurations: Iterable[Configuration]) -> dict[tuple[str, str], dict[str, Any]]:
     """What a client gets on every TLS socket, without a name and with each name of a server."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for configuration in configurations:

@@ -1,27 +1,34 @@
-"""Mending: which edits of the findings go together, the texts after them, a diff, and writing them to disk."""
+"""Fixing: which edits of the findings go together, the texts after them, a diff, and writing them to disk."""
 
 from __future__ import annotations
 
 import os
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from nginxtls.base.writing import write_whole
+from nginxtls.linting.fingerprint import offsets
 
-    from nginxtls.finding import Edit, Finding, Location
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from nginxtls.finding import Edit, Finding
     from nginxtls.syntax.tree import SourceFile
 
-__all__ = ["Fixes", "apply", "diff", "plan", "write"]
+__all__ = ["Fixes", "apply", "diff", "encoding_on_disk", "file_key", "plan", "write"]
+
+
+UNSAFE = "the fix is unsafe"
 
 
 @dataclass(frozen=True, slots=True)
 class Fixes:
-    """What came of the fixes: the new text (with keys) of each file that changes, who is mended, who is not and why."""
+    """The result: the new text (with keys) of each file that changes, what is fixed, what is not and why."""
 
     texts: Mapping[SourceFile, str]
-    mended: tuple[Finding, ...]
+    fixed: tuple[Finding, ...]
     left: tuple[tuple[Finding, str], ...]
 
 
@@ -30,28 +37,44 @@ def apply(findings: Iterable[Finding], *, unsafe: bool) -> dict[SourceFile, str]
     return dict(plan(findings, unsafe=unsafe).texts)
 
 
-def plan(findings: Iterable[Finding], *, unsafe: bool) -> Fixes:
+def file_key(file: SourceFile) -> str:
+    """What a file is known by in every reading of it: its real path, or ``-``."""
+    return file.path or file.name
+
+
+def plan(
+    findings: Iterable[Finding], *, unsafe: bool, reachable: Callable[[SourceFile], str] = lambda file: ""
+) -> Fixes:
     """Apply the fixes in order, each whole or not at all; where edits overlap, the first wins.
 
-    Unsafe fixes are applied only if asked for. An edit that another fix makes in the same words is made once.
+    An edit that two fixes have in common is made once.
+
+    Args:
+        findings: those whose fixes to apply; suppressed ones are skipped.
+        unsafe: apply unsafe fixes, too.
+        reachable: why a file cannot be edited; empty if it can.
     """
     files: dict[object, _Edits] = {}
-    mended: list[Finding] = []
+    fixed: list[Finding] = []
     left: list[tuple[Finding, str]] = []
     for finding in findings:
         fix = finding.fix
         if fix is None or finding.suppressed is not None:
             continue
-        if not (fix.safe or unsafe):
-            left.append((finding, "the fix is unsafe"))
+        if finding.group:
+            left.append((finding, "no configuration includes the file"))
             continue
-        reason = next(filter(None, (_out_of_reach(edit) for edit in fix.edits)), "") or _take(fix.edits, files)
+        if not (fix.safe or unsafe):
+            left.append((finding, UNSAFE))
+            continue
+        reasons = (_out_of_reach(edit) or reachable(edit.location.file) for edit in fix.edits)
+        reason = next(filter(None, reasons), "") or _take(fix.edits, files)
         if reason:
             left.append((finding, reason))
         else:
-            mended.append(finding)
+            fixed.append(finding)
     texts = {edits.file: edits.text() for edits in files.values() if edits.places}
-    return Fixes({f: text for f, text in texts.items() if text != f.raw}, tuple(mended), tuple(left))
+    return Fixes({f: text for f, text in texts.items() if text != f.raw}, tuple(fixed), tuple(left))
 
 
 def diff(texts: Mapping[SourceFile, str]) -> str:
@@ -69,33 +92,42 @@ def diff(texts: Mapping[SourceFile, str]) -> str:
 
 
 def write(file: SourceFile, text: str) -> None:
-    """Write a file's new text in its encoding and with its permissions; a reader sees the old file or the new one.
+    """Write a file's new text with its encoding, mode and owner; a reader sees the old file or the new one.
 
     Raises:
-        OSError: it cannot be read or written, or is not any more what was linted.
+        OSError: it cannot be read or written, has changed since it was read, or its encoding lacks a character.
+            The old file is still there.
+    """
+    encoding = encoding_on_disk(file)
+    if encoding is None or file.path is None:
+        raise OSError(f"{file.name} has changed since it was read")
+    try:
+        data = text.encode(encoding)
+    except UnicodeEncodeError as error:
+        raise OSError(f"{file.name} is {encoding}, which lacks a character of the fix") from error
+    path = Path(file.path)
+    status = path.stat()
+    write_whole(path, data, status.st_mode & 0o7777, owner=(status.st_uid, status.st_gid))
+
+
+def encoding_on_disk(file: SourceFile) -> str | None:
+    """The encoding with which the file's text is the content of its path, or None: it has changed, or is part of it.
+
+    Raises:
+        OSError: it cannot be read.
     """
     if file.path is None:
-        raise OSError(f"{file.name} is not on disk")
-    path = os.path.realpath(file.path)
-    with open(path, "rb") as stream:
+        return None
+    # A path in the place of which somebody has put a link is another file.
+    with open(os.open(file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
         content = stream.read()
-    encoding = next((name for name in ("utf-8", "latin-1") if file.raw.encode(name, "replace") == content), None)
-    if encoding is None:
-        raise OSError(f"{file.name} has changed since it was read")
-    mended = text.encode(encoding)
-    scratch = f"{path}.nginxtls-{os.getpid()}"
-    status = os.stat(path)
-    try:
-        with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(mended)
-        if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-            os.chown(scratch, status.st_uid, status.st_gid)
-        os.chmod(scratch, status.st_mode & 0o7777)
-        os.replace(scratch, path)
-    except BaseException:
-        if os.path.exists(scratch):
-            os.unlink(scratch)
-        raise
+    for encoding in ("utf-8", "latin-1"):
+        try:
+            if file.raw.encode(encoding) == content:
+                return encoding
+        except UnicodeEncodeError:
+            continue
+    return None
 
 
 class _Edits:
@@ -130,15 +162,15 @@ class _Edits:
 
 
 def _take(edits: Iterable[Edit], files: dict[object, _Edits]) -> str:
-    """Add the edits of a fix; if one of them does not go with those before, none, and the reason is told."""
+    """Add the edits of a fix, all or none; the reason if one of them does not go with those before."""
     wanted: list[tuple[_Edits, int, int, str]] = []
     trial: dict[object, _Edits] = {}
     for edit in edits:
         file = edit.location.file
-        key = file.path or file
+        key = file_key(file)
         known = files.setdefault(key, _Edits(file))
         own = trial.setdefault(key, _Edits(file))
-        start, end = _offsets(edit.location)
+        start, end = offsets(edit.location)
         text = edit.replacement
         if "\r\n" in file.text:
             text = text.replace("\r\n", "\n").replace("\n", "\r\n")
@@ -158,22 +190,12 @@ def _out_of_reach(edit: Edit) -> str:
         return "it is in a dump"
     if file.first_line != 1:
         return "it is inside another file"
-    start, end = _offsets(edit.location)
+    start, end = offsets(edit.location)
     if file.raw[start:end] != file.text[start:end]:
         return "it would change key material"
+    if file.masked[start:end] != file.text[start:end]:
+        return "it would change a template's expression or tag"
     return ""
-
-
-def _offsets(location: Location) -> tuple[int, int]:
-    span = location.span
-    return _offset(location.file, span.line, span.column), _offset(location.file, span.end_line, span.end_column)
-
-
-def _offset(file: SourceFile, line: int, column: int) -> int:
-    """The offset of a line and column; a byte order mark has no column."""
-    index = min(line - file.first_line, len(file.line_starts) - 1)
-    mark = 1 if index == 0 and file.text.startswith("\ufeff") else 0
-    return min(file.line_starts[index] + column - 1 + mark, len(file.text))
 
 
 def _lines(text: str) -> list[str]:

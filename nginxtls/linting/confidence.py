@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence
-from nginxtls.linting.fingerprint import directive_at, offset_of
+from nginxtls.linting.fingerprint import directive_at, offsets
 from nginxtls.syntax.words import FILL
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ DEFAULT = "the value is assumed to be the template's default"
 
 
 def hedged(finding: Finding) -> Finding:
-    """The finding with the confidence that a template permits, and without edits that depend on its rendering."""
+    """The finding with the confidence that a template permits, and without edits that depend on its rendering.
+
+    A finding that is only likely has no safe fix: nothing is proven then.
+    """
     places = (finding.location, *(label.location for label in finding.labels))
     if any(place.file.defaults and _rests_on_default(place) for place in places):
         assumed = ENVIRONMENT if any(place.file.variables for place in places) else DEFAULT
@@ -31,6 +34,8 @@ def hedged(finding: Finding) -> Finding:
         finding = finding.replace(fix=None)
     if finding.fix is not None and any(edit.location.file.engines for edit in finding.fix.edits):
         finding = finding.replace(fix=_of_template(finding.fix))
+    if finding.fix is not None and finding.fix.safe and finding.confidence is Confidence.LIKELY:
+        finding = finding.replace(fix=finding.fix._replace(safe=False))
     return finding
 
 
@@ -59,7 +64,7 @@ def _key(finding: Finding) -> object:
 
 def _rests_on_default(place: Location) -> bool:
     """Whether a place overlaps a default of the template."""
-    start, end = _offsets(place)
+    start, end = offsets(place)
     masked = place.file.masked
     return any(
         start <= default < end or (default < start and not masked[default + 1 : start + 1].strip(FILL))
@@ -73,7 +78,7 @@ def _of_template(fix: Fix) -> Fix | None:
 
 
 def _is_masked(edit: Edit) -> bool:
-    start, end = _offsets(edit.location)
+    start, end = offsets(edit.location)
     return edit.location.file.masked[start:end] != edit.location.file.text[start:end]
 
 
@@ -82,10 +87,5 @@ def _has_secret(edit: Edit) -> bool:
     file = edit.location.file
     if file.raw is file.text:
         return False
-    start, end = _offsets(edit.location)
+    start, end = offsets(edit.location)
     return file.raw[start:end] != file.text[start:end]
-
-
-def _offsets(place: Location) -> tuple[int, int]:
-    file, span = place.file, place.span
-    return offset_of(file, span.line, span.column), offset_of(file, span.end_line, span.end_column)

@@ -76,6 +76,12 @@ def _title(directive: Directive) -> str:
     return " ".join(words)
 
 
+def offsets(place: Location) -> tuple[int, int]:
+    """The offsets at which a place starts and ends."""
+    file, span = place.file, place.span
+    return offset_of(file, span.line, span.column), offset_of(file, span.end_line, span.end_column)
+
+
 def offset_of(file: SourceFile, line: int, column: int) -> int:
     """The offset of a line and column: the inverse of ``SourceFile.position``."""
     index = line - file.first_line

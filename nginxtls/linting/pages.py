@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.linting.fixable import fixes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,6 +25,8 @@ def page(rule: Rule) -> str:
         facts.append(f"since {rule.since}")
     if rule.pedantic:
         facts.append("only with `--pedantic`, or when selected by name")
+    if kinds := fixes(rule):
+        facts.append(f"[{' or '.join(kinds)} fix](../fixing.md)")
     parts = [f"# {rule.name}", ", ".join(facts), _FENCE.sub(_fence, rule.documentation)]
     if rule.references:
         parts.append("## References\n\n" + "\n".join(f"- {_link(reference)}" for reference in rule.references))
@@ -36,11 +40,12 @@ def index(rules: Iterable[Rule]) -> str:
     for rule in rules:
         by_topic.setdefault(rule.topic, []).append(rule)
     for topic, members in sorted(by_topic.items()):
-        lines += [f"## {topic}", "", "| rule | severity | what is wrong |", "|---|---|---|"]
+        lines += [f"## {topic}", "", "| rule | severity | fix | what is wrong |", "|---|---|---|---|"]
         for rule in members:
             extra = " (pedantic)" if rule.pedantic else ""
             summary = rule.summary.replace("|", "\\|")
-            lines.append(f"| [{rule.name}]({rule.name}.md) | {rule.severity}{extra} | {summary} |")
+            kinds = ", ".join(fixes(rule) or ())
+            lines.append(f"| [{rule.name}]({rule.name}.md) | {rule.severity}{extra} | {kinds} | {summary} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -14,7 +14,7 @@ from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
 from nginxtls.linting.report import EndpointRow, Report
-from nginxtls.linting.suppression import Suppressions
+from nginxtls.linting.suppression import Suppressions, removal
 from nginxtls.linting.unread import by_key
 from nginxtls.linting.versions import made_for
 from nginxtls.model.effective import VERSIONS
@@ -285,7 +285,10 @@ def _about(
             and _all_seen(suppression, configuration)
         ):
             yield unused.at(
-                place, f"the suppression of {name} has no effect: it reports nothing here", help="remove the comment"
+                place,
+                f"the suppression of {name} has no effect: it reports nothing here",
+                help="remove the comment",
+                fix=removal(suppression, name),
             )
 
 

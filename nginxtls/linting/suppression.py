@@ -7,7 +7,8 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
-from nginxtls.finding import Location
+from nginxtls.finding import Edit, Fix, Location
+from nginxtls.linting.fingerprint import offsets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _COMMENT = pattern(r"#\s*nginxtls\s*:\s*(?P<kind>ignore(?:-file)?)\b\s*(?:\[(?P<names>[^\]]*)\])?\s*(?P<reason>.*)")
 _NAME = pattern(r"[^\s,]+")
+_COMMA_AFTER = pattern(r"\s*,[ \t]*")
 
 
 class Suppression(NamedTuple):
@@ -52,6 +54,24 @@ def suppressions(file: SourceFile) -> list[Suppression]:
     found = [(comment, match) for comment in file.comments if (match := _COMMENT.match(comment.text))]
     layout = _Layout(file)
     return [_suppression(layout, comment, match) for comment, match in found]
+
+
+def removal(suppression: Suppression, name: str) -> Fix:
+    """The fix that takes a name out of a comment, or removes the comment if it is the only one."""
+    file, place = suppression.file, suppression.names[name]
+    text = file.text
+    if len(suppression.names) > 1:
+        start, end = offsets(place)
+        after = _COMMA_AFTER.match(text, end)
+        while not after and text[start - 1] in ", \t":
+            start -= 1
+        return Fix(f"remove {name}", (Edit(Location(file, file.span(start, after.end() if after else end)), ""),), True)
+    start, end = offsets(suppression.location)
+    while start and text[start - 1] in " \t":
+        start -= 1
+    if not start or text[start - 1] in "\n\ufeff":
+        end = text.find("\n", end) + 1 or len(text)
+    return Fix("remove the comment", (Edit(Location(file, file.span(start, end)), ""),), True)
 
 
 class Suppressions:

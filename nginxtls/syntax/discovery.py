@@ -21,7 +21,7 @@ from nginxtls.syntax.use import unused_among
 from nginxtls.syntax.walking import Candidate, is_nginx_folder, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nginxtls.syntax.containers import Extract
     from nginxtls.syntax.files import Files
@@ -78,19 +78,26 @@ class Sources:
         """The skipped files and folders, and why."""
 
 
-def discover(paths: Sequence[str], *, stdin_text: str | None = None, files: Files) -> Sources:
+def discover(
+    paths: Sequence[str],
+    *,
+    stdin_text: str | None = None,
+    files: Files,
+    instead: Mapping[str, str] | None = None,
+) -> Sources:
     """Find and read the configurations at the paths: files, folders, dumps, and ``-`` for the text of standard input.
 
     A named file is always read; one that is not an nginx file is skipped silently (it is in ``left``). A folder is
     searched. Each file is parsed once, and linted in the configuration that includes it, where there is one.
+    ``instead``: texts that replace the content of files, by real path.
     """
-    return _Discovery(files).run(paths, stdin_text)
+    return _Discovery(files, instead).run(paths, stdin_text)
 
 
 class _Discovery:
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, instead: Mapping[str, str] | None = None) -> None:
         self.files = files
-        self.reader = Reader(files)
+        self.reader = Reader(files, instead=instead)
         self.sources = Sources()
         self.asked: dict[SourceFile, str] = {}
         """The files to report about, with their real paths."""
@@ -190,6 +197,7 @@ class _Discovery:
             self.pass_over(candidate, "not nginx")
             return
         text, problem = decode(content)
+        text = self.reader.instead.get(located, text)
         if text is None:
             if candidate.asked or candidate.certain or problem.startswith("it is UTF-16"):
                 self.refuse(candidate, Unreachable(path, problem, True))

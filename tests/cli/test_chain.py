@@ -159,3 +159,56 @@ def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], to
     assert (status, out) == (2, "")
     assert told in error
     assert "bug in nginxtls" not in error
+
+
+# -- --write -----------------------------------------------------------------------------------------------------------
+
+
+def fixed(tmp_path: Path, *names: str) -> tuple[int, str, str]:
+    """Fix a copy of the first of these files, the others beside it; then judge the result."""
+    for name in names:
+        (tmp_path / name).write_bytes((CERTIFICATES / name).read_bytes())
+    trust = ("--trust", str(CERTIFICATES / "root.pem"))
+    status, _, error = run(str(tmp_path / names[0]), *trust, "--write", str(tmp_path / "fixed.pem"), *DAY)
+    if not (tmp_path / "fixed.pem").exists():
+        return status, "", error
+    return run(str(tmp_path / "fixed.pem"), *trust, *DAY)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("wrong-order.pem",),
+        ("with-root.pem",),
+        ("duplicate.pem",),
+        ("good.pem",),
+        ("shuffled.pem",),
+        ("leaf-only.pem", "intermediate.pem"),
+        ("leaf-only.pem", "expired-intermediate.pem", "good.pem"),
+    ],
+)
+def test_a_bundle_is_written_in_order_and_with_its_intermediate(tmp_path: Path, names: tuple[str, ...]) -> None:
+    status, out, error = fixed(tmp_path, *names)
+    assert (status, error) == (0, "")
+    assert out.startswith(f"{tmp_path}/fixed.pem sends")
+    assert "warning[" not in out
+
+
+def test_an_intermediate_that_is_not_at_hand_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+    status, _, error = fixed(tmp_path, "leaf-only.pem")
+    assert status == 2
+    assert "the certificate of Example Intermediate E1 is not at hand" in error
+    assert "download it from http://ca.example.net/e1.der" in error
+    assert not (tmp_path / "fixed.pem").exists()
+
+
+def test_no_key_is_written_and_no_file_with_one_is_replaced(tmp_path: Path) -> None:
+    status, _, _ = fixed(tmp_path, "key-in-bundle.pem", "good.pem")
+    assert status == 0
+    assert b"PRIVATE" not in (tmp_path / "fixed.pem").read_bytes()
+    whole = tmp_path / "key-in-bundle.pem"
+    before = whole.read_bytes()
+    status, _, error = run(str(whole), "--trust", "root.pem", "--write", str(whole), *DAY)
+    assert status == 2
+    assert "has a private key, which is never touched" in error
+    assert whole.read_bytes() == before

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -41,11 +43,11 @@ def test_unsafe_and_suppressed_fixes_are_left_alone() -> None:
     change = replace_argument(file.directives[0].block[0], 0, "TLSv1.3")  # type: ignore[index]
     unsafe = finding(change, safe=False)
     done = plan([unsafe, finding(change, suppressed="baseline")], unsafe=False)
-    assert (dict(done.texts), done.mended, done.left) == ({}, (), ((unsafe, "the fix is unsafe"),))
+    assert (dict(done.texts), done.fixed, done.left) == ({}, (), ((unsafe, "the fix is unsafe"),))
     assert apply([unsafe], unsafe=True)[file] == TEXT.replace("TLSv1 ", "TLSv1.3 ", 1)
 
 
-def test_where_fixes_overlap_the_first_wins_and_the_other_is_told() -> None:
+def test_where_fixes_overlap_the_first_wins_and_the_other_is_left() -> None:
     file = SourceFile("a.conf", "abcdefgh")
     first, second = finding(edit(file, 2, 5, "X")), finding(edit(file, 4, 6, "Y"), edit(file, 0, 1, "Z"))
     done = plan([first, second], unsafe=False)
@@ -57,7 +59,7 @@ def test_the_same_edit_of_two_findings_is_made_once() -> None:
     file = SourceFile("a.conf", "abcdefgh")
     done = plan([finding(edit(file, 2, 5, "X")), finding(edit(file, 2, 5, "X"))], unsafe=False)
     assert done.texts == {file: "abXfgh"}
-    assert len(done.mended) == 2
+    assert len(done.fixed) == 2
 
 
 def test_two_views_of_one_file_are_edited_together() -> None:
@@ -92,8 +94,39 @@ def test_a_file_that_has_changed_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "a.conf"
     path.write_text("new")
     with pytest.raises(OSError, match="has changed"):
-        write(SourceFile("a.conf", "old", str(path)), "mended")
+        write(SourceFile("a.conf", "old", str(path)), "fixed")
     assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, error: int) -> None:
+    path = tmp_path / "a.conf"
+    path.write_text("old")
+    with (
+        patch("os.fsync", side_effect=OSError(error, os.strerror(error))),
+        pytest.raises(OSError, match=os.strerror(error)),
+    ):
+        write(SourceFile("a.conf", "old", str(path)), "new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.conf"]
+
+
+def test_a_path_that_became_a_link_is_not_written(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.conf", tmp_path / "other"
+    other.write_text("old")
+    path.symlink_to(other)
+    with pytest.raises(OSError, match="symbolic link"):
+        write(SourceFile("a.conf", "old", str(path)), "new")
+    assert other.read_text() == "old"
+
+
+def test_a_character_that_the_encoding_lacks_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.conf"
+    path.write_bytes("# caf\u00e9".encode("latin-1"))
+    with pytest.raises(OSError, match="lacks a character"):
+        write(SourceFile("a.conf", "# caf\u00e9", str(path)), "# \u6f22")
+    write(SourceFile("a.conf", "# caf\u00e9", str(path)), "# th\u00e9")
+    assert path.read_bytes() == "# th\u00e9".encode("latin-1")
 
 
 places = st.lists(
@@ -102,16 +135,16 @@ places = st.lists(
 
 
 @given(st.text("ab ;\n\té漢", min_size=1, max_size=40), places)
-def test_what_is_mended_is_what_a_reader_would_do_by_hand(text: str, wanted: list[tuple[int, int, str]]) -> None:
+def test_what_is_fixed_is_what_a_reader_would_do_by_hand(text: str, wanted: list[tuple[int, int, str]]) -> None:
     file = SourceFile("a.conf", text)
     findings = []
     for start, length, replacement in wanted:
         start = min(start, len(text))
         findings.append(finding(edit(file, start, min(start + length, len(text)), replacement)))
     done = plan(findings, unsafe=False)
-    assert len(done.mended) + len(done.left) == len(findings)
-    assert findings[0] in done.mended
-    edits = {(offsets(f), f.fix.edits[0].replacement) for f in done.mended if f.fix}
+    assert len(done.fixed) + len(done.left) == len(findings)
+    assert findings[0] in done.fixed
+    edits = {(offsets(f), f.fix.edits[0].replacement) for f in done.fixed if f.fix}
     expected = text
     for (start, end), replacement in sorted(edits, reverse=True):  # from the end, so that offsets stay true
         expected = expected[:start] + replacement + expected[end:]

@@ -1,0 +1,108 @@
+"""Fixes applied until nothing is left to fix: each round is linted again and proven before the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nginxtls.base.lazy import NamedTuple
+from nginxtls.fix import file_key, plan
+from nginxtls.fix.proof import objection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nginxtls.finding import Finding
+    from nginxtls.fix.proof import State
+    from nginxtls.linting.report import Report
+    from nginxtls.syntax.tree import SourceFile
+
+MAX_ROUNDS = 10
+"""A fix that makes another one possible is rare, and three in a row have not been seen."""
+
+
+class Outcome(NamedTuple):
+    """What fixing led to: nothing is written yet."""
+
+    report: Report
+    """What remains."""
+    texts: Mapping[SourceFile, str]
+    """The new text (with keys) of each file that changes, by the file as it was read first."""
+    fixed: tuple[Finding, ...]
+    left: tuple[tuple[Finding, str], ...]
+    """The findings of the report whose fix is not applied, and why."""
+    disproven: tuple[tuple[Finding, str], ...] = ()
+    """Those of them whose fix does not keep its promise: a fault of the rule."""
+
+
+def fix(
+    lint: Callable[[Mapping[str, str]], State],
+    *,
+    unsafe: bool,
+    reachable: Callable[[SourceFile], str] = lambda file: "",
+) -> Outcome:
+    """Apply the fixes, safe ones first, until no round changes anything.
+
+    Args:
+        lint: what the linter finds if the files with these keys (see ``file_key``) have these texts.
+        unsafe: apply unsafe fixes, too.
+        reachable: why a file cannot be edited; empty if it can.
+    """
+    run = _Run(lint, reachable)
+    for safe in (True, False) if unsafe else (True,):
+        for _ in range(MAX_ROUNDS):
+            if not run.round(safe=safe):
+                break
+    # Once more, for the reasons why fixes are left.
+    rest = plan(run.candidates(), unsafe=unsafe, reachable=reachable)
+    left = [*rest.left, *((finding, "fixes keep leading to new ones") for finding in rest.fixed)]
+    disproven = [(f, run.refused[f.fingerprint]) for f in run.state.report.findings if f.fingerprint in run.refused]
+    return Outcome(
+        run.state.report,
+        {file: run.texts[key] for key, file in run.originals.items() if run.texts[key] != file.raw},
+        tuple(run.fixed),
+        (*left, *disproven),
+        tuple(disproven),
+    )
+
+
+class _Run:
+    """The texts so far and what the linter finds in them."""
+
+    def __init__(self, lint: Callable[[Mapping[str, str]], State], reachable: Callable[[SourceFile], str]) -> None:
+        self.lint = lint
+        self.reachable = reachable
+        self.texts: dict[str, str] = {}
+        self.originals: dict[str, SourceFile] = {}
+        self.fixed: list[Finding] = []
+        self.refused: dict[str, str] = {}
+        """Fixes that failed their proof and why, by the finding's fingerprint."""
+        self.state = lint(self.texts)
+
+    def candidates(self) -> list[Finding]:
+        return [f for f in self.state.report.findings if f.fix and f.fingerprint not in self.refused]
+
+    def round(self, *, safe: bool) -> bool:
+        """Apply what goes together; whether anything changed."""
+        wanted = plan(self.candidates(), unsafe=not safe, reachable=self.reachable).fixed
+        return bool(wanted) and self.apply(wanted, safe=safe)
+
+    def apply(self, findings: Sequence[Finding], *, safe: bool) -> bool:
+        """Apply fixes if that holds its promise; else halve them until those that do not are found."""
+        before = self.state
+        changes = plan(findings, unsafe=True).texts
+        after = self.lint(self.texts | {file_key(file): text for file, text in changes.items()})
+        reason = objection(before, after, safe=safe)
+        if not reason:
+            for file, text in changes.items():
+                self.originals.setdefault(file_key(file), file)
+                self.texts[file_key(file)] = text
+            self.state = after
+            self.fixed += findings
+            return True
+        if len(findings) == 1:
+            self.refused[findings[0].fingerprint] = reason
+            return False
+        half = len(findings) // 2
+        first = self.apply(findings[:half], safe=safe)
+        # After a change the offsets of the others are of an old text: they wait for the next round.
+        return first or self.apply(findings[half:], safe=safe)
