@@ -256,7 +256,7 @@ def _check_fix_options(
     if write_baseline and fixing:
         raise UsageError("--write-baseline", "cannot be given together with --fix", "fix first, then write it")
     if diff and (output or form != "text"):
-        raise UsageError("--diff", "prints a unified diff alone", "leave out --format and --output")
+        raise UsageError("--diff", "prints a unified diff alone", "remove --format and --output")
 
 
 def _print_failures(report: "Report") -> None:

@@ -20,7 +20,7 @@ server {
 """
 FIXED = SITE.replace("TLSv1.2 TLSv1.2", "TLSv1.2").replace("    http2_push on;\n", "")
 ALL_FIXED = FIXED.replace("TLSv1.2;", "TLSv1.2 TLSv1.3;")
-RULES = ("--select", "repeated-protocol,removed-http2-push,missing-tls13")
+RULES = ("--select", "repeated-protocol,removed-http2-push,missing-tls13", "--nginx-version", "1.26.3")
 SAID = "fixed 2 findings in 1 file: removed-http2-push, repeated-protocol\n1 unsafe fix available with --unsafe-fixes\n"
 
 
