@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence, Severity
+from nginxtls.linting.fingerprint import directive_at
 from nginxtls.linting.hooks import applicable
 from nginxtls.model.directive_table import by_name
 from nginxtls.model.versions import NginxVersion
@@ -38,8 +39,8 @@ def concerned(rules: Iterable[Rule], configuration: Configuration) -> list[Rule]
 def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable[Rule], run: Run) -> Iterator[Finding]:
     """The findings of a configuration of unknown version, merged with what ``run`` finds in each build in question.
 
-    A fault of all builds is reported as it is, one of some as a warning at most that names them. What no build in
-    question has does not rest on the version.
+    A fault of all builds is reported as it is. One of some names them. It is a warning at most; about the defaults of
+    builds that are not the newest it is a note. What no build in question has does not rest on the version.
     """
     some = concerned(rules, alternatives.configuration)
     compared = {rule.name for rule in some}
@@ -69,7 +70,9 @@ def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable
         missing = [number for number in among if number not in having]
         if not missing:
             yield _of_all(newest, having.values(), alternatives)
-        elif not all(worst.get((number, newest.location), 0) >= newest.severity for number in missing):
+        elif alternatives.newest(among) in having or not all(
+            worst.get((number, newest.location), 0) >= newest.severity for number in missing
+        ):
             hedged = _hedged(newest, having, among, alternatives)
             if hedged is not None:
                 yield hedged
@@ -108,7 +111,8 @@ def _hedged(
     endpoints = dict.fromkeys(endpoint for each in having.values() for endpoint in each.endpoints)
     note = f"the version is not known; this applies to {part}" + (f", as in {examples}" if examples else "")
     builds = [alternatives.builds[number] for number in having]
-    most = Severity.NOTE if stops else Severity.WARNING
+    current = alternatives.newest(among) in having
+    most = Severity.WARNING if current or (_is_written(finding) and not stops) else Severity.NOTE
     return finding.replace(
         severity=min(finding.severity, most),
         message=_named(finding.message, part, builds, "{} ({})"),
@@ -119,6 +123,12 @@ def _hedged(
         fix=finding.fix._replace(safe=False) if finding.fix else None,
         endpoints=tuple(endpoints),
     )
+
+
+def _is_written(finding: Finding) -> bool:
+    """Whether a finding is about a line of the configuration, and not about what a block leaves to nginx's defaults."""
+    line = directive_at(finding.location)
+    return line is not None and line.block is None
 
 
 def _named(text: str, part: str, builds: Iterable[Build], otherwise: str) -> str:

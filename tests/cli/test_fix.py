@@ -47,7 +47,7 @@ def test_unsafe_fixes_are_applied_on_request(site: Path) -> None:
 
 
 def test_rules_are_selected_as_elsewhere(site: Path) -> None:
-    run("check", "site.conf", "--fix", "--select", "http3", cwd=site.parent)
+    run("check", "site.conf", "--fix", "--select", "http3", "--nginx-version", "1.26.3", cwd=site.parent)
     assert site.read_text() == SITE.replace("    http2_push on;\n", "")
 
 
@@ -116,7 +116,7 @@ def test_a_dump_is_refused(tmp_path: Path, path: str) -> None:
 def test_a_dump_in_a_folder_is_left_alone(site: Path) -> None:
     (site.parent / "host.dump").write_text(DUMP)
     done = run("check", ".", "--fix", *RULES, cwd=site.parent)
-    assert "repeated-protocol: it is in a dump of nginx -T" in done.stderr
+    assert "repeated-protocol: it is in a dump" in done.stderr
     assert site.read_text() == FIXED
     assert (site.parent / "host.dump").read_text() == DUMP
 
