@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from nginxtls.base.lazy import NamedTuple, once, pattern
+from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.finding import Confidence, Edit, Finding, Fix, Label, Location, Severity
 
 if TYPE_CHECKING:
@@ -92,29 +93,29 @@ class Rule:
 
     # -- names and documentation ----------------------------------------------------------------------------------
 
-    @once
+    @cached_property
     def name(self) -> str:
         """``MissingIntermediate`` → ``missing-intermediate``; digits stay with the word before: ``tls13``."""
         return _WORD_STARTS.sub("-", type(self).__name__).lower()
 
-    @once
+    @cached_property
     def topic(self) -> str:
         """The module or package of rules that the class is in: ``protocols``, ``chain`` …"""
         module = type(self).__module__
         inside = module.partition("nginxtls.rules.")[2]
         return inside.partition(".")[0] or module.rpartition(".")[2]
 
-    @once
+    @cached_property
     def documentation(self) -> str:
         """The docstring, dedented Markdown."""
         return inspect.cleandoc(type(self).__doc__ or "")
 
-    @once
+    @cached_property
     def summary(self) -> str:
         """The first paragraph of the documentation on one line."""
         return " ".join(self.documentation.partition("\n\n")[0].split())
 
-    @once
+    @cached_property
     def examples(self) -> tuple[Example, ...]:
         """The examples of the documentation."""
         return tuple(_examples(self.documentation))

@@ -6,7 +6,7 @@ import re
 import sys
 from collections import namedtuple
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,33 +27,6 @@ else:
 
     class NamedTuple(metaclass=_NamedTupleMeta):
         """``typing.NamedTuple`` without evaluating the types of fields, which takes a tenth of the start-up time."""
-
-
-T = TypeVar("T")
-
-
-class once(Generic[T]):
-    """``functools.cached_property`` without its lock (before Python 3.12), which takes longer than most values.
-
-    No value is requested by two threads at once.
-    """
-
-    def __init__(self, work: Callable[[Any], T]) -> None:
-        self.work = work
-        self.name = work.__name__
-        self.__doc__ = work.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> once[T]: ...
-
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-
-    def __get__(self, instance: object | None, owner: type) -> once[T] | T:
-        if instance is None:
-            return self
-        value = instance.__dict__[self.name] = self.work(instance)
-        return value
 
 
 class _Pattern:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import NamedTuple, once
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.builds import Build, InQuestion, in_question, table
 from nginxtls.model.configuration import Configuration
 from nginxtls.model.directive_table import by_name
@@ -31,7 +32,7 @@ class Alternatives:
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
 
-    @once
+    @cached_property
     def needed(self) -> tuple[NginxVersion, Directive] | None:
         """The oldest nginx that has all directives of the configuration, and the directive that needs it.
 
@@ -48,14 +49,14 @@ class Alternatives:
                 found = min(versions), line
         return found
 
-    @once
+    @cached_property
     def in_question(self) -> InQuestion:
         """The builds that the configuration may be for."""
         facts = self.configuration.facts
         needed = self.needed[0] if self.needed and facts.nginx is None else None
         return in_question(facts.nginx, facts.openssl if facts.openssl_known else None, needed)
 
-    @once
+    @cached_property
     def builds(self) -> tuple[Build, ...]:
         """All builds in question: first those that find what differs, then the others."""
         return (*self.in_question.first, *self.in_question.others)
@@ -71,7 +72,7 @@ class Alternatives:
         """Whether the configuration has anything whose behaviour the version may change."""
         return bool(self.builds and self.configuration.servers)
 
-    @once
+    @cached_property
     def oldest(self) -> NginxVersion:
         """The oldest nginx in question."""
         return min(build.nginx for build in self.builds)
@@ -117,7 +118,7 @@ class Alternatives:
         among = range(len(self.builds))
         return {versions: self.part(numbers, among) for versions, numbers in found.items()}
 
-    @once
+    @cached_property
     def span(self) -> tuple[str, str]:
         """All builds in question: ``nginx 1.18.0 to 1.31.6``, ``OpenSSL 1.1.1 to 3.6``."""
         nginx = sorted({build.nginx for build in self.builds})

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
-
-from nginxtls.base.lazy import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -62,7 +61,7 @@ class ServedBundle:
         """An ``ssl_conf_command Certificate`` loads it, after all of ssl_certificate."""
         return self.directive.name == "ssl_conf_command"
 
-    @once
+    @cached_property
     def _loaded(self) -> tuple[Bundle | None, str]:
         return self.store.read_bundle(self.path, self.directive, skips_bom=self._skips_bom)
 
@@ -70,7 +69,7 @@ class ServedBundle:
     def _skips_bom(self) -> bool:
         return self.facts.openssl.version >= (3, 0)
 
-    @once
+    @cached_property
     def bundle(self) -> Bundle | None:
         """The contents of the certificate file, or None if it could not be read."""
         return self._loaded[0]
@@ -80,12 +79,12 @@ class ServedBundle:
         """Why the certificate file could not be read; empty if it could."""
         return self._loaded[1]
 
-    @once
+    @cached_property
     def leaf(self) -> Certificate | None:
         """The first certificate of the file, which nginx takes for the leaf."""
         return self.bundle.certificates[0] if self.bundle and self.bundle.certificates else None
 
-    @once
+    @cached_property
     def chain(self) -> Chain | None:
         """The chain as sent and the path that a fresh client builds from it, or None if nothing could be read."""
         if self.bundle is None or not self.bundle.certificates:
@@ -97,7 +96,7 @@ class ServedBundle:
             self.store.unchecked(self.path, "an unsupported signature algorithm", self.directive)
         return chain
 
-    @once
+    @cached_property
     def _key(self) -> tuple[PrivateKey | None, str]:
         if self.key_directive is None:
             return None, "no ssl_certificate_key"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from nginxtls.base.lazy import once
 from nginxtls.model.bundles import Bundles, ServedBundle
 from nginxtls.model.endpoints import Endpoint, EndpointGroup, endpoint_groups_of
 from nginxtls.model.facts import Facts
@@ -127,7 +127,7 @@ class Configuration:
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
-    @once
+    @cached_property
     def endpoints(self) -> list[Endpoint]:
         """Every virtual server on each of its TLS sockets, in configuration order."""
         places = (
@@ -138,7 +138,7 @@ class Configuration:
         )
         return [Endpoint(socket, server, number) for number, (socket, server) in enumerate(places)]
 
-    @once
+    @cached_property
     def endpoint_groups(self) -> list[EndpointGroup]:
         """The endpoints by group: those of a group differ in names, certificates and locations alone."""
         self.bundles  # noqa: B018 - loaded in the order of the text, so that the first line that names one stands for it
@@ -152,14 +152,14 @@ class Configuration:
         socket.servers, socket.tls = [server], True
         return (socket,)
 
-    @once
+    @cached_property
     def bundles(self) -> list[ServedBundle]:
         """The distinct certificate and key pairs that servers load, in configuration order."""
         for server in self.servers:
             server.bundles  # noqa: B018 - loading fills the table
         return list(self._bundles)
 
-    @once
+    @cached_property
     def _servers_by_bundle(self) -> dict[ServedBundle, list[VirtualServer]]:
         found: dict[ServedBundle, list[VirtualServer]] = {}
         for server in self.servers:
@@ -171,7 +171,7 @@ class Configuration:
         """The servers that load a bundle."""
         return self._servers_by_bundle.get(bundle, [])
 
-    @once
+    @cached_property
     def _endpoints_by_bundle(self) -> dict[ServedBundle, list[Endpoint]]:
         found: dict[ServedBundle, list[Endpoint]] = {}
         for endpoint in self.endpoints:
@@ -183,7 +183,7 @@ class Configuration:
         """The endpoints whose clients may get a bundle."""
         return self._endpoints_by_bundle.get(bundle, [])
 
-    @once
+    @cached_property
     def upstreams(self) -> list[Upstream]:
         """Every place that connects to an upstream over TLS."""
         passes = [line for name in FAMILIES for line in self.directives(name)]
@@ -193,7 +193,7 @@ class Configuration:
         """Every directive of a name, each once, in the order of files and text."""
         return self.by_name.get(name, [])
 
-    @once
+    @cached_property
     def by_name(self) -> dict[str, list[Directive]]:
         """All directives of all files, each once, by name."""
         found: dict[str, list[Directive]] = defaultdict(list)
@@ -206,7 +206,7 @@ class Configuration:
                     stack += directive.block[::-1]
         return dict(found)
 
-    @once
+    @cached_property
     def mentions(self) -> frozenset[str]:
         """The names of all directives, and the context of a fragment."""
         return frozenset((*self.by_name, self.context))

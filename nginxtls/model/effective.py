@@ -7,10 +7,9 @@ tests/conformance.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import once
 from nginxtls.model.conf_commands import option
 from nginxtls.model.facts import ASSUMED_KEYS
 from nginxtls.tls import (
@@ -113,7 +112,7 @@ class EffectiveTLS:
         """The effective ssl_protocols."""
         return self.setting("ssl_protocols")
 
-    @once
+    @cached_property
     def enabled(self) -> frozenset[str]:
         """The versions that configuration switches on, whether or not a handshake of that version can succeed."""
         return self._within_limits(_switched_on(self.decided_by("ssl_protocols")))
@@ -125,7 +124,7 @@ class EffectiveTLS:
         ceiling = _index(high[0], len(VERSIONS) - 1) if high else len(VERSIONS) - 1
         return versions & frozenset(VERSIONS[floor : ceiling + 1])
 
-    @once
+    @cached_property
     def versions(self) -> tuple[str, ...]:
         """The versions in which a client that offers everything gets a handshake, oldest first."""
         return tuple(version for version in VERSIONS if self.suites.get(version))
@@ -137,12 +136,12 @@ class EffectiveTLS:
         """The effective ssl_ciphers."""
         return self.setting("ssl_ciphers")
 
-    @once
+    @cached_property
     def evaluation(self) -> Evaluation:
         """The evaluation of the effective cipher string on this OpenSSL."""
         return cipher_string(self.context)
 
-    @once
+    @cached_property
     def level(self) -> int:
         """OpenSSL's effective security level for the selected server."""
         return security_level(self.context)
@@ -153,7 +152,7 @@ class EffectiveTLS:
         command = option(self.context.commands, "serverpreference")
         return command[0] if command else self.setting("ssl_prefer_server_ciphers").enabled
 
-    @once
+    @cached_property
     def suites(self) -> dict[str, tuple[Suite, ...]]:
         """The suites that a client can get, by version, in the server's order; versions without any are left out."""
         servers = (self.default, self.context, self.server)
@@ -204,7 +203,7 @@ class EffectiveTLS:
             return True
         return any(algorithm.signs(key, version, self.level, self.openssl) for algorithm in algorithms)
 
-    @once
+    @cached_property
     def _signature_algorithms(self) -> tuple[SignatureAlgorithm, ...] | None:
         command = self.context.conf_command("SignatureAlgorithms")
         return signature_algorithms(command[0]) if command else None
@@ -231,7 +230,7 @@ class EffectiveTLS:
         """OpenSSL 3.5 and later check the version against the level before nginx changes the context (measured)."""
         return not self.by_client_hello and self.openssl.version >= (3, 5)
 
-    @once
+    @cached_property
     def ciphersuites(self) -> tuple[Suite, ...]:
         """The TLS 1.3 suites of the deciding server, in its order."""
         return evaluate_ciphersuites(self._ciphersuites_text, self.openssl).suites
@@ -241,7 +240,7 @@ class EffectiveTLS:
         command = self.decided_by("ciphersuites").conf_command("Ciphersuites")
         return command[0] if command else self.facts.system.ciphersuites
 
-    @once
+    @cached_property
     def dhparam_bits(self) -> int | None:
         """The size of ssl_dhparam, or None without one: then nginx 1.11.0 and later serve DHE with OpenSSL 4 only."""
         if command := self.context.conf_command("DHParameters"):
@@ -251,12 +250,12 @@ class EffectiveTLS:
 
     # -- groups ------------------------------------------------------------------------------------------------------
 
-    @once
+    @cached_property
     def group_list(self) -> GroupList:
         """The effective groups: the default server's, on all versions."""
         return groups_of(self.default)
 
-    @once
+    @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The groups that a client can get in one of the versions served, in the server's order."""
         modern = "TLSv1.3" in self.versions
@@ -275,12 +274,12 @@ class EffectiveTLS:
 
     # -- certificates ------------------------------------------------------------------------------------------------
 
-    @once
+    @cached_property
     def bundles(self) -> tuple[ServedBundle, ...]:
         """The bundles that may be sent, at most one for each type of key."""
         return self.context.slots[0]
 
-    @once
+    @cached_property
     def served_bundles(self) -> tuple[ServedBundle, ...]:
         """The bundles that some client gets: a suite of a version served fits their key."""
         return tuple(bundle for bundle in self.bundles if bundle.leaf is None or self._serves(bundle.leaf.key))
@@ -289,7 +288,7 @@ class EffectiveTLS:
         found = self._negotiable((key,), frozenset(self.versions))
         return any(suite.authentication != "None" for suites in found.values() for suite in suites)
 
-    @once
+    @cached_property
     def keys(self) -> tuple[ServerKey, ...]:
         """The keys that can sign; for a certificate that could not be read, an RSA and an EC key are assumed."""
         known: dict[ServerKey, None] = {}
@@ -297,7 +296,7 @@ class EffectiveTLS:
             known.update(dict.fromkeys((key,) if key else self.facts.assumed_keys))
         return tuple(known)
 
-    @once
+    @cached_property
     def possible_keys(self) -> tuple[tuple[ServerKey, ...], ...]:
         """The keys in each case that is possible: one case if all certificates could be read."""
         types = self.context.key_types
@@ -361,14 +360,14 @@ class EffectiveTLS:
 
     # -- refusals ----------------------------------------------------------------------------------------------------
 
-    @once
+    @cached_property
     def refusal_at_hello(self) -> str | None:
         """Why no client whatsoever gets a handshake here, before keys and suites come into it; or None."""
         if self.server.rejects_handshake or (self.context is self.default and self.default.rejects_handshake):
             return "ssl_reject_handshake: every handshake for this name is rejected (unrecognized_name)"
         return self.dead_default
 
-    @once
+    @cached_property
     def dead_default(self) -> str | None:
         """The default server's suites fit no version of its own: that kills every name on its socket, or None.
 
@@ -391,7 +390,7 @@ class EffectiveTLS:
             return None
         return f"{default.title} (the default server) has no suite for {highest}: no handshake on this socket succeeds"
 
-    @once
+    @cached_property
     def refusal(self) -> str | None:
         """Why no handshake can succeed for this server, in words; None if one can."""
         if self.refusal_at_hello:

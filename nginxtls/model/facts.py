@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import NamedTuple, once
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.versions import ASSUMED, NginxVersion
 from nginxtls.tls import OpenSSL, ServerKey, SystemConfiguration
 
@@ -89,7 +90,7 @@ class Facts:
         other.assumed_keys = keys
         return other
 
-    @once
+    @cached_property
     def trust(self) -> TrustStore:
         """The trust anchors of a client: those given, else Mozilla's."""
         if self._trust is None:

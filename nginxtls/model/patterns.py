@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import once, pattern
+from nginxtls.base.lazy import pattern
 
 if TYPE_CHECKING:
     from typing import Any
@@ -38,7 +38,7 @@ class Pattern:
         self.text = text
         self.caseless = caseless
 
-    @once
+    @cached_property
     def python(self) -> re.Pattern[str] | None:
         """The pattern for Python, or None where Python reads it otherwise or could match it without end."""
         if _PLAIN.sub("", self.text):
@@ -51,7 +51,7 @@ class Pattern:
             return None
         return _python(self.text, self.caseless)
 
-    @once
+    @cached_property
     def _pcre2(self) -> Any:
         """The pattern of the ``pcre2`` package; text of an error; or None without that package."""
         try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import once
 from nginxtls.model.bundles import fill_slots
 from nginxtls.model.conf_commands import commands
 from nginxtls.model.directive_table import tls_names
@@ -63,7 +63,7 @@ class VirtualServer:
         """The first directive of a name at the server's own level, or None."""
         return self.scope.first(name)
 
-    @once
+    @cached_property
     def tls_lines(self) -> tuple[object, ...]:
         """What TLS hangs on but for the certificates: the outer level, the server's own ``ssl_`` lines, and the values
         of the others (``http2 on``).
@@ -78,7 +78,7 @@ class VirtualServer:
             lines.append(name)
         return tuple(lines)
 
-    @once
+    @cached_property
     def mentions(self) -> frozenset[str]:
         """The names of all directives in the server, at any depth, and at the levels around it; and its ``module``."""
         key = ("mentions", self.module, self.scope.parent, self.below, *self.scope.own)
@@ -92,7 +92,7 @@ class VirtualServer:
             level = level.parent
         return frozenset(names)
 
-    @once
+    @cached_property
     def below(self) -> frozenset[str]:
         """The names of all directives in the blocks of the server, at any depth."""
         names: set[str] = set()
@@ -114,7 +114,7 @@ class VirtualServer:
         """``file:line`` of the server block, or ``?`` for an empty fragment."""
         return f"{self.directive.file.name}:{self.directive.line}" if self.directive else "?"
 
-    @once
+    @cached_property
     def names(self) -> tuple[ServerName, ...]:
         """The names in order; one empty name if there is no server_name (nginx adds ``""``)."""
         found = [
@@ -126,7 +126,7 @@ class VirtualServer:
             return (read_name(UNKNOWN),)
         return tuple(found) or (ServerName("", "empty", ""),)
 
-    @once
+    @cached_property
     def listens(self) -> tuple[Listen, ...]:
         """The listen lines, those that nginx adds included."""
         port = 80 if self.module == "http" else None
@@ -143,7 +143,7 @@ class VirtualServer:
                 return name.text.replace(UNKNOWN, "…")
         return f"the server at {self.place}"
 
-    @once
+    @cached_property
     def speaks_tls(self) -> bool:
         """It listens on at least one TLS or QUIC socket (``ssl on`` of old versions counts)."""
         return any(socket.speaks_tls for socket in self.sockets) or (self.fragment and self.ssl_on)
@@ -158,22 +158,22 @@ class VirtualServer:
         """Whether a mail server offers or requires STARTTLS."""
         return self.module == "mail" and self.setting("starttls").value in ("on", "only")
 
-    @once
+    @cached_property
     def rejects_handshake(self) -> bool:
         """Whether ssl_reject_handshake is on."""
         return self.module != "mail" and self.setting("ssl_reject_handshake").enabled
 
-    @once
+    @cached_property
     def has_certificate(self) -> bool:
         """Whether a certificate applies: own or inherited."""
         return bool(self.setting("ssl_certificate").directives)
 
-    @once
+    @cached_property
     def has_tls_context(self) -> bool:
         """nginx makes a TLS context for it; else the default server's serves its names (measured, all generations)."""
         return self.has_certificate or self.rejects_handshake
 
-    @once
+    @cached_property
     def bundles(self) -> tuple[ServedBundle, ...]:
         """The effective certificates, in order, each with its key."""
         certificates = self.setting("ssl_certificate").directives
@@ -183,17 +183,17 @@ class VirtualServer:
         loaded = self._all_bundles.load(certificates, keys.directives, passwords.directives)
         return (*loaded, *self._all_bundles.load_commands(self.commands))
 
-    @once
+    @cached_property
     def slots(self) -> Slots:
         """The bundles that can be sent, at most one for each type of key, and the first whose key is refused."""
         return self.store.memo(("slots", self.bundles), lambda: fill_slots(self.bundles))
 
-    @once
+    @cached_property
     def key_types(self) -> tuple[ServerKey | None, ...]:
         """The types of the keys that may sign, one for each bundle that can be sent; None if it could not be read."""
         return tuple(bundle.leaf.key if bundle.leaf else None for bundle in self.slots[0])
 
-    @once
+    @cached_property
     def conf_commands(self) -> tuple[tuple[str, str, Directive], ...]:
         """The effective ssl_conf_command lines: (name, value, directive)."""
         return tuple(
@@ -202,7 +202,7 @@ class VirtualServer:
             if len(directive.args) > 1
         )
 
-    @once
+    @cached_property
     def commands(self) -> tuple[Command, ...]:
         """The same, as commands."""
         return tuple(commands(directive for _, _, directive in self.conf_commands))
@@ -217,12 +217,12 @@ class VirtualServer:
                 return value, directive
         return None
 
-    @once
+    @cached_property
     def locations(self) -> tuple[LocationBlock, ...]:
         """The locations directly in the server."""
         return tuple(self.location(d) for d in self.scope.all("location") if d.block is not None)
 
-    @once
+    @cached_property
     def conditions(self) -> tuple[LocationBlock, ...]:
         """The ``if`` blocks directly in the server."""
         return tuple(self.location(d) for d in self.scope.all("if") if d.block is not None)
@@ -267,7 +267,7 @@ class VirtualServer:
         """Every location, nested ones and ``if`` blocks included, in order of the text."""
         return self._all_locations
 
-    @once
+    @cached_property
     def _all_locations(self) -> tuple[LocationBlock, ...]:
         return tuple(self._walk_locations())
 
@@ -323,12 +323,12 @@ class Socket:
         """The server that answers where no name fits: ``default_server``, else the first."""
         return self.explicit_default or self.servers[0]
 
-    @once
+    @cached_property
     def speaks_tls(self) -> bool:
         """By ``ssl`` or ``quic`` on a line, or by the default server's ``ssl on`` (measured on 1.22.1) or starttls."""
         return self.tls or self.default.ssl_on or self.default.starttls
 
-    @once
+    @cached_property
     def names(self) -> NameTable[VirtualServer]:
         """The server names of the socket, for lookups."""
         return NameTable(self.servers)

@@ -7,11 +7,11 @@ subject that is not UTF-8, an invalid extension), and startup without it is 0.1 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nginxtls.base.lazy import NamedTuple, once
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.pki import der, extensions
 from nginxtls.pki.names import Name, parse_name
 from nginxtls.pki.oids import known, name_of
@@ -66,40 +66,40 @@ class Certificate:
     def __repr__(self) -> str:
         return f"<certificate {self.subject_name!r}>"
 
-    @once
+    @cached_property
     def sha256(self) -> str:
         """The fingerprint, in lower-case hexadecimal."""
         return sha256(self.der).hexdigest()
 
-    @once
+    @cached_property
     def version(self) -> int:
         """1 to 3."""
         field = self._fields["version"]
         return der.integer(der.contents(field, der.INTEGER)) + 1 if field else 1
 
-    @once
+    @cached_property
     def serial(self) -> int:
         """The serial number, which is negative or zero in some invalid certificates."""
         return der.integer(self._fields["serial"])
 
     # Names.
 
-    @once
+    @cached_property
     def subject_der(self) -> bytes:
         """The subject in DER."""
         return self._fields["subject"]
 
-    @once
+    @cached_property
     def issuer_der(self) -> bytes:
         """The issuer in DER."""
         return self._fields["issuer"]
 
-    @once
+    @cached_property
     def subject_dn(self) -> Name:
         """The subject as a name."""
         return parse_name(self.subject_der)
 
-    @once
+    @cached_property
     def issuer_dn(self) -> Name:
         """The issuer as a name."""
         return parse_name(self.issuer_der)
@@ -114,7 +114,7 @@ class Certificate:
         """RFC 4514, control characters escaped."""
         return self.issuer_dn.text
 
-    @once
+    @cached_property
     def subject_name(self) -> str:
         """A short name for messages: the common name, first alternative name, organisation or whole subject."""
         dn = self.subject_dn
@@ -122,7 +122,7 @@ class Certificate:
             return dn.common_names[-1]
         return next((each.value for each in self.sans if each.value), dn.short or "(no name)")
 
-    @once
+    @cached_property
     def issuer_name(self) -> str:
         """The short name of the issuer: common name, organisation or the whole name."""
         return self.issuer_dn.short or "(no name)"
@@ -132,37 +132,37 @@ class Certificate:
         """The common names of the subject."""
         return self.subject_dn.common_names
 
-    @once
+    @cached_property
     def sans(self) -> tuple[SubjectAltName, ...]:
         """The subject alternative names; empty if there are none or they cannot be decoded."""
         kinds = {"dns": "dns", "ip": "ip"}
         return tuple(SubjectAltName(kinds.get(each.kind, "other"), each.value) for each in self.alternative_names or ())
 
-    @once
+    @cached_property
     def alternative_names(self) -> tuple[extensions.GeneralName, ...] | None:
         """The subject alternative names, or None without that extension."""
         return self._decoded(extensions.SAN, extensions.general_names)
 
-    @once
+    @cached_property
     def dns_names(self) -> tuple[str, ...]:
         """The DNS names among the subject alternative names."""
         return tuple(each.value for each in self.sans if each.kind == "dns")
 
-    @once
+    @cached_property
     def host_names(self) -> frozenset[str]:
         """The names without wildcards that are valid host names, in lower case."""
         from nginxtls.pki.names import valid_host
 
         return frozenset(name.lower() for name in self.dns_names if valid_host(name))
 
-    @once
+    @cached_property
     def ip_addresses(self) -> tuple[str, ...]:
         """The IP addresses among the subject alternative names."""
         return tuple(each.value for each in self.sans if each.kind == "ip")
 
     # Time.
 
-    @once
+    @cached_property
     def _validity(self) -> tuple[datetime, datetime] | None:
         try:
             since, until = (der.time(tag, value) for tag, value in der.elements(self._fields["validity"]))
@@ -195,7 +195,7 @@ class Certificate:
 
     # Key and signature.
 
-    @once
+    @cached_property
     def public_key_der(self) -> bytes:
         """The subject public key info."""
         return self._fields["key"]
@@ -209,24 +209,24 @@ class Certificate:
             return b""
         return bits[1:]
 
-    @once
+    @cached_property
     def public_key_sha256(self) -> str:
         """The SHA-256 of the public key (SubjectPublicKeyInfo) in hexadecimal digits."""
         return sha256(self.public_key_der).hexdigest()
 
-    @once
+    @cached_property
     def key(self) -> ServerKey:
         """Type, size and curve of the key; type ``unknown`` for unsupported keys."""
         from nginxtls.pki.algorithms import describe_public_key
 
         return describe_public_key(self.public_key_der)
 
-    @once
+    @cached_property
     def signature_algorithm_oid(self) -> str:
         """The OID of the signature algorithm."""
         return _algorithm(self._outer_algorithm)[0]
 
-    @once
+    @cached_property
     def signature_parameters(self) -> bytes:
         """The parameters of the signature algorithm in DER."""
         return _algorithm(self._outer_algorithm)[1]
@@ -236,12 +236,12 @@ class Certificate:
         """Whether the algorithms inside and outside of the signed part are equal (RFC 5280 section 4.1.1.2)."""
         return self._outer_algorithm == self._fields["algorithm"]
 
-    @once
+    @cached_property
     def signature_algorithm(self) -> str:
         """The common name of the algorithm, or its OID in dotted form."""
         return name_of("signature", self.signature_algorithm_oid)
 
-    @once
+    @cached_property
     def signature_hash(self) -> str | None:
         """md5, sha1, sha256 …; None if the algorithm has no separate hash (EdDSA, ML-DSA) or is unknown."""
         if self.signature_algorithm == "rsassaPss":
@@ -262,7 +262,7 @@ class Certificate:
 
     # Extensions.
 
-    @once
+    @cached_property
     def _extensions(self) -> dict[str, tuple[bool, bytes]]:
         """Criticality and value by OID; the first one of duplicates."""
         found: dict[str, tuple[bool, bytes]] = {}
@@ -270,7 +270,7 @@ class Certificate:
             found.setdefault(oid, (critical, value))
         return found
 
-    @once
+    @cached_property
     def _extension_list(self) -> tuple[tuple[str, bool, bytes], ...]:
         found = []
         try:
@@ -297,7 +297,7 @@ class Certificate:
         """Whether the certificate has an extension, by its OID."""
         return oid in self._extensions
 
-    @once
+    @cached_property
     def malformed(self) -> tuple[str, ...]:
         """The parts for which OpenSSL rejects it: invalid dates, and extensions that are invalid or duplicate."""
         decoders: dict[str, Callable[[bytes], Any]] = {
@@ -318,7 +318,7 @@ class Certificate:
         ]
         return tuple(bad) if self.has_dates else ("validity", *bad)
 
-    @once
+    @cached_property
     def _basic(self) -> tuple[bool, int | None]:
         return self._decoded(extensions.BASIC_CONSTRAINTS, extensions.basic_constraints) or (False, None)
 
@@ -332,32 +332,32 @@ class Certificate:
         """The permitted number of CAs below it, without the leaf; None for any number."""
         return self._basic[1]
 
-    @once
+    @cached_property
     def key_usage(self) -> frozenset[str] | None:
         """RFC 5280's names; None if the extension is missing."""
         return self._decoded(extensions.KEY_USAGE, extensions.key_usage)
 
-    @once
+    @cached_property
     def extended_key_usage(self) -> tuple[str, ...] | None:
         """RFC 5280's names or dotted numbers; None if the extension is missing."""
         return self._decoded(extensions.EXTENDED_KEY_USAGE, extensions.extended_key_usage)
 
-    @once
+    @cached_property
     def name_constraints(self) -> extensions.Constraints | None:
         """The name constraints, or None without that extension."""
         return self._decoded(extensions.NAME_CONSTRAINTS, extensions.name_constraints)
 
-    @once
+    @cached_property
     def subject_key_id(self) -> bytes | None:
         """The subject key identifier, or None without that extension."""
         return self._decoded(extensions.SUBJECT_KEY_ID, lambda value: der.contents(value, der.OCTET_STRING))
 
-    @once
+    @cached_property
     def authority_key(self) -> extensions.AuthorityKey | None:
         """The authority key identifier, or None without that extension."""
         return self._decoded(extensions.AUTHORITY_KEY_ID, extensions.authority_key)
 
-    @once
+    @cached_property
     def _access(self) -> tuple[tuple[str, str], ...]:
         return self._decoded(extensions.AUTHORITY_INFO, extensions.access) or ()
 
@@ -371,17 +371,17 @@ class Certificate:
         """The URLs of the issuer's certificate; nginxtls never fetches them."""
         return tuple(place for method, place in self._access if method == "1.3.6.1.5.5.7.48.2")
 
-    @once
+    @cached_property
     def crl_urls(self) -> tuple[str, ...]:
         """The URLs of the CRL distribution points."""
         return self._decoded(extensions.CRL_POINTS, extensions.crl_points) or ()
 
-    @once
+    @cached_property
     def policies(self) -> tuple[str, ...]:
         """The OIDs of the certificate policies."""
         return self._decoded(extensions.POLICIES, extensions.policies) or ()
 
-    @once
+    @cached_property
     def must_staple(self) -> bool:
         """Whether the TLS feature extension requires a stapled OCSP response (RFC 7633; 5 is status_request)."""
         return 5 in (self._decoded(extensions.TLS_FEATURE, extensions.tls_features) or ())
@@ -396,19 +396,19 @@ class Certificate:
         """Whether it is a Certificate Transparency precertificate, which no client accepts (RFC 6962 section 3.1)."""
         return extensions.POISON in self._extensions
 
-    @once
+    @cached_property
     def unknown_critical(self) -> tuple[str, ...]:
         """The OIDs of critical extensions that OpenSSL does not handle."""
         return tuple(oid for oid, critical, _ in self._extension_list if critical and oid not in extensions.HANDLED)
 
     # Type of certificate.
 
-    @once
+    @cached_property
     def self_issued(self) -> bool:
         """Whether subject and issuer are the same name."""
         return self.subject_der == self.issuer_der or self.subject_dn.canonical == self.issuer_dn.canonical
 
-    @once
+    @cached_property
     def self_signed(self) -> bool:
         """Whether it is self-issued and, by identifiers and algorithm, signed with its own key (as OpenSSL decides)."""
         return self.self_issued and self.names_key_of(self) and self.fits_key(self.key.kind)

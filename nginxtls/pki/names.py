@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
-from nginxtls.base.lazy import once
 from nginxtls.pki import der
 from nginxtls.pki.oids import name_of
 
@@ -22,7 +21,7 @@ class Name:
 
     parts: tuple[tuple[tuple[str, int, bytes], ...], ...]
 
-    @once
+    @cached_property
     def text(self) -> str:
         """RFC 4514, most specific part first, with terminal control characters escaped."""
         return ",".join(
@@ -52,7 +51,7 @@ class Name:
                 return values[-1]
         return self.text
 
-    @once
+    @cached_property
     def canonical(self) -> tuple[object, ...]:
         """The canonical form, equal for names that OpenSSL considers equal (x509_name_canon in x_name.c)."""
         return tuple(frozenset((oid, _folded(tag, value)) for oid, tag, value in part) for part in self.parts)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
-from nginxtls.base.lazy import once
 from nginxtls.pki.certificate import Certificate, certificate
 from nginxtls.pki.der import DerError
 from nginxtls.pki.pem import read_blocks
@@ -41,18 +40,18 @@ class TrustStore:
         name = f"{self.name} and {other.name}"
         return TrustStore(name, (*self.certificates, *other.certificates), private=self.private or other.private)
 
-    @once
+    @cached_property
     def _members(self) -> frozenset[Certificate]:
         return frozenset(self.certificates)
 
-    @once
+    @cached_property
     def _by_subject(self) -> dict[tuple[object, ...], list[Certificate]]:
         index: dict[tuple[object, ...], list[Certificate]] = {}
         for each in self.certificates:
             index.setdefault(each.subject_dn.canonical, []).append(each)
         return index
 
-    @once
+    @cached_property
     def organisations(self) -> frozenset[str]:
         """The organisations of the anchors."""
         return frozenset(each for anchor in self.certificates for each in anchor.subject_dn.organisations)
