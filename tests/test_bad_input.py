@@ -47,7 +47,7 @@ def test_hostile_text_takes_bounded_time(tmp_path: Path, name: str) -> None:
     (tmp_path / "site.conf").write_text("server { listen 8443 ssl; ssl_protocols TLSv1.2; }\n")
     start = time.process_time()
     report = nginxtls.check(tmp_path / name, tmp_path / "site.conf", settings=Settings())
-    assert time.process_time() - start < 15
+    assert time.process_time() - start < 60
     assert not [failure for failure in report.failures if "bug in nginxtls" in failure.help]
     assert any(finding.location.name.endswith("site.conf") for finding in report.findings)
 

@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PROJECT = ("nginxtls", "rules", "tests/rules", "tests/test_docs.py", "fixtures", "docs", "pyproject.toml", "README.md")
+PROJECT = (
+    "nginxtls",
+    "rules",
+    "tests/rules",
+    "tests/fix",
+    "tests/test_equivalence.py",
+    "tests/test_docs.py",
+    "fixtures",
+    "docs",
+    "pyproject.toml",
+    "README.md",
+)
 CODE = re.compile(r"Append to `([^`]+)`:\n\n````python\n(.*?)^````$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"Save as\s+`([^`]+)`:\n\n```nginx\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 STEPS = re.compile(r"(?<=## Your first rule in 15 minutes\n).*", re.DOTALL)

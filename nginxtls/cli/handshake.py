@@ -115,7 +115,7 @@ def _address(text: str) -> tuple[str, int]:
 
 def _all(configuration: Configuration, path: str) -> Iterator[Handshake]:
     """Every TLS socket: without SNI, then with each name that a client could request."""
-    from nginxtls.model.handshake import Handshake
+    from nginxtls.model.handshakes import Handshake
 
     for socket in configuration.sockets:
         if not socket.speaks_tls:

@@ -21,7 +21,7 @@ from nginxtls.model.variants import variants
 from nginxtls.model.versions import NginxVersion
 
 if TYPE_CHECKING:
-    from nginxtls.model.handshake import Handshake, handshake
+    from nginxtls.model.handshakes import Handshake, handshake
     from nginxtls.model.nginx_test import Refusal, refusals
 
 __all__ = [
@@ -49,4 +49,4 @@ __all__ = [
     "variants",
 ]
 
-__getattr__ = lazily(__name__, handshake="Handshake handshake", nginx_test="Refusal refusals")
+__getattr__ = lazily(__name__, handshakes="Handshake handshake", nginx_test="Refusal refusals")

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
-from nginxtls.model.handshake import Handshake
+from nginxtls.model.handshakes import Handshake
 from nginxtls.model.listens import is_ip, is_loopback
 from nginxtls.model.names import valid_host
 from nginxtls.model.sockets import connected

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.backends import connections, is_whole, targets, verification
 from nginxtls.model.effective import protocol_names
-from nginxtls.model.handshake import Handshake
+from nginxtls.model.handshakes import Handshake
 from nginxtls.tls import PROTOCOLS, CipherString
 from nginxtls.tls.levels import protocol_allowed
 

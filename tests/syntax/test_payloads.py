@@ -219,9 +219,9 @@ def test_any_word_survives(args: list[str], exact: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"config": 1}', "is none"),
+        ('{"config": 1}', "is not a payload"),
         ('{"config": []}', "no file"),
-        ('{"config": [{"file": "a"}]}', "is none"),
+        ('{"config": [{"file": "a"}]}', "is not a payload"),
         (
             '{"config": [{"file": "a", "parsed": [{"directive": "a", "line": 1000000000000, "args": []}]}]}',
             "beyond line",
@@ -232,7 +232,7 @@ def test_any_word_survives(args: list[str], exact: bool) -> None:
             "--combine",
         ),
         ('{"config": ' + "[" * 100_000, "nested"),
-        ('{"status": "ok", ', "is none"),
+        ('{"status": "ok", ', "is not a payload"),
     ],
 )
 def test_what_is_no_payload_is_one_message(text: str, reason: str, tmp_path: Path) -> None:
