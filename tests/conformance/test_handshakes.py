@@ -28,7 +28,7 @@ def fresh(count: int) -> range:
 
 def test_what_a_client_sees_is_what_was_predicted(generation: dict[str, Any], full: bool) -> None:
     mine = next(g for g in installed() if g.name == generation["name"])
-    seeds = range(1000) if full else [*FINDERS, *fresh(20)]
+    seeds = range(1000) if full else [*FINDERS, *fresh(8)]
     count, differences = handshakes.run(mine, iter(seeds), stop=3)
     assert not differences, "\n\n".join(differences)
     assert count
