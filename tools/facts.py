@@ -35,13 +35,13 @@ import nginx_directives  # noqa: E402
 import nginx_flaws  # noqa: E402
 
 SECTION = re.compile(r"^### Changes between \S+ and (\S+) .*?$(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
-#: Schemas describe, they hold no facts.
+#: Schemas and the list of rules that have fixes hold no facts.
 FACTS = sorted(
     path
     for folder in ("nginxtls", "rules")
     for pattern in ("*.tsv", "*.json")
     for path in (ROOT / folder).rglob(pattern)
-    if "schema" not in path.name
+    if "schema" not in path.name and path.name != "fixes.tsv"
 )
 
 
