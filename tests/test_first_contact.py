@@ -210,7 +210,7 @@ def test_the_default_path_is_in_the_root(image: Path) -> None:
         (("inventory",), "CN=example.com"),
         (("chain", "/etc/letsencrypt/live/shop.example.com/fullchain.pem"), "sends 2 certificates"),
         (("chain", "image/etc/letsencrypt/live/shop.example.com/fullchain.pem"), "sends 2 certificates"),
-        (("diff", "/etc/nginx/nginx.conf", "image/other.conf"), "shop.example.com on *:443\n  is gone"),
+        (("diff", "/etc/nginx/nginx.conf", "image/other.conf"), "shop.example.com on *:443\n  was removed"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
