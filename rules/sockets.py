@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.grouping import default_is_sure, listed
+from nginxtls.rules.common.grouping import default_is_sure, listed, wildcard_pairs
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.listens import WILDCARD4, WILDCARD6, is_ip
@@ -385,7 +385,9 @@ class MissingOnIpv4(Rule):
     references = (LISTEN, REQUESTS)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for four, six in _families(configuration):
+        for four, six in wildcard_pairs(configuration):
+            if not (_all_lines_sure(four) and _all_lines_sure(six)):
+                continue
             for server in six.servers:
                 if any(not _only_ipv6(socket) for socket in server.sockets if socket.port == six.port):
                     continue
@@ -407,18 +409,6 @@ class MissingOnIpv4(Rule):
 
 def _only_ipv6(socket: Socket) -> bool:
     return ":" in socket.address and not socket.address.startswith("unix:")
-
-
-def _families(configuration: Configuration) -> Iterator[tuple[Socket, Socket]]:
-    """The wildcard TLS sockets of IPv4 and IPv6 with the same port, where all lines are known."""
-    level = configuration.blocks.get("http")
-    if configuration.completeness != "full" or level is None or not level.certain:
-        return
-    tls = [s for s in configuration.sockets if s.module == "http" and s.tls and not s.datagram and _all_lines_sure(s)]
-    six = {socket.port: socket for socket in tls if socket.address == WILDCARD6 and socket.ipv6only}
-    for socket in tls:
-        if socket.address == WILDCARD4 and socket.port in six:
-            yield socket, six[socket.port]
 
 
 def _address_names(configuration: Configuration) -> Iterator[tuple[Socket, VirtualServer, Directive, int, str]]:

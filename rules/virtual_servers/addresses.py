@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.grouping import default_is_sure, listed
+from nginxtls.rules.common.grouping import default_is_sure, listed, wildcard_pairs
 from nginxtls.rules.virtual_servers.helpers import LISTEN, REQUESTS, host_names, listen_on
 
 from nginxtls.finding import Confidence, Severity
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration, Socket
+    from nginxtls.model import Configuration
 
 
 class MissingOnIpv6(Rule):
@@ -68,7 +68,7 @@ class MissingOnIpv6(Rule):
     references = (LISTEN, REQUESTS)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for four, six in _pairs(configuration):
+        for four, six in wildcard_pairs(configuration):
             there = set(six.servers)
             for server in four.servers:
                 if server in there or server.rejects_handshake or not server.scope.certain:
@@ -139,7 +139,7 @@ class OtherDefaultOnIpv6(Rule):
     references = (LISTEN, REQUESTS)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for four, six in _pairs(configuration):
+        for four, six in wildcard_pairs(configuration):
             first, second = four.default, six.default
             if first is second or first not in six.servers or second not in four.servers:
                 continue
@@ -155,20 +155,6 @@ class OtherDefaultOnIpv6(Rule):
                 help="set `default_server` in both `listen` directives of one server",
                 endpoints=[f"{second.title} on {six.label}", f"{first.title} on {four.label}"],
             )
-
-
-def _pairs(configuration: Configuration) -> Iterator[tuple[Socket, Socket]]:
-    """The TLS sockets of IPv4 and IPv6 with the same port."""
-    if configuration.completeness != "full":
-        return
-    level = configuration.blocks.get("http")
-    if level is None or not level.certain:
-        return
-    wild = [s for s in configuration.sockets if s.module == "http" and s.tls and not s.datagram]
-    six = {socket.port: socket for socket in wild if socket.address == "::" and socket.ipv6only}
-    for socket in wild:
-        if socket.address == "0.0.0.0" and socket.port in six:  # noqa: S104 - nginx's name of the wildcard
-            yield socket, six[socket.port]
 
 
 class HiddenByAddress(Rule):
