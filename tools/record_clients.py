@@ -31,6 +31,8 @@ from hello import VERSIONS, read_client_hello
 from programs import Program, Running, installed
 from tap import Tap
 
+from nginxtls.tls import suites
+
 OLD = {"SSLv3": 0x0300, **{version: VERSIONS[version] for version in ("TLSv1", "TLSv1.1", "TLSv1.2")}}
 TESTSSL = "testssl.sh, etc/client-simulation.txt (SSL Labs' client handshakes)"
 
@@ -43,20 +45,32 @@ def record(running: Running) -> dict[str, Any] | None:
             return None
         offer = tap.connections[0].hello
     if not offer["protocols"]:
-        offer["protocols"] = [
-            v for v in OLD if v != "SSLv3" and OLD[v] <= offer["highest"] and _accepts(running, v)
-        ]
+        offer["protocols"] = [v for v in OLD if v != "SSLv3" and OLD[v] <= offer["highest"] and _accepts(running, v)]
+    old = [version for version in ("TLSv1.1", "TLSv1") if version in offer["protocols"]]
+    if old and not _accepts(running, old[0], "good"):
+        offer["legacy_ecdsa"] = False
+    least = [bits for bits in (1024, 2048) if _dhe(offer) and _accepts(running, "TLSv1.2", dh_bits=bits)]
+    if _dhe(offer) and least and least[0] > 1024:
+        offer["min_dh_bits"] = least[0]
     return _row(running.program, offer)
 
 
-def _accepts(running: Running, version: str) -> bool:
-    """Whether a client completes a handshake in a version, with RSA suites of any kind."""
+def _dhe(offer: dict[str, Any]) -> bool:
+    """Whether a client offers DHE with RSA in TLS 1.2."""
+    exchanges = {s.number for s in suites() if s.key_exchange == "DHE" and s.authentication == "RSA"}
+    return bool(exchanges & set(offer["suites"])) and "TLSv1.2" in offer["protocols"]
+
+
+def _accepts(running: Running, version: str, key: str = "good-rsa", dh_bits: int = 0) -> bool:
+    """Whether a client completes a handshake in a version, with a key of fixtures/certificates, perhaps by DHE alone."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version.replace(".", "_"))
-        context.set_ciphers("ALL:@SECLEVEL=0")
-    context.load_cert_chain(ROOT / "fixtures/certificates/good.pem", ROOT / "fixtures/certificates/good.key")
+        context.set_ciphers(f"{'DHE' if dh_bits else 'ALL'}:@SECLEVEL=0")
+    context.load_cert_chain(*(ROOT / f"fixtures/certificates/{key}.{part}" for part in ("pem", "key")))
+    if dh_bits:
+        context.load_dh_params(ROOT / f"fixtures/certificates/dh{dh_bits}.pem")
     result: list[bool] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -90,18 +104,24 @@ def _row(program: Program, offer: dict[str, Any]) -> dict[str, Any]:
 
 def _compact(offer: dict[str, Any]) -> dict[str, Any]:
     """An offer with its numbers as words of hexadecimal digits, and without what is empty."""
-    kept = {key: value for key, value in offer.items() if key != "highest" and value not in ([], False, None)}
+    kept = {
+        key: value
+        for key, value in offer.items()
+        if key != "highest" and (value not in ([], False, None) or key == "legacy_ecdsa")
+    }
     for key in ("suites", "groups", "shares", "signatures", "certificate_signatures"):
         if key in kept:
             kept[key] = " ".join(f"{number:04x}" for number in kept[key])
     kept["protocols"] = " ".join(offer["protocols"])
+    if "recorded" in offer:
+        kept["recorded"] = offer["recorded"]
     return kept
 
 
 def published(text: str) -> Iterator[dict[str, Any]]:
     """The rows of testssl.sh's table."""
     for block in re.split(r"\n\s*\n", text):
-        values = {key: value for key, value in re.findall(r"^\s*(\w+)\+=\(\"?([^\"\n]*?)\"?\)", block, re.MULTILINE)}
+        values = dict(re.findall(r"^\s*(\w+)\+=\(\"?([^\"\n]*?)\"?\)\s*$", block, re.MULTILINE))
         if not values.get("handshakebytes") or "names" not in values:
             continue
         try:
@@ -161,11 +181,12 @@ def main() -> None:
         if row:
             rows[row["name"]] = row
     for row in browsers():
-        rows[row["name"]] = {**row, **_compact(row)}
+        rows[row["name"]] = _compact(row)
     for name, row in rows.items():
         row["released"] = next((d for pattern, d in dates.items() if re.search(pattern, name)), row.get("released"))
     lines = [json.dumps(row) for row in sorted(rows.values(), key=lambda r: (r["family"], r["released"] or "", r["name"]))]
-    print('{"checked": "%s",\n"clients": [\n%s\n]}' % (date.today().isoformat(), ",\n".join(lines)))  # noqa: UP031
+    text = ',\n'.join(lines)
+    print(f'{{"checked": "{date.today().isoformat()}",\n"clients": [\n{text}\n]}}')
 
 
 if __name__ == "__main__":

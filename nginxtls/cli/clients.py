@@ -159,8 +159,25 @@ def _summary(table: Table) -> str:
     return text + (f"; {unknown} not known" if unknown else "")
 
 
-def _name(outcome: Outcome) -> str:
-    return outcome.client.name + ("" if outcome.client.recorded else "*")
+def _runs(shown: Sequence[Outcome]) -> list[tuple[str, Outcome]]:
+    """Outcomes with the names to show: clients of a family in a row that get the same are one line."""
+    found: list[tuple[list[Outcome], Outcome]] = []
+    for outcome in shown:
+        if found and found[-1][0][-1].client.family == outcome.client.family and _same(found[-1][1], outcome):
+            found[-1][0].append(outcome)
+        else:
+            found.append(([outcome], outcome))
+    return [(_name([each.client for each in run]), first) for run, first in found]
+
+
+def _same(first: Outcome, other: Outcome) -> bool:
+    return first[1:] == other[1:] and bool(first.client.recorded) == bool(other.client.recorded)
+
+
+def _name(run: Sequence[Client]) -> str:
+    """``Node 12.22.12 to Node 26.12.1 (8)``; published ones have a star."""
+    text = run[0].name if len(run) == 1 else f"{run[0].name} to {run[-1].version} ({len(run)})"
+    return text + ("" if run[0].recorded else "*")
 
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:
@@ -173,18 +190,18 @@ def _text(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator
     published = False
     for table in found:
         yield _heading(table)
-        shown = _shown(table, only_failing)
-        rows = [(_name(outcome), *_cells(outcome)) for outcome in shown if outcome.connects]
-        widths = [max((len(row[n]) for row in rows), default=0) for n in range(6)]
-        first = max([widths[0], *(len(_name(outcome)) for outcome in shown)], default=0)
-        for outcome in shown:
+        runs = _runs(_shown(table, only_failing))
+        rows = [_cells(outcome) for _, outcome in runs if outcome.connects]
+        widths = [max((len(row[number]) for row in rows), default=0) for number in range(5)]
+        first = max((len(name) for name, _ in runs), default=0)
+        for name, outcome in runs:
             published = published or not outcome.client.recorded
             if outcome.connects:
-                cells = "  ".join(cell.ljust(width) for cell, width in zip(_cells(outcome), widths[1:], strict=True))
-                yield f"  {_name(outcome):<{first}}  {cells}".rstrip()
+                cells = "  ".join(cell.ljust(width) for cell, width in zip(_cells(outcome), widths, strict=True))
+                yield f"  {name:<{first}}  {cells}".rstrip()
             else:
                 word = "no" if outcome.connects is False else "unknown"
-                yield f"  {_name(outcome):<{first}}  {word}: {outcome.reason}"
+                yield f"  {name:<{first}}  {word}: {outcome.reason}"
         yield f"  {_summary(table)}"
         yield ""
     if published:
@@ -222,9 +239,9 @@ def _markdown(found: Sequence[Table], only_failing: bool, versions: str) -> Iter
         yield ""
         yield "| client | result | protocol | suite | group | key |"
         yield "| --- | --- | --- | --- | --- | --- |"
-        for outcome in _shown(table, only_failing):
+        for name, outcome in _runs(_shown(table, only_failing)):
             cells: Sequence[str] = _cells(outcome)[:4] if outcome.connects else ("", "", "", "")
-            yield f"| {' | '.join(_escaped(cell) for cell in (_name(outcome), _result(outcome), *cells))} |"
+            yield f"| {' | '.join(_escaped(cell) for cell in (name, _result(outcome), *cells))} |"
         yield ""
         yield f"{_summary(table)}."
         yield ""
@@ -244,9 +261,9 @@ def _html(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator
         yield "<table><thead><tr>"
         yield "".join(f"<th>{word}</th>" for word in ("client", "result", "protocol", "suite", "group", "key", "ALPN"))
         yield "</tr></thead><tbody>"
-        for outcome in _shown(table, only_failing):
+        for name, outcome in _runs(_shown(table, only_failing)):
             cells: Sequence[str] = _cells(outcome) if outcome.connects else ("", "", "", "", "")
-            row = "".join(f"<td>{markup(cell)}</td>" for cell in (_name(outcome), _result(outcome), *cells))
+            row = "".join(f"<td>{markup(cell)}</td>" for cell in (name, _result(outcome), *cells))
             yield f"<tr{'' if outcome.connects else ' class=no'}>{row}</tr>"
         yield "</tbody></table>"
     yield f"<p>{markup(PUBLISHED)}. Versions: {markup(versions)}</p></body></html>"

@@ -14,14 +14,14 @@ from nginxtls.model.conf_commands import option
 from nginxtls.model.effective import EffectiveTLS
 from nginxtls.model.handshakes import Handshake, key_text
 from nginxtls.model.names import valid_host
-from nginxtls.tls.agreement import Agreement, ServerOffer, agree
+from nginxtls.tls.agreement import Agreement, Order, ServerOffer, agree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nginxtls.model.bundles import ServedBundle
     from nginxtls.model.configuration import Configuration
-    from nginxtls.model.servers import Socket
+    from nginxtls.model.servers import Socket, VirtualServer
     from nginxtls.tls import ServerKey
     from nginxtls.tls.clients import Client
 
@@ -60,13 +60,14 @@ def server_offer(tls: EffectiveTLS) -> ServerOffer:
 
 
 def _server_offer(tls: EffectiveTLS) -> ServerOffer:
-    chacha = option(tls.context.commands, "prioritizechacha")
+    order = _order(tls.context)
     return ServerOffer(
         tls.selectable,
         tls.evaluation.suites,
         tls.ciphersuites,
-        tls.server_order,
-        bool(chacha and chacha[0]),
+        order,
+        order if tls.by_client_hello else _order(tls.default),
+        (tls.ciphersuites_of(tls.context), order),
         tls.group_list,
         tls.keys,
         tls.signature_algorithms,
@@ -137,6 +138,13 @@ def every_handshake(configuration: Configuration) -> Iterator[tuple[str, Handsha
                     seen.add(name.text)
                     sample = {"leading": f"any.{name.key}", "trailing": f"{name.key}.any"}.get(name.form, name.key)
                     yield name.text, Handshake(configuration, socket, sample)
+
+
+def _order(server: VirtualServer) -> Order:
+    prefers = option(server.commands, "serverpreference")
+    chacha = option(server.commands, "prioritizechacha")
+    own = server.setting("ssl_prefer_server_ciphers").enabled
+    return Order(prefers[0] if prefers else own, bool(chacha and chacha[0]))
 
 
 def outcomes(handshake: Handshake, clients: Sequence[Client]) -> tuple[Outcome, ...]:
@@ -270,6 +278,8 @@ def _objection(client: Client, agreed: Agreement, faults: Iterable[_Fault]) -> t
             return "key", f"the client rejects RSA keys of less than {client.min_rsa_bits} bits"
         if 0 < client.max_rsa_bits < key.bits:
             return "key", f"the client supports RSA keys of up to {client.max_rsa_bits} bits"
+    if not client.legacy_ecdsa and agreed.protocol in ("TLSv1", "TLSv1.1") and key is not None and key.kind == "EC":
+        return "signature", f"{agreed.protocol} signs with SHA-1, which the client rejects from an EC key"
     if not client.verifies:
         return "", ""
     for fault in faults:

@@ -242,11 +242,18 @@ class EffectiveTLS:
     @cached_property
     def ciphersuites(self) -> tuple[Suite, ...]:
         """The TLS 1.3 suites of the deciding server, in its order."""
-        return evaluate_ciphersuites(self._ciphersuites_text, self.openssl).suites
+        return self.ciphersuites_of(self.decided_by("ciphersuites"))
+
+    def ciphersuites_of(self, server: VirtualServer) -> tuple[Suite, ...]:
+        """The TLS 1.3 suites of a server, in its order."""
+        return evaluate_ciphersuites(self._ciphersuites_of(server), self.openssl).suites
 
     @property
     def _ciphersuites_text(self) -> str | None:
-        command = self.decided_by("ciphersuites").conf_command("Ciphersuites")
+        return self._ciphersuites_of(self.decided_by("ciphersuites"))
+
+    def _ciphersuites_of(self, server: VirtualServer) -> str | None:
+        command = server.conf_command("Ciphersuites")
         return command[0] if command else self.facts.system.ciphersuites
 
     @cached_property

@@ -34,18 +34,27 @@ class Hello(NamedTuple):
     alpn: tuple[str, ...]
 
 
+class Order(NamedTuple):
+    """Whose order of suites counts: the server's, and then perhaps ChaCha20 first for clients that have it first."""
+
+    server: bool
+    chacha: bool = False
+
+
 class ServerOffer(NamedTuple):
     """The server's side. ``versions`` are those that it can choose, whether or not a handshake then succeeds.
 
-    ``suites`` and ``ciphersuites`` are its lists before keys and groups are looked at; ``level13`` is the security level
-    that counts for groups of TLS 1.3; ``signatures`` its own algorithms, None for the library's.
+    ``suites`` and ``ciphersuites`` are its lists before keys and groups are looked at; ``signatures`` its own algorithms,
+    None for the library's. TLS 1.3 chooses suite and group before SNI takes effect: ``order13`` and ``level13`` are what
+    counts then, and ``again`` is the list and order of TLS 1.3 suites after SNI, of a second ClientHello.
     """
 
     versions: frozenset[str]
     suites: tuple[Suite, ...]
     ciphersuites: tuple[Suite, ...]
-    server_order: bool
-    prioritize_chacha: bool
+    order: Order
+    order13: Order
+    again: tuple[tuple[Suite, ...], Order]
     groups: GroupList
     keys: tuple[ServerKey, ...]
     signatures: tuple[SignatureAlgorithm, ...] | None
@@ -105,7 +114,7 @@ def _listed(words: tuple[str, ...]) -> str:
 def _tls13(server: ServerOffer, client: Hello) -> Agreement:
     version = "TLSv1.3"
     suites = tuple(s for s in server.ciphersuites if suite_allowed(s, server.level))
-    chosen = _first_suite(server, client, suites)
+    chosen = _first_suite(server, client, suites, server.order13)
     if chosen is None:
         return _failed("suite", "no common cipher suite in TLSv1.3", version)
     enough = security_bits(server.level13)
@@ -113,6 +122,10 @@ def _tls13(server: ServerOffer, client: Hello) -> Agreement:
     number, retry = _group13(server, client, usable)
     if number is None:
         return _failed("group", f"no common group in TLSv1.3: the client offers {_group_names(client.groups)}", version)
+    if retry and _first_suite(server, client, *server.again) != chosen:
+        # tls_early_post_process_client_hello: "A previous HRR picked a different ciphersuite" (measured).
+        problem = "after a HelloRetryRequest the selected server chooses another cipher suite than the default server did"
+        return _failed("retry", problem, version)
     key = _key13(server, client)
     if key is None:
         return _failed("signature", "no common signature algorithm for the certificate in TLSv1.3", version)
@@ -131,7 +144,7 @@ def _group13(server: ServerOffer, client: Hello, usable: dict[int, Group]) -> tu
     for together in server.groups.tuples:
         here = [g.number for g in together if g.number in usable]
         for theirs, retry in ((client.shares, False), (offered, True)):
-            first, second = (here, theirs) if server.server_order else (theirs, here)
+            first, second = (here, theirs) if server.order13.server else (theirs, here)
             for number in first:
                 if number in second:
                     return number, retry
@@ -169,7 +182,7 @@ def _tls12(server: ServerOffer, client: Hello, version: str) -> Agreement:
         and s.authentication in (*authentications, "None")
         and suite_allowed(s, server.level)
     )
-    chosen = _first_suite(server, client, able)
+    chosen = _first_suite(server, client, able, server.order)
     if chosen is None:
         return _failed(*_why12(server, client, version, keys, shared_group), version)
     key = next((key for key in keys if chosen.authentication in _authentications(key, version)), None)
@@ -218,7 +231,7 @@ def _group12(server: ServerOffer, client: Hello) -> Group | None:
     enough = security_bits(server.level)
     ours = {g.number: g for g in server.groups.groups if g.tls12 and not g.finite_field and g.bits >= enough}
     theirs = client.groups or ()
-    order = ours if server.server_order else theirs
+    order = ours if server.order.server else theirs
     return next((ours[number] for number in order if number in ours and number in theirs), None)
 
 
@@ -228,7 +241,7 @@ def _finite_field(server: ServerOffer, client: Hello) -> tuple[int | None, Group
     if server.openssl.version >= (4, 0) and any(256 <= number < 512 for number in client.groups or ()):
         ours = {g.number: g for g in server.groups.groups if g.tls12 and g.finite_field and g.bits >= enough}
         theirs = client.groups or ()
-        order = ours if server.server_order else theirs
+        order = ours if server.order.server else theirs
         return None, next((ours[n] for n in order if n in ours and n in theirs), None)
     bits = server.dhparam_bits
     return (bits, None) if bits is not None and rsa_bits(bits) >= enough else (None, None)
@@ -262,13 +275,13 @@ def _why12(
 # -- shared ------------------------------------------------------------------------------------------------------------
 
 
-def _first_suite(server: ServerOffer, client: Hello, able: tuple[Suite, ...]) -> Suite | None:
+def _first_suite(server: ServerOffer, client: Hello, able: tuple[Suite, ...], order: Order) -> Suite | None:
     ours = {s.number: s for s in able}
-    if not server.server_order:
+    if not order.server:
         return next((ours[number] for number in client.suites if number in ours), None)
     theirs = frozenset(client.suites)
     common = [s for s in able if s.number in theirs]
-    if server.prioritize_chacha and common:
+    if order.chacha and common:
         known = {s.number: s for s in (*server.ciphersuites, *server.suites)}
         first = next((known[number] for number in client.suites if number in known), None)
         if first is not None and first.encryption.startswith("CHACHA20"):
@@ -293,7 +306,7 @@ def _shared_signatures(server: ServerOffer, client: Hello) -> tuple[SignatureAlg
         ours = _default_signatures(server.openssl)
     else:
         ours = server.signatures
-    first, second = (ours, theirs) if server.server_order else (theirs, ours)
+    first, second = (ours, theirs) if server.order.server else (theirs, ours)
     return tuple(algorithm for algorithm in first if algorithm in second)
 
 

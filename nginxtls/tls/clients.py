@@ -25,6 +25,7 @@ class Client(NamedTuple):
     ``recorded`` is the date on which its ClientHello was recorded for this table; None for a published one, of which
     ``source`` is the table. Sizes are in bits, 0 without a limit. ``sha1`` and ``common_name``: it accepts SHA-1
     signatures, and a name that only the subject has. ``fetches_issuers``: it finds intermediates that are not sent.
+    ``legacy_ecdsa``: before TLS 1.2, where signatures are SHA-1's, it accepts EC keys, too.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Client(NamedTuple):
     common_name: bool
     verifies: bool
     fetches_issuers: bool
+    legacy_ecdsa: bool
 
 
 @cache
@@ -95,6 +97,7 @@ def _client(row: dict[str, Any], family: dict[str, Any]) -> Client:
         released < family.get("common_name_until", ""),
         family.get("verifies", True),
         family.get("fetches_issuers", False),
+        row.get("legacy_ecdsa", True),
     )
 
 
