@@ -106,7 +106,7 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
 
 
 def matching(words: list[str], since: str = "") -> list[Client]:
-    """The clients that words select: a group (``browsers``, ``recorded``), a family, or a part of a name.
+    """The clients that words select: a group (``browsers``, ``recorded``), a family, a name or a part of one.
 
     All if there are no words; ``since`` is a year or a month (``2014``, ``2014-06``).
 
@@ -115,7 +115,8 @@ def matching(words: list[str], since: str = "") -> list[Client]:
     """
     chosen: dict[Client, None] = {}
     for word in words:
-        found = [client for client in clients() if _selects(word, client)]
+        exact = [client for client in clients() if client.name.lower() == word.lower()]
+        found = exact or [client for client in clients() if _selects(word, client)]
         if not found:
             raise ValueError(word)
         chosen.update(dict.fromkeys(found))

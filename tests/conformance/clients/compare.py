@@ -74,7 +74,6 @@ class Configuration:
     text: str
     name: str
     predicted: dict[Client, Outcome] = field(default_factory=dict)
-    tap: Tap | None = None
 
 
 def draw(seed: int, generation: Generation, port: int, folder: Path) -> Configuration:
@@ -117,10 +116,12 @@ def _main(configurations: Iterable[Configuration], folder: Path) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port below those that the kernel gives to connections, so that none takes it before nginx does."""
+    while True:
+        port = random.randrange(12000, 32000)  # noqa: S311
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def usable(seeds: Iterator[int], generation: Generation, folder: Path, count: int) -> list[Configuration]:
@@ -155,13 +156,10 @@ def running(generation: Generation, configurations: list[Configuration], folder:
                 socket.create_connection(("127.0.0.1", configurations[-1].port), 1).close()
                 break
             time.sleep(0.02)
-        for configuration in configurations:
-            configuration.tap = Tap(configuration.port)
         yield
+        if process.poll() is not None:
+            raise RuntimeError(f"nginx ended with {process.returncode} while it was asked")
     finally:
-        for configuration in configurations:
-            if configuration.tap:
-                configuration.tap.listener.close()
         process.terminate()
         process.wait()
         if process.stderr:
@@ -173,7 +171,6 @@ def seen(configuration: Configuration, client: Running, folder: Path) -> dict[st
     tap = Tap(configuration.port)
     with tap:
         answer = client.get(tap.port, configuration.name)
-        time.sleep(0)
         connections = [c for c in tap.connections if c.client]
     if not connections:
         return {"connects": False, "said": answer, "hello": None}
@@ -217,6 +214,14 @@ _TEXTS = {"rsa1024": "RSA 1024", "rsa2048": "RSA 2048", "rsa3072": "RSA 3072", "
           "brainpool": "EC brainpoolP256r1"}  # fmt: skip
 
 
+def recorded(program: Program) -> Client | None:
+    """The row of a client, or of another patch release of it."""
+    rows = [client for client in clients() if client.family == program.family and client.recorded]
+    minor = program.version.split(".")[:2]
+    exact = next((client for client in rows if client.name == program.name), None)
+    return exact or next((client for client in rows if client.version.split(".")[:2] == minor), None)
+
+
 def differences(outcome: Outcome, real: dict[str, Any]) -> list[str]:
     """The fields that differ, in words; the certificate is not verified here."""
     expected = bool(outcome.connects) or outcome.kind in ("name", "chain")
@@ -224,7 +229,7 @@ def differences(outcome: Outcome, real: dict[str, Any]) -> list[str]:
         return [f"connects: seen {real['connects']} ({real['said']}), predicted {expected} ({outcome.reason})"]
     if not expected:
         return []
-    group = "prime256v1" if outcome.group == "secp256r1" else outcome.group
+    group = outcome.group
     ours = {"protocol": outcome.protocol, "suite": outcome.suite, "group": group, "key": outcome.key}
     theirs = {**{name: real[name] for name in ("protocol", "suite", "group")}, "key": _TEXTS.get(real["key"], "?")}
     if theirs["group"] is None and (outcome.suite or "").startswith(("DHE-", "EDH-")):
@@ -240,12 +245,11 @@ def run(
     generation: Generation, chosen: list[Program], count: int, *, first: int = 0, folder: Path, workers: int = 2
 ) -> tuple[int, list[str]]:
     """Compare clients on configurations: how many connections were compared, and what differed, as text."""
-    by_name = {client.name: client for client in clients()}
     told: list[str] = []
     connections = 0
     lock = threading.Lock()
     seeds = iter(range(first, first + 100_000))
-    started = [(Running(program), by_name[program.name]) for program in chosen if program.name in by_name]
+    started = [(Running(program), row) for program in chosen if (row := recorded(program))]
     try:
         left = count
         while left:
@@ -287,14 +291,13 @@ def main() -> int:
     parser.add_argument("--client", action="append", help="a part of a client's name; default: all but Chromium")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    known = {client.name for client in clients()}
     chosen = [
         program
         for program in programs_installed()
         if (any(part in program.name for part in options.client) if options.client else program.family != "Chrome")
     ]
     for program in chosen:
-        if program.name not in known:
+        if recorded(program) is None:
             print(f"{program.name}: not recorded, left out")
     status = 0
     with tempfile.TemporaryDirectory(prefix="nginxtls-clients-") as scratch:
