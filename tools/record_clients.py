@@ -50,7 +50,7 @@ def record(running: Running) -> dict[str, Any] | None:
         offer["protocols"] = [v for v in OLD if v != "SSLv3" and OLD[v] <= offer["highest"] and _accepts(running, v)]
     old = [version for version in ("TLSv1.1", "TLSv1") if version in offer["protocols"]]
     if old and not _accepts(running, old[0], "good"):
-        offer["legacy_ecdsa"] = False
+        offer["legacy_signatures"] = False
     least = [bits for bits in (1024, 2048) if _dhe(offer) and _accepts(running, "TLSv1.2", dh_bits=bits)]
     if _dhe(offer) and least and least[0] > 1024:
         offer["min_dh_bits"] = least[0]
@@ -110,7 +110,7 @@ def _compact(offer: dict[str, Any]) -> dict[str, Any]:
     kept = {
         key: value
         for key, value in offer.items()
-        if key != "highest" and (value not in ([], False, None) or key == "legacy_ecdsa")
+        if key != "highest" and (value not in ([], False, None) or key == "legacy_signatures")
     }
     for key in ("suites", "groups", "shares", "signatures", "certificate_signatures"):
         if key in kept:

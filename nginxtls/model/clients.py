@@ -275,8 +275,9 @@ def _objection(client: Client, agreed: Agreement, faults: Iterable[_Fault]) -> t
             return "key", f"the client rejects RSA keys of less than {client.min_rsa_bits} bits"
         if 0 < client.max_rsa_bits < key.bits:
             return "key", f"the client supports RSA keys of up to {client.max_rsa_bits} bits"
-    if not client.legacy_ecdsa and agreed.protocol in ("TLSv1", "TLSv1.1") and key is not None and key.kind == "EC":
-        return "signature", f"{agreed.protocol} signs with SHA-1, which the client rejects from an EC key"
+    signed = agreed.suite is not None and agreed.suite.forward_secrecy
+    if not client.legacy_signatures and agreed.protocol in ("TLSv1", "TLSv1.1") and signed:
+        return "signature", f"{agreed.protocol} signs the key exchange with SHA-1, which the client rejects"
     if not client.verifies:
         return "", ""
     for fault in faults:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from nginxtls.base.lazy import NamedTuple
 
 from .groups import Group, GroupList, group
-from .levels import rsa_bits, security_bits, suite_allowed
+from .levels import protocol_allowed, rsa_bits, security_bits, suite_allowed
 from .negotiation import ServerKey
 from .openssl import OpenSSL
 from .sigalgs import SignatureAlgorithm, numbered
@@ -165,6 +165,9 @@ def _key13(server: ServerOffer, client: Hello) -> ServerKey | None:
 
 
 def _tls12(server: ServerOffer, client: Hello, version: str) -> Agreement:
+    if not protocol_allowed(version, server.level, server.openssl):
+        # The version was chosen at the default server's level, and the rest is at the selected server's (measured).
+        return _failed("protocol", f"the server chooses {version}, which its security level forbids", version)
     keys = _keys12(server, client, version)
     shared_group = _group12(server, client)
     dh_bits, dh_group = _finite_field(server, client)
