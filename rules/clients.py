@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration, Endpoint, EffectiveTLS
+    from nginxtls.model import Configuration, EffectiveTLS, Endpoint
     from nginxtls.syntax.tree import Directive
 
 ECDH_CURVE = f"{NGINX_SSL}#ssl_ecdh_curve"
