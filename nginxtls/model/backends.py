@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.handshakes import Handshake
 from nginxtls.model.listens import is_ip, is_loopback
 from nginxtls.model.names import valid_host
 from nginxtls.model.sockets import connected
+from nginxtls.model.upstreams import TlsClient
+from nginxtls.model.variables import possible_values
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.locations import LocationBlock
     from nginxtls.model.servers import Socket, VirtualServer
-    from nginxtls.model.settings import Scope, Setting
+    from nginxtls.model.settings import Scope
     from nginxtls.pki import Certificate
     from nginxtls.syntax.tree import Directive
 
@@ -27,18 +30,12 @@ DEFAULT_PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
 """The port of a target without one, by scheme; other schemes need a port. In an upstream block it is always 80."""
 TLS_SCHEMES = frozenset({"https", "grpcs", "suwsgi"})
 PASSES = ("proxy_pass", "grpc_pass", "uwsgi_pass", "fastcgi_pass", "scgi_pass", "memcached_pass")
-_VARIABLE = pattern(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True)
+class Target(TlsClient):
     """What a pass directive leads to, with the values of its variables written in: one for each value."""
 
-    directive: Directive
-    server: VirtualServer
-    scope: Scope
-    location: LocationBlock | None
-    family: str
-    """``proxy``, ``grpc``, ``uwsgi``, ``fastcgi``, ``scgi``, ``memcached``, ``stream``, or ``auth_http`` (mail)."""
     scheme: str
     """In lower case, empty where there is none."""
     host: str
@@ -49,14 +46,6 @@ class Target(NamedTuple):
     """Where the host is written: the directive itself, a line of a ``map``, a ``set``."""
     condition: tuple[str, str] | None = None
     """The source of the ``map`` and the value of it for which the target is chosen."""
-
-    def setting(self, suffix: str) -> Setting:
-        """``setting("verify")`` is ``proxy_ssl_verify``, ``grpc_ssl_verify`` …"""
-        return self.scope.setting(self.directive_name(suffix))
-
-    def directive_name(self, suffix: str) -> str:
-        """The name of the directive of this family: ``proxy_ssl_verify`` for ``verify``."""
-        return f"{'proxy' if self.family == 'stream' else self.family}_ssl_{suffix}"
 
     @property
     def shown(self) -> str:
@@ -178,7 +167,7 @@ def _targets(
 ) -> Iterator[Target]:
     if not directive.args or scope.is_conditional(directive):
         return
-    for text, place, condition in _values(configuration, server, directive.args[0], directive):
+    for text, place, condition in possible_values(configuration, server, location, directive):
         scheme, mark, rest = text.partition("://")
         if not mark:
             scheme, rest = "", text
@@ -188,40 +177,7 @@ def _targets(
         else:
             host, slash, uri = rest.partition("/")
             uri = slash + uri
-        yield Target(directive, server, scope, location, family, scheme.lower(), host, uri, place, condition)
-
-
-def _values(
-    configuration: Configuration, server: VirtualServer, text: str, directive: Directive
-) -> Iterator[tuple[str, Directive, tuple[str, str] | None]]:
-    """A text with its variable written in: the values of ``map`` and ``set`` that are written out themselves.
-
-    The text itself where no value is known.
-    """
-    found = list(_VARIABLE.finditer(text))
-    known = False
-    if len(found) == 1 and UNKNOWN not in text:
-        name = f"${found[0][1] or found[0][2]}"
-        start, end = found[0].span()
-        for value, line, condition in _written_values(configuration, server, name):
-            known = True
-            yield text[:start] + value + text[end:], line, condition
-    if not known:
-        yield text, directive, None
-
-
-def _written_values(
-    configuration: Configuration, server: VirtualServer, name: str
-) -> Iterator[tuple[str, Directive, tuple[str, str]]]:
-    """The values of a variable that ``map`` blocks and ``set`` write out, each with its line and condition."""
-    level = configuration.blocks.get(server.module)
-    for block in level.all("map") if level else ():
-        for line in (block.block or ()) if block.args[1:2] == (name,) else ():
-            if line.args and line.name != "include" and not _unresolved(line.args[0]):
-                yield line.args[0], line, (block.args[0], line.name)
-    for line in server.walk() if server.module == "http" else ():
-        if line.name == "set" and line.args[:1] == (name,) and len(line.args) == 2 and not _unresolved(line.args[1]):
-            yield line.args[1], line, ("set", "")
+        yield Target(directive, family, scope, server, location, scheme.lower(), host, uri, place, condition)
 
 
 def _unresolved(value: str) -> bool:
