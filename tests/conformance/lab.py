@@ -59,7 +59,10 @@ def _certificate(subject: str, key: Key, issuer: str, signer: Key, *, ca: bool) 
 
 
 def make_certificates(folder: Path) -> None:
-    """a-ec, b-ec, a-rsa, b-rsa, ed, rsa1024: .pem with the intermediate, -only.pem without, .key; root.pem, two.pem."""
+    """a-ec, b-ec, a-rsa, b-rsa, ed, rsa1024: .pem with the intermediate, -only.pem without, .key; root.pem, two.pem.
+
+    ``unread/`` has copies of the .pem files.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     root, inter, other = _key("p256"), _key("p256"), _key("p256")
     root_certificate = _certificate("lab root", root, "lab root", root, ca=True)
@@ -89,6 +92,10 @@ def make_certificates(folder: Path) -> None:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
         )
+    unread = folder / "unread"
+    unread.mkdir(exist_ok=True)
+    for file in folder.glob("*.pem"):
+        (unread / file.name).write_bytes(file.read_bytes())
     for bits in (1024, 2048):
         command = ["openssl", "dhparam", "-dsaparam", "-out", str(folder / f"dh{bits}.pem"), str(bits)]
         subprocess.run(command, capture_output=True, check=True)
