@@ -62,16 +62,17 @@ def is_absent(setting: Setting) -> bool:
     return setting.is_default and setting.certain
 
 
-def where_missing(configuration: Configuration, endpoints: Sequence[Endpoint]) -> Directive | None:
-    """Where to report a missing directive: at the only server without it, or at the block around all servers."""
-    servers = {endpoint.server for endpoint in everyone(endpoints)}
+def where_missing(configuration: Configuration, endpoints: Sequence[Endpoint], name: str) -> Directive | None:
+    """Where to report a missing directive: at the only server whose directive would count (the default server for some
+    settings), or at the block around all servers."""
+    servers = {endpoint.tls.decided_by(name) for endpoint in everyone(endpoints)}
     if len(servers) == 1:
         return next(iter(servers)).directive
     kind = endpoints[0].server.module
     blocks = [block for block in configuration.directives(kind) if block.block is not None]
     if configuration.completeness == "full" and len(blocks) == 1 and all(server.module == kind for server in servers):
         return blocks[0]
-    return endpoints[0].server.directive
+    return endpoints[0].tls.decided_by(name).directive
 
 
 def default_is_sure(socket: Socket, configuration: Configuration) -> bool:
