@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from nginxtls.model.bundles import ServedBundle
     from nginxtls.model.configuration import Configuration
+    from nginxtls.model.effective import EffectiveTLS
     from nginxtls.model.locations import LocationBlock
     from nginxtls.model.servers import Socket, VirtualServer
     from nginxtls.model.settings import Scope
@@ -94,7 +95,7 @@ class Target(TlsClient):
         if switch.enabled:
             return True
         ends = self.server.listens and all(li.has("ssl") or li.has("proxy_protocol") for li in self.server.listens)
-        return False if ends or self.passes_through else None
+        return False if ends or self.passes_through or self.sends_tls else None
 
     @property
     def name(self) -> str | None:
@@ -327,7 +328,7 @@ def _judged(
     server: VirtualServer,
     anchors: tuple[Certificate, ...],
 ) -> Verification:
-    from nginxtls.pki import TrustStore, build_path, match_hostname
+    from nginxtls.pki import TrustStore, build_path
 
     assert bundle.bundle is not None
     assert bundle.leaf is not None
@@ -342,11 +343,57 @@ def _judged(
         fault, reason = "trust", unanchored.message
     elif path.verdict == "trusted" and depth.certain and allowed.isdecimal() and intermediates > int(allowed):
         fault, reason = "depth", f"the depth is {allowed}{'' if depth.directives else ' by default'}"
-    if not fault and name is not None and not is_ip(name) and any(san.kind == "dns" for san in leaf.sans):
-        match = match_hostname(name, leaf)
-        if not match.matches:
-            fault, reason = "name", match.reason
+    if not fault and name is not None and checks_host(name, leaf) is False:
+        fault, reason = "name", f"nginx compares {name} with the DNS names of the certificate: {_dns_names(leaf)}"
     return Verification(bundle, server, fault, name, reason, intermediates)
 
 
 _UNANCHORED = frozenset({"untrusted-root", "missing-intermediate", "self-signed-certificate"})
+
+
+def client_verdict(configuration: Configuration, tls: EffectiveTLS, path: str, directive: Directive) -> str | None:
+    """Why a server does not accept a client certificate of nginx (400); None if it does, or that is not known."""
+    from nginxtls.pki import TrustStore, build_path
+
+    sent, _ = configuration.store.read_bundle(path, directive)
+    anchors: list[Certificate] = []
+    for name in ("ssl_client_certificate", "ssl_trusted_certificate"):
+        line = tls.setting(name).origin
+        if line is not None and line.args:
+            found, _ = configuration.store.read_bundle(line.args[0], line)
+            if found is None:
+                return None
+            anchors += found.certificates
+    if sent is None or not sent.certificates or not anchors:
+        return None
+    trust = TrustStore("ssl_client_certificate", anchors, private=True)
+    facts = configuration.facts
+    judged = build_path(sent.certificates[0], sent.certificates, trust, facts.at, "client", security_level=tls.level)
+    depth = tls.context.setting("ssl_verify_depth")
+    if judged.verdict == "untrusted":
+        return f"{path} does not verify: {next((reason.message for reason in judged.reasons), 'it has no path')}"
+    too_deep = depth.value.isdecimal() and len(judged.path) - 2 > int(depth.value)
+    return f"{path} has a longer chain than ssl_verify_depth {depth.value}" if too_deep else None
+
+
+def checks_host(name: str, leaf: Certificate) -> bool | None:
+    """Whether X509_check_host(3) accepts a name, as nginx calls it; None if that is not known.
+
+    It compares the DNS names, or the common name where there is none; an address is compared as text, never with the
+    addresses of the certificate (measured, all generations).
+    """
+    from nginxtls.pki.hostnames import covers
+
+    names = _compared(leaf)
+    if any("*" in each.removeprefix("*.") for each in names):
+        return None  # a wildcard inside a label, which OpenSSL accepts
+    return any(covers(each, name) or each.lower() == name.lower() for each in names)
+
+
+def _compared(leaf: Certificate) -> list[str]:
+    return [san.value for san in leaf.sans if san.kind == "dns"] or list(leaf.common_names)
+
+
+def _dns_names(leaf: Certificate) -> str:
+    names = _compared(leaf)
+    return f"{', '.join(names[:3])}{' …' if names[3:] else ''}" if names else "it has none"
