@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location
 from nginxtls.model.effective import ASSUMED_KEYS
-from nginxtls.model.listens import WILDCARD4, WILDCARD6
 from nginxtls.tls import PROTOCOLS, CipherString, OpenSSL, Suite, negotiable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from nginxtls.model import Configuration, Endpoint, Setting, Socket, VirtualServer
     from nginxtls.syntax.tree import Directive
@@ -144,15 +143,3 @@ def reaches_tls10(text: str) -> bool:
     """Whether a cipher string contains a suite for TLS 1.0, evaluated by an OpenSSL that still supports it."""
     suites = CipherString(text).evaluate(OPENSSL_111).usable(0)
     return any("TLSv1" in suite.protocols and not suite.anonymous for suite in suites)
-
-
-def wildcard_pairs(configuration: Configuration) -> Iterator[tuple[Socket, Socket]]:
-    """The TLS sockets of ``http`` on all addresses of IPv4 and of IPv6 that have the same port."""
-    level = configuration.blocks.get("http")
-    if configuration.completeness != "full" or level is None or not level.certain:
-        return
-    tls = [s for s in configuration.sockets if s.module == "http" and s.tls and not s.datagram]
-    six = {socket.port: socket for socket in tls if socket.address == WILDCARD6 and socket.ipv6only}
-    for socket in tls:
-        if socket.address == WILDCARD4 and socket.port in six:
-            yield socket, six[socket.port]
