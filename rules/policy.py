@@ -59,7 +59,8 @@ class _PolicyRule(Rule):
                 if place is not None or sure:
                     found.setdefault((place, objection.message), (objection, []))[1].append(endpoint)
         for (origin, message), (objection, endpoints) in found.items():
-            place = origin or where_missing(configuration, endpoints)
+            name = _SETTINGS.get(objection.item, "ssl_certificate")
+            place = origin or where_missing(configuration, endpoints, name)
             if place is None:
                 continue
             notes = [f"{policy.title}, {objection.clause} ({objection.date})"]

@@ -35,6 +35,7 @@ def handshake(
         ),
     ] = "",
     path: Annotated[str, typer.Option("--path", metavar="PATH", help="The path requested, for HSTS.")] = "/",
+    quic: Annotated[bool, typer.Option("--quic", help="Connect over QUIC, as HTTP/3 does.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Show every socket and every name on it.")] = False,
     upstreams: Annotated[
         bool, typer.Option("--upstreams", help="Show every back end that nginx connects to over TLS, as its client.")
@@ -83,7 +84,7 @@ def handshake(
         if every:
             return list(_all(configuration, path))
         host, port = _address(connect)
-        return [answer_to(configuration, host, port, servername or None, path)]
+        return [answer_to(configuration, host, port, servername or None, path, quic=quic)]
 
     answers = ask(configuration)
     differing = _differing(answers, subject.alternatives, ask)

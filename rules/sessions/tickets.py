@@ -358,7 +358,7 @@ def _generated_keys(
             and suites_by_version(e).keys() - {"TLSv1.3"}
             and (shared_cache or _lacks_shared_cache(e))
         ]
-        place = (directive or where_missing(configuration, found)) if found else None
+        place = (directive or where_missing(configuration, found, "ssl_session_tickets")) if found else None
         if place is not None:
             yield place, found
 
