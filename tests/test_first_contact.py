@@ -146,6 +146,13 @@ def test_a_folder_is_reported_with_all_that_its_main_file_includes(host: Path) -
     assert summary(check(host, root="/"), root) == summary(complete(host), root)
 
 
+@pytest.mark.parametrize("folder", ["sites-enabled", "sites-available", "../nginx/sites-enabled/"])
+def test_a_folder_of_sites_is_reported_with_all_that_they_include(host: Path, folder: str) -> None:
+    report = check(host / folder, root="/")
+    assert rules_and_files(report) >= FAULTS
+    assert {name for _, name in rules_and_files(report)} == {"shop", "options-ssl-nginx.conf"}
+
+
 def test_only_named_files_narrow_the_report(host: Path) -> None:
     report = check(host / "sites-enabled/shop", root="/")
     assert {finding.location.name for finding in report.findings} == {str(host / "sites-available/shop")}

@@ -13,12 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from nginxtls import check
+from nginxtls import check, detection
+from nginxtls.detection import Versions
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.builds import BOUNDARIES, group, in_question, table
+from nginxtls.model.facts import Provenance
 from nginxtls.model.packages import installed_nginx
 from nginxtls.model.versions import NginxVersion, distribution_package
 from nginxtls.report import BUILT_IN, Options, renderer
+from nginxtls.syntax import files
+from nginxtls.tls import OpenSSL
 from nginxtls.tls.openssl import GENERATIONS
 
 CERTIFICATES = Path(__file__).parents[1] / "fixtures" / "certificates"
@@ -261,6 +265,20 @@ def test_the_same_version_without_a_package_has_them_all(tmp_path: Path) -> None
     file = write(tmp_path, "nginx.conf", FLAWED)
     findings = check(file, nginx_version="1.22.1", openssl_version="3.0.20").findings
     assert ("known-vulnerability", Severity.ERROR) in [(f.rule, f.severity) for f in findings]
+
+
+@pytest.mark.parametrize("named", ["etc/nginx", "etc", "etc/nginx/nginx.conf"])
+def test_the_local_nginx_is_that_of_its_own_configuration(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = Versions(NginxVersion.parse("1.22.1"), OpenSSL.parse("3.0.20"), Provenance("detected from dpkg"))
+    monkeypatch.setattr(files, "CONF_FOLDERS", (str(tmp_path / "etc/nginx"),))
+    monkeypatch.setattr(detection, "local_versions", lambda: local)
+    for place in ("etc/nginx", "etc/other"):
+        write(tmp_path, f"{place}/nginx.conf", "events {}\nhttp { server { listen 443 ssl; } }\n")
+    made_for = {entry.text: entry.configurations for entry in check(tmp_path / named).versions}
+    assert made_for.pop("nginx 1.22.1, OpenSSL 3.0.20: detected from dpkg") == (str(tmp_path / "etc/nginx/nginx.conf"),)
+    assert [text.partition(",")[0] for text in made_for] == (["not known"] if named == "etc" else [])
 
 
 def test_apk(tmp_path: Path) -> None:
