@@ -485,6 +485,13 @@ def containers(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_value_of_several_words(containers: Path) -> None:
+    (containers / "compose.yml").write_text(COMPOSE.format(environment='PROTOCOL: "TLSv1 TLSv1.2"'))
+    told = {finding.rule: finding for finding in check(containers).findings}
+    assert "TLS 1.0" in told["missing-tls13"].message
+    assert told["protocol-gap"].confidence.value == "likely"
+
+
 @pytest.mark.parametrize(
     "environment",
     [

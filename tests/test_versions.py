@@ -343,6 +343,18 @@ def test_a_database_outside_of_the_root_is_not_read(tmp_path: Path) -> None:
     [
         ("Dockerfile", "FROM nginx:1.26.3-alpine\n", "nginx 1.26.3: likely, image nginx:1.26.3-alpine in Dockerfile"),
         ("Dockerfile", "FROM docker.io/library/nginx:1.26\n", "nginx 1.26.3: likely, "),
+        ("Dockerfile", "ARG V=1.26.3\nFROM nginx:${V}-alpine\n", "nginx 1.26.3: likely, image nginx:1.26.3-alpine in"),
+        ("Dockerfile", "ARG V\nFROM nginx:${V:-1.26.3}\n", "nginx 1.26.3: likely, image nginx:1.26.3 in"),
+        ("Dockerfile", "ARG V\nFROM nginx:$V\n", "not known, so "),
+        ("compose.yaml", "services:\n  web:\n    image: nginx:${TAG:-1.27.4}\n", "nginx 1.27.4: likely, "),
+        ("compose.yaml", "services:\n  web:\n    image: example/nginx:2.4.1\n", "not known, so "),
+        (
+            "values.yaml",
+            'a:\n  repository: x\n  tag: "1"\nimage:\n  repository: nginx\n  pullPolicy: Always\n  # a\n  tag: "1.28.0"\n',
+            "nginx 1.28.0: likely, image nginx:1.28.0 in values.yaml",
+        ),
+        ("values.yaml", "image:\n  tag: 1.28.0\n  pullPolicy: x\n  repository: nginx\n", "nginx 1.28.0: likely, "),
+        ("values.yaml", "a:\n  repository: nginx\nb:\n  tag: 1.28.0\n", "not known, so "),
         ("compose.yaml", "services:\n  web:\n    image: 'nginx:1.27.4'\n", "nginx 1.27.4: likely, "),
         ("values.yaml", "image:\n  repository: bitnami/nginx\n  tag: 1.28.0-debian-12-r4\n", "nginx 1.28.0: likely, "),
         ("Dockerfile", "FROM nginx:latest\n", "not known, so "),
