@@ -350,7 +350,7 @@ def test_a_database_outside_of_the_root_is_not_read(tmp_path: Path) -> None:
         ("compose.yaml", "services:\n  web:\n    image: example/nginx:2.4.1\n", "not known, so "),
         (
             "values.yaml",
-            'a:\n  repository: x\n  tag: "1"\nimage:\n  repository: nginx\n  pullPolicy: Always\n  # a\n  tag: "1.28.0"\n',
+            'a:\n  repository: x\n  tag: "1"\nimage:\n  repository: nginx\n  p: x\n  # a\n  tag: "1.28.0"\n',
             "nginx 1.28.0: likely, image nginx:1.28.0 in values.yaml",
         ),
         ("values.yaml", "image:\n  tag: 1.28.0\n  pullPolicy: x\n  repository: nginx\n", "nginx 1.28.0: likely, "),
