@@ -227,6 +227,23 @@ def test_every_command_takes_the_root(image: Path, arguments: tuple[str, ...], t
     assert told in done.stdout, done.stderr
 
 
+def test_an_absolute_path_is_that_of_the_root(image: Path) -> None:
+    """Also where this machine has a file of that name, and where links of the root lead to it."""
+    (image / "srv").mkdir()
+    (image / "srv/conf").symlink_to("/etc/nginx")
+    here = image.parent / "here"
+    (image / str(here)[1:]).mkdir(parents=True)
+    for folder, name in ((here, "local"), (image / str(here)[1:], "inside")):
+        folder.mkdir(exist_ok=True)
+        (folder / "nginx.conf").write_text(f"events {{}} http {{ server {{ listen 80; server_name {name}; }} }}")
+    done = run("check", here / "nginx.conf", "/srv/conf", "--root", "image", "--list-files", cwd=image.parent)
+    assert f"image{here}/nginx.conf" in done.stdout
+    assert "image/etc/nginx/nginx.conf" in done.stdout
+    (image / str(here)[1:] / "nginx.conf").unlink()
+    done = run("check", here / "nginx.conf", "--root", "image", "--list-files", cwd=image.parent)
+    assert done.stdout == "here/nginx.conf\n"
+
+
 def test_links_resolve_in_the_root_at_every_component(image: Path, host: Path) -> None:
     """As in a chroot: the folder of the configuration, a site, a certificate's folder."""
     (image / "srv").mkdir()
