@@ -173,7 +173,7 @@ def local_versions() -> Versions:
     return Versions(
         NginxVersion.parse(nginx[1]),
         openssl_version(openssl[1] if openssl else None),
-        Provenance(f"detected from {program} -V"),
+        Provenance(f"detected from {program} -V", open_source="nginx-plus" not in done.stderr),
     )
 
 
@@ -184,7 +184,9 @@ def _of_package(package: Package, source: str) -> Versions:
         raise UsageError(
             "--nginx-version auto", f"the package's version {package.nginx!r} is not known", _GIVE
         ) from error
-    provenance = Provenance(source, package.distribution, package.fixed, package.complete)
+    provenance = Provenance(
+        source, package.distribution, package.fixed, package.complete, open_source=True
+    )  # the package of NGINX Plus has another name
     return Versions(nginx, openssl, provenance)
 
 
