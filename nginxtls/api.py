@@ -356,10 +356,21 @@ def _subjects(
 
 
 def _asked(loaded: LoadedTree) -> set[SourceFile]:
-    """The files to report on: a requested main file includes all that it includes, wherever that is."""
-    if any(root in loaded.asked for root in loaded.tree.roots):
-        return {*loaded.asked, *loaded.tree.files}
-    return loaded.asked
+    """The files to report on: a requested main file, or a file in a requested folder, with all that it includes.
+
+    Named files without ``http`` and the like are reported alone.
+    """
+    tree = loaded.tree
+    if any(root in loaded.asked for root in tree.roots):
+        return {*loaded.asked, *tree.files}
+    found = set(loaded.asked)
+    pending = [file for file in loaded.asked if file not in loaded.named]
+    while pending:
+        for directive in pending.pop().includes:
+            new = [file for file in tree.includes.get(directive, ()) if file not in found]
+            found.update(new)
+            pending += new
+    return found
 
 
 def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure]:

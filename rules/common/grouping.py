@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location
-from nginxtls.model.effective import ASSUMED_KEYS
-from nginxtls.tls import PROTOCOLS, CipherString, OpenSSL, Suite, negotiable
+from nginxtls.tls import PROTOCOLS, CipherString, OpenSSL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -97,35 +96,6 @@ def word_place(directive: Directive, arg: int, start: int, end: int) -> Location
 # -- suites ------------------------------------------------------------------------------------------------------------
 
 WORD = re.compile(r"(?P<operator>[-+!@]?)(?P<word>[^:;, ]+)")
-
-
-def legacy_suites(endpoint: Endpoint) -> tuple[Suite, ...]:
-    """The cipher suites that a client can negotiate with TLS 1.2 and earlier, in the order of the server.
-
-    If the certificate is not in the visible part of the configuration, both RSA and ECDSA keys are assumed.
-    """
-    found: dict[Suite, None] = {}
-    for version, suites in suites_by_version(endpoint).items():
-        if version != "TLSv1.3":
-            found.update(dict.fromkeys(suites))
-    return tuple(found)
-
-
-def suites_by_version(endpoint: Endpoint) -> dict[str, tuple[Suite, ...]]:
-    """``EffectiveTLS.suites``, with assumed keys for a server whose certificate is not visible."""
-    tls = endpoint.tls
-    if tls.bundles or tls.refusal_at_hello or certificate_is_missing(tls.context):
-        return tls.suites
-    return negotiable(
-        keys=ASSUMED_KEYS,
-        evaluation=tls.evaluation,
-        ciphersuites=tls.ciphersuites,
-        protocols=tls.enabled,
-        level=tls.level,
-        dhparam_bits=tls.dhparam_bits,
-        openssl=tls.openssl,
-        groups=tls.group_list,
-    )
 
 
 def certificate_is_missing(server: VirtualServer) -> bool:

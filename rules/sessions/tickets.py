@@ -5,20 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.grouping import (
-    default_is_sure,
-    everyone,
-    is_absent,
-    listed,
-    sockets,
-    suites_by_version,
-    titles,
-    where_missing,
-)
+from nginxtls.rules.common.grouping import default_is_sure, everyone, is_absent, listed, sockets, titles, where_missing
 from nginxtls.rules.sessions.common import CHANGES, RFC_9325_RESUMPTION
 
 from nginxtls.finding import Severity
 from nginxtls.model.decides import by_origin, live_groups
+from nginxtls.model.offered import suites_by_version
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
