@@ -13,7 +13,7 @@ from nginxtls.pki import der
 from nginxtls.pki.algorithms import DSA, EC, EDWARDS, RSA, RSA_PSS, describe_public_key, rsa_numbers
 from nginxtls.pki.damage import why_unseen
 from nginxtls.pki.library import MAX_ROUNDS, LibraryRefusal, derivation_cost, guarded
-from nginxtls.pki.pem import Block, is_key, is_pkcs12, read_blocks
+from nginxtls.pki.pem import Block, is_key, is_pkcs12, read_blocks, shown
 
 if TYPE_CHECKING:
     from nginxtls.tls import ServerKey
@@ -129,7 +129,7 @@ def _load(block: Block, passwords: tuple[bytes, ...]) -> PrivateKey | KeyProblem
     if _algorithm(block) not in _READ_HERE:
         # OpenSSL supports encodings of post-quantum keys that `cryptography` does not.
         return KeyProblem("unknown-key", "the type of the key is not known to nginxtls", block.line)
-    return KeyProblem("damaged", f"the {block.label} cannot be decoded", block.line)
+    return KeyProblem("damaged", f"the {shown(block.label)} cannot be decoded", block.line)
 
 
 def _algorithm(block: Block) -> str:
