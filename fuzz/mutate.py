@@ -105,7 +105,9 @@ def _damage(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
         return data[:head] + data[end:]
     if way == 5:  # another content of the same length
         return data[:body] + random.choice((bytes, random.randbytes))(end - body) + data[end:]
-    content = random.choice((b"", b"\0", b"\xff" * 8, b"*." * 20, b"a" * 300, b"\x80", b"99991231235959Z", b"\x02\x01\x00"))
+    content = random.choice(
+        (b"", b"\0", b"\xff" * 8, b"*." * 20, b"a" * 300, b"\x80", b"99991231235959Z", b"\x02\x01\x00")
+    )
     return data[:body] + content + data[end:]
 
 
@@ -132,7 +134,11 @@ def _flip(random: Random, data: bytes, seeds: Sequence[bytes], words: Sequence[b
     if not data:
         return b"\0"
     at = random.randrange(len(data))
-    return data[:at] + bytes((random.choice((0, 9, 10, 13, 32, 34, 39, 92, 127, 255, random.randrange(256))),)) + data[at + 1 :]
+    return (
+        data[:at]
+        + bytes((random.choice((0, 9, 10, 13, 32, 34, 39, 92, 127, 255, random.randrange(256))),))
+        + data[at + 1 :]
+    )
 
 
 def _insert(random: Random, data: bytes, seeds: Sequence[bytes], words: Sequence[bytes]) -> bytes:

@@ -45,7 +45,9 @@ def _lines(text: str) -> None:
 
 def _github(text: str) -> None:
     for line in text.splitlines():
-        if line and not re.match(r"::(?:error|warning|notice) [a-zA-Z]+=[^\r\n]*::|::(?:debug|notice|error|warning)::", line):
+        if line and not re.match(
+            r"::(?:error|warning|notice) [a-zA-Z]+=[^\r\n]*::|::(?:debug|notice|error|warning)::", line
+        ):
             raise ValueError(f"not a command of the format: {line[:80]!r}")
 
 
@@ -53,7 +55,10 @@ def _html(text: str) -> None:
     class Reader(HTMLParser):
         def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
             handlers = [value for name, value in attributes if name.startswith("on")]
-            if tag in ("iframe", "img", "object", "base", "embed", "link", "svg") or handlers not in ([], ["return false"]):
+            if tag in ("iframe", "img", "object", "base", "embed", "link", "svg") or handlers not in (
+                [],
+                ["return false"],
+            ):
                 raise ValueError(f"an element <{tag}> of the input")
 
     if text.count("<script") != 1 or text.count("<form") != 1:

@@ -90,7 +90,9 @@ def judge(data: bytes, report: Callable[[], object]) -> None:
     forms = [FORMATS[number % 9], FORMATS[(number // 9 + 1 + number) % 9]]
     if number % 16 == 0:
         forms.append("sarif")
-    options = Options(color=False, width=(0, 80, 40)[number % 3], verbose=number % 2 == 0, show_suppressed=number % 4 == 0)
+    options = Options(
+        color=False, width=(0, 80, 40)[number % 3], verbose=number % 2 == 0, show_suppressed=number % 4 == 0
+    )
     for form in forms:
         check_output(renderer(form)(found, options), form)
     if number % 8 == 1:
@@ -203,7 +205,9 @@ def ders() -> tuple[bytes, ...]:
 
 LABELS = tuple(
     b"CERTIFICATE|CERTIFICATE|CERTIFICATE|TRUSTED CERTIFICATE|PRIVATE KEY|ENCRYPTED PRIVATE KEY|RSA PRIVATE KEY|"
-    b"EC PRIVATE KEY|X509 CRL|DH PARAMETERS|X9.42 DH PARAMETERS|EC PARAMETERS|ECHCONFIG|DSA PRIVATE KEY|PKCS7".split(b"|")
+    b"EC PRIVATE KEY|X509 CRL|DH PARAMETERS|X9.42 DH PARAMETERS|EC PARAMETERS|ECHCONFIG|DSA PRIVATE KEY|PKCS7".split(
+        b"|"
+    )
 )
 
 
@@ -216,7 +220,16 @@ def pem_file(random: Random) -> bytes:
 
 def read_pem(data: bytes) -> None:
     """Everything that reads a PEM or DER file."""
-    from nginxtls.pki import TrustStore, analyse_chain, is_roca, read_bundle, read_crl, read_dhparam, read_key, read_ocsp
+    from nginxtls.pki import (
+        TrustStore,
+        analyse_chain,
+        is_roca,
+        read_bundle,
+        read_crl,
+        read_dhparam,
+        read_key,
+        read_ocsp,
+    )
 
     bundle = read_bundle(data, "file.pem")
     read_bundle(data, "file.pem", skips_bom=False)
@@ -253,7 +266,12 @@ http {
 def serve(data: bytes) -> None:
     """A configuration that names the input in every way."""
     first, _, second = data.partition(b"\0--\0")
-    for name, content in (("s.conf", SERVED), ("x.pem", with_keys(first)), ("y.pem", with_keys(second)), ("p", b"password")):
+    for name, content in (
+        ("s.conf", SERVED),
+        ("x.pem", with_keys(first)),
+        ("y.pem", with_keys(second)),
+        ("p", b"password"),
+    ):
         (folder() / name).write_bytes(content)
     lint(data, "s.conf")
 
@@ -271,7 +289,7 @@ TEMPLATES = (
     b"<% if @ssl -%>\nserver { listen 443 ssl; ssl_ciphers <%= @ciphers %>;\n<% @names.each do |n| -%>\n server_name "
     b"<%= n %>;\n<% end -%>\n}\n<% end -%>\n",
     b"{{- if .Values.tls }}\nserver { listen {{ .Values.port }} ssl; {{ range .Values.hosts }}server_name {{ . }};{{ end }}\n"
-    b"ssl_certificate {{ include \"x\" . | quote }}; }\n{{- end }}\n",
+    b'ssl_certificate {{ include "x" . | quote }}; }\n{{- end }}\n',
     b"server { listen ${PORT} ssl; ssl_protocols ${PROTOCOLS:-TLSv1.2}; server_name @@NAME@@; ssl_ciphers __CIPHERS__; }\n",
     b"> if (x) {\nserver { listen $((ADMIN)); ssl_certificate ${{SSL_CERT}};\n> }\n}\n",
     b"{% raw %}server { ssl_protocols {{ x }}; }{% endraw %}{# c #}{%- set a = 'data:@@KEY@@' -%}ssl_certificate_key {{ a }};",
@@ -281,7 +299,7 @@ DUMP = (
     b"nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\nnginx: configuration file /etc/nginx/nginx.conf test "
     b"is successful\n# configuration file /etc/nginx/nginx.conf:\nevents {}\nhttp {\n  include /etc/nginx/conf.d/*.conf;\n"
     b"  include mime.types;\n}\n\n# configuration file /etc/nginx/conf.d/a.conf:\nserver { listen 443 ssl; include tls; "
-    b"server_name a.example; ssl_certificate /x.pem; ssl_certificate_key \"data:@@KEY@@\"; }\n\n# configuration file "
+    b'server_name a.example; ssl_certificate /x.pem; ssl_certificate_key "data:@@KEY@@"; }\n\n# configuration file '
     b"/etc/nginx/tls:\nssl_protocols TLSv1.1;\ninclude /etc/nginx/conf.d/b.conf;\n\n",
     b"# configuration file /a:\nhttp { server { listen 443 ssl; include /b; include /c*; } }\n# configuration file /b:\n"
     b"location / { include /c; }\n# configuration file /c:\ninclude /b;\n# configuration file /a:\nevents {}\n",
@@ -305,7 +323,7 @@ OPENSSL = (
     b"nodejs_conf = x\nopenssl_conf = y\n[ y ]\nssl_conf=$x\n[ssl]\nsystem_default=${y::ssl_conf}\n\\\n",
 )
 CONTAINERS = (
-    b"FROM nginx:1.26 AS base\nARG A=1\nENV B=$A C=2\nCOPY --from=x certificates /etc/nginx/\nCOPY [\"a b\", \"/etc/nginx\"]\n"
+    b'FROM nginx:1.26 AS base\nARG A=1\nENV B=$A C=2\nCOPY --from=x certificates /etc/nginx/\nCOPY ["a b", "/etc/nginx"]\n'
     b"RUN <<E\nserver { listen 443 ssl; }\nE\nRUN openssl req -x509 -days 1 -keyout k.key\nADD . /\n",
     b"services:\n  web:\n    image: nginx:1.22\n    environment: {PORT: 443, K: '@@KEY@@'}\n    volumes:\n      - ./:/etc/nginx:ro\n"
     b"      - {type: bind, source: certificates, target: /etc/ssl}\nconfigs:\n  a:\n    content: |\n      server { listen 443 ssl; "
@@ -355,7 +373,9 @@ def container(data: bytes) -> None:
     where.mkdir(exist_ok=True)
     name = ("Dockerfile", "compose.yml", "manifest.yaml")[len(data) % 3]
     (where / name).write_bytes(data)
-    (where / "site.conf.template").write_bytes(b"server { listen ${PORT} ssl; ssl_protocols TLSv1.1; ssl_ciphers ${K}; }\n")
+    (where / "site.conf.template").write_bytes(
+        b"server { listen ${PORT} ssl; ssl_protocols TLSv1.1; ssl_ciphers ${K}; }\n"
+    )
     try:
         lint(data, "tree")
     finally:
@@ -385,11 +405,30 @@ def tls_words(data: bytes) -> None:
 
 def arguments(random: Random) -> bytes:
     """A command line; no word leads out of the folder."""
-    words = [random.choice(("check", "check", "inventory", "handshake", "diff", "chain", "ciphers", "explain", "rules", "parse", "policies", "x"))]
+    words = [
+        random.choice(
+            (
+                "check",
+                "check",
+                "inventory",
+                "handshake",
+                "diff",
+                "chain",
+                "ciphers",
+                "explain",
+                "rules",
+                "parse",
+                "policies",
+                "x",
+            )
+        )
+    ]
     for _ in range(random.randrange(7)):
         words.append(random.choice(_ARGUMENTS))
         if random.random() < 0.15:
-            words[-1] = mutated(random, (words[-1].encode("utf-8", "surrogateescape"),)).decode("utf-8", "surrogateescape")
+            words[-1] = mutated(random, (words[-1].encode("utf-8", "surrogateescape"),)).decode(
+                "utf-8", "surrogateescape"
+            )
     return "\n".join(words).encode("utf-8", "surrogateescape")
 
 
@@ -407,7 +446,9 @@ _ARGUMENTS = (
 
 def command_line(data: bytes) -> None:
     """Run a command line; output is only checked where its format is known."""
-    words = [re.sub(r"\.\.|^/|(?<==)/|(?<=:)/|~", "_", word) for word in data.decode("utf-8", "surrogateescape").split("\n")]
+    words = [
+        re.sub(r"\.\.|^/|(?<==)/|(?<=:)/|~", "_", word) for word in data.decode("utf-8", "surrogateescape").split("\n")
+    ]
     (folder() / "n.conf").write_bytes(KEYS[0].replace(b"@@KEY@@", b"x"))
     kept = sys.stdin
     sys.stdin = io.TextIOWrapper(io.BytesIO(b"server { listen 443 ssl; ssl_protocols TLSv1.1; }\n"))

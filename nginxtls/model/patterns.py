@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import pattern
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _python(text: str, caseless: bool) -> re.Pattern[str] | None:
         return None
 
 
-@cache
+@bounded(4096, 1_000_000)
 def read_pattern(text: str, *, caseless: bool = True) -> Pattern:
     """The pattern of a text, made once. nginx compares names without case; ``location ~`` with it."""
     return Pattern(text, caseless=caseless)

@@ -10,8 +10,8 @@ import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
+from nginxtls.base.bounded import bounded
 from nginxtls.pki.certificate import Certificate, certificate
 from nginxtls.pki.damage import BOM, Problem, what_happened, why_unseen
 from nginxtls.pki.der import DerError
@@ -187,7 +187,7 @@ def _decode(label: str, begin: int, headers: list[bytes], body: list[bytes]) -> 
     return Block(label, begin, binascii.a2b_base64(text), head)
 
 
-@lru_cache(4096)
+@bounded(1024, 8_000_000)
 def _read(
     data: bytes, skips_bom: bool
 ) -> tuple[tuple[Certificate, ...], tuple[int, ...], tuple[Block, ...], tuple[Problem, ...], bool]:
@@ -239,9 +239,7 @@ def _what_instead(data: bytes, blocks: list[Block]) -> Problem:
     if any(is_key(block.label) for block in blocks):
         return Problem("key-only", "the file contains a private key but no certificate", blocks[0].line)
     if blocks:
-        return Problem(
-            "not-pem", f"the file contains a {shown(blocks[0].label)} but no certificate", blocks[0].line
-        )
+        return Problem("not-pem", f"the file contains a {shown(blocks[0].label)} but no certificate", blocks[0].line)
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         return Problem("html", "the file is a web page, perhaps from a failed download")
     if data[:1] == b"\x30":
