@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from nginxtls.base.errors import UsageError, nearest, printable
+from nginxtls.base.errors import UsageError, nearest
+from nginxtls.base.printing import shown
 from nginxtls.cli.plain import PlainCommand, plain
 
 if TYPE_CHECKING:
@@ -148,9 +149,9 @@ def _has_working_directory() -> bool:
 
 def print_error(error: UsageError) -> None:
     """Write an error and its help line to standard error."""
-    lines = [f"error: {printable(error.subject)}: {printable(error.reason)}"]
+    lines = [shown(f"error: {error.subject}: {error.reason}")]
     if error.help:
-        lines.append(f"  = help: {printable(error.help)}")
+        lines.append(shown(f"  = help: {error.help}"))
     print("\n".join(lines), file=sys.stderr)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from nginxtls.base.limits import LIMITS
 from nginxtls.model.decides import by_origin
 from nginxtls.rule import Rule
 from nginxtls.syntax.places import Failure
@@ -29,10 +31,11 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
     A rule that raises an exception is reported once in ``failures``; the other rules continue.
     """
     found: list[Finding] = []
+    most = LIMITS["findings"]
 
     def call(rule: Rule, hook: Callable[..., Iterable[Finding]], *arguments: object) -> None:
         try:
-            found.extend(hook(*arguments, configuration))
+            found.extend(islice(hook(*arguments, configuration), max(most - len(found), 0)))
         except Exception as error:
             failures.setdefault(rule.name, _broken(rule, error))
 
@@ -56,6 +59,10 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
         for name in rule.directives:
             for directive in configuration.directives(name):
                 call(rule, rule.check_directive, directive)
+    if len(found) >= most:
+        last = found[-1].location
+        reason = f"more than {most:,} findings; those of other rules and places are not reported"
+        configuration.store.unchecked(last.name, reason, last)
     return found
 
 

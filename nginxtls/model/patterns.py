@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import pattern
+from nginxtls.base.limits import LIMITS as TABLE
 
 if TYPE_CHECKING:
     from typing import Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 LIMITS = b"(*LIMIT_MATCH=20000)(*LIMIT_DEPTH=2000)(*LIMIT_HEAP=2000)"
 """Steps, depth and KiB of a match, written before a pattern: the bindings have no call for them. Limits of its own
 would override them, so such a pattern is unknown (pcre2pattern, "Setting match resource limits")."""
-LONGEST = 4096
+LONGEST = TABLE["pattern"]
 """Characters of the longest pattern and subject that are looked at."""
 
 _PLAIN = pattern(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from nginxtls.base.limits import LIMITS
 from nginxtls.pki import der
 
 if TYPE_CHECKING:
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_ROUNDS = 4_000_000
-"""Rounds of key derivation that are computed for a key, over all passwords: about two seconds."""
-MAX_SCRYPT_BYTES = 128 * 1024 * 1024
+MAX_ROUNDS, MAX_SCRYPT_BYTES = LIMITS["passwords"], LIMITS["scrypt"]
+"""Rounds of key derivation that are computed for a key, over all passwords (about two seconds), and memory for it."""
 
 _PBES2, _PBKDF2, _SCRYPT = "1.2.840.113549.1.5.13", "1.2.840.113549.1.5.12", "1.3.6.1.4.1.11591.4.11"
 

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from nginxtls.base.bounded import bounded
+from nginxtls.base.limits import LIMITS
 from nginxtls.pki.certificate import Certificate, certificate
 from nginxtls.pki.damage import BOM, Problem, what_happened, why_unseen
 from nginxtls.pki.der import DerError
 
 #: The largest file that is read, in bytes; nginx has no limit, but no chain is nearly as large.
-TOO_BIG = 16 * 1024 * 1024
+TOO_BIG = LIMITS["pem"]
 _LINE = 254
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _CERTIFICATES = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})

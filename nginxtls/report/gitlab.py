@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
+from nginxtls.base.printing import json_text
 from nginxtls.finding import Severity
 from nginxtls.report.places import Places
 from nginxtls.report.words import encodable, told, versions, visible
@@ -26,7 +26,7 @@ def render(report: Report, options: Options) -> str:
     places = Places(report.root)
     made_for = encodable(visible("; ".join(versions(report))))
     issues = [_issue(finding, places, seen) for finding in told(report, options.show_suppressed)]
-    return json.dumps([{**issue, "content": {"body": f"versions: {made_for}"}} for issue in issues], indent=2) + "\n"
+    return json_text([{**issue, "content": {"body": f"versions: {made_for}"}} for issue in issues], indent=2) + "\n"
 
 
 def _issue(finding: Finding, places: Places, seen: dict[str, int]) -> dict[str, Any]:
