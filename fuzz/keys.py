@@ -1,4 +1,4 @@
-"""A private key whose bytes must be in no output; seeds and finders have a mark in its place, so no file holds a key."""
+"""A private key whose bytes must be in no output; seeds and finders have a mark in its place."""
 
 from __future__ import annotations
 

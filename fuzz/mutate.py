@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,19 +14,11 @@ if TYPE_CHECKING:
 MOST = 100_000
 """No input is longer, in bytes."""
 
-WORDS = (
-    b"{ } ; \" ' \\ # $ ${ { {{ }} {% %} <% %> ~ ~* ^ ^~ * . .. / // /* [ ] ( ) | : , = - -- @ \0 \t \r \r\n \n \n\n \x1b[31m "
-    b"\xc2\x85 \xe2\x80\xae \xe2\x80\xa8 \xef\xbb\xbf \xff \xfe \xed\xa0\x80 \x7f \x80 data: engine: store: $host "
-    b"$ssl_server_name include server http events stream mail location if map set geo upstream listen ssl server_name "
-    b"return rewrite proxy_pass https:// http:// 443 80 [::]:443 unix:/x default_server quic http2 proxy_protocol on off "
-    b"none optional 0 1 -1 65536 4294967296 99999999999999999999 1e9 inf nan 0x7f 10m 1k default hostnames volatile "
-    b"ssl_protocols TLSv1.3 TLSv1.2 SSLv3 ssl_ciphers HIGH !aNULL @SECLEVEL=9 ALL:@STRENGTH ssl_ecdh_curve X25519 "
-    b"auto ssl_certificate ssl_certificate_key certificates/good.pem certificates/good.key ssl_conf_command Options "
-    b"nginxtls: ignore[*] ignore-file[x] ::error:: ##[error] ::set-output @@KEY@@ @@KEY:LINES@@ @@KEY:AFTER@@ "
-    b"@@KEY:BEFORE@@ @@KEY:RSA@@ (?:a|a)*b (a+)+$ (?<n>x) \\1 .* [a-z]{1,9999} (*LIMIT_MATCH=9) *.example.com .example.com "
-    b"xn--a _ -----BEGIN -----END CERTIFICATE----- PRIVATE KEY----- *a &a !!python/object: <<: [tool.nginxtls] "
-    b"# configuration file /etc/nginx/nginx.conf:"
-).split(b" ")
+WORDS = tuple(
+    line.encode().decode("unicode_escape").encode("latin-1")
+    for line in (Path(__file__).parent / "words.txt").read_text().splitlines()
+)
+"""What a mutation puts in: the lines of a file, with the escapes of Python."""
 
 
 def mutated(random: Random, seeds: Sequence[bytes], *, words: Sequence[bytes] = WORDS) -> bytes:

@@ -7,10 +7,11 @@ import io
 import json
 import re
 import unicodedata
+from collections.abc import Callable
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
-from keys import leaks
+from fuzz.keys import leaks
 
 CI_COMMAND = re.compile(r"^\s*(?:::[a-z-]+.*::|##(?:vso)?\[)", re.MULTILINE)
 """Lines that GitHub or Azure would run; other parsers trim the beginning of a line, too."""
@@ -30,7 +31,7 @@ def check_output(text: str, form: str) -> None:
         raise Fault(f"{form}: {text[max(0, bug.start() - 200) : bug.end()]!r}")
     if not text.isascii() or "\x1b" in text or "\x7f" in text:
         for character in set(text) - _NEUTRAL:
-            if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in "\t":
+            if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and character != "\t":
                 raise Fault(f"{form}: the control character {character!r} is not escaped")
     try:
         _VALID.get(form.partition(" ")[2] or form, _lines)(text)
@@ -75,7 +76,7 @@ def _csv(text: str) -> None:
     _lines(text)
 
 
-_VALID = {
+_VALID: dict[str, Callable[[str], object]] = {
     "json": json.loads,
     "sarif": json.loads,
     "gitlab": json.loads,

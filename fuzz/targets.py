@@ -14,16 +14,20 @@ from datetime import datetime, timezone
 from functools import cache, partial
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from keys import ROOT, with_keys
-from mutate import damaged, mutated, spliced
-from oracle import Fault, check_output
+from fuzz.keys import ROOT, with_keys
+from fuzz.mutate import damaged, mutated, spliced
+from fuzz.oracle import Fault, check_output
+
+if TYPE_CHECKING:
+    from nginxtls.linting.report import Report
 
 AT = datetime(2026, 6, 15, tzinfo=timezone.utc)
 FORMATS = ("text", "concise", "json", "github", "gitlab", "junit", "checkstyle", "markdown", "html", "sarif")
 VERSIONS = (("1.18.0", "1.1.1w"), ("1.22.1", "3.0.17"), ("1.26.3", "3.5.1"), ("1.29.4", "4.0.0"), (None, None))
 CERTIFICATES = ROOT / "fixtures/certificates"
+SEEDS = Path(__file__).parent / "seeds"
 
 
 class Target(NamedTuple):
@@ -36,11 +40,16 @@ class Target(NamedTuple):
 @cache
 def folder() -> Path:
     """The folder of this process, with the certificates of the fixtures; it is the working directory."""
-    where = Path(tempfile.mkdtemp(prefix="nginxtls-fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    where = Path(tempfile.mkdtemp(prefix="nginxtls-fuzz-", dir=_memory()))
     shutil.copytree(CERTIFICATES, where / "certificates")
     (where / ".git").mkdir()
     os.chdir(where)
     return where
+
+
+def _memory() -> str | None:
+    """A folder in memory, if there is one."""
+    return next((place for place in ("/dev/shm",) if os.path.isdir(place)), None)  # noqa: S108 - a folder of its own
 
 
 def clean() -> None:
@@ -56,35 +65,27 @@ def texts(pattern: str) -> tuple[bytes, ...]:
 
 
 @cache
+def seeds(name: str) -> tuple[bytes, ...]:
+    """The seeds of a folder, in order."""
+    return tuple(path.read_bytes() for path in sorted((SEEDS / name).iterdir()))
+
+
+@cache
 def configurations() -> tuple[bytes, ...]:
     """Configurations of every topic, with the key in some of them."""
-    return (*texts("rules/*/*/*.conf"), *texts("showcase/**/*.conf"), *KEYS)
-
-
-KEYS = tuple(
-    b"events {}\nhttp {\n server { listen 443 ssl; ssl_protocols TLSv1.1; server_name a.example;\n  %b\n }\n}\n" % text
-    for text in (
-        b'ssl_certificate certificates/good.pem; ssl_certificate_key "data:@@KEY@@";',
-        b"ssl_certificate_key 'data:@@KEY:LINES@@'; ssl_certificate data:$x;",
-        b'ssl_certificate "data:@@KEY:AFTER@@"; ssl_certificate_key "data:@@KEY:AFTER@@";',
-        b'set $k "@@KEY@@"; ssl_certificate_key "data:$k"; ssl_certificate certificates/good.pem;',
-        b'location / { proxy_pass https://b; proxy_ssl_certificate_key "data:@@KEY:RSA@@"; }',
-        b"# @@KEY@@\n# nginxtls: ignore[@@KEY@@]\n",
-        b'ssl_conf_command PrivateKey "@@KEY@@"; ssl_ciphers "@@KEY@@"; include "@@KEY@@";',
-    )
-)
+    return (*texts("rules/*/*/*.conf"), *texts("showcase/**/*.conf"), *seeds("keys"))
 
 
 # -- configurations ----------------------------------------------------------------------------------------------------
 
 
-def judge(data: bytes, report: Callable[[], object]) -> None:
+def judge(data: bytes, report: Callable[[], Report]) -> None:
     """Make a report, in formats that the input chooses; sometimes make it again, which must not differ."""
     from nginxtls.report import Options, renderer
 
     number = sum(data[:64]) + len(data)
     found = report()
-    for failure in found.failures:  # type: ignore[attr-defined]
+    for failure in found.failures:
         if "bug" in failure.help:
             raise Fault(f"{failure.subject}: {failure.reason}")
     forms = [FORMATS[number % 9], FORMATS[(number // 9 + 1 + number) % 9]]
@@ -96,21 +97,21 @@ def judge(data: bytes, report: Callable[[], object]) -> None:
     for form in forms:
         check_output(renderer(form)(found, options), form)
     if number % 8 == 1:
-        first, second = (renderer("json")(each._replace(seconds=0.0), options) for each in (found, report()))  # type: ignore[attr-defined]
+        first, second = (renderer("json")(each._replace(seconds=0.0), options) for each in (found, report()))
         if first != second:
             raise Fault("a second run reports something else")
 
 
-def lint(data: bytes, *names: str, **arguments: object) -> None:
+def lint(data: bytes, *names: str) -> None:
     """Check some paths, for a version that the input chooses."""
     import nginxtls
     from nginxtls.linting.settings import Settings
 
     nginx, openssl = VERSIONS[len(data) % 20 % 5 if len(data) % 4 else 2]
 
-    def report() -> object:
+    def report() -> Report:
         return nginxtls.check(
-            *names, settings=Settings(), pedantic=True, nginx_version=nginx, openssl_version=openssl, at=AT, **arguments
+            *names, settings=Settings(), pedantic=True, nginx_version=nginx, openssl_version=openssl, at=AT
         )
 
     judge(data, report)
@@ -130,7 +131,7 @@ def with_commands(data: bytes) -> None:
     """Every other command on the input, in a format that it chooses."""
     data = with_keys(data)
     (folder() / "nginx.conf").write_bytes(data)
-    (folder() / "old.conf").write_bytes(with_keys(KEYS[len(data) % len(KEYS)]))
+    (folder() / "old.conf").write_bytes(with_keys(seeds("keys")[len(data) % len(seeds("keys"))]))
     for words, form in COMMANDS[len(data) % len(COMMANDS)]:
         text = command(words)
         check_output(text, f"{words[0]} {form}")
@@ -171,7 +172,7 @@ def command(words: Sequence[str]) -> str:
         sys.argv = kept
     out.flush()
     error.flush()
-    texts = [stream.buffer.getvalue().decode("utf-8") for stream in (out, error)]  # type: ignore[attr-defined]
+    texts = [stream.buffer.getvalue().decode("utf-8") for stream in (out, error)]
     check_output(texts[1], "stderr")
     if code not in (0, 1, 2):
         raise Fault(f"exit code {code}")
@@ -250,24 +251,11 @@ def read_pem(data: bytes) -> None:
         raise Fault("a NUL character in a message")
 
 
-SERVED = b"""\
-events {}
-http {
-  server { listen 443 ssl; server_name a.example; ssl_certificate x.pem; ssl_certificate_key y.pem; ssl_password_file p;
-    ssl_dhparam y.pem; ssl_stapling on; ssl_stapling_file y.pem; ssl_client_certificate y.pem; ssl_crl y.pem;
-    ssl_verify_client on; ssl_trusted_certificate x.pem; add_header Strict-Transport-Security "max-age=1"; }
-  server { listen 443 ssl; server_name b.example; ssl_certificate certificates/good.pem; ssl_certificate_key x.pem;
-    location / { proxy_pass https://a.example; proxy_ssl_verify on; proxy_ssl_trusted_certificate y.pem; } }
-  server { listen 444 ssl; ssl_certificate x.pem; ssl_certificate_key x.pem; ssl_ech_file y.pem; }
-}
-"""
-
-
 def serve(data: bytes) -> None:
     """A configuration that names the input in every way."""
     first, _, second = data.partition(b"\0--\0")
     for name, content in (
-        ("s.conf", SERVED),
+        ("s.conf", (SEEDS / "served.conf").read_bytes()),
         ("x.pem", with_keys(first)),
         ("y.pem", with_keys(second)),
         ("p", b"password"),
@@ -282,65 +270,6 @@ def two_files(random: Random) -> bytes:
 
 
 # -- other text --------------------------------------------------------------------------------------------------------
-
-TEMPLATES = (
-    b"server {\n  listen {{ port | default('443') }} ssl;\n  {% if tls %}ssl_protocols TLSv1.1;{% else %}\n"
-    b"  ssl_protocols {{ protocols | join(' ') }};{% endif %}\n  {% for name in names %}server_name {{ name }};{% endfor %}\n}\n",
-    b"<% if @ssl -%>\nserver { listen 443 ssl; ssl_ciphers <%= @ciphers %>;\n<% @names.each do |n| -%>\n server_name "
-    b"<%= n %>;\n<% end -%>\n}\n<% end -%>\n",
-    b"{{- if .Values.tls }}\nserver { listen {{ .Values.port }} ssl; {{ range .Values.hosts }}server_name {{ . }};{{ end }}\n"
-    b'ssl_certificate {{ include "x" . | quote }}; }\n{{- end }}\n',
-    b"server { listen ${PORT} ssl; ssl_protocols ${PROTOCOLS:-TLSv1.2}; server_name @@NAME@@; ssl_ciphers __CIPHERS__; }\n",
-    b"> if (x) {\nserver { listen $((ADMIN)); ssl_certificate ${{SSL_CERT}};\n> }\n}\n",
-    b"{% raw %}server { ssl_protocols {{ x }}; }{% endraw %}{# c #}{%- set a = 'data:@@KEY@@' -%}ssl_certificate_key {{ a }};",
-    b"{% if a %}ssl_certificate_key 'data:@@KEY:LINES@@';{% elif b %}ssl_protocols SSLv3;{% endif %} listen {{ p or '443' }};",
-)
-DUMP = (
-    b"nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\nnginx: configuration file /etc/nginx/nginx.conf test "
-    b"is successful\n# configuration file /etc/nginx/nginx.conf:\nevents {}\nhttp {\n  include /etc/nginx/conf.d/*.conf;\n"
-    b"  include mime.types;\n}\n\n# configuration file /etc/nginx/conf.d/a.conf:\nserver { listen 443 ssl; include tls; "
-    b'server_name a.example; ssl_certificate /x.pem; ssl_certificate_key "data:@@KEY@@"; }\n\n# configuration file '
-    b"/etc/nginx/tls:\nssl_protocols TLSv1.1;\ninclude /etc/nginx/conf.d/b.conf;\n\n",
-    b"# configuration file /a:\nhttp { server { listen 443 ssl; include /b; include /c*; } }\n# configuration file /b:\n"
-    b"location / { include /c; }\n# configuration file /c:\ninclude /b;\n# configuration file /a:\nevents {}\n",
-    b'{"status": "ok", "errors": [], "config": [{"file": "/etc/nginx/nginx.conf", "status": "ok", "errors": [], "parsed": '
-    b'[{"directive": "http", "line": 1, "args": [], "block": [{"directive": "server", "line": 2, "args": [], "block": '
-    b'[{"directive": "listen", "line": 3, "args": ["443", "ssl"]}, {"directive": "ssl_certificate_key", "line": 4, "args": '
-    b'["data:@@KEY@@"]}, {"directive": "include", "line": 5, "args": ["x*"], "includes": [0, 1]}]}]}]}]}',
-)
-SETTINGS = (
-    *texts("showcase/.nginxtls.yaml"),
-    b"select: [protocols, 'ssl-*']\nignore: weak-cipher\nseverity: {missing-tls13: error}\nfail-on: note\npedantic: yes\n"
-    b"per-path-ignores:\n  'sites/*.conf': [hsts-*]\n  '**/x': []\nnginx-version: 1.26.3\nopenssl-version: '3.5.1'\n"
-    b"policy: [mozilla-modern]\nmap: {/etc/nginx: certificates}\ntrust: [system, certificates/good.pem]\nexpiry-days: 20\n"
-    b"versions: {'*.conf': [1.22.1, 3.0.17]}\nbaseline: known.json\nmin-severity: warning\n",
-    b"[tool.nginxtls]\nselect = ['protocols']\nmap = {'/a' = 'b'}\n[tool.nginxtls.severity]\nmissing-tls13 = 'error'\n",
-    b'{"version": 1, "findings": [{"fingerprint": "a", "rule": "missing-tls13", "file": "n.conf", "message": "m"}]}',
-)
-OPENSSL = (
-    b"openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nMinProtocol = TLSv1.2\nCipherString = DEFAULT:@SECLEVEL=2"
-    b"\nCiphersuites = TLS_AES_128_GCM_SHA256\nGroups = X25519:P-256\nOptions = -SessionTicket\n.include /etc/x\n",
-    b"nodejs_conf = x\nopenssl_conf = y\n[ y ]\nssl_conf=$x\n[ssl]\nsystem_default=${y::ssl_conf}\n\\\n",
-)
-CONTAINERS = (
-    b'FROM nginx:1.26 AS base\nARG A=1\nENV B=$A C=2\nCOPY --from=x certificates /etc/nginx/\nCOPY ["a b", "/etc/nginx"]\n'
-    b"RUN <<E\nserver { listen 443 ssl; }\nE\nRUN openssl req -x509 -days 1 -keyout k.key\nADD . /\n",
-    b"services:\n  web:\n    image: nginx:1.22\n    environment: {PORT: 443, K: '@@KEY@@'}\n    volumes:\n      - ./:/etc/nginx:ro\n"
-    b"      - {type: bind, source: certificates, target: /etc/ssl}\nconfigs:\n  a:\n    content: |\n      server { listen 443 ssl; "
-    b"ssl_protocols TLSv1.1; }\n",
-    b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: n}\ndata:\n  nginx.conf: |\n    events {}\n    http { server { listen 443 ssl;"
-    b" ssl_protocols TLSv1.1; } }\n---\nkind: Ingress\nmetadata:\n  annotations:\n    nginx.ingress.kubernetes.io/server-snippet: |\n"
-    b"      ssl_ciphers RC4;\n",
-)
-WORDS = (
-    b"ECDHE-ECDSA-AES128-GCM-SHA256:HIGH:!aNULL:!MD5:+RSA:@STRENGTH:@SECLEVEL=1",
-    b"ALL:COMPLEMENTOFDEFAULT:-kRSA+AES:TLSv1.2:!eNULL",
-    b"X25519:prime256v1:secp384r1:?X25519MLKEM768/P-256:*X448:-DEFAULT",
-    b"TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256",
-    b"ECDSA+SHA256:RSA-PSS+SHA384:ed25519:?x",
-    b"*.example.com",
-    b"~^(?<a>.+)\\.example\\.(com|org)$",
-)
 
 
 def settings_file(data: bytes) -> None:
@@ -359,7 +288,7 @@ def settings_file(data: bytes) -> None:
 def policy_file(data: bytes) -> None:
     """A policy and an openssl.cnf."""
     data = with_keys(data)
-    (folder() / "n.conf").write_bytes(KEYS[0].replace(b"@@KEY@@", b"x"))
+    (folder() / "n.conf").write_bytes(seeds("keys")[0].replace(b"@@KEY@@", b"x"))
     (folder() / "p.json").write_bytes(data)
     (folder() / "p.yaml").write_bytes(data)
     option = (("--policy", "./p.json"), ("--policy", "./p.yaml"), ("--openssl-conf", "p.json"))[len(data) % 3]
@@ -405,6 +334,7 @@ def tls_words(data: bytes) -> None:
 
 def arguments(random: Random) -> bytes:
     """A command line; no word leads out of the folder."""
+    known = (SEEDS / "arguments.txt").read_text().splitlines()
     words = [
         random.choice(
             (
@@ -424,7 +354,7 @@ def arguments(random: Random) -> bytes:
         )
     ]
     for _ in range(random.randrange(7)):
-        words.append(random.choice(_ARGUMENTS))
+        words.append(random.choice(known).encode().decode("unicode_escape"))
         if random.random() < 0.15:
             words[-1] = mutated(random, (words[-1].encode("utf-8", "surrogateescape"),)).decode(
                 "utf-8", "surrogateescape"
@@ -432,24 +362,11 @@ def arguments(random: Random) -> bytes:
     return "\n".join(words).encode("utf-8", "surrogateescape")
 
 
-_ARGUMENTS = (
-    "n.conf . - certificates/good.pem certificates/good.key missing --format json text csv sarif html x --select --ignore "
-    "protocols * ssl-* weak-cipher --policy mozilla-modern --at 2026-01-01 9999-99-99 2026-06-15T12:00:00+99:99 --nginx-version "
-    "1.26.3 1.x auto 99999999999.1.1 --openssl-version 3.5.1 3 4.0.0 --root . --map /etc/nginx=certificates = a= --trust system "
-    "none certificates/good.pem --expiry-days -1 7 99999999999999999999 --config .nginxtls.yaml --no-config --baseline b.json "
-    "--write-baseline --fix --diff --unsafe-fixes --fix-only --exit-non-zero-on-fix --output json:o.json o.txt html:x --color "
-    "always --statistics --show-suppressed --list-files -q -v --connect 127.0.0.1:443 :: [::1]:0 a:b:c --servername a.example "
-    "\x1b[31m *.x --path / ?a --all --upstreams --explain --name --write w.pem --sort expires --exit-code --min-severity note "
-    "--fail-on error --only-nginx --pedantic --exit-zero --help --version ECDHE+AES:!aNULL missing-tls13 --indent 2 \0 \udcff"
-).split(" ")
-
-
 def command_line(data: bytes) -> None:
     """Run a command line; output is only checked where its format is known."""
-    words = [
-        re.sub(r"\.\.|^/|(?<==)/|(?<=:)/|~", "_", word) for word in data.decode("utf-8", "surrogateescape").split("\n")
-    ]
-    (folder() / "n.conf").write_bytes(KEYS[0].replace(b"@@KEY@@", b"x"))
+    text = data.decode("utf-8", "surrogateescape").replace("\0", "")  # no argument of a process has one
+    words = [re.sub(r"\.\.|^/|(?<==)/|(?<=:)/|~", "_", word) for word in text.split("\n")]
+    (folder() / "n.conf").write_bytes(seeds("keys")[0].replace(b"@@KEY@@", b"x"))
     kept = sys.stdin
     sys.stdin = io.TextIOWrapper(io.BytesIO(b"server { listen 443 ssl; ssl_protocols TLSv1.1; }\n"))
     try:
@@ -463,15 +380,18 @@ def command_line(data: bytes) -> None:
                 path.unlink()
 
 
-def from_seeds(seeds: Callable[[], Sequence[bytes]]) -> Callable[[Random], bytes]:
+def from_seeds(read: Callable[[], Sequence[bytes]]) -> Callable[[Random], bytes]:
     """Mutations of seeds that are read on first use."""
-    return lambda random: mutated(random, seeds())
+    return lambda random: mutated(random, read())
 
 
 @cache
 def policies() -> tuple[bytes, ...]:
     """The policies of the package, and configurations of OpenSSL."""
-    return (*(path.read_bytes() for path in sorted((ROOT / "nginxtls/tls/policies").glob("*.json"))), *OPENSSL)
+    return (
+        *(path.read_bytes() for path in sorted((ROOT / "nginxtls/tls/policies").glob("*.json"))),
+        *seeds("policies"),
+    )
 
 
 TARGETS = {
@@ -480,11 +400,11 @@ TARGETS = {
     "commands": Target(from_seeds(configurations), with_commands),
     "pem": Target(pem_file, read_pem),
     "served": Target(two_files, serve),
-    "templates": Target(from_seeds(lambda: TEMPLATES), partial(as_file, "n.conf.j2")),
-    "dumps": Target(from_seeds(lambda: DUMP), partial(as_file, "n.dump")),
-    "settings": Target(from_seeds(lambda: SETTINGS), settings_file),
+    "templates": Target(from_seeds(lambda: seeds("templates")), partial(as_file, "n.conf.j2")),
+    "dumps": Target(from_seeds(lambda: seeds("dumps")), partial(as_file, "n.dump")),
+    "settings": Target(from_seeds(lambda: (*texts("showcase/.nginxtls.yaml"), *seeds("settings"))), settings_file),
     "policies": Target(from_seeds(policies), policy_file),
-    "containers": Target(from_seeds(lambda: CONTAINERS), container),
-    "words": Target(from_seeds(lambda: WORDS), tls_words),
+    "containers": Target(from_seeds(lambda: seeds("containers")), container),
+    "words": Target(from_seeds(lambda: seeds("words")), tls_words),
     "arguments": Target(arguments, command_line),
 }

@@ -262,6 +262,8 @@ class Files:
         """The real path of an existing thing inside the allowed folders."""
         if len(path) > PATH_MAX:
             return Unreachable(path[:100] + "…", "longer than the path limit")
+        if "\0" in path:
+            return Unreachable(path, "not a path")
         folder, _, leaf = path.rpartition("/")
         try:
             if leaf in ("", ".", "..") or not folder:

@@ -1,4 +1,4 @@
-"""Fuzzing: ``python fuzz/run.py --seconds 120``. See fuzz/README.md.
+"""Fuzzing: ``python -m fuzz --seconds 120``. See fuzz/README.md.
 
 Each target runs in a process of its own, whose parent kills it where it hangs. What broke something is made small and
 kept in ``found/``, of which every file runs first.
@@ -21,10 +21,8 @@ from hashlib import sha256
 from pathlib import Path
 from random import Random
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from oracle import Fault
-from targets import TARGETS, clean, folder
+from fuzz.oracle import Fault
+from fuzz.targets import TARGETS, clean, folder
 
 FOUND = Path(__file__).parent / "found"
 SECONDS = 2.0
@@ -95,7 +93,7 @@ def work(target: str, inputs: Iterable[bytes], area: mmap.mmap, pipe: object) ->
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     folder()
-    done = 0
+    done, told = 0, 0.0
     try:
         for data in inputs:
             area.seek(0)
@@ -104,7 +102,8 @@ def work(target: str, inputs: Iterable[bytes], area: mmap.mmap, pipe: object) ->
             if wrong and "takes more" in wrong:
                 wrong = tried(target, data)  # the machine may have been busy
             done += 1
-            if wrong or done % 16 == 0:
+            if wrong or time.monotonic() - told > 0.3:
+                told = time.monotonic()
                 pipe.send((done, wrong, data if wrong else b""))  # type: ignore[attr-defined]
         pipe.send((done, None, b""))  # type: ignore[attr-defined]
     finally:
