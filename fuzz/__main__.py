@@ -22,7 +22,7 @@ from pathlib import Path
 from random import Random
 
 from fuzz.oracle import Fault
-from fuzz.targets import TARGETS, clean, folder
+from fuzz.targets import BASE, TARGETS, folder
 
 FOUND = Path(__file__).parent / "found"
 SECONDS = 2.0
@@ -94,20 +94,17 @@ def work(target: str, inputs: Iterable[bytes], area: mmap.mmap, pipe: object) ->
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     folder()
     done, told = 0, 0.0
-    try:
-        for data in inputs:
-            area.seek(0)
-            area.write(len(data).to_bytes(4, "big") + data[: _SIZE - 8])
-            wrong = tried(target, data)
-            if wrong and "takes more" in wrong:
-                wrong = tried(target, data)  # the machine may have been busy
-            done += 1
-            if wrong or time.monotonic() - told > 0.3:
-                told = time.monotonic()
-                pipe.send((done, wrong, data if wrong else b""))  # type: ignore[attr-defined]
-        pipe.send((done, None, b""))  # type: ignore[attr-defined]
-    finally:
-        clean()
+    for data in inputs:
+        area.seek(0)
+        area.write(len(data).to_bytes(4, "big") + data[: _SIZE - 8])
+        wrong = tried(target, data)
+        if wrong and "takes more" in wrong:
+            wrong = tried(target, data)  # the machine may have been busy
+        done += 1
+        if wrong or time.monotonic() - told > 0.3:
+            told = time.monotonic()
+            pipe.send((done, wrong, data if wrong else b""))  # type: ignore[attr-defined]
+    pipe.send((done, None, b""))  # type: ignore[attr-defined]
 
 
 class Runner:
@@ -201,7 +198,6 @@ def smaller(target: str, data: bytes, kind: str, seconds: float = 20.0) -> bytes
                 else:
                     at += size
             size = size if len(best) < before and size < len(best) else size // 2
-        clean()
 
     process = multiprocessing.get_context("fork").Process(target=shrink, daemon=True)
     process.start()
@@ -245,6 +241,7 @@ def main() -> None:
         print(f"{name:14} {runner.counts[name]:>9,} inputs", flush=True)
     print(f"{sum(runner.counts.values()):,} inputs, {len(runner.faults)} kinds of faults")
     sys.stdout.flush()
+    BASE.cleanup()
     os._exit(1 if runner.faults else 0)
 
 

@@ -37,25 +37,20 @@ class Target(NamedTuple):
     run: Callable[[bytes], None]
 
 
+BASE = tempfile.TemporaryDirectory(
+    prefix="nginxtls-fuzz-", dir=next((place for place in ("/dev/shm",) if os.path.isdir(place)), None)
+)
+"""Holds the folders of all processes, in memory if possible; the first process removes it."""
+
+
 @cache
 def folder() -> Path:
     """The folder of this process, with the certificates of the fixtures; it is the working directory."""
-    where = Path(tempfile.mkdtemp(prefix="nginxtls-fuzz-", dir=_memory()))
+    where = Path(tempfile.mkdtemp(dir=BASE.name))
     shutil.copytree(CERTIFICATES, where / "certificates")
     (where / ".git").mkdir()
     os.chdir(where)
     return where
-
-
-def _memory() -> str | None:
-    """A folder in memory, if there is one."""
-    return next((place for place in ("/dev/shm",) if os.path.isdir(place)), None)  # noqa: S108 - a folder of its own
-
-
-def clean() -> None:
-    """Remove the folder of this process."""
-    os.chdir("/")
-    shutil.rmtree(folder(), ignore_errors=True)
 
 
 @cache
