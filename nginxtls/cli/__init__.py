@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from nginxtls.base.errors import UsageError, nearest
+from nginxtls.base.errors import UsageError, is_fault, nearest
 from nginxtls.base.printing import shown
 from nginxtls.cli.plain import PlainCommand, plain
 
@@ -134,7 +134,9 @@ def run() -> NoReturn:
         print_error(error)
     except RecursionError:
         print_error(UsageError("nginxtls", "the input is nested too deeply"))
-    except Exception as error:
+    except BaseException as error:
+        if not is_fault(error):
+            raise
         print_error(_unforeseen(error))
     sys.exit(2)
 
@@ -155,7 +157,7 @@ def print_error(error: UsageError) -> None:
     print("\n".join(lines), file=sys.stderr)
 
 
-def _unforeseen(error: Exception) -> UsageError:
+def _unforeseen(error: BaseException) -> UsageError:
     """An error in nginxtls itself. The text of the exception is not shown: it might quote a key."""
     if isinstance(error, OSError) and error.strerror:
         return UsageError(str(error.filename or "nginxtls"), error.strerror)

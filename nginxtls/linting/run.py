@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar, overload
 
+from nginxtls.base.errors import is_fault
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.printing import cut
@@ -99,7 +100,9 @@ def lint(
             found += mine
             rows += ((e, subject.alternatives) for e in subject.configuration.endpoints if _is_row(e, asked))
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
-        except Exception as error:
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             main = subject.configuration.tree.roots[0].name
             failures[main] = Failure(
                 main, f"the model {stopped(error)}", help="this is a bug in nginxtls: please report it"

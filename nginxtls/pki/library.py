@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from nginxtls.base.errors import is_fault
 from nginxtls.base.limits import LIMITS
 from nginxtls.pki import der
 
@@ -40,8 +41,7 @@ def guarded(work: Callable[[], T]) -> T:
     except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
         raise
     except BaseException as error:
-        # A panic of the Rust core is no Exception; interrupts and exits are none either, and go on.
-        if isinstance(error, Exception) or type(error).__module__ == "pyo3_runtime":
+        if is_fault(error):
             raise LibraryRefusal(type(error).__name__) from None
         raise
 
