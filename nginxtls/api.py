@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
+from nginxtls.base.reading import read_regular
 from nginxtls.detection import for_configuration, found_versions, of_this_machine
 from nginxtls.linting.registry import choose, find_rule, installed_rules
 from nginxtls.linting.run import Subject, lint
@@ -489,6 +491,6 @@ def _system(path: str | None) -> SystemConfiguration | None:
     from nginxtls.tls.system import parse_openssl_conf
 
     try:
-        return parse_openssl_conf(Path(path).read_text(encoding="utf-8", errors="replace"))
+        return parse_openssl_conf(read_regular(path, LIMITS["openssl.cnf"]).decode("utf-8", "replace"))
     except OSError as error:
         raise UsageError(f"--openssl-conf {path}", f"cannot be read: {error.strerror}") from error

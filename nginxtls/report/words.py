@@ -52,7 +52,7 @@ def markup(text: str) -> str:
     """The visible text for XML and HTML, in content or in a quoted attribute."""
     from html import escape
 
-    return escape(visible(text))
+    return escape(visible(text)).replace("##", "#&#35;")
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -136,6 +136,9 @@ class _Discovery:
             return
         if self.failed_run("standard input", text):
             return
+        if (refused := self.files.refuse_text("standard input", text)) is not None:
+            self.sources.failures.append(Failure("standard input", refused.reason))
+            return
         if is_dump(text):
             self.take_dump("-", text)
             return
