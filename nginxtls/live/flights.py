@@ -59,8 +59,8 @@ class Flight:
 
     @property
     def accepted(self) -> bool:
-        """The server accepts the offer."""
-        return bool(self.suite) and self.alert is None and not self.trouble
+        """The server accepts the offer, in the version offered: before TLS 1.3 an older one is an answer, too."""
+        return bool(self.suite) and self.alert is None and not self.trouble and self.version == self.offer.version
 
     @property
     def suite_name(self) -> str:
@@ -73,11 +73,11 @@ class Flight:
         """Why the offer is not accepted: the alert's name, or the trouble."""
         if self.alert is not None:
             return ALERTS.get(self.alert, f"alert {self.alert}")
-        return self.trouble
+        return self.trouble or f"{self.version} instead"
 
 
 def ask(connection: Connection, offer: Offer) -> Flight:
-    """Send a ClientHello on an open connection and read the flight that answers it. Never raises for what a peer does."""
+    """Send a ClientHello on an open connection and read the flight that answers it. No peer makes it raise."""
     flight = Flight(offer)
     try:
         _Client(connection, offer, flight).run()
@@ -192,7 +192,7 @@ class _Client:
         flight = self.flight
         number = int.from_bytes(body[:2], "big")
         retry = is_retry(body[2:34])
-        session, rest = _vector(body, 34, 1)
+        _, rest = _vector(body, 34, 1)
         suite = int.from_bytes(rest[:2], "big")
         share = cookie = b""
         for kind, data in _pairs(_vector(rest, 3, 2)[0]) if len(rest) > 3 else ():
@@ -210,8 +210,7 @@ class _Client:
             raise NotTLS("does not speak TLS")
         flight.suite = suite
         if flight.version != self.offer.version:
-            # RFC 8446 and RFC 5246: a version that was not offered; the client would send a fatal alert.
-            raise NotTLS(f"answers with {flight.version}, which was not offered")
+            flight.complete = True
         if flight.version != "TLSv1.3":
             return
         if not self.offer.readable:

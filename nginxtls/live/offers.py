@@ -73,11 +73,12 @@ def suites_of(version: str) -> tuple[Suite, ...]:
 
 
 class Offer(NamedTuple):
-    """What a client offers. ``groups`` and ``suites`` are numbers in order of preference; ``servername`` None: no SNI."""
+    """What a client offers. ``groups`` and ``suites`` are numbers in order of preference."""
 
     version: str
     suites: tuple[int, ...]
     servername: str | None = None
+    """None: no SNI is sent."""
     groups: tuple[int, ...] = tuple(GROUPS.values())
     signatures: tuple[int, ...] = EVERY_SIGNATURE
     alpn: tuple[str, ...] = ()
@@ -86,7 +87,7 @@ class Offer(NamedTuple):
 
 
 def client_hello(offer: Offer, shares: dict[int, bytes], random: bytes, session: bytes, cookie: bytes = b"") -> bytes:
-    """The handshake message of an offer; ``shares`` are public keys by group, ``cookie`` the server's (RFC 8446 4.2.2)."""
+    """The handshake message of an offer; ``shares`` are public keys by group, ``cookie`` is what a retry asks back."""
     modern = offer.version == "TLSv1.3"
     extensions = b""
     if offer.servername is not None:
@@ -105,7 +106,9 @@ def client_hello(offer: Offer, shares: dict[int, bytes], random: bytes, session:
         extensions += _extension(45, b"\x01\x01")
         if cookie:
             extensions += _extension(44, _vector(cookie))
-        extensions += _extension(51, _vector(b"".join(_shorts((group,)) + _vector(key) for group, key in shares.items())))
+        extensions += _extension(
+            51, _vector(b"".join(_shorts((group,)) + _vector(key) for group, key in shares.items()))
+        )
     suites = offer.suites if modern else (*offer.suites, 0x00FF)
     body = _shorts((min(VERSIONS[offer.version], 0x0303),)) + random + _vector(session, 1)
     body += _vector(_shorts(suites)) + b"\x01\0" + _vector(extensions)

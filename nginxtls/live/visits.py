@@ -124,7 +124,7 @@ class _Visitor:
             ("modern", offers.MODERN, live.versions[-1]),
             ("old", offers.OLD, next((v for v in live.versions if v != "TLSv1.3"), "")),
         ):
-            if version in self.seen.versions:
+            if version in self.seen.versions and not live.refuses_ecdsa_clients(version):
                 numbers = offers.numbers()
                 fitting = tuple(numbers[name] for name in suites if version in self._suite(name).protocols)
                 self._ask(client, self._offer(version, fitting, readable=False))
@@ -133,8 +133,8 @@ class _Visitor:
             self._groups()
 
     def request(self) -> None:
-        """One complete handshake and a HEAD request, where the configuration answers it without a client certificate."""
-        answer, name = self.answer, self.answer.servername
+        """A complete handshake and a HEAD request, where the configuration requires no client certificate."""
+        name = self.answer.servername
         if (
             self.target.socket.module != "http"
             or not self.seen.versions
@@ -164,11 +164,12 @@ class _Visitor:
         self._ask(version, self._offer(version, tuple(suite.number for suite in suites)))
 
     def _keys(self) -> None:
-        """A client that accepts only one type of key, for each type: predicted ones that no flight showed, and others."""
+        """A client that accepts only one type of key, for each type that no flight has shown so far."""
         live = self.live
         assert live is not None
         shown = {leaf.key.kind for flight in self.seen.accepted if (leaf := leaf_of(flight))}
-        kinds = {bundle.leaf.key.kind: live.versions_with(bundle.leaf.key) for bundle in live.served_bundles if bundle.leaf}
+        keys = [bundle.leaf.key for bundle in live.served_bundles if bundle.leaf]
+        kinds = {key.kind: live.versions_with(key) for key in keys}
         if not live.certificates_known:
             return
         for kind in dict.fromkeys((*kinds, "RSA", "EC")):
@@ -185,16 +186,17 @@ class _Visitor:
             self._ask(kind, offer)
 
     def _groups(self) -> None:
-        """Each predicted group by itself, then all others at once; in old versions with RSA, as a curve limits ECDSA."""
+        """Each predicted group, then all others at once; in old versions with RSA, as groups limit ECDSA."""
         live, seen = self.live, self.seen
         assert live is not None
         tries: list[tuple[str, tuple[int, ...]]] = []
         if "TLSv1.3" in seen.versions:
             tries.append(("TLSv1.3", tuple(offers.numbers()[name] for name in _READABLE)))
         for version in ("TLSv1.2", "TLSv1.1", "TLSv1"):
-            rsa = [s.number for s in live.suites.get(version, ()) if s.key_exchange == "ECDHE" and s.authentication == "RSA"]
+            found = live.suites.get(version, ())
+            rsa = tuple(s.number for s in found if (s.key_exchange, s.authentication) == ("ECDHE", "RSA"))
             if rsa and version in seen.versions:
-                tries.append((version, tuple(rsa)))
+                tries.append((version, rsa))
                 break
         if not tries:
             return
