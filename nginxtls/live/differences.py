@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from nginxtls.rule import Rule, Severity
 
@@ -16,7 +16,7 @@ class LiveRule(Rule):
     """A difference that only a running server shows."""
 
     severity = Severity.WARNING
-    references = (CONTROL,)
+    references: ClassVar[tuple[str, ...]] = (CONTROL,)
 
 
 class UnansweredListener(LiveRule):

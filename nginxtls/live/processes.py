@@ -1,7 +1,7 @@
 """The processes behind a listener, from ``/proc``: who listens, when nginx started and when it last loaded its files.
 
-Linux only; elsewhere, and where this user may not look, nothing is known. Sources: proc(5); ngx_setproctitle(), by which
-nginx names its processes; on a reload the master starts new workers, and old ones "are shutting down".
+Linux only; elsewhere, and where this user may not look, nothing is known. Sources: proc(5); ngx_setproctitle(), by
+which nginx names its processes; on a reload the master starts new workers, and old ones "are shutting down".
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TABLES = (("tcp", 4), ("tcp6", 16), ("udp", 4), ("udp6", 16))
 
 
 class Process(NamedTuple):
-    """A process. ``started`` is in seconds since the epoch, exact to about 20 ms; ``title`` its arguments as one text."""
+    """A process. ``started``: seconds since the epoch, exact to about 20 ms; ``title``: its arguments as one text."""
 
     number: int
     parent: int

@@ -77,7 +77,9 @@ def configured(configuration: Configuration, not_checked: list[NotChecked]) -> I
         elif host.startswith("unix:"):
             yield Target(listener, host, 0)
         elif not is_ip(host):
-            not_checked.append(_left(listener, "its address is a host name, which only nginx resolves: use `--connect`"))
+            not_checked.append(
+                _left(listener, "its address is a host name, which only nginx resolves: use `--connect`")
+            )
         elif not is_local(host):
             not_checked.append(_left(listener, "it is not an address of this machine: use `--connect`"))
         else:
