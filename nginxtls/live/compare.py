@@ -130,8 +130,8 @@ def _suites(live: EffectiveTLS, seen: Seen) -> Iterator[Difference]:
 
 
 def _groups(live: EffectiveTLS, seen: Seen) -> Iterator[Difference]:
-    if seen.groups is None:
-        return
+    if seen.groups is None or set(seen.versions) != set(live.versions):
+        return  # of another version there are other groups
     predicted = [name for name in map(group_name, live.groups) if name in GROUPS]
     if set(predicted) != seen.groups.served:
         served = " ".join(name for name in GROUPS if name in seen.groups.served) or "none"
@@ -147,24 +147,38 @@ def _certificates(live: EffectiveTLS, seen: Seen) -> Iterator[Difference]:
     if not live.certificates_known or not live.served_bundles:
         return
     bundles = {bundle.leaf.key.kind: bundle for bundle in live.served_bundles if bundle.leaf}
-    every = [bundle for bundle in live.bundles if bundle.leaf]
-    chains = {_chain(bundle): bundle for bundle in every}
-    told: set[tuple[bytes, ...]] = set()
+    expected = {_chain(bundle) for bundle in live.bundles}
+    chains: dict[str, dict[tuple[bytes, ...], None]] = {}
+    missing = []
     for key, flight in seen.flights.items():
-        if not flight.accepted:
-            if (bundle := bundles.get(key)) is not None and bundle.leaf is not None:
-                kind = key_text(bundle.leaf.key)
-                message = f"the running server has no {kind} certificate for clients that accept only this type of key"
-                yield Difference("other-certificate", message, "certificates", bundle=bundle)
-            continue
-        chain = tuple(flight.certificates)
-        if not chain or chain in chains or chain in told:
-            continue
-        told.add(chain)
-        leaf = read(chain[0])
-        kind = leaf.key.kind if leaf else ""
-        wanted = bundles.get(kind) or next(iter(bundles.values()), every[0])
-        yield Difference("other-certificate", "", "certificates", served=leaf, chain=chain, bundle=wanted)
+        if flight.accepted and flight.certificates:
+            leaf = read(flight.certificates[0])
+            chains.setdefault(leaf.key.kind if leaf else "", {})[tuple(flight.certificates)] = None
+        elif not flight.accepted and key in bundles:
+            missing.append(bundles[key])
+    consistent = True
+    for kind, several in chains.items():
+        wanted = bundles.get(kind) or next(iter(bundles.values()))
+        others = [chain for chain in several if chain not in expected]
+        consistent = consistent and len(several) == 1 and not others
+        if len(several) > 1:
+            leaves = [leaf for chain in several if (leaf := read(chain[0]))]
+            yield Difference(
+                "inconsistent-answers",
+                f'clients get {len(several)} different certificates for "{leaves[0].subject_name if leaves else "?"}", '
+                "by connection",
+                "certificates",
+                tuple(f"served: {described(leaf)}" for leaf in leaves),
+                bundle=wanted,
+                directive=wanted.directive,
+            )
+        elif others:
+            leaf = read(others[0][0])
+            yield Difference("other-certificate", "", "certificates", served=leaf, chain=others[0], bundle=wanted)
+    for bundle in missing if consistent else ():
+        assert bundle.leaf is not None
+        message = f"clients that accept only {key_text(bundle.leaf.key)} get no handshake from the running server"
+        yield Difference("other-certificate", message, "certificates", bundle=bundle, directive=bundle.directive)
 
 
 def _chain(bundle: ServedBundle) -> tuple[bytes, ...]:

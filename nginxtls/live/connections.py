@@ -187,6 +187,11 @@ def _why(error: OSError) -> str:
     return f"cannot be reached: {error.strerror or error}"
 
 
+def is_dead(trouble: str) -> bool:
+    """Whether a trouble means that nobody accepts connections."""
+    return trouble.startswith(("refuses", "cannot be reached", "does not accept"))
+
+
 def _prepare(connection: Connection, target: Target) -> None:
     """What comes before TLS. RFC 3501, 2595 and 3207; the PROXY protocol's version 1, as nginx reads it."""
     try:

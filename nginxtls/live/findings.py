@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.finding import Confidence, Label, Location
 from nginxtls.live.compare import Difference, described
+from nginxtls.live.connections import is_dead
 from nginxtls.live.differences import rules
 from nginxtls.live.evidence import Changed, is_elsewhere, moment
 
@@ -67,7 +68,7 @@ def finding(place: Place, difference: Difference, evidence: Evidence, at: dateti
 
 def silent(place: Place, trouble: str, evidence: Evidence) -> Finding:
     """The finding of a listener that gives no TLS answer."""
-    dead = trouble.startswith(("refuses", "cannot be reached", "does not accept"))
+    dead = is_dead(trouble)
     rule = rules()["unanswered-listener" if dead else "not-tls"]
     target = place.target
     cause = _cause(place, evidence)
@@ -168,7 +169,7 @@ def _certificate(
     stale = instance is not None and changed is not None and changed > instance.loaded
     if stale and instance is not None and changed is not None:
         label = f"changed {moment(changed)}; nginx loaded its files {moment(instance.loaded)}"
-    other = _other_server(place, served)
+    other = other_server(place, difference)
     if served is None:
         message = f"clients get a certificate for {name} that cannot be read"
     elif served == wanted:
@@ -224,11 +225,13 @@ def _client(place: Place) -> str:
     return place.answer.servername or "no server name"
 
 
-def _other_server(place: Place, served: Certificate | None) -> tuple[VirtualServer, Directive] | None:
+def other_server(place: Place, difference: Difference) -> tuple[VirtualServer, Directive] | None:
     """The server of the configuration whose certificate is served, the default server of the listener first."""
-    socket = place.answer.socket
-    if served is None or socket is None:
+    socket, served = place.answer.socket, difference.served
+    if difference.rule != "other-certificate" or served is None or socket is None:
         return None
+    if difference.bundle is not None and served == difference.bundle.leaf:
+        return None  # another chain
     for server in (socket.default, *socket.servers, *place.answer.configuration.servers):
         for bundle in server.bundles:
             if bundle.leaf == served:

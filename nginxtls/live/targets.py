@@ -131,9 +131,9 @@ def tls_sockets(configuration: Configuration) -> list[Socket]:
 
 
 def names_of(listener: Socket) -> Iterator[str | None]:
-    """No name, then each name that leads to a server of a listener; of a wildcard, one name that it matches."""
-    yield None
+    """Each name that leads to a server of a listener (of a wildcard, one name that it matches), then no name."""
     yield from dict.fromkeys(_hosts(listener))
+    yield None
 
 
 def _hosts(listener: Socket) -> Iterator[str]:
@@ -151,16 +151,19 @@ def _hosts(listener: Socket) -> Iterator[str]:
                 yield host
 
 
-def patterns(listeners: Iterable[Socket]) -> int:
-    """How many server names are regular expressions, for which no name to request is known."""
-    directives = {
-        (name.directive, name.arg) for each in listeners for server in each.servers for name in server.names
-        if name.form == "regex"
-    }  # fmt: skip
-    return len(directives)
+def patterns(listeners: Iterable[Socket]) -> Iterator[NotChecked]:
+    """The server names that are regular expressions, for which no name to request is known."""
+    names = [name for each in listeners for server in each.servers for name in server.names if name.form == "regex"]
+    for name in {(name.directive, name.arg): name for name in names}.values():
+        place = Location(name.directive.file, name.directive.span) if name.directive else None
+        yield NotChecked(name.text, "no name that it matches is known: use `--servername`", place)
+
+
+def left(subject: str, reason: str, listener: Socket) -> NotChecked:
+    """Something on a listener that is not verified, and why."""
+    line = next((listen.directive for _, listen in listener.listens if listen.directive), None)
+    return NotChecked(subject, reason, Location(line.file, line.span) if line else None)
 
 
 def _left(listener: Socket, reason: str) -> NotChecked:
-    line = next((listen.directive for _, listen in listener.listens if listen.directive), None)
-    place = Location(line.file, line.span) if line else None
-    return NotChecked(f"the listener {listener.label}", reason, place)
+    return left(f"the listener {listener.label}", reason, listener)

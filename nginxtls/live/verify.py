@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,17 +16,17 @@ from nginxtls.linting.report import EndpointRow, Report
 from nginxtls.linting.versions import made_for
 from nginxtls.live import findings as found_as
 from nginxtls.live.compare import Difference, differences
-from nginxtls.live.connections import Gate, Limits, NoConnection
+from nginxtls.live.connections import Gate, Limits, is_dead
 from nginxtls.live.differences import rules
 from nginxtls.live.evidence import Evidence
 from nginxtls.live.findings import Place
 from nginxtls.live.processes import Processes
 from nginxtls.live.served import leaf_of
-from nginxtls.live.targets import Host, at_hosts, configured, names_of, patterns, tls_sockets
+from nginxtls.live.targets import Host, at_hosts, configured, left, names_of, patterns, tls_sockets
 from nginxtls.live.visits import Seen, visit
 from nginxtls.model import Handshake, refusals
 from nginxtls.model.conf_commands import unmodelled
-from nginxtls.syntax.places import Failure, Location, NotChecked
+from nginxtls.syntax.places import Failure, Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from nginxtls.live.connections import Target
     from nginxtls.model import Configuration
     from nginxtls.pki import Certificate
+    from nginxtls.syntax.places import NotChecked
 
 _SILENT = 2
 """After so many visits without any TLS answer a listener is not visited again."""
@@ -107,7 +109,9 @@ class _Door:
 
     @property
     def closed(self) -> bool:
-        return not self.answered and len(self.silences) >= _SILENT
+        """Whether another visit is in vain."""
+        dead = any(is_dead(trouble) for trouble in self.silences)
+        return not self.answered and (dead or len(self.silences) >= _SILENT)
 
     def takes_groups(self) -> bool:
         """Whether the caller is the first that accepts handshakes here: groups are the same for all names."""
@@ -147,9 +151,7 @@ def verify(
         local = local or any(target.local for target in targets)
         doors |= {target: _Door() for target in targets}
         tasks += _tasks(subject, targets, choice, not_checked)
-        if count := patterns(target.socket for target in targets):
-            text = f"{count} server name{'s' if count > 1 else ''}"
-            not_checked.append(NotChecked(text, "regular expressions, for which no name is known: use `--servername`"))
+        not_checked += patterns(target.socket for target in targets) if not choice.names else ()
     if not tasks and not failures:
         failures.append(
             Failure(_subject_of(reading), "nothing was verified: no TLS listener can be reached", help=_HOSTS)
@@ -195,9 +197,10 @@ def _targets(
     configuration: Configuration, main: str, choice: Choice, not_checked: list[NotChecked]
 ) -> Iterator[Target]:
     hosts = choice.hosts
-    for file, mapped in choice.hosts_by_file:
-        if main == file or main.startswith(f"{file}:"):
-            hosts = mapped
+    if choice.hosts_by_file:
+        root = configuration.tree.roots[0]
+        file = os.path.abspath(root.path or main.removesuffix(f":{root.nginx_path}"))
+        hosts = next((mapped for name, mapped in choice.hosts_by_file if os.path.abspath(name) == file), ())
     found = at_hosts(configuration, hosts, not_checked) if hosts else configured(configuration, not_checked)
     for target in found:
         reason = ""
@@ -206,7 +209,7 @@ def _targets(
         elif target.socket.quic:
             reason = "QUIC is left out" if not choice.quic else _without_quic()
         if reason:
-            not_checked.append(NotChecked(f"the listener {target.label}", reason))
+            not_checked.append(left(f"the listener {target.label}", reason, target.socket))
         else:
             yield target
 
@@ -227,7 +230,7 @@ def _tasks(
         for name in wanted:
             answer = Handshake(subject.configuration, target.socket, name)
             if answer.unknown:
-                not_checked.append(NotChecked(f"{name} on {target.label}", answer.unknown[0]))
+                not_checked.append(left(f"{name} on {target.label}", answer.unknown[0], target.socket))
                 continue
             yield _Task(Place(target, answer), subject, full=answer.server not in visited)
             visited.add(answer.server)
@@ -270,11 +273,14 @@ def _visit(
         groups = task.full and answer.accepts and door.takes_groups()
         return visit(gate, target, answer, full=task.full, groups=groups, http=choice.http)
 
-    # One visit to each listener first: a silent one costs one time limit, not one for every job.
-    first = {id(task.place.target): task for task in reversed(tasks)}
-    rest = [task for task in tasks if first[id(task.place.target)] is not task]
+    # The first visits to a listener one after the other: a silent one costs few time limits, not one for every job.
+    rounds: list[list[_Task]] = [[] for _ in range(_SILENT + 1)]
+    counts: dict[Target, int] = {}
+    for task in tasks:
+        counts[task.place.target] = number = counts.get(task.place.target, -1) + 1
+        rounds[min(number, _SILENT)].append(task)
     with ThreadPoolExecutor(choice.limits.jobs) as pool:
-        for some in (list(first.values()), rest):
+        for some in rounds:
             for future in [pool.submit(work, task) for task in some]:
                 future.result()
 
@@ -310,16 +316,17 @@ def _judged(
             told.append(found_as.unloadable(place, *refusal))  # type: ignore[arg-type]
             different: list[Difference] = []
         else:
-            different = _differences(task, seen, at)
+            different = _essential(place, _differences(task, seen, at), mine)
             told += [found_as.finding(place, each, mine, at) for each in different]
         if seen.response is not None and seen.response.trouble:
-            not_checked.append(NotChecked(f"the headers of {place.title}", seen.response.trouble))
+            not_checked.append(left(f"headers for {place.title}", seen.response.trouble, place.target.socket))
         endpoint = Endpoint(place, seen, tuple(different))
         endpoints.append(endpoint)
         expiries = (found_as.expiry(place, leaf, at, choice.expiry_days) for leaf in endpoint.served)
         told += [each for each in expiries if each is not None]
     for target, count in skipped.items():
-        not_checked.append(NotChecked(f"{count} names on {target.label}", "the listener gives no TLS answer"))
+        names = f"{count} more name{'s' if count > 1 else ''} on {target.label}"
+        not_checked.append(left(names, "the listener gives no TLS answer", target.socket))
     for place in {endpoint.place.target: endpoint.place for endpoint in endpoints}.values():
         workers = found_as.old_workers(place, next(iter(evidence.values())))
         told += [workers] if workers else []
@@ -364,6 +371,17 @@ def _differences(task: _Task, seen: Seen, at: datetime) -> list[Difference]:
         if not least:
             break
     return least or []
+
+
+def _essential(place: Place, different: list[Difference], evidence: Evidence) -> list[Difference]:
+    """Without what follows from another difference: where another server answers, everything is that server's."""
+    listening = evidence.listening(place.target)
+    if listening.others and not listening.instances:
+        return different[:1]
+    for each in different:
+        if each.rule == "inconsistent-answers" or found_as.other_server(place, each) is not None:
+            return [each]
+    return different
 
 
 def _same(place: Place, configuration: Configuration) -> Handshake:
@@ -414,4 +432,4 @@ def _summary(endpoints: Sequence[Endpoint], doors: dict[Target, _Door], gate: Ga
     )
 
 
-__all__ = ["Choice", "Endpoint", "Limits", "NoConnection", "Verification", "verify"]
+__all__ = ["Choice", "Endpoint", "Limits", "Verification", "verify"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _READABLE = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256",
              "TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA256")  # fmt: skip
+_AT_ONCE = 6
 CLOSED = "closes the connection"
 
 
@@ -131,6 +133,7 @@ class _Visitor:
         self._keys()
         if groups:
             self._groups()
+            self._at_once()
 
     def request(self) -> None:
         """A complete handshake and a HEAD request, where the configuration requires no client certificate."""
@@ -210,6 +213,19 @@ class _Visitor:
                     served.add(flight.group)
                     break
         seen.groups = Groups(frozenset(served))
+
+    def _at_once(self) -> None:
+        """Several connections at once, which different workers accept: all of them should serve the same."""
+        flight = self.seen.flights[self.seen.versions[-1]]
+        with ExitStack() as stack:
+            try:
+                several = [stack.enter_context(self.gate.connection(self.target)) for _ in range(_AT_ONCE)]
+            except NoConnection:
+                return  # a server may limit the connections of a client
+            for number, connection in enumerate(several, 1):
+                again = ask(connection, flight.offer)
+                if again.accepted:
+                    self.seen.flights[f"again {number}"] = again
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
