@@ -170,7 +170,12 @@ def _certificate(
     if stale and instance is not None and changed is not None:
         label = f"changed {moment(changed)}; nginx loaded its files {moment(instance.loaded)}"
     other = other_server(place, difference)
-    if served is None:
+    listening = evidence.listening(place.target)
+    if listening.others and not listening.instances:
+        message = f"clients get another certificate for {name}: {general.text}"
+        notes += general.notes
+        general = Cause(help=help)
+    elif served is None:
         message = f"clients get a certificate for {name} that cannot be read"
     elif served == wanted:
         sent, there = len(difference.chain), len(bundle.bundle.certificates) if bundle.bundle else 0
@@ -189,7 +194,8 @@ def _certificate(
             help = RELOAD
         elif default:
             notes.append("the running nginx has no server of this name on this listener")
-    elif (found := evidence.where(served, bundle)) or stale or _is_older(served, wanted):
+    elif _is_older(served, wanted):
+        found = evidence.where(served, bundle)
         left = (
             f"expired {_days((at - served.not_after).days)} ago"
             if served.not_after < at
@@ -201,6 +207,8 @@ def _certificate(
         help = RELOAD
     else:
         message = f"clients get a certificate for {name} that is in no file of the configuration"
+        if stale:
+            help = RELOAD
         message += f": {general.text}" if general.text else ""
         if not general.text:
             notes.append("another process, a load balancer or a container with other files may answer")
@@ -240,9 +248,10 @@ def other_server(place: Place, difference: Difference) -> tuple[VirtualServer, D
 
 
 def _is_older(served: Certificate, wanted: Certificate) -> bool:
-    """Whether it looks like an earlier certificate for the same names, as a renewal replaces it."""
-    earlier = served.has_dates and wanted.has_dates and served.not_before < wanted.not_before
-    return earlier and bool(set(served.dns_names) & set(wanted.dns_names)) and served.issuer_der == wanted.issuer_der
+    """Whether it is an earlier certificate for some of the same names, as a renewal replaces it."""
+    earlier = served.has_dates and wanted.has_dates and served.not_before <= wanted.not_before
+    same = {name.lower() for name in served.dns_names} & {name.lower() for name in wanted.dns_names}
+    return earlier and bool(same or served.subject_der == wanted.subject_der)
 
 
 # -- causes ------------------------------------------------------------------------------------------------------------

@@ -359,6 +359,8 @@ def _differences(task: _Task, seen: Seen, at: datetime) -> list[Difference]:
     least: list[Difference] | None = None
     for configuration in _builds(task.subject):
         answer = _same(task.place, configuration)
+        if task.full and answer.effective and not answer.effective.certificates_known:
+            answer = _same(task.place, _with_keys(configuration, seen))
         full = task.full and not (answer.effective and unmodelled(answer.effective.context.commands))
         if task.place.target.socket.quic:
             from nginxtls.live.quic import quic_differences
@@ -371,6 +373,13 @@ def _differences(task: _Task, seen: Seen, at: datetime) -> list[Difference]:
         if not least:
             break
     return least or []
+
+
+def _with_keys(configuration: Configuration, seen: Seen) -> Configuration:
+    """The configuration with the types of keys that the server shows, for certificates that cannot be read here."""
+    leaves = (leaf_of(flight) for flight in seen.accepted)
+    keys = tuple(dict.fromkeys(leaf.key for leaf in leaves if leaf))
+    return configuration.memo(("keys", keys), lambda: configuration.with_keys(*keys)) if keys else configuration
 
 
 def _essential(place: Place, different: list[Difference], evidence: Evidence) -> list[Difference]:

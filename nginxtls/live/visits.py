@@ -173,8 +173,6 @@ class _Visitor:
         shown = {leaf.key.kind for flight in self.seen.accepted if (leaf := leaf_of(flight))}
         keys = [bundle.leaf.key for bundle in live.served_bundles if bundle.leaf]
         kinds = {key.kind: live.versions_with(key) for key in keys}
-        if not live.certificates_known:
-            return
         for kind in dict.fromkeys((*kinds, "RSA", "EC")):
             versions = [version for version in kinds.get(kind, live.versions) if version in self.seen.versions]
             if kind in shown or kind not in SIGNATURES or not versions:
@@ -195,7 +193,8 @@ class _Visitor:
         tries: list[tuple[str, tuple[int, ...]]] = []
         if "TLSv1.3" in seen.versions:
             tries.append(("TLSv1.3", tuple(offers.numbers()[name] for name in _READABLE)))
-        for version in ("TLSv1.2", "TLSv1.1", "TLSv1"):
+        has_rsa = any(leaf.key.kind == "RSA" for flight in seen.accepted if (leaf := leaf_of(flight)))
+        for version in ("TLSv1.2", "TLSv1.1", "TLSv1") if has_rsa else ():
             found = live.suites.get(version, ())
             rsa = tuple(s.number for s in found if (s.key_exchange, s.authentication) == ("ECDHE", "RSA"))
             if rsa and version in seen.versions:

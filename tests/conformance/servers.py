@@ -108,16 +108,20 @@ class Server:
         )
         if self.daemon:
             self.process.wait()
+            pid = self.folder / "pid"
+            self.until(lambda: pid.exists() and pid.read_text().strip())
         for port in ports:
             wait_for(port)
         self.until(lambda: len(self.workers()) >= 2)
         time.sleep(0.05)  # the next change of a file is clearly later
 
-    def reload(self) -> None:
-        """Reload it, and wait until new workers are there."""
+    def reload(self, *, wait: bool = True) -> None:
+        """Reload it, and wait until new workers are there and (with ``wait``) the old ones have ended."""
         before = self.workers()
         os.kill(self.number, signal.SIGHUP)
         self.until(lambda: len(self.workers() - before) >= 2 and not self.workers() & before)
+        if wait:
+            self.until(lambda: not any("shutting down" in title for _, title in self.titles()))
 
     @property
     def number(self) -> int:

@@ -284,7 +284,7 @@ def test_another_process_has_the_port(server: Server) -> None:
         found = verified(server)
     (finding,) = found.report.findings
     assert finding.rule == "other-certificate"
-    assert 'clients get a certificate for "a-ec.test" that is in no file of the configuration: ' in finding.message
+    assert finding.message.startswith('clients get another certificate for "a-ec.test": ')
     assert f"(process {os.getpid()}) has the listener, not nginx" in finding.message
     assert finding.help.startswith("stop ")
 
@@ -380,7 +380,8 @@ def test_workers_of_before_the_reload(server: Server) -> None:
         with context.wrap_socket(connection, server_hostname="a.test") as stream:
             stream.send(b"GET / HTTP/1.1\r\nHost: a.test\r\nX: ")  # a request that has begun keeps its worker
             server.write(block(port, "a.test", B), main="worker_shutdown_timeout 60s;")
-            server.reload()
+            server.reload(wait=False)
+            server.until(lambda: len(server.titles()) == 3)
             found = verified(server)
             (finding,) = found.report.findings
             assert finding.rule == "old-workers"
@@ -507,7 +508,7 @@ def test_dumps_and_hosts(server: Server) -> None:
     hosts = ((os.path.relpath(dump), (Host("localhost", port),)),)
     assert told(verified(server, dump, hosts_by_file=hosts)) == []
     dump.write_text(
-        dump.read_text().replace("max-age=300", "max-age=1").replace(" ssl;", " ssl; ssl_protocols TLSv1.2;")
+        dump.read_text().replace("max-age=300", "max-age=1").replace(" ssl;", " ssl; ssl_protocols TLSv1.3;")
     )
     found = verified(server, dump, hosts_by_file=hosts, expiry_days=3000)
     assert {each.rule for each in found.report.findings} == {"other-protocols", "other-header"}
