@@ -74,9 +74,12 @@ def differences(answer: Handshake, seen: Seen, at: datetime, *, full: bool) -> l
 
 def _accepts(answer: Handshake, seen: Seen) -> Difference:
     if answer.accepts:
+        live = answer.effective
+        newest = live.versions[-1] if live and live.versions else ""
+        flight = seen.flights.get(newest) or next(iter(seen.flights.values()))
         return Difference(
             "rejected-handshake",
-            f"the running server rejects every handshake ({seen.alert}), the configuration accepts them",
+            f"the running server rejects every handshake ({flight.refusal}), the configuration accepts them",
             "certificates",
         )
     leaf = next((leaf for flight in seen.accepted if (leaf := leaf_of(flight))), None)

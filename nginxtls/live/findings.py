@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.finding import Confidence, Label, Location
+from nginxtls.finding import Label, Location
 from nginxtls.live.compare import Difference, described
 from nginxtls.live.connections import is_dead
 from nginxtls.live.differences import rules
@@ -148,89 +148,99 @@ def old_workers(place: Place, evidence: Evidence) -> Finding | None:
 # -- certificates ------------------------------------------------------------------------------------------------------
 
 
+class _Certificate(NamedTuple):
+    """What is said of another certificate: ``cause`` completes the message, where nothing else explains it."""
+
+    message: str
+    cause: str = ""
+    notes: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
+    help: str = RELOAD
+
+
 def _certificate(
     place: Place, difference: Difference, bundle: ServedBundle, evidence: Evidence, at: datetime
 ) -> Finding:
     """Another certificate than the file's: the old one, another server's, or one that no file has."""
-    rule = rules()["other-certificate"]
     served, wanted = difference.served, bundle.leaf
     assert wanted is not None
-    name = f'"{wanted.subject_name}"'
-    label = f"valid until {wanted.not_after:%Y-%m-%d}"
-    notes: list[str] = []
-    labels: tuple[Label, ...] = ()
-    if served is not None:
-        notes.append(f"served: {described(served)}")
-    notes.append(f"in the file: {described(wanted)}")
-    general = _cause(place, evidence)
-    help = general.help or RELOAD
-    changed = evidence.certificate_changed(bundle) if place.target.local else None
     instance = evidence.instance(place.target)
+    changed = evidence.certificate_changed(bundle) if instance is not None else None
     stale = instance is not None and changed is not None and changed > instance.loaded
-    if stale and instance is not None and changed is not None:
-        label = f"changed {moment(changed)}; nginx loaded its files {moment(instance.loaded)}"
-    other = other_server(place, difference)
+    general = _cause(place, evidence)
+    explained = bool(general.text) and general.help != RELOAD
     listening = evidence.listening(place.target)
-    if listening.others and not listening.instances:
-        message = f"clients get another certificate for {name}: {general.text}"
-        notes += general.notes
-        general = Cause(help=help)
-    elif served is None:
-        message = f"clients get a certificate for {name} that cannot be read"
+    if served is None or (listening.others and not listening.instances):
+        told = _Certificate(f'clients get another certificate for "{wanted.subject_name}"', help=general.help)
     elif served == wanted:
-        sent, there = len(difference.chain), len(bundle.bundle.certificates) if bundle.bundle else 0
-        message = f"clients get another chain for {name}: {_count(sent)} are sent, {there} are in the file"
-        message += "; nginx was not reloaded after the file changed" if stale else ""
-        help = RELOAD if stale else help
-    elif other is not None:
-        server, directive = other
-        default = place.answer.socket is not None and server is place.answer.socket.default
-        whose = "the default server" if default else server.title
-        message = f"clients of {_client(place)} get the certificate of {whose}, not that for {name}"
-        labels = (Label(Location(directive.file, directive.arg_span(0)), f"the certificate of {whose}"),)
-        if newer := evidence.newer(place.target):
-            message += "; the configuration changed after nginx loaded it"
-            notes += _files(newer, evidence, place)
-            help = RELOAD
-        elif default:
-            notes.append("the running nginx has no server of this name on this listener")
+        told = _chain(difference, bundle, stale)
+    elif (other := other_server(place, difference)) is not None:
+        told = _of_server(place, wanted, *other, evidence)
     elif _is_older(served, wanted):
         found = evidence.where(served, bundle)
-        left = (
-            f"expired {_days((at - served.not_after).days)} ago"
-            if served.not_after < at
-            else f"with {_days((served.not_after - at).days)} left"
+        renewed = stale or (bool(found) and instance is None)
+        told = _Certificate(
+            f'clients get the old certificate for "{wanted.subject_name}", {_left(served, at)}',
+            ": nginx was not reloaded after the renewal" if renewed else "",
+            (f"found in {found}" if found else "it is in no file that was searched",),
         )
-        message = f"clients get the old certificate for {name}, {left}"
-        message += ": nginx was not reloaded after the renewal" if stale or found else ""
-        notes += [f"found in {found}"] if found else ["it is in no file that was searched"]
-        help = RELOAD
     else:
-        message = f"clients get a certificate for {name} that is in no file of the configuration"
-        if stale:
-            help = RELOAD
-        message += f": {general.text}" if general.text else ""
-        if not general.text:
-            notes.append("another process, a load balancer or a container with other files may answer")
-            help = "find out what answers: `ss -ltnp`, or compare the file that the server has"
-    if general.notes and general.help != RELOAD:
-        notes += general.notes
-        help = general.help
-    return rule.at(
+        told = _Certificate(
+            f'clients get a certificate for "{wanted.subject_name}" that is in no file of the configuration',
+            notes=() if stale else ("another process, a load balancer or a container with other files may answer",),
+            help=RELOAD if stale else "find out what answers: `ss -ltnp`, or compare the file that the server has",
+        )
+    if stale and instance is not None and changed is not None:
+        label = f"changed {moment(changed)}; nginx loaded its files {moment(instance.loaded)}"
+    else:
+        label = f"valid until {wanted.not_after:%Y-%m-%d}"
+    return rules()["other-certificate"].at(
         bundle.directive,
-        message,
-        arg=-1 + len(bundle.directive.args),
+        told.message + (f": {general.text}" if explained else told.cause),
+        arg=len(bundle.directive.args) - 1,
         label=label,
-        labels=labels,
-        notes=notes,
-        help=help,
+        labels=told.labels,
+        notes=(
+            *((f"served: {described(served)}",) if served is not None else ("the served one cannot be read",)),
+            f"in the file: {described(wanted)}",
+            *told.notes,
+            *(general.notes if explained else ()),
+        ),
+        help=general.help if explained else told.help,
         endpoints=(place.title,),
-        confidence=Confidence.CERTAIN,
     )
 
 
-def _client(place: Place) -> str:
-    return place.answer.servername or "no server name"
+def _chain(difference: Difference, bundle: ServedBundle, stale: bool) -> _Certificate:
+    """The right certificate with other intermediates."""
+    assert bundle.bundle is not None
+    assert bundle.leaf is not None
+    sent, there = len(difference.chain), len(bundle.bundle.certificates)
+    message = f'clients get another chain for "{bundle.leaf.subject_name}": {_count(sent)} sent, {there} in the file'
+    return _Certificate(message, "; nginx was not reloaded after the file changed" if stale else "")
+
+
+def _of_server(
+    place: Place, wanted: Certificate, server: VirtualServer, directive: Directive, evidence: Evidence
+) -> _Certificate:
+    """The certificate of another server of the configuration."""
+    default = place.answer.socket is not None and server is place.answer.socket.default
+    whose = "the default server" if default else server.title
+    who = f"clients of {place.answer.servername}" if place.answer.servername else "clients without a server name"
+    newer = evidence.newer(place.target)
+    unknown = ("the running nginx has no server of this name on this listener",) if default else ()
+    return _Certificate(
+        f'{who} get the certificate of {whose}, not that for "{wanted.subject_name}"',
+        ": the configuration changed after nginx loaded it" if newer else "",
+        tuple(_files(newer, evidence, place)) if newer else unknown,
+        (Label(Location(directive.file, directive.arg_span(0)), f"the certificate of {whose}"),),
+    )
+
+
+def _left(leaf: Certificate, at: datetime) -> str:
+    if leaf.not_after < at:
+        return f"expired {_days((at - leaf.not_after).days)} ago"
+    return f"with {_days((leaf.not_after - at).days)} left"
 
 
 def other_server(place: Place, difference: Difference) -> tuple[VirtualServer, Directive] | None:

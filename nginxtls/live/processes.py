@@ -104,13 +104,23 @@ class Processes:
         masters: dict[int, Process] = {}
         others = []
         for process in dict.fromkeys(found):
-            parent = self.all.get(process.parent)
             if process.is_nginx:
-                master = parent if process.is_worker and parent is not None and parent.is_master else process
+                master = self._master(process)
                 masters[master.number] = master
             elif process.name != "systemd":  # which opens the sockets of socket units
                 others.append(process)
         return Listening(tuple(map(self._instance, masters.values())), tuple(others))
+
+    def _master(self, process: Process) -> Process:
+        """The master of a process of nginx, or the process itself.
+
+        A worker has its master's title until it sets its own; a master that an upgrade started has workers.
+        """
+        parent = self.all.get(process.parent)
+        if parent is None or not parent.is_master:
+            return process
+        upgraded = process.is_master and any(each.parent == process.number for each in self.all.values())
+        return process if upgraded else parent
 
     def _instance(self, master: Process) -> Instance:
         workers = (each for each in self.all.values() if each.parent == master.number and each.is_worker)

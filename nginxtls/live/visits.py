@@ -59,11 +59,6 @@ class Seen:
         """The flight of the newest version before TLS 1.3 that is accepted."""
         return next((self.flights[version] for version in reversed(self.versions) if version != "TLSv1.3"), None)
 
-    @property
-    def alert(self) -> str:
-        """Why the offers are rejected."""
-        return ", ".join(dict.fromkeys(flight.refusal for flight in self.flights.values() if not flight.accepted))
-
 
 class _Trouble(Exception):
     """The listener gives no TLS answer."""
@@ -111,10 +106,12 @@ class _Visitor:
     # -- which offers ------------------------------------------------------------------------------------------------
 
     def briefly(self) -> None:
-        """One handshake in the newest version; two where the configuration rejects handshakes."""
-        versions = self.live.versions[-1:] if self.live else ("TLSv1.3", "TLSv1.2")
-        for version in versions:
+        """One handshake in the newest version; more only where the server does not accept it."""
+        newest = self.live.versions[-1:] if self.live else ()
+        for version in dict.fromkeys((*newest, *reversed(VERSIONS))):
             self._version(version)
+            if self.seen.versions:
+                return
 
     def everything(self, *, groups: bool) -> None:
         for version in reversed(VERSIONS):

@@ -233,7 +233,7 @@ def test_another_order_of_servers(server: Server) -> None:
     server.write(second + first)
     (line,) = told(verified(server))
     assert line == (
-        'other-certificate: clients of no server name get the certificate of a.test, not that for "b-ec.test"; '
+        'other-certificate: clients without a server name get the certificate of a.test, not that for "b-ec.test": '
         "the configuration changed after nginx loaded it"
     )
 
@@ -245,7 +245,7 @@ def test_a_name_that_the_running_server_does_not_know(server: Server) -> None:
     server.write(block(port, "a.test", A) + block(port, "new.test", f"{B} ssl_protocols TLSv1.2;"))
     found = verified(server)
     assert told(found) == [
-        'other-certificate: clients of new.test get the certificate of the default server, not that for "b-ec.test"; '
+        'other-certificate: clients of new.test get the certificate of the default server, not that for "b-ec.test": '
         "the configuration changed after nginx loaded it"
     ]
     assert found.report.findings[0].endpoints == (f"new.test on *:{port}",)
@@ -363,8 +363,9 @@ def test_stapled_responses(server: Server) -> None:
     assert all(endpoint.seen.accepted[0].staple for endpoint in found.endpoints)
     staple(server.certificates, datetime.timedelta(days=-1))
     server.reload()
-    (line,) = told(verified(server))
-    assert line.startswith("stale-stapled-response: the stapled OCSP response expired on ")
+    lines = told(verified(server))
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("stale-stapled-response: the stapled OCSP response expired on ")
     server.write(block(port, "ocsp.test", pair.replace("ssl_stapling on;", "")))
     assert any(line.startswith("other-stapling: ") for line in told(verified(server)))
 
@@ -405,11 +406,15 @@ def test_two_masters_answer_in_turn(server: Server) -> None:
     server.until(lambda: (server.folder / "pid").exists() and (server.folder / "pid").read_text().strip())
     new = int((server.folder / "pid").read_text())
     server.until(lambda: len(server.workers(new)) >= 2)
-    for _ in range(20):
-        lines = told(verified(server))
-        if any(line.startswith("inconsistent-answers: ") for line in lines):
-            break
-    assert 'clients get 2 different certificates for "a-ec.test", by connection: several processes accept' in lines[0]
+    findings = verified(server).report.findings
+    assert findings
+    # Which of the workers accepts a connection is the kernel's choice: those of one master may get them all.
+    for finding in findings:
+        assert finding.message in (
+            'clients get 2 different certificates for "a-ec.test", by connection: several processes accept its connections',
+            'clients get the old certificate for "a-ec.test", with 59 days left: several processes accept its connections',
+        )
+        assert finding.help == f"end the old one: `kill -QUIT {server.number}`"
 
 
 def test_tls_1_0_only(server: Server) -> None:

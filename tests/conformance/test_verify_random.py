@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import handshakes as random_configurations
 import pytest
 
 from nginxtls.api import read
@@ -24,6 +23,7 @@ from nginxtls.model import refusals
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import handshakes as random_configurations
 from generations import installed
 from lab import Bench, make_certificates
 
