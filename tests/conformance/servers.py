@@ -95,6 +95,7 @@ class Server:
     def renew(self) -> None:
         """Replace all certificates and keys."""
         for path in self.renewals.iterdir():
+            (self.certificates / path.name).unlink()  # a new file: else nginx 1.27.4 and later may keep the old one
             shutil.copyfile(path, self.certificates / path.name)
 
     def start(self, *ports: int, before: Callable[[], None] | None = None) -> None:

@@ -330,7 +330,10 @@ def test_rejected_and_accepted_handshakes(server: Server) -> None:
 
 
 def staple(folder: Path, until: datetime.timedelta) -> None:
-    """A CA, a certificate and a response for it in DER, which is valid for some time from now."""
+    """A CA, a certificate and a response for it in DER, which is valid for some time from now.
+
+    New files: since 1.27.4 nginx keeps a certificate on reload if file and time of change (in seconds) are the same.
+    """
     now = datetime.datetime.now(datetime.timezone.utc)
     key, leaf_key = lab._key("p256"), lab._key("p256")
     ca = lab._certificate("ocsp ca", key, "ocsp ca", key, ca=True)
@@ -345,6 +348,8 @@ def staple(folder: Path, until: datetime.timedelta) -> None:
     )
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+    for path in folder.glob("ocsp.*"):
+        path.unlink()
     pem = leaf.public_bytes(Encoding.PEM) + ca.public_bytes(Encoding.PEM)
     (folder / "ocsp.pem").write_bytes(pem)
     (folder / "ocsp.key").write_bytes(leaf_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
