@@ -67,7 +67,7 @@ class Evidence:
     def newer(self, target: Target) -> list[Changed]:
         """The configuration's files that changed after nginx last loaded them, the newest first."""
         instance = self.instance(target)
-        return [each for each in self.files if each.time > instance.loaded] if instance else []
+        return [each for each in self.files if is_newer(each.time, instance)] if instance else []
 
     def certificate_changed(self, bundle: ServedBundle) -> float | None:
         """When the file of a bundle, or the link to it, last changed."""
@@ -122,6 +122,11 @@ class Evidence:
             found = files.expand(pattern, base)
             names = [each.nginx_path for each in found] if isinstance(found, list) else []
             yield from [name for name in names if name.endswith(_ENDINGS) and name != bundle.path][:MOST_FILES]
+
+
+def is_newer(time: float, instance: Instance) -> bool:
+    """Whether something changed after nginx loaded its files, as far as the start of a process is known exactly."""
+    return time > instance.loaded + 0.05
 
 
 def is_elsewhere(instance: Instance) -> bool:

@@ -9,7 +9,7 @@ from nginxtls.finding import Label, Location
 from nginxtls.live.compare import Difference, described
 from nginxtls.live.connections import is_dead
 from nginxtls.live.differences import rules
-from nginxtls.live.evidence import Changed, is_elsewhere, moment
+from nginxtls.live.evidence import Changed, is_elsewhere, is_newer, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,7 +166,7 @@ def _certificate(
     assert wanted is not None
     instance = evidence.instance(place.target)
     changed = evidence.certificate_changed(bundle) if instance is not None else None
-    stale = instance is not None and changed is not None and changed > instance.loaded
+    stale = instance is not None and changed is not None and is_newer(changed, instance)
     general = _cause(place, evidence)
     explained = bool(general.text) and general.help != RELOAD
     listening = evidence.listening(place.target)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from nginxtls.model import Configuration, Socket
 
-LOOPBACK = {WILDCARD4: "127.0.0.1", WILDCARD6: "::1"}
+LOOPBACK = {WILDCARD4: ("127.0.0.1", "127.0.0.2", "127.1.1.1", "127.99.99.99"), WILDCARD6: ("::1",)}
+"""Addresses by which a listener of all addresses is reached: one that no listener of its own has."""
 
 
 class Host(NamedTuple):
@@ -71,19 +72,25 @@ def is_local(host: str) -> bool:
 def configured(configuration: Configuration, not_checked: list[NotChecked]) -> Iterator[Target]:
     """The TLS listeners at the addresses of the configuration, as far as they are those of this machine."""
     for listener in tls_sockets(configuration):
-        host = LOOPBACK.get(listener.address, listener.address)
-        if UNKNOWN in host or not listener.known:
+        hosts = LOOPBACK.get(listener.address, (listener.address,))
+        if UNKNOWN in listener.address or not listener.known:
             not_checked.append(_left(listener, "its address or parameters are set by a template"))
-        elif host.startswith("unix:"):
-            yield Target(listener, host, 0)
-        elif not is_ip(host):
-            not_checked.append(
-                _left(listener, "its address is a host name, which only nginx resolves: use `--connect`")
-            )
-        elif not is_local(host):
+        elif listener.address.startswith("unix:"):
+            yield Target(listener, listener.address, 0)
+        elif not is_ip(listener.address):
+            reason = "its address is a host name, which only nginx resolves: use `--connect`"
+            not_checked.append(_left(listener, reason))
+        elif not is_local(hosts[0]):
             not_checked.append(_left(listener, "it is not an address of this machine: use `--connect`"))
-        else:
+        elif host := next((each for each in hosts if _leads_to(configuration, each, listener)), None):
             yield Target(listener, host, listener.port)
+        else:
+            not_checked.append(_left(listener, "its loopback address is that of another listener: use `--connect`"))
+
+
+def _leads_to(configuration: Configuration, host: str, listener: Socket) -> bool:
+    """Whether a connection to an address reaches a listener."""
+    return connected(configuration.sockets, host, listener.port, datagram=listener.datagram) is listener
 
 
 def at_hosts(configuration: Configuration, hosts: Sequence[Host], not_checked: list[NotChecked]) -> Iterator[Target]:

@@ -114,7 +114,7 @@ class Server:
         for port in ports:
             wait_for(port)
         self.until(lambda: len(self.workers()) >= 2)
-        time.sleep(0.05)  # the next change of a file is clearly later
+        time.sleep(0.1)  # the next change of a file is clearly later
 
     def reload(self, *, wait: bool = True) -> None:
         """Reload it, and wait until new workers are there and (with ``wait``) the old ones have ended."""
@@ -178,12 +178,12 @@ def children(master: int) -> list[int]:
     return found
 
 
-def wait_for(port: int, seconds: float = 10) -> None:
+def wait_for(port: int, seconds: float = 10, host: str = "127.0.0.1") -> None:
     """Wait until a port accepts connections."""
     end = time.monotonic() + seconds
     while True:
         with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection((host, port), 1).close()
             return
         assert time.monotonic() < end, f"nothing listens on port {port}"
         time.sleep(0.01)

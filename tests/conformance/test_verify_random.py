@@ -18,6 +18,7 @@ import pytest
 from nginxtls.api import read
 from nginxtls.linting.settings import Settings
 from nginxtls.live.connections import Limits
+from nginxtls.live.targets import configured
 from nginxtls.live.verify import Choice, verify
 from nginxtls.model import refusals
 
@@ -26,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import handshakes as random_configurations
 from generations import installed
 from lab import Bench, make_certificates
+from servers import wait_for
 
 SEEDS = os.environ.get("NGINXTLS_VERIFY_SEEDS", "0-9")
 NAMES = ("r12.test", "u.re.org", "sub.b.test", "nothing.example")
@@ -57,6 +59,8 @@ def test_no_false_difference(generation: dict[str, Any], certificates: Path, tmp
             continue
         with bench.running(main, case.ports[0]):
             started += 1
+            for target in configured(configuration, []):  # nginx opens them one after the other
+                wait_for(target.port, host=target.host)
             for some in ((), NAMES):
                 found = verify(reading, Choice(names=some, limits=Limits(rate=10_000)))
                 assert not found.report.failures
