@@ -285,8 +285,12 @@ class EffectiveTLS:
         return tuple(bundle for bundle in self.bundles if bundle.leaf is None or self._serves(bundle.leaf.key))
 
     def _serves(self, key: ServerKey) -> bool:
+        return bool(self.versions_with(key))
+
+    def versions_with(self, key: ServerKey) -> tuple[str, ...]:
+        """The versions in which a client that accepts only this type of key gets a handshake, oldest first."""
         found = self._negotiable((key,), frozenset(self.versions))
-        return any(suite.authentication != "None" for suites in found.values() for suite in suites)
+        return tuple(v for v in VERSIONS if any(suite.authentication != "None" for suite in found.get(v, ())))
 
     @cached_property
     def keys(self) -> tuple[ServerKey, ...]:

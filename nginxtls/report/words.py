@@ -25,6 +25,8 @@ SHOWN_HINTS = 10
 
 _KINDS = {
     "include": ("include", "includes"),
+    "listen": ("listener", "listeners"),
+    "server_name": ("server name", "server names"),
     "ssl_dhparam": ("DH parameter file", "DH parameter files"),
     "ssl_certificate": ("certificate", "certificates"),
     "ssl_certificate_key": ("private key", "private keys"),
