@@ -17,7 +17,9 @@ from nginxtls.cli.plain import PlainCommand, plain
 if TYPE_CHECKING:
     from typing import NoReturn
 
-COMMANDS = ("check", "rules", "policies", "explain", "handshake", "ciphers", "chain", "inventory", "diff", "parse")
+COMMANDS = (
+    "check", "rules", "policies", "explain", "handshake", "ciphers", "chain", "inventory", "diff", "parse", "lsp",
+)  # fmt: skip
 """Each command is the function of that name in the module of that name; the module is imported on use."""
 
 

@@ -109,6 +109,11 @@ def _table(generation: str) -> tuple[dict[str, Group], tuple[str, ...]]:
     return out, tuple(spellings)
 
 
+def group_names(openssl: OpenSSL) -> tuple[str, ...]:
+    """The names of all groups of this OpenSSL, each in its first spelling."""
+    return tuple(dict.fromkeys(group.name for group in _table(openssl.generation)[0].values()))
+
+
 def _folds(generation: str) -> bool:
     return GENERATIONS.index(generation) >= GENERATIONS.index("3.5")
 
