@@ -222,10 +222,10 @@ def _last(word: str, signs: str = "") -> str:
 
 
 def _items(labels: Iterable[str], word: str, detail: str) -> list[lsp.CompletionItem]:
-    """Items for labels but those that the list of the word has already."""
+    """Items for labels in their order, but those that the list of the word has already."""
     used = {*word.split(_SEPARATED)[:-1]}
     return [
-        lsp.CompletionItem(label=label, kind=lsp.CompletionItemKind.EnumMember, detail=detail)
-        for label in dict.fromkeys(labels)
+        lsp.CompletionItem(label=label, kind=lsp.CompletionItemKind.EnumMember, detail=detail, sort_text=f"{number:04}")
+        for number, label in enumerate(dict.fromkeys(labels))
         if label not in used
     ]

@@ -16,7 +16,7 @@ from nginxtls.base.errors import UsageError, printable
 from nginxtls.linting.hooks import stopped
 from nginxtls.linting.settings import Settings
 from nginxtls.lsp import actions, completion, definitions, hints
-from nginxtls.lsp.checking import UNSAVED, Checked, Checker, Request, real_path, settings_file, settings_for
+from nginxtls.lsp.checking import UNSAVED, Checked, Checker, Request, read, real_path, settings_file, settings_for
 from nginxtls.lsp.context import spot
 from nginxtls.lsp.diagnostics import diagnostics
 from nginxtls.lsp.hover import hover
@@ -372,10 +372,21 @@ def on_links(ls: Server, params: lsp.DocumentLinkParams) -> list[lsp.DocumentLin
 
 def on_completion(ls: Server, params: lsp.CompletionParams) -> lsp.CompletionList | None:
     """What may stand at a position."""
-    for group, subject, file, offset in ls.at(params.text_document.uri, params.position):
-        items = completion.completions(subject.configuration, file, offset, group.places)
-        return lsp.CompletionList(is_incomplete=False, items=items)
-    return None
+    uri, position = params.text_document.uri, params.position
+    found = next(ls.at(uri, position), None)
+    if found is None:
+        # A text that does not read like nginx's yet.
+        group = ls.group(uri)
+        alone = Request({UNSAVED: (uri, ls.workspace.text_documents[uri].source)}, ls.folders, ls.options)
+        for subject in read(alone, group.settings).subjects:
+            file = subject.configuration.tree.roots[0]
+            places = Places(alone.opened, ls.workspace.position_encoding)
+            items = completion.completions(subject.configuration, file, places.offset(file, position) or 0, places)
+            return lsp.CompletionList(is_incomplete=False, items=items)
+        return None
+    group, subject, file, offset = found
+    items = completion.completions(subject.configuration, file, offset, group.places)
+    return lsp.CompletionList(is_incomplete=False, items=items)
 
 
 def on_hints(ls: Server, params: lsp.InlayHintParams) -> list[lsp.InlayHint]:

@@ -218,6 +218,8 @@ class _Discovery:
         file = self.reader.parse(located, text, problem)
         if not is_nginx(file) and not (candidate.certain and is_nginx(file, named_so=True)):
             self.doubtful[file] = located
+            if candidate.asked:
+                self.named.add(file)
             self.pass_over(candidate, "not nginx")
             return
         self.asked[file] = located
@@ -329,8 +331,8 @@ class _Discovery:
         placed: set[SourceFile] = set()
         self.add_mains(mains, trees, placed)
         rest = [file for file in self.asked if file not in placed]
-        if rest:
-            self.add_mains(self.mains_above(rest), trees, placed)
+        if wanted := [*rest, *self.named.intersection(self.doubtful)]:
+            self.add_mains(self.mains_above(wanted), trees, placed)
             rest = [file for file in rest if file not in placed]
         included: set[SourceFile] = {
             file for main, tree, _ in trees for file in tree.files if file is not main and file in named
@@ -339,7 +341,7 @@ class _Discovery:
             for file in tree.files:
                 if file in self.doubtful:
                     self.asked[file] = self.doubtful.pop(file)
-                    self.sources.left.remove((file.name, "not nginx"))
+                    self.sources.left = [entry for entry in self.sources.left if entry != (file.name, "not nginx")]
         for main, tree, base in trees:
             asked = {file for file in tree.files if file in self.asked}
             if asked and main not in included:

@@ -110,8 +110,11 @@ def _table(generation: str) -> tuple[dict[str, Group], tuple[str, ...]]:
 
 
 def group_names(openssl: OpenSSL) -> tuple[str, ...]:
-    """The names of all groups of this OpenSSL, each in its first spelling."""
-    return tuple(dict.fromkeys(group.name for group in _table(openssl.generation)[0].values()))
+    """A name of each group that this OpenSSL knows, the weak ones of less than 112 bits last."""
+    table, spellings = _table(openssl.generation)
+    folds = _folds(openssl.generation)
+    first = {table[name.lower() if folds else name].number: name for name in reversed(spellings)}
+    return tuple(sorted(reversed(first.values()), key=lambda name: table[name.lower() if folds else name].bits < 112))
 
 
 def _folds(generation: str) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from lsprotocol import types as lsp
@@ -29,6 +28,7 @@ class Editor:
         self.logged: list[str] = []
         self.versions: dict[str, int] = {}
         self.arrived = asyncio.Event()
+        self.capabilities = lsp.ServerCapabilities()
 
     def uri(self, name: str) -> str:
         return (self.folder / name).as_uri()
@@ -84,8 +84,10 @@ class Editor:
         found = await self.client.text_document_hover_async(
             lsp.HoverParams(lsp.TextDocumentIdentifier(uri), lsp.Position(line, character))
         )
-        assert found is None or isinstance(found.contents, lsp.MarkupContent)
-        return found.contents.value if found else ""
+        if found is None:
+            return ""
+        assert isinstance(found.contents, lsp.MarkupContent)
+        return found.contents.value
 
     async def completions(self, uri: str, line: int, character: int) -> dict[str, lsp.CompletionItem]:
         """The items at a position by their label."""
@@ -98,14 +100,11 @@ class Editor:
     async def actions(self, uri: str, line: int, only: list[str] | None = None) -> list[lsp.CodeAction]:
         """The code actions of a line."""
         spot = lsp.Range(lsp.Position(line, 0), lsp.Position(line, 10_000))
-        context = lsp.CodeActionContext([], only=only)  # type: ignore[arg-type]
+        context = lsp.CodeActionContext([], only=only)
         found = await self.client.text_document_code_action_async(
             lsp.CodeActionParams(lsp.TextDocumentIdentifier(uri), spot, context)
         )
         return [action for action in found or () if isinstance(action, lsp.CodeAction)]
-
-
-Session = Callable[..., Any]
 
 
 @asynccontextmanager
@@ -119,19 +118,19 @@ async def session(
     client = LanguageClient("test", "1")
     editor = Editor(client, folder)
 
-    @client.feature(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
     def published(params: lsp.PublishDiagnosticsParams) -> None:
         editor.published.setdefault(params.uri, []).append(params)
         editor.arrived.set()
 
-    @client.feature(lsp.WINDOW_SHOW_MESSAGE)
     def shown(params: lsp.ShowMessageParams) -> None:
         editor.messages.append(params.message)
 
-    @client.feature(lsp.WINDOW_LOG_MESSAGE)
     def logged(params: lsp.LogMessageParams) -> None:
         editor.logged.append(params.message)
 
+    client.feature(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(published)
+    client.feature(lsp.WINDOW_SHOW_MESSAGE)(shown)
+    client.feature(lsp.WINDOW_LOG_MESSAGE)(logged)
     await client.start_io(SERVER, "lsp", cwd=folder)
     known = capabilities or lsp.ClientCapabilities(general=lsp.GeneralClientCapabilities(position_encodings=encodings))
     answer = await client.initialize_async(
@@ -141,19 +140,19 @@ async def session(
             workspace_folders=[lsp.WorkspaceFolder(folder.as_uri(), folder.name)],
         )
     )
-    editor.capabilities = answer.capabilities  # type: ignore[attr-defined]
+    editor.capabilities = answer.capabilities
     client.initialized(lsp.InitializedParams())
     try:
         yield editor
     finally:
         await client.shutdown_async(None)
         client.exit(None)
-        await client.stop()
+        await client.stop()  # type: ignore[no-untyped-call]
 
 
-def run(work: Callable[[], Awaitable[None]]) -> None:
+def run(work: Callable[[], Coroutine[None, None, None]]) -> None:
     """Run a test's coroutine."""
-    asyncio.run(asyncio.wait_for(work(), 4 * PATIENCE))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(work(), 4 * PATIENCE))
 
 
 @pytest.fixture
