@@ -1,8 +1,8 @@
 """The part of a large configuration that a check while typing looks at; the check of the whole follows it.
 
 Of files that hold nothing but servers and what these name, it keeps the open ones, those that share a rare word with
-them (a server name, an upstream, a zone, a certificate), and the first of each kind of ``listen`` line, since the first
-server of a socket is its default server.
+them (a server name, an upstream, a zone, a certificate), and those whose ``listen`` lines differ from the ones before
+them: the first server of a socket is its default server, and the options of a socket are those of all its lines.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ RARE = 12
 """A word in no more files than this relates them."""
 KINDS = 60
 """No more files are kept for their ``listen`` lines."""
+
+ALIKE = 2
+"""So many lines in a row that are alike are kept."""
 
 OWN = frozenset("server upstream map geo split_clients limit_req_zone limit_conn_zone proxy_cache_path".split())
 """What a file of a site holds at its top: servers, and things that have a name."""
@@ -81,11 +84,18 @@ class Narrowing:
             telling.update(word for word in summaries[file].words if counts[word] <= RARE)
             telling.update(parent for name in summaries[file].names for parent in _parents(name))
         needed.update(file for file in sites if not telling.isdisjoint(summaries[file].words))
-        kinds: dict[tuple[str, ...], SourceFile] = {}
+        # Of lines in a row that are alike the first two: nginx compares a line of a socket with those before it only
+        # from the third on (ngx_http_add_addresses).
+        latest: dict[str, tuple[tuple[str, ...], int]] = {}
+        turns: dict[SourceFile, None] = {}
         for file in sites:
             for kind in summaries[file].listens:
-                kinds.setdefault(kind, file)
-        needed.update([*dict.fromkeys(kinds.values())][:KINDS])
+                before, count = latest.get(kind[0], ((), 0))
+                count = count + 1 if before == kind else 1
+                latest[kind[0]] = kind, count
+                if count <= ALIKE:
+                    turns[file] = None
+        needed.update([*turns][:KINDS])
         return needed
 
     def _summary(self, file: SourceFile) -> _Summary:
@@ -96,14 +106,13 @@ class Narrowing:
 
 def _summarized(file: SourceFile) -> _Summary:
     words: set[str] = set()
-    listens: dict[tuple[str, ...], None] = {}
+    listens: list[tuple[str, ...]] = []
     names: list[str] = []
     for line in file.walk():
         for arg in line.args:
             words.update(_PARTS.findall(arg))
         if line.name == "listen" and line.args:
-            kind = (line.args[0], *sorted(line.args[1:]))
-            listens[kind] = None
+            listens.append((line.args[0], *sorted(line.args[1:])))
         elif line.name == "server_name":
             names += line.args
     return _Summary(frozenset(words), tuple(listens), tuple(names))

@@ -113,8 +113,10 @@ def group_names(openssl: OpenSSL) -> tuple[str, ...]:
     """A name of each group that this OpenSSL knows, the weak ones of less than 112 bits last."""
     table, spellings = _table(openssl.generation)
     folds = _folds(openssl.generation)
-    first = {table[name.lower() if folds else name].number: name for name in reversed(spellings)}
-    return tuple(sorted(reversed(first.values()), key=lambda name: table[name.lower() if folds else name].bits < 112))
+    first: dict[Group, str] = {}
+    for name in spellings:
+        first.setdefault(table[name.lower() if folds else name], name)
+    return tuple(first[group] for group in sorted(first, key=lambda group: group.bits < 112))
 
 
 def _folds(generation: str) -> bool:

@@ -23,7 +23,7 @@ def changed(text: str, action: lsp.CodeAction, uri: str) -> str:
     starts = [0]
     for line in text.split("\n"):
         starts.append(starts[-1] + len(line) + 1)
-    for edit in sorted(change.edits, key=lambda edit: edit.range.start, reverse=True):  # type: ignore[union-attr]
+    for edit in sorted(change.edits, key=lambda edit: edit.range.start, reverse=True):
         assert isinstance(edit, lsp.TextEdit)
         first, last = (starts[place.line] + place.character for place in (edit.range.start, edit.range.end))
         text = text[:first] + edit.new_text + text[last:]
