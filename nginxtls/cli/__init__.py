@@ -30,6 +30,7 @@ COMMANDS = (
     "inventory",
     "diff",
     "parse",
+    "lsp",
 )
 """Each command is the function of that name in the module of that name; the module is imported on use."""
 

@@ -161,6 +161,12 @@ def _words() -> tuple[tuple[str, list[str], _Pattern], ...]:
     return tuple(found)
 
 
+def cipher_words(openssl: OpenSSL) -> tuple[str, ...]:
+    """The words of cipher strings that this OpenSSL knows, beside the names of suites."""
+    wanted = {openssl.generation, f"{openssl.generation}:upstream"} if openssl.upstream else {openssl.generation}
+    return tuple(dict.fromkeys(word for word, builds, _ in _words() if not wanted.isdisjoint(builds)))
+
+
 class _Build:
     """The suites and words of one build, and their order before a cipher string is applied."""
 

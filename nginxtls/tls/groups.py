@@ -110,6 +110,16 @@ def _table(generation: str) -> tuple[dict[str, Group], tuple[str, ...]]:
     return out, tuple(spellings)
 
 
+def group_names(openssl: OpenSSL) -> tuple[str, ...]:
+    """A name of each group that this OpenSSL knows, the weak ones of less than 112 bits last."""
+    table, spellings = _table(openssl.generation)
+    folds = _folds(openssl.generation)
+    first: dict[Group, str] = {}
+    for name in spellings:
+        first.setdefault(table[name.lower() if folds else name], name)
+    return tuple(first[group] for group in sorted(first, key=lambda group: group.bits < 112))
+
+
 def _folds(generation: str) -> bool:
     return GENERATIONS.index(generation) >= GENERATIONS.index("3.5")
 
