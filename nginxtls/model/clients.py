@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.conf_commands import option
 from nginxtls.model.effective import EffectiveTLS
-from nginxtls.model.handshakes import Handshake, group_text, key_text
+from nginxtls.model.handshakes import Handshake, group_name, key_text
 from nginxtls.model.names import valid_host
 from nginxtls.tls.agreement import Agreement, Order, ServerOffer, agree
 
@@ -244,7 +244,7 @@ def _outcome(tls: EffectiveTLS, client: Client, faults: tuple[tuple[_Fault, ...]
     number = next((n for n, b in enumerate(tls.served_bundles) if b.leaf and b.leaf.key == agreed.key), None)
     alpn = next((word for word in tls.alpn if word in client.hello.alpn), None)
     found = Outcome(
-        client, True, "", "", agreed.protocol, agreed.suite.name, group_text(agreed.group) if agreed.group else None,
+        client, True, "", "", agreed.protocol, agreed.suite.name, group_name(agreed.group) if agreed.group else None,
         bool(agreed.group and agreed.group.post_quantum), agreed.retry,
         key_text(agreed.key) if agreed.key else None, alpn, _resumption(tls, client, agreed),
     )  # fmt: skip
