@@ -205,21 +205,27 @@ def _negotiated(endpoints: Sequence[Endpoint], key: ServerKey) -> tuple[tuple[st
 
 def _groups(endpoints: Sequence[Endpoint]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The groups that some endpoint offers, and those of them that are post-quantum."""
-    from nginxtls.model.handshakes import group_text
+    from nginxtls.model.handshakes import group_name
 
     found = {group: None for endpoint in endpoints for group in endpoint.tls.groups}
-    return tuple(map(group_text, found)), tuple(group_text(group) for group in found if group.post_quantum)
+    return tuple(map(group_name, found)), tuple(group_name(group) for group in found if group.post_quantum)
 
 
 def _grades(configuration: Configuration, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
     """The grades of some endpoints; those that serve alike are graded once."""
     from nginxtls.model import Handshake
     from nginxtls.model.grade import LETTERS, grade
+    from nginxtls.pki import match_hostname
 
-    found = set()
-    for endpoint in {(id(endpoint.tls.suites), endpoint.server.tls_lines): endpoint for endpoint in endpoints}.values():
+    found: set[str | None] = set()
+    alike: dict[object, str | None] = {}
+    for endpoint in endpoints:
         name = next((name.key for name in endpoint.server.names if name.form in ("exact", "suffix")), None)
-        found.add(grade(Handshake(configuration, endpoint.socket, name)).letter)
+        covered = name is None or all(match_hostname(name, b.leaf).matches for b in endpoint.tls.bundles if b.leaf)
+        key = (id(endpoint.tls.suites), endpoint.server.tls_lines, covered)
+        if key not in alike:
+            alike[key] = grade(Handshake(configuration, endpoint.socket, name)).letter
+        found.add(alike[key])
     return tuple(letter for letter in LETTERS if letter in found)
 
 

@@ -24,7 +24,7 @@ from cyclonedx.model.crypto import (
 from cyclonedx.output.json import JsonV1Dot6
 
 import nginxtls
-from nginxtls.model.handshakes import group_text, key_text
+from nginxtls.model.handshakes import group_name, key_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,12 +98,12 @@ class _Assets:
         primitive = CryptoPrimitive.COMBINER if group.hybrid else CryptoPrimitive.KEY_AGREE
         properties = AlgorithmProperties(
             primitive=CryptoPrimitive.KEM if group.post_quantum and not group.hybrid else primitive,
-            parameter_set_identifier=group_text(group),
+            parameter_set_identifier=group_name(group),
             classical_security_level=group.bits,
             # ML-KEM-512, 768 and 1024 are of NIST's categories 1, 3 and 5 (FIPS 203).
             nist_quantum_security_level=_category(group),
         )
-        return self._algorithm(f"group/{group_text(group)}", group_text(group), properties)
+        return self._algorithm(f"group/{group_name(group)}", group_name(group), properties)
 
     def key(self, key: ServerKey) -> BomRef:
         """The algorithm of a certificate's key."""
