@@ -190,7 +190,8 @@ def _same(first: Outcome, other: Outcome) -> bool:
 
 def _name(run: Sequence[Client]) -> str:
     """``Node 12.22.12 to Node 26.12.1 (8)``; published ones have a star."""
-    text = run[0].name if len(run) == 1 else f"{run[0].name} to {run[-1].version} ({len(run)})"
+    last = run[-1].version if run[-1].version != run[0].version else run[-1].name
+    text = run[0].name if len(run) == 1 else f"{run[0].name} to {last} ({len(run)})"
     return text + ("" if run[0].recorded else "*")
 
 

@@ -275,6 +275,10 @@ def _why12(
         return "signature", f"no common signature algorithm for the certificate in {version}"
     if not shared_group and any(s.key_exchange == "ECDHE" and s.authentication in able for s in offered):
         return "group", f"no common group in {version}: the client offers {_group_names(client.groups)}"
+    left = {s.key_exchange for s in offered if s.authentication in able}
+    if left == {"DHE"}:
+        problem = f"the only common cipher suites in {version} that work with the server's {kinds} certificate use DHE"
+        return "dh", f"{problem}, and the server has no DH parameters"
     return "suite", f"no common cipher suite in {version} that the server's key exchange supports"
 
 
