@@ -185,7 +185,9 @@ def _runs(shown: Sequence[Outcome]) -> list[tuple[str, Outcome]]:
 
 
 def _same(first: Outcome, other: Outcome) -> bool:
-    return first[1:] == other[1:] and bool(first.client.recorded) == bool(other.client.recorded)
+    """Whether two clients get the same; of those that cannot connect only the reason counts."""
+    alike = first[1:] == other[1:] if first.connects else first[1:4] == other[1:4]
+    return alike and bool(first.client.recorded) == bool(other.client.recorded)
 
 
 def _name(run: Sequence[Client]) -> str:
