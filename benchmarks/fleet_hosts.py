@@ -34,6 +34,7 @@ class Planted:
     faults: dict[str, list[str]] = field(default_factory=dict)
 
     def plant(self, fault: str, host: str) -> None:
+        """Note that a host has a fault."""
         self.faults.setdefault(fault, []).append(host)
 
 

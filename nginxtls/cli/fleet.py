@@ -178,15 +178,13 @@ def _progress(done: int, total: int) -> None:
 
 def _require() -> None:
     """One message instead of an ImportError if the extra is not installed."""
-    try:
-        import distributed
-        import duckdb
-        import fsspec
-        import pyarrow  # noqa: F401
-    except ImportError as error:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("distributed", "duckdb", "fsspec", "pyarrow") if find_spec(name) is None]
+    if missing:
         raise UsageError(
-            "nginxtls fleet", f"needs the package {error.name}", "install nginxtls with its extra: nginxtls[fleet]"
-        ) from error
+            "nginxtls fleet", f"needs {', '.join(missing)}", "install nginxtls with its extra: nginxtls[fleet]"
+        )
 
 
 command = typer.main.get_command(app)

@@ -1,4 +1,4 @@
-"""A scan of a fleet on Dask: its batches are tasks; what a dead worker left is done by another, what is done is kept."""
+"""A scan of a fleet on Dask: batches are tasks; what a dead worker left is done by another, what is done is kept."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nginxtls.fleet.tables import Run
     from nginxtls.linting.settings import Settings
 
+DEFAULT_LIMITS = Limits()
 IN_A_BATCH = 50
 """Items, on average: about half a second of work, and a part of some 100 kB."""
 
@@ -42,7 +43,7 @@ def scan(
     settings: Settings,
     *,
     at: datetime | None = None,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
     scheduler: str = "",
     workers: int = 0,
     resume: bool = True,
@@ -116,9 +117,10 @@ def _interrupted(output: Path, source: str, at: datetime | None) -> Run | None:
     """The newest run, if it was interrupted, was of this source and version, and is for the requested time."""
     from nginxtls.fleet.tables import runs
 
-    newest = (runs(output) or [None])[-1]
-    if newest is None:
+    present = runs(output)
+    if not present:
         return None
+    newest = present[-1]
     found = newest.recorded()
     try:
         same = _record(source, datetime.fromisoformat(found["at"]), int(found["batches"]), complete=False) == found

@@ -54,9 +54,11 @@ _TABLES = (
         "Since the run before",
         """
         SELECT change, severity, rule, count(DISTINCT host) AS hosts, count(*) AS findings FROM (
-            SELECT 'new' AS change, severity, rule, host FROM findings WHERE key NOT IN (SELECT key FROM earlier_findings)
+            SELECT 'new' AS change, severity, rule, host FROM findings
+            WHERE key NOT IN (SELECT key FROM earlier_findings)
             UNION ALL
-            SELECT 'gone', severity, rule, host FROM earlier_findings WHERE key NOT IN (SELECT key FROM findings))
+            SELECT 'gone', severity, rule, host FROM earlier_findings
+            WHERE key NOT IN (SELECT key FROM findings))
         GROUP BY change, severity, rule
         ORDER BY change DESC, CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, findings DESC, rule
         """,
@@ -96,7 +98,8 @@ _TABLES = (
         """
         SELECT host, team, coalesce(nginx, 'not known') AS nginx, coalesce(openssl, 'not known') AS "OpenSSL",
                endpoints, errors, warnings,
-               (SELECT min(days_left) FROM certificates c WHERE c.host = i.host AND len(c.endpoints) > 0) AS "days left",
+               (SELECT min(days_left) FROM certificates c
+                WHERE c.host = i.host AND len(c.endpoints) > 0) AS "days left",
                CASE status WHEN 'checked' THEN '' ELSE status || ': ' || reason END AS "not checked"
         FROM items i
         ORDER BY status = 'failed' DESC, errors DESC NULLS LAST, warnings DESC NULLS LAST, host
@@ -122,8 +125,8 @@ _TABLES = (
         "ending",
         "Certificates that end first",
         """
-        SELECT min(days_left) AS "days left", strftime(min(not_after), '%Y-%m-%d') AS "not after", min(subject) AS subject,
-               min(issuer) AS issuer, count(DISTINCT host) AS hosts,
+        SELECT min(days_left) AS "days left", strftime(min(not_after), '%Y-%m-%d') AS "not after",
+               min(subject) AS subject, min(issuer) AS issuer, count(DISTINCT host) AS hosts,
                array_to_string(list_sort(list_distinct(list(host)))[1:3], ', ') AS "first hosts"
         FROM certificates WHERE days_left IS NOT NULL AND len(endpoints) > 0
         GROUP BY sha256 HAVING min(days_left) <= 90 ORDER BY 1, 3, sha256

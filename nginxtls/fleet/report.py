@@ -11,7 +11,7 @@ from nginxtls.report.words import markup
 if TYPE_CHECKING:
     from nginxtls.fleet.overview import Overview, Table
 
-_KINDS = {"error": "error", "warning": "warning", "note": "note"}
+_SEVERITIES = ("error", "warning", "note")
 
 
 def html(found: Overview) -> str:
@@ -68,7 +68,7 @@ def _number(table: Table, index: int) -> str:
 
 
 def _row(row: tuple[Any, ...], most: int) -> str:
-    kind = next((_KINDS[cell] for cell in row if isinstance(cell, str) and cell in _KINDS), "")
+    kind = next((cell for cell in row if cell in _SEVERITIES), "")
     cells = []
     for cell in row:
         if isinstance(cell, (int, float)):
@@ -76,10 +76,9 @@ def _row(row: tuple[Any, ...], most: int) -> str:
         else:
             cells.append(f"<td>{markup(_text(cell))}</td>")
     if most:
-        cells[-1] = (
-            f'<td class="number">{row[-1]:,} <meter min="0" max="{most}" value="{row[-1]}" aria-hidden="true"></meter></td>'
-        )
-    return f"<tr{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{''.join(cells)}</tr>"
+        bar = f'<meter min="0" max="{most}" value="{row[-1]}" aria-hidden="true"></meter>'
+        cells[-1] = f'<td class="number">{row[-1]:,} {bar}</td>'
+    return f'<tr class="{kind}">{"".join(cells)}</tr>'
 
 
 def _text(cell: Any) -> str:

@@ -23,9 +23,8 @@ class BadArchive(Exception):
 def unpack(content: bytes, folder: Path, limit: int) -> None:
     """Write the files, folders and links of a tar archive below a folder.
 
-    Links are made last and files never through one, so nothing is written elsewhere; where a link leads is the
-    reader's matter, which resolves it inside the root. Devices and pipes are left out; files keep their permission bits,
-    as rules ask who may read a key.
+    Links are made last and files never through one, so nothing is written elsewhere; the reader resolves links inside
+    the root. Devices and pipes are left out. Files keep their permission bits, as a rule checks who may read a key.
 
     Args:
         content: the archive, compressed or not.

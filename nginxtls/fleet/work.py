@@ -1,4 +1,4 @@
-"""The work of one task: read a batch of items, check each, and write one part. It runs on a worker, or in this process."""
+"""The work of one task: read a batch of items, check each, and write one part."""
 
 from __future__ import annotations
 

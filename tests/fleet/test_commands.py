@@ -82,7 +82,7 @@ def test_one_message_for_bad_input(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("host,colour\na,red\n")
     (tmp_path / "nohost.yaml").write_text("- {team: web}\n")
     one, out = tmp_path / "one", tmp_path / "out"
-    cases = [
+    cases: list[tuple[list[object], str]] = [
         ([tmp_path / "none", "--output", out], "does not exist"),
         ([tmp_path / "empty", "--output", out], "contains no item"),
         ([one], "--output: is missing"),

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -105,7 +106,7 @@ def test_the_source_is_only_read(planted: Any, tmp_path: Path) -> None:
 def test_no_row_names_a_temporary_folder(scanned: Path) -> None:
     texts = str(everything(scanned))
     assert "nginxtls-fleet-" not in texts
-    assert "/tmp" not in texts
+    assert tempfile.gettempdir() not in texts
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(planted: Any, scanned: Path, tmp_path: Path) -> None:
