@@ -127,7 +127,7 @@ def _archive(host: str, pair: Pair, chain: bool) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
         for name, text in files.items():
             info = tarfile.TarInfo(name)
-            info.size = len(text)
+            info.size, info.mode = len(text), 0o600 if name.endswith(".key") else 0o644
             archive.addfile(info, io.BytesIO(text.encode()))
         link = tarfile.TarInfo("etc/nginx/sites-enabled/site")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/nginx/sites-available/site"

@@ -11,6 +11,8 @@ from nginxtls.report.words import markup
 if TYPE_CHECKING:
     from nginxtls.fleet.overview import Overview, Table
 
+LONG = 30
+"""Characters of a cell from which on it gets a width of its own."""
 _SEVERITIES = ("error", "warning", "note")
 
 
@@ -74,7 +76,8 @@ def _row(row: tuple[Any, ...], most: int) -> str:
         if isinstance(cell, (int, float)):
             cells.append(f'<td class="number">{cell:,}</td>')
         else:
-            cells.append(f"<td>{markup(_text(cell))}</td>")
+            text = _text(cell)
+            cells.append(f"<td{' class=long' if len(text) > LONG else ''}>{markup(text)}</td>")
     if most:
         bar = f'<meter min="0" max="{most}" value="{row[-1]}" aria-hidden="true"></meter>'
         cells[-1] = f'<td class="number">{row[-1]:,} {bar}</td>'
