@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from nginxtls.rules.common.grouping import titles, where_missing
 
 from nginxtls.finding import Confidence, Severity
-from nginxtls.model.compliance import judge, judge_upstream
+from nginxtls.model.compliance import SETTINGS, judge, judge_upstream
 from nginxtls.model.decides import live
 from nginxtls.rule import NGINX_SSL, Rule
 
@@ -43,7 +43,8 @@ class _PolicyRule(Rule):
                 if objection.item in self.items and objection.advice is self.advice:
                     found.setdefault((place, objection.message), (objection, []))[1].append(endpoint)
         for (origin, message), (objection, endpoints) in found.items():
-            place = origin or where_missing(configuration, endpoints)
+            name = SETTINGS.get(objection.item, "ssl_certificate")
+            place = origin or where_missing(configuration, endpoints, name)
             if place is None:
                 continue
             notes = [f"{policy.title}, {objection.clause} ({objection.date})"]

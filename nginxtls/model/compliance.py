@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HSTS = "Strict-Transport-Security"
 _LEGACY = frozenset({"TLSv1", "TLSv1.1", "TLSv1.2"})
 
-_SETTINGS = {
+SETTINGS = {
     "protocols": "ssl_protocols",
     "suites": "ssl_ciphers",
     "ciphersuites": "ciphersuites",
@@ -31,6 +31,7 @@ _SETTINGS = {
     "early_data": "ssl_early_data",
     "server_order": "ssl_prefer_server_ciphers",
 }
+"""The directives by the items of a policy that they set."""
 
 
 class Judgement(NamedTuple):
@@ -188,7 +189,7 @@ def _decides(item: str, endpoint: Endpoint) -> tuple[Directive | None, bool]:
         return (found[0].directive if found else endpoint.server.directive), True
     if item in ("key", "lifetime"):
         return next((bundle.directive for bundle in tls.bundles if bundle.leaf), None), False
-    name = _SETTINGS[item]
+    name = SETTINGS[item]
     server = tls.decided_by(name)
     directive = origin_of(server, name)
     if directive is None and item == "ciphersuites":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
+from nginxtls.base.printing import json_text
 from nginxtls.finding import Severity
 from nginxtls.report.places import Places
 from nginxtls.report.words import circumstances, compliance, count, encodable, policy_rows, told, visible
@@ -30,7 +30,7 @@ def render(report: Report, options: Options) -> str:
     body = encodable(visible("; ".join(circumstances(report._replace(policies=())))))
     issues = [_issue(finding, places, seen) for finding in told(report, options.show_suppressed)]
     issues = [{**issue, "content": {"body": body}} for issue in issues]
-    return json.dumps([*issues, *_tables(report, places)], indent=2) + "\n"
+    return json_text([*issues, *_tables(report, places)], indent=2) + "\n"
 
 
 def _tables(report: Report, places: Places) -> Iterator[dict[str, Any]]:

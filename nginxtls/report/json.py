@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timezone
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.freshness import DATE
+from nginxtls.base.printing import json_text
 from nginxtls.finding import Severity
 from nginxtls.report.places import Places
-from nginxtls.report.words import encodable, told
+from nginxtls.report.words import told
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,7 +55,7 @@ def render(report: Report, options: Options) -> str:
         "baseline_gone": list(report.gone),
         "hints": list(report.hints),
     }
-    return json.dumps(_encodable(document)) + "\n"
+    return json_text(document) + "\n"
 
 
 class _Writer:
@@ -170,14 +170,3 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 def _time(moment: datetime | None) -> str | None:
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
-
-
-def _encodable(value: Any) -> Any:
-    """The text with lone surrogates (bytes that are not UTF-8) written as escapes: many JSON parsers reject them."""
-    if isinstance(value, str):
-        return encodable(value)
-    if isinstance(value, dict):
-        return {key: _encodable(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [_encodable(member) for member in value]
-    return value

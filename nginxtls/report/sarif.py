@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import json
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.freshness import DATE
+from nginxtls.base.printing import json_text
 from nginxtls.finding import Confidence, Severity
 from nginxtls.linting.pages import page
 from nginxtls.report.places import Place, Places, uri
@@ -101,7 +101,7 @@ class _Run:
             run["originalUriBaseIds"] = {BASE: {"uri": root}}
         if self.options.revision:
             run["versionControlProvenance"] = [_provenance(self.options.revision)]
-        return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, separators=(",", ":")) + "\n"
+        return json_text({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, separators=(",", ":")) + "\n"
 
     def _policies(self) -> dict[str, Any]:
         """The table of policies, if any was chosen."""

@@ -25,6 +25,8 @@ SHOWN_HINTS = 10
 
 _KINDS = {
     "include": ("include", "includes"),
+    "listen": ("listener", "listeners"),
+    "server_name": ("server name", "server names"),
     "ssl_dhparam": ("DH parameter file", "DH parameter files"),
     "ssl_certificate": ("certificate", "certificates"),
     "ssl_certificate_key": ("private key", "private keys"),
@@ -52,7 +54,7 @@ def markup(text: str) -> str:
     """The visible text for XML and HTML, in content or in a quoted attribute."""
     from html import escape
 
-    return escape(visible(text))
+    return escape(visible(text)).replace("##", "#&#35;")
 
 
 def count(number: int, one: str, many: str = "") -> str:

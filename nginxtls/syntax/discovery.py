@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nginxtls.syntax.containers import Extract
     from nginxtls.syntax.files import Files
     from nginxtls.syntax.fragments import Context, Kind
+    from nginxtls.syntax.reading import KeptFiles
 
 _LIKE_SNIPPET = b"snippet"
 
@@ -86,20 +87,21 @@ def discover(
     stdin_text: str | None = None,
     files: Files,
     instead: Mapping[str, str] | None = None,
+    kept: KeptFiles | None = None,
 ) -> Sources:
     """Find and read the configurations at the paths: files, folders, dumps, and ``-`` for the text of standard input.
 
     A named file is always read; one that is not an nginx file is skipped silently (it is in ``left``). A folder is
     searched. Each file is parsed once, and linted in the configuration that includes it, where there is one.
-    ``instead``: texts that replace the content of files, by real path.
+    ``instead``: texts that replace the content of files, by real path. ``kept``: files that earlier runs have parsed.
     """
-    return _Discovery(files, instead).run(paths, stdin_text)
+    return _Discovery(files, instead, kept).run(paths, stdin_text)
 
 
 class _Discovery:
-    def __init__(self, files: Files, instead: Mapping[str, str] | None = None) -> None:
+    def __init__(self, files: Files, instead: Mapping[str, str] | None = None, kept: KeptFiles | None = None) -> None:
         self.files = files
-        self.reader = Reader(files, instead=instead)
+        self.reader = Reader(files, instead=instead, kept=kept)
         self.sources = Sources()
         self.asked: dict[SourceFile, str] = {}
         """The files to report about, with their real paths."""
@@ -135,6 +137,9 @@ class _Discovery:
             self.sources.failures.append(Failure("standard input", "empty, so there is nothing to check", help=help))
             return
         if self.failed_run("standard input", text):
+            return
+        if (refused := self.files.refuse_text("standard input", text)) is not None:
+            self.sources.failures.append(Failure("standard input", refused.reason))
             return
         if is_dump(text):
             self.take_dump("-", text)
@@ -181,7 +186,8 @@ class _Discovery:
                 if candidate.asked:
                     self.named.add(known)
             return
-        content = self.files.read_real(located)
+        given = self.reader.instead.get(located)
+        content = self.files.read_real(located) if given is None else given.encode("utf-8", "surrogatepass")
         if isinstance(content, Unreachable):
             self.refuse(candidate, content)
             return
@@ -201,8 +207,7 @@ class _Discovery:
         if not (named_payload or may_be_nginx(content) or candidate.certain or (candidate.asked and b"\0" in content)):
             self.pass_over(candidate, "not nginx")
             return
-        text, problem = decode(content)
-        text = self.reader.instead.get(located, text)
+        text, problem = decode(content) if given is None else (given, "")
         if text is None:
             if candidate.asked or candidate.certain or problem.startswith("it is UTF-16"):
                 self.refuse(candidate, Unreachable(path, problem, True))
@@ -221,6 +226,8 @@ class _Discovery:
         file = self.reader.parse(located, text, problem)
         if not is_nginx(file) and not (candidate.certain and is_nginx(file, named_so=True)):
             self.doubtful[file] = located
+            if candidate.asked:
+                self.named.add(file)
             self.pass_over(candidate, "not nginx")
             return
         self.asked[file] = located
@@ -332,8 +339,8 @@ class _Discovery:
         placed: set[SourceFile] = set()
         self.add_mains(mains, trees, placed)
         rest = [file for file in self.asked if file not in placed]
-        if rest:
-            self.add_mains(self.mains_above(rest), trees, placed)
+        if wanted := [*rest, *self.named.intersection(self.doubtful)]:
+            self.add_mains(self.mains_above(wanted), trees, placed)
             rest = [file for file in rest if file not in placed]
         included: set[SourceFile] = {
             file for main, tree, _ in trees for file in tree.files if file is not main and file in named
@@ -342,7 +349,7 @@ class _Discovery:
             for file in tree.files:
                 if file in self.doubtful:
                     self.asked[file] = self.doubtful.pop(file)
-                    self.sources.left.remove((file.name, "not nginx"))
+                    self.sources.left = [entry for entry in self.sources.left if entry != (file.name, "not nginx")]
         for main, tree, base in trees:
             asked = {file for file in tree.files if file in self.asked}
             if asked and main not in included:

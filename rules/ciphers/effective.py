@@ -60,7 +60,7 @@ class DefaultCiphers(Rule):
             for e in surely_absent(bare, "ssl_ciphers")
             if any(s.key_exchange == "RSA" for s in legacy_suites(e)) and e.tls.certificates_known
         ]
-        place = where_missing(configuration, endpoints) if endpoints else None
+        place = where_missing(configuration, endpoints, "ssl_ciphers") if endpoints else None
         if place is not None:
             static = [s for s in legacy_suites(endpoints[0]) if s.key_exchange == "RSA"]
             yield self.at(

@@ -6,11 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location
-from nginxtls.model.listens import WILDCARD4, WILDCARD6
 from nginxtls.tls import PROTOCOLS, CipherString, OpenSSL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from nginxtls.model import Configuration, Endpoint, Setting, Socket, VirtualServer
     from nginxtls.syntax.tree import Directive
@@ -61,16 +60,17 @@ def is_absent(setting: Setting) -> bool:
     return setting.is_default and setting.certain
 
 
-def where_missing(configuration: Configuration, endpoints: Sequence[Endpoint]) -> Directive | None:
-    """Where to report a missing directive: at the only server without it, or at the block around all servers."""
-    servers = {endpoint.server for endpoint in everyone(endpoints)}
+def where_missing(configuration: Configuration, endpoints: Sequence[Endpoint], name: str) -> Directive | None:
+    """Where to report a missing directive: at the only server whose directive would count (the default server for some
+    settings), or at the block around all servers."""
+    servers = {endpoint.tls.decided_by(name) for endpoint in everyone(endpoints)}
     if len(servers) == 1:
         return next(iter(servers)).directive
     kind = endpoints[0].server.module
     blocks = [block for block in configuration.directives(kind) if block.block is not None]
     if configuration.completeness == "full" and len(blocks) == 1 and all(server.module == kind for server in servers):
         return blocks[0]
-    return endpoints[0].server.directive
+    return endpoints[0].tls.decided_by(name).directive
 
 
 def default_is_sure(socket: Socket, configuration: Configuration) -> bool:
@@ -113,15 +113,3 @@ def reaches_tls10(text: str) -> bool:
     """Whether a cipher string contains a suite for TLS 1.0, evaluated by an OpenSSL that still supports it."""
     suites = CipherString(text).evaluate(OPENSSL_111).usable(0)
     return any("TLSv1" in suite.protocols and not suite.anonymous for suite in suites)
-
-
-def wildcard_pairs(configuration: Configuration) -> Iterator[tuple[Socket, Socket]]:
-    """The TLS sockets of ``http`` on all addresses of IPv4 and of IPv6 that have the same port."""
-    level = configuration.blocks.get("http")
-    if configuration.completeness != "full" or level is None or not level.certain:
-        return
-    tls = [s for s in configuration.sockets if s.module == "http" and s.tls and not s.datagram]
-    six = {socket.port: socket for socket in tls if socket.address == WILDCARD6 and socket.ipv6only}
-    for socket in tls:
-        if socket.address == WILDCARD4 and socket.port in six:
-            yield socket, six[socket.port]

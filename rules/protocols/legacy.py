@@ -185,7 +185,7 @@ class OldDefaultProtocols(Rule):
         allowed = _allowed_by_policy(configuration)
         served = {e: _legacy_served(e) - allowed for e in surely_absent(bare, "ssl_protocols")}
         endpoints = [endpoint for endpoint, versions in served.items() if versions]
-        place = where_missing(configuration, endpoints) if endpoints else None
+        place = where_missing(configuration, endpoints, "ssl_protocols") if endpoints else None
         if place is None:
             return
         versions = frozenset[str]().union(*served.values())

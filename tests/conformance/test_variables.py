@@ -21,9 +21,10 @@ def test_variables_are_unknown_where_predicted(generation: dict[str, Any], tmp_p
     temporary = "".join(f"{n}_temp_path {tmp_path}/t;" for n in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     differing = []
     for name in (name for name in since() if "preread" not in name):
+        server = "listen 18998 ssl; ssl_certificate good-rsa.pem; ssl_certificate_key good-rsa.key;"
         main.write_text(
-            f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; {temporary} server {{ listen 18998 ssl;"
-            f" ssl_certificate good-rsa.pem; ssl_certificate_key good-rsa.key; add_header x ${name}; }} }}"
+            f"pid {tmp_path}/pid; error_log stderr; events {{}} "
+            f"http {{ access_log off; {temporary} server {{ {server} add_header x ${name}; }} }}"
         )
         done = subprocess.run(
             [generation["nginx"], "-t", "-p", tmp_path, "-c", main], capture_output=True, text=True, check=False
