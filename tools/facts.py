@@ -10,7 +10,8 @@ then moves the date ``checked`` of the file and ``DATE`` in nginxtls/base/freshn
 
     --nginx            clone of nginx with tags: directives.tsv, variables.tsv, stock.tsv, releases.json
     --advisories       xml/en/security_advisories.xml of nginx.org: cves.json
-    --generations      the folder that tests/conformance/generations.py fills: suites.tsv, groups.tsv, and with the
+    --generations      the folder that tests/conformance/generations.py fills: suites.tsv, groups.tsv,
+                       default_groups.tsv, and with the
                        CHANGES in its packages openssl_flaws.json
     --openssl-changes  CHANGES.md of another OpenSSL branch, may be repeated: openssl_flaws.json
     --tlsref           TLSRef's or Mozilla's server-side guidelines, JSON: policies/mozilla-*.json of that version
@@ -77,6 +78,20 @@ def remade(tool: str, table: Path, folder: Path) -> Iterator[str]:
     old = [line for line in table.read_text().splitlines() if not line.startswith("#")]
     new = [line for line in done.stdout.splitlines() if not line.startswith("#")]
     yield from (line for line in difflib.ndiff(old, new) if line[:1] in "-+")
+
+
+def default_groups(folder: Path) -> Iterator[str]:
+    """Where default_groups.tsv differs from the list in the libssl of a generation; those before 3.5 have none."""
+    table = (ROOT / "nginxtls/tls/default_groups.tsv").read_text().splitlines()
+    ours = dict(line.split("\t") for line in table if line[:1] not in ("", "#"))
+    for library in sorted(folder.glob("*/usr/lib/x86_64-linux-gnu/libssl.so.[0-9]")):
+        found = re.search(rb"\?\*?X25519MLKEM768[\w:?*/ ]+", library.read_bytes())
+        if found is None:
+            continue
+        theirs = re.sub(r"[?* ]", "", found[0].decode()).replace("secp256r1", "P-256")
+        theirs = re.sub(r"secp(384|521)r1", r"P-\1", theirs)
+        if theirs not in ours.values():
+            yield f"{library.parents[3].name}: {theirs}"
 
 
 def variables(repository: Path) -> Iterator[str]:
@@ -182,6 +197,7 @@ def main() -> int:
         for name in ("suites", "groups"):
             table = ROOT / f"nginxtls/tls/{name}.tsv"
             checks[table.name] = remade(f"tls_{name}.py", table, given.generations)
+        checks["default_groups.tsv"] = default_groups(given.generations)
         given.openssl_changes += sorted(given.generations.glob("*/usr/share/doc/openssl/changelog.gz"))
     if given.openssl_changes:
         checks["openssl_flaws.json"] = openssl_flaws(given.openssl_changes)
