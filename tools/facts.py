@@ -95,7 +95,7 @@ def default_groups(folder: Path) -> Iterator[str]:
 
 
 def variables(repository: Path) -> Iterator[str]:
-    """The lines in which variables.tsv differs from what its tool makes of the source."""
+    """The lines in which variables.tsv differs from the result of its tool."""
     old = [line for line in nginx_variables.TABLE.read_text().splitlines() if line[:1] not in ("", "#")][1:]
     yield from (line for line in difflib.ndiff(old, list(nginx_variables.rows(repository))) if line[:1] in "-+")
 
