@@ -184,8 +184,10 @@ def main() -> None:
         rows[row["name"]] = _compact(row)
     for name, row in rows.items():
         row["released"] = next((d for pattern, d in dates.items() if re.search(pattern, name)), row.get("released"))
-    lines = [json.dumps(row) for row in sorted(rows.values(), key=lambda r: (r["family"], r["released"] or "", r["name"]))]
-    text = ',\n'.join(lines)
+    lines = [
+        json.dumps(row) for row in sorted(rows.values(), key=lambda r: (r["family"], r["released"] or "", r["name"]))
+    ]
+    text = ",\n".join(lines)
     print(f'{{"checked": "{date.today().isoformat()}",\n"clients": [\n{text}\n]}}')
 
 

@@ -41,7 +41,7 @@ class Color(str, Enum):
 
 def verify(
     paths: options.Paths = None,
-    # whom to ask
+    # which listeners to query
     connect: Annotated[
         Words,
         typer.Option(

@@ -52,7 +52,7 @@ _PARTS = frozenset(
 class LoadedTree(NamedTuple):
     """An independent configuration.
 
-    ``kind`` tells how much of it there is, ``context`` the block that a fragment belongs in, ``base`` the folder that
+    ``kind`` is its completeness, ``context`` the block that a fragment belongs in, ``base`` the folder that
     its relative paths start from, ``asked`` the files to report about, ``named`` those of them that were named
     themselves.
     """
@@ -164,7 +164,7 @@ class _Discovery:
                 self.sources.left.append(entry)
             else:
                 self.sources.skipped.append(NotChecked(*entry))
-        # First what tells where files are; then main files, for what they include needs no second look.
+        # First what names the places of files; then main files, for what they include needs no second look.
         candidates.sort(key=lambda candidate: (not candidate.container, not _is_main(candidate.name)))
         for candidate in candidates:
             self.take_file(candidate)
@@ -249,7 +249,7 @@ class _Discovery:
         return True
 
     def take_container(self, candidate: Candidate, name: str, located: str, content: bytes) -> None:
-        """A manifest, Compose file or Dockerfile: what stands in it, and where it puts files."""
+        """A manifest, Compose file or Dockerfile: its contents, and where it puts files."""
         said = b"nginx" in content or _LIKE_SNIPPET in content
         text = decode(content)[0] if said or may_be_nginx(content) else None
         if text is None:
@@ -436,7 +436,7 @@ class _Discovery:
                 )
 
     def base_of(self, file: SourceFile) -> str:
-        """The folder that a fragment's relative paths start from: that of its main file, as far as it can be told."""
+        """The folder that a fragment's relative paths start from: that of its main file, as far as it is known."""
         folder = os.path.dirname(file.path or "")
         parent = os.path.dirname(folder)
         relative = [d.args[0] for d in file.includes if d.args and not d.args[0].startswith("/")]
@@ -452,7 +452,7 @@ class _Discovery:
 
 
 def _is_empty(content: bytes) -> bool:
-    """Nothing stands in it, or nothing but comments."""
+    """It is empty, or has nothing but comments."""
     lines = (line.strip() for line in content.splitlines())
     return all(not line or line.startswith(b"#") for line in lines)
 

@@ -124,7 +124,9 @@ def _tls13(server: ServerOffer, client: Hello) -> Agreement:
         return _failed("group", f"no common group in TLSv1.3: the client offers {_group_names(client.groups)}", version)
     if retry and _first_suite(server, client, *server.again) != chosen:
         # tls_early_post_process_client_hello: "A previous HRR picked a different ciphersuite" (measured).
-        problem = "after a HelloRetryRequest the selected server chooses another cipher suite than the default server did"
+        problem = (
+            "after a HelloRetryRequest the selected server chooses another cipher suite than the default server did"
+        )
         return _failed("retry", problem, version)
     key = _key13(server, client)
     if key is None:
@@ -290,7 +292,11 @@ def _first_suite(server: ServerOffer, client: Hello, able: tuple[Suite, ...], or
 
 
 #: What a client that names no algorithms is taken to support (RFC 5246, section 7.4.1.4.1).
-_LEGACY = (SignatureAlgorithm("rsa_pkcs1", "sha1"), SignatureAlgorithm("dsa", "sha1"), SignatureAlgorithm("ecdsa", "sha1"))
+_LEGACY = (
+    SignatureAlgorithm("rsa_pkcs1", "sha1"),
+    SignatureAlgorithm("dsa", "sha1"),
+    SignatureAlgorithm("ecdsa", "sha1"),
+)
 
 
 @lru_cache(maxsize=4096)
