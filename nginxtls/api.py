@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
+from nginxtls.base.reading import read_regular
 from nginxtls.detection import for_configuration, found_versions, of_this_machine
 from nginxtls.linting.registry import choose, find_rule, installed_rules
 from nginxtls.linting.run import Subject, lint
@@ -382,10 +384,21 @@ def _subjects(
 
 
 def _asked(loaded: LoadedTree) -> set[SourceFile]:
-    """The files to report on: a requested main file includes all that it includes, wherever that is."""
-    if any(root in loaded.asked for root in loaded.tree.roots):
-        return {*loaded.asked, *loaded.tree.files}
-    return loaded.asked
+    """The files to report on: a requested main file, or a file in a requested folder, with all that it includes.
+
+    Named files without ``http`` and the like are reported alone.
+    """
+    tree = loaded.tree
+    if any(root in loaded.asked for root in tree.roots):
+        return {*loaded.asked, *tree.files}
+    found = set(loaded.asked)
+    pending = [file for file in loaded.asked if file not in loaded.named]
+    while pending:
+        for directive in pending.pop().includes:
+            new = [file for file in tree.includes.get(directive, ()) if file not in found]
+            found.update(new)
+            pending += new
+    return found
 
 
 def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure]:
@@ -504,6 +517,6 @@ def _system(path: str | None) -> SystemConfiguration | None:
     from nginxtls.tls.system import parse_openssl_conf
 
     try:
-        return parse_openssl_conf(Path(path).read_text(encoding="utf-8", errors="replace"))
+        return parse_openssl_conf(read_regular(path, LIMITS["openssl.cnf"]).decode("utf-8", "replace"))
     except OSError as error:
         raise UsageError(f"--openssl-conf {path}", f"cannot be read: {error.strerror}") from error

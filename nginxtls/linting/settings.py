@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
+from nginxtls.base.reading import read_regular
 from nginxtls.finding import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FILE = ".nginxtls.yaml"
-LIMIT = 1 << 20
 """The largest settings file that is read, in bytes."""
 
 STORES = ("system", "mozilla", "none")
@@ -304,15 +305,11 @@ def _loader() -> Any:
 
 def _bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(LIMIT + 1)
+        return read_regular(path, LIMITS["settings"])
     except OSError as error:
         raise UsageError(
             f"{path}", f"cannot be read: {error.strerror}", "fix the file, or add `--no-config`"
         ) from error
-    if len(data) > LIMIT:
-        raise UsageError(f"{path}", "is larger than 1 MiB", "remove what does not belong there")
-    return data
 
 
 def _one_line(error: Exception) -> str:

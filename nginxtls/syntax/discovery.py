@@ -11,7 +11,7 @@ from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.dumps import failure_of, is_dump, split_dump
 from nginxtls.syntax.expansion import bound_includes
 from nginxtls.syntax.files import PERMISSION, Unreachable, display_name
-from nginxtls.syntax.fragments import classify, is_nginx, is_whole, may_be_nginx
+from nginxtls.syntax.fragments import classify, is_nginx, is_script, is_whole, may_be_nginx
 from nginxtls.syntax.payloads import is_payload, read_payload
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, follow_in_dump, source
@@ -21,7 +21,7 @@ from nginxtls.syntax.use import unused_among
 from nginxtls.syntax.walking import Candidate, is_nginx_folder, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from nginxtls.syntax.containers import Extract
     from nginxtls.syntax.files import Files
@@ -53,7 +53,8 @@ class LoadedTree(NamedTuple):
     """An independent configuration.
 
     ``kind`` tells how much of it there is, ``context`` the block that a fragment belongs in, ``base`` the folder that
-    its relative paths start from, ``asked`` the files to report about.
+    its relative paths start from, ``asked`` the files to report about, ``named`` those of them that were named
+    themselves.
     """
 
     tree: Tree
@@ -62,6 +63,7 @@ class LoadedTree(NamedTuple):
     base: str
     asked: set[SourceFile]
     from_dump: bool = False
+    named: Collection[SourceFile] = ()
     enabled: bool = True
     """False for a file of this server or checkout that no main file includes, and that was not named."""
 
@@ -136,6 +138,9 @@ class _Discovery:
             return
         if self.failed_run("standard input", text):
             return
+        if (refused := self.files.refuse_text("standard input", text)) is not None:
+            self.sources.failures.append(Failure("standard input", refused.reason))
+            return
         if is_dump(text):
             self.take_dump("-", text)
             return
@@ -194,6 +199,9 @@ class _Discovery:
             return
         if _is_empty(content):
             self.pass_over(candidate, "empty")
+            return
+        if is_script(content):
+            self.pass_over(candidate, "not nginx")
             return
         named_payload = candidate.asked and is_payload(content[:200].decode("latin-1"))
         if not (named_payload or may_be_nginx(content) or candidate.certain or (candidate.asked and b"\0" in content)):
@@ -346,7 +354,7 @@ class _Discovery:
             asked = {file for file in tree.files if file in self.asked}
             if asked and main not in included:
                 kind, context = classify(main)
-                self.sources.trees.append(LoadedTree(tree, kind, context, base, asked))
+                self.sources.trees.append(LoadedTree(tree, kind, context, base, asked, named=self.named))
         full = [(loaded.tree, loaded.base) for loaded in self.sources.trees if loaded.kind == "full"]
         self.add_fragments(rest, {file: classify(file) for file in rest}, unused_among(rest, full, self.files))
         for file, where in self.extracted:
@@ -423,7 +431,9 @@ class _Discovery:
                 asked = {other for other in tree.files if other in self.asked}
                 answered |= asked
                 enabled = file not in unused or not self.named.isdisjoint(asked)
-                self.sources.trees.append(LoadedTree(tree, *kinds[file], base, asked, enabled=enabled))
+                self.sources.trees.append(
+                    LoadedTree(tree, *kinds[file], base, asked, named=self.named, enabled=enabled)
+                )
 
     def base_of(self, file: SourceFile) -> str:
         """The folder that a fragment's relative paths start from: that of its main file, as far as it can be told."""

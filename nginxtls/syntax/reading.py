@@ -7,6 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.base.limits import LIMITS
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.expansion import bound_includes
 from nginxtls.syntax.files import MAGIC, OUTSIDE, Files, Unreachable, display_name
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 
     from nginxtls.syntax.stream import Plain
 
-MAX_FILES = 100_000
-"""No configuration of more files is read."""
-MAX_INCLUDE_DEPTH = 64
-"""Includes nested deeper are not followed."""
+MAX_FILES, MAX_INCLUDE_DEPTH = LIMITS["files"], LIMITS["depth"]
+"""Files of a configuration, and includes inside of each other."""
 
 
 def read_tree(main_path: str | os.PathLike[str], files: Files) -> Tree:

@@ -8,9 +8,10 @@ on, in order, and those that are off but may still come.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache, lru_cache
+from functools import cache
 from itertools import count
 
+from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import NamedTuple, pattern
 
 from .levels import suite_allowed
@@ -297,7 +298,7 @@ _DEFAULT = "ALL:!COMPLEMENTOFDEFAULT:!eNULL"
 _DEFAULT_102 = "ALL:!EXPORT:!LOW:!aNULL:!eNULL:!SSLv2"
 
 
-@lru_cache(maxsize=8192)
+@bounded(1024, 1_000_000)
 def _evaluate(text: str, openssl: OpenSSL) -> Evaluation:
     build = _build(openssl.generation, openssl.upstream)
     text = text.partition("\0")[0]
@@ -439,7 +440,7 @@ def _all_words() -> frozenset[str]:
     return frozenset(row[0] for row in read_table("words.tsv"))
 
 
-@lru_cache(maxsize=1024)
+@bounded(1024, 1_000_000)
 def nearest(word: str, known: tuple[str, ...]) -> str | None:
     """The known word that was probably meant, or None: one that differs in case only, else a very similar one."""
     for candidate in known:

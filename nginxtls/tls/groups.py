@@ -6,8 +6,9 @@ The lists are read as SSL_CTX_set1_groups_list(3) of each generation does (ssl/t
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 
+from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import NamedTuple, pattern
 
 from .ciphers import UnknownWord, nearest
@@ -137,7 +138,7 @@ def _since(number: int) -> int:
     )
 
 
-@lru_cache(maxsize=1024)
+@bounded(1024, 1_000_000)
 def evaluate_groups(text: str | None, openssl: OpenSSL) -> GroupList:
     """What a list gives on this OpenSSL; None and ``"auto"``, nginx's word, are the library's default. Never raises."""
     if text is None or text == "auto":
