@@ -32,8 +32,6 @@ class Process(NamedTuple):
     name: str
     title: str
     started: float
-    namespace: str = ""
-    """Its mount namespace, empty if this user may not see it."""
 
     @property
     def is_nginx(self) -> bool:
@@ -127,9 +125,23 @@ class Processes:
         return Instance(master, tuple(workers))
 
 
-def own_namespace() -> str:
-    """The mount namespace of this process."""
-    return _link("self")
+def has_another_file(process: Process, there: str, here: str) -> bool:
+    """Whether a process has another file at the path ``there`` than the one at ``here``, as in a container.
+
+    Another mount namespace is not enough: systemd gives services their own, with the same files. What this user may not see is
+    taken as the same.
+    """
+    try:
+        theirs = os.stat(f"{PROC}/{process.number}/root{there}")
+    except (FileNotFoundError, NotADirectoryError):
+        return (PROC / str(process.number)).exists()
+    except OSError:
+        return False
+    try:
+        mine = os.stat(here)
+    except OSError:
+        return False
+    return (theirs.st_dev, theirs.st_ino) != (mine.st_dev, mine.st_ino)
 
 
 def _processes() -> Iterator[Process]:
@@ -147,16 +159,9 @@ def _processes() -> Iterator[Process]:
             fields = rest.split()
             started = boot + int(fields[19]) / ticks
             text = " ".join(title.replace("\0", " ").split())
-            yield Process(number, int(fields[1]), name, text, started, _link(str(number)))
+            yield Process(number, int(fields[1]), name, text, started)
         except (OSError, ValueError, IndexError):
             continue  # it has ended meanwhile
-
-
-def _link(process: str) -> str:
-    try:
-        return os.readlink(PROC / process / "ns/mnt")
-    except OSError:
-        return ""
 
 
 def _inodes(target: Target) -> Iterator[int]:
