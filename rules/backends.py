@@ -439,9 +439,10 @@ class BackendHandshakeFailure(Rule):
     """nginx as a client and its own listener agree on no handshake, so every request fails.
 
     The ClientHello that `proxy_ssl_protocols`, `proxy_ssl_server_name` and `proxy_ssl_certificate` lead to is
-    compared with what the listener accepts: protocol versions without overlap and `ssl_reject_handshake` in the
-    server that answers end in 502, a missing client certificate in 400, and `grpc_pass` needs HTTP/2 in the
-    listener (measured). Without SNI, the default, that server is the default server of the socket. OpenSSL 3 offers
+    compared with what the listener accepts: protocol versions or cipher suites without overlap and
+    `ssl_reject_handshake` in the server that answers end in 502, a client certificate that is missing or from another
+    CA in 400, a `Host` of a server with `ssl_verify_client` other than the SNI in 421, and `grpc_pass` needs HTTP/2 in
+    the listener (measured). Without SNI, the default, that server is the default server of the socket. OpenSSL 3 offers
     TLS 1.0 and 1.1 at security level 0 only.
 
     Fix: enable a common protocol version, set `proxy_ssl_server_name on;` with `proxy_ssl_name`, or set
@@ -497,7 +498,7 @@ class BackendHandshakeFailure(Rule):
                 continue
             seen.add((place, outcome.reason))
             origin = target.setting(_DECIDING[outcome.fault]).origin
-            labels = [label(origin, "offers no other version")] if origin and outcome.fault != "client" else []
+            labels = [label(origin, _LABELS[outcome.fault])] if origin and outcome.fault in _LABELS else []
             if connection is not None:
                 labels = [*_places(connection, "is the listener"), *labels]
             where = f"of {_of(connection.socket)}: {outcome.reason}" if connection else f": {outcome.reason}"
@@ -513,17 +514,29 @@ class BackendHandshakeFailure(Rule):
 _DECIDING = {
     "offer": "protocols",
     "versions": "protocols",
+    "ciphers": "ciphers",
     "refused": "server_name",
     "alpn": "alpn",
     "client": "certificate",
+    "misdirected": "server_name",
 }
 """The setting behind each outcome that this rule reports."""
+_LABELS = {
+    "offer": "offers no other version",
+    "versions": "offers no other version",
+    "ciphers": "offers no other suite",
+    "client": "is sent",
+    "misdirected": "sends an SNI",
+}
+"""What the directive of the setting does, where naming it helps."""
 _HELP = {
     "offer": "add TLSv1.2 TLSv1.3 to {}protocols",
     "versions": "enable a protocol version on both sides",
+    "ciphers": "enable a cipher suite on both sides",
     "refused": "set {0}server_name on; and {0}name to a name of the back end",
     "alpn": "set http2 on; in the server of the listener",
-    "client": "set {0}certificate and {0}certificate_key",
+    "client": "set {0}certificate and {0}certificate_key to a certificate of a CA that the listener trusts",
+    "misdirected": "set {0}name to the name in the Host header",
 }
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from nginxtls.base.errors import UsageError, nearest, printable
+from nginxtls.base.errors import UsageError, is_fault, nearest
+from nginxtls.base.printing import shown
 from nginxtls.cli.plain import PlainCommand, plain
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ COMMANDS = (
     "inventory",
     "diff",
     "parse",
+    "lsp",
 )
 """Each command is the function of that name in the module of that name; the module is imported on use."""
 
@@ -145,7 +147,9 @@ def run() -> NoReturn:
         print_error(error)
     except RecursionError:
         print_error(UsageError("nginxtls", "the input is nested too deeply"))
-    except Exception as error:
+    except BaseException as error:
+        if not is_fault(error):
+            raise
         print_error(_unforeseen(error))
     sys.exit(2)
 
@@ -160,13 +164,13 @@ def _has_working_directory() -> bool:
 
 def print_error(error: UsageError) -> None:
     """Write an error and its help line to standard error."""
-    lines = [f"error: {printable(error.subject)}: {printable(error.reason)}"]
+    lines = [shown(f"error: {error.subject}: {error.reason}")]
     if error.help:
-        lines.append(f"  = help: {printable(error.help)}")
+        lines.append(shown(f"  = help: {error.help}"))
     print("\n".join(lines), file=sys.stderr)
 
 
-def _unforeseen(error: Exception) -> UsageError:
+def _unforeseen(error: BaseException) -> UsageError:
     """An error in nginxtls itself. The text of the exception is not shown: it might quote a key."""
     if isinstance(error, OSError) and error.strerror:
         return UsageError(str(error.filename or "nginxtls"), error.strerror)

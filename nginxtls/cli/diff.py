@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nginxtls.base.errors import UsageError, printable
+from nginxtls.base.errors import UsageError
+from nginxtls.base.printing import json_text, shown
 from nginxtls.cli import options
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def diff(
         found = compare(was.configurations, now.configurations, before, after, moment)
         lines = {"text": _text, "json": _json, "markdown": _markdown}[form](found)
         for line in lines:
-            typer.echo(printable(line))
+            typer.echo(shown(line))
     if exit_code and not found.empty:
         raise typer.Exit(1)
 
@@ -101,8 +102,6 @@ def _text(found: Comparison) -> Iterator[str]:
 
 
 def _json(found: Comparison) -> Iterator[str]:
-    import json
-
     def plain(finding: Finding) -> dict[str, object]:
         return {
             "rule": finding.rule,
@@ -118,7 +117,7 @@ def _json(found: Comparison) -> Iterator[str]:
         "changes": [change.to_dict() for change in found.changes],
         "findings": {"new": [plain(f) for f in found.gained], "gone": [plain(f) for f in found.lost]},
     }
-    yield from json.dumps(document, indent=2).splitlines()
+    yield from json_text(document, indent=2).splitlines()
 
 
 def _markdown(found: Comparison) -> Iterator[str]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nginxtls.base.errors import UsageError, printable
+from nginxtls.base.errors import UsageError
+from nginxtls.base.printing import json_text, shown
 from nginxtls.cli import options
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def handshake(
         ),
     ] = "",
     path: Annotated[str, typer.Option("--path", metavar="PATH", help="The path requested, for HSTS.")] = "/",
+    quic: Annotated[bool, typer.Option("--quic", help="Connect over QUIC, as HTTP/3 does.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Show every socket and every name on it.")] = False,
     upstreams: Annotated[
         bool, typer.Option("--upstreams", help="Show every back end that nginx connects to over TLS, as its client.")
@@ -83,25 +85,23 @@ def handshake(
         if every:
             return list(_all(configuration, path))
         host, port = _address(connect)
-        return [answer_to(configuration, host, port, servername or None, path)]
+        return [answer_to(configuration, host, port, servername or None, path, quic=quic)]
 
     answers = ask(configuration)
     differing = _differing(answers, subject.alternatives, ask)
     if form == "json":
-        import json
-
         found = [
             {**_json(answer, explain), "versions": versions.text, "differing": differing[number]}
             for number, answer in enumerate(answers)
         ]
-        typer.echo(json.dumps(found if every else found[0], indent=2, ensure_ascii=False))
+        typer.echo(json_text(found if every else found[0], indent=2))
         return
     for number, answer in enumerate(answers):
         if number:
             typer.echo("")
         for line in (*_text(answer, explain), *_difference(answer, differing[number])):
-            typer.echo(printable(line))
-    typer.echo(printable(f"versions: {versions.text}"))
+            typer.echo(shown(line))
+    typer.echo(shown(f"versions: {versions.text}"))
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -181,9 +181,7 @@ def _show_upstreams(configuration: Configuration, form: str) -> None:
 
     answers = [answer.to_dict() for answer in upstream_handshakes(configuration)]
     if form == "json":
-        import json
-
-        typer.echo(json.dumps(answers, indent=2, ensure_ascii=False))
+        typer.echo(json_text(answers, indent=2))
         return
     if not answers:
         typer.echo("nginx speaks TLS to no back end")
@@ -191,7 +189,7 @@ def _show_upstreams(configuration: Configuration, form: str) -> None:
         if number:
             typer.echo("")
         for line in _upstream_text(answer):
-            typer.echo(printable(line))
+            typer.echo(shown(line))
 
 
 def _upstream_text(answer: dict[str, Any]) -> Iterator[str]:

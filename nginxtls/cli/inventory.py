@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nginxtls.base.errors import UsageError, printable
+from nginxtls.base.errors import UsageError
+from nginxtls.base.printing import json_text, shown
 from nginxtls.cli import options
 from nginxtls.model.effective import VERSIONS
 
@@ -93,14 +94,12 @@ def inventory(
     versions = made_for((s.configuration, s.alternatives) for s in reading.subjects if s.enabled)
     rows.sort(key=lambda row: _order(row, sort))
     if form == "json":
-        import json
-
-        typer.echo(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
+        typer.echo(json_text([asdict(row) for row in rows], indent=2))
     elif form == "csv":
         typer.echo(_csv(rows), nl=False)
     else:
         for line in (*_text(rows), *(f"versions: {entry.text}" for entry in versions)):
-            typer.echo(printable(line))
+            typer.echo(shown(line))
     for failure in reading.failures:
         print_error(UsageError(failure.subject, failure.reason, failure.help))
     if reading.failures:
@@ -230,7 +229,7 @@ def _csv(rows: Sequence[Row]) -> str:
 def _cell(value: object) -> str:
     text = "" if value is None else " ".join(value) if isinstance(value, tuple) else str(value)
     # A spreadsheet evaluates such a cell as a formula.
-    return printable(f"'{text}" if text.startswith(("=", "+", "-", "@")) and not isinstance(value, int) else text)
+    return shown(f"'{text}" if text.startswith(("=", "+", "-", "@")) and not isinstance(value, int) else text)
 
 
 # More suites than fit on a line; JSON and CSV have them all.

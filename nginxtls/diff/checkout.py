@@ -16,17 +16,17 @@ from typing import IO, TYPE_CHECKING
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
 from nginxtls.syntax.files import DUMP_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_FILES = 100_000
-MOST_ENTRIES = 300_000
-"""The most files and folders of a revision that are listed."""
-MOST_BYTES = 1_000_000_000
+MOST_FILES, MOST_ENTRIES = LIMITS["revision-files"], LIMITS["revision-entries"]
+"""The most files of a revision, and files and folders, that are listed."""
+MOST_BYTES = LIMITS["revision-bytes"]
 """The most bytes of a revision that are written."""
-SECONDS = 60.0
+SECONDS = float(LIMITS["revision-seconds"])
 """The time limit of one git command, in seconds."""
 _LONGEST_NAME = 65_536
 _CHUNK = 65_536

@@ -128,8 +128,8 @@ class Processes:
 def has_another_file(process: Process, there: str, here: str) -> bool:
     """Whether a process has another file at the path ``there`` than the one at ``here``, as in a container.
 
-    Another mount namespace is not enough: systemd gives services their own, with the same files. What this user may not see is
-    taken as the same.
+    Another mount namespace is not enough: systemd gives services their own, with the same files. What this user may
+    not see counts as the same.
     """
     try:
         theirs = os.stat(f"{PROC}/{process.number}/root{there}")

@@ -358,7 +358,8 @@ class EffectiveTLS:
             # Since 1.21.4; another protocol ends the handshake (ngx_mail_ssl_alpn_select).
             return (mail_protocol(self.context),) if self.nginx.at_least(1, 21, 4) else ()
         if self.socket.quic:
-            return ("h3",)
+            h3, hq = self.server.setting("http3").value != "off", self.server.setting("http3_hq").enabled
+            return (*(["h3"] if h3 else []), *(["hq-interop"] if hq else []))
         wanted = self.nginx.at_least(1, 25, 1) and self.server.setting("http2").enabled
         return ("h2", "http/1.1") if self.socket.http2 or wanted else ("http/1.1",)
 
@@ -405,6 +406,8 @@ class EffectiveTLS:
             return "none of its certificates can be sent: the keys do not match"
         if not self.versions:
             return "no protocol version has a cipher suite for the certificate"
+        if self.socket.quic and not self.alpn:
+            return "http3 is off: ALPN selects no protocol"
         return None
 
     @property

@@ -9,11 +9,12 @@ from functools import lru_cache, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.pki import der
 from nginxtls.pki.algorithms import DSA, EC, EDWARDS, RSA, RSA_PSS, describe_public_key, rsa_numbers
 from nginxtls.pki.damage import why_unseen
 from nginxtls.pki.library import MAX_ROUNDS, LibraryRefusal, derivation_cost, guarded
-from nginxtls.pki.pem import Block, is_key, is_pkcs12, read_blocks
+from nginxtls.pki.pem import Block, is_key, is_pkcs12, read_blocks, shown
 
 if TYPE_CHECKING:
     from nginxtls.tls import ServerKey
@@ -69,7 +70,7 @@ def _roca_table() -> tuple[tuple[int, frozenset[int]], ...]:
     return tuple((prime, frozenset(pow(65537, power, prime) for power in range(prime))) for prime in primes)
 
 
-@lru_cache(4096)
+@bounded(1024, 8_000_000)
 def read_key(data: bytes, passwords: tuple[bytes, ...] = (), *, skips_bom: bool = True) -> PrivateKey | KeyProblem:
     """The first private key of a file, as nginx loads `ssl_certificate_key`; passwords are tried in order.
 
@@ -129,7 +130,7 @@ def _load(block: Block, passwords: tuple[bytes, ...]) -> PrivateKey | KeyProblem
     if _algorithm(block) not in _READ_HERE:
         # OpenSSL supports encodings of post-quantum keys that `cryptography` does not.
         return KeyProblem("unknown-key", "the type of the key is not known to nginxtls", block.line)
-    return KeyProblem("damaged", f"the {block.label} cannot be decoded", block.line)
+    return KeyProblem("damaged", f"the {shown(block.label)} cannot be decoded", block.line)
 
 
 def _algorithm(block: Block) -> str:
@@ -159,7 +160,7 @@ def _read(pem: bytes, password: bytes | None, encrypted: bool, line: int) -> Pri
     return PrivateKey(describe_public_key(info), sha256(info).hexdigest(), encrypted, line)
 
 
-@lru_cache(256)
+@bounded(256, 4_000_000)
 def read_dhparam(data: bytes) -> DHParameters | KeyProblem:
     """The first DH parameters of a file, as nginx loads `ssl_dhparam`."""
     for block in read_blocks(data):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
 from nginxtls.syntax.dumps import is_dump
 from nginxtls.syntax.payloads import is_payload
 from nginxtls.syntax.rendering import FOLDER as TEMPLATES
@@ -24,18 +25,8 @@ from nginxtls.syntax.words import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-LIMIT = 10_000_000
-"""No larger file is read, in bytes."""
-DUMP_LIMIT = 50_000_000
-"""No larger dump of ``nginx -T`` is, from a file or standard input."""
-TOTAL_LIMIT = 2_000_000_000
-"""No more than this is read in one run, in bytes."""
-TEXT_LIMIT = 200_000_000
-"""No more text than this is taken for configurations in one run: what becomes of it in memory is many times larger."""
-GLOB_LIMIT = 50_000
-"""No pattern may look at more names than this."""
-INDEX_LIMIT = 200_000
-"""The search for a file elsewhere in the tree gives up in trees of more files than this."""
+LIMIT, DUMP_LIMIT, TOTAL_LIMIT = LIMITS["file"], LIMITS["dump"], LIMITS["read"]
+"""Bytes of a file, of a dump of ``nginx -T``, and of all files of a run. In memory a text becomes many times larger."""
 
 CONF_FOLDERS = (
     "/etc/nginx",
@@ -110,7 +101,7 @@ class Files:
         self.limit = limit
         self.total_limit = total_limit
         self.total = 0
-        self.text_limit = TEXT_LIMIT
+        self.text_left, self.directives_left, self.names_left = (LIMITS[n] for n in ("text", "directives", "names"))
         self._open_folders = tuple(
             {*self.allowed, *(folder for _, folder in self.maps), *([self.root] if self.root else [])}
         )
@@ -271,6 +262,8 @@ class Files:
         """The real path of an existing thing inside the allowed folders."""
         if len(path) > PATH_MAX:
             return Unreachable(path[:100] + "…", "longer than the path limit")
+        if "\0" in path:
+            return Unreachable(path, "not a path")
         folder, _, leaf = path.rpartition("/")
         try:
             if leaf in ("", ".", "..") or not folder:
@@ -368,9 +361,13 @@ class Files:
 
     def refuse_text(self, path: str, text: str) -> Unreachable | None:
         """Count a text that is to be parsed; the reason why it must not be, if there is too much by now."""
-        if len(text) > self.text_limit:
-            return Unreachable(path, f"more than {_size(TEXT_LIMIT)} of configurations in one run", True)
-        self.text_limit -= len(text)
+        if len(text) > self.text_left:
+            return Unreachable(path, f"more than {_size(LIMITS['text'])} of configurations in one run", True)
+        directives = text.count(";") + text.count("{")
+        if directives > self.directives_left:
+            return Unreachable(path, f"more than {LIMITS['directives']:,} directives in one run", True)
+        self.text_left -= len(text)
+        self.directives_left -= directives
         return None
 
     def stat(self, nginx_path: str, base: str | None = None) -> os.stat_result | Unreachable:
@@ -411,7 +408,6 @@ class Files:
             # Where the whole machine can be seen, a folder that is not there has no files.
             return [] if (self.root or self._everything) and not located.exists else located
         level: Iterable[Found] = [Found("" if folder == "." else folder.rstrip("/") + "/", located)]
-        looked_at = 0
         unreadable: list[Found] = []
         for part in (*parents[head:], leaf):
             matches: list[Found] = []
@@ -423,9 +419,10 @@ class Files:
                     if isinstance(error, PermissionError):  # nginx, started as root, can
                         return Unreachable(pattern, f"{display_name(path)}: {PERMISSION}", True)
                     continue
-                looked_at += len(names)
-                if looked_at > GLOB_LIMIT:
-                    return Unreachable(pattern, f"the pattern needs a look at more than {GLOB_LIMIT:,} names", True)
+                self.names_left -= len(names)
+                if self.names_left < 0:
+                    why = f"the patterns of this run look at more than {LIMITS['names']:,} names"
+                    return Unreachable(pattern, why, True)
                 for name in names:
                     if (not name.startswith(".") or part.startswith(".")) and wanted(name):
                         matches.append(Found(prefix + name, f"{path}/{name}"))  # noqa: PERF401
@@ -560,7 +557,7 @@ class Files:
                     for name in (*names, *folders):
                         self._index.setdefault(name, []).append(f"{folder}/{name}")
                     count += len(names)
-                    if count > INDEX_LIMIT:
+                    if count > LIMITS["index"]:
                         self._index = {}
                         return []
         found = [path for path in self._index.get(suffix.rpartition("/")[2], ()) if path.endswith("/" + suffix)]

@@ -6,8 +6,9 @@ The lists are read as SSL_CTX_set1_groups_list(3) of each generation does (ssl/t
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 
+from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import NamedTuple, pattern
 
 from .ciphers import UnknownWord, nearest
@@ -109,6 +110,16 @@ def _table(generation: str) -> tuple[dict[str, Group], tuple[str, ...]]:
     return out, tuple(spellings)
 
 
+def group_names(openssl: OpenSSL) -> tuple[str, ...]:
+    """A name of each group that this OpenSSL knows, the weak ones of less than 112 bits last."""
+    table, spellings = _table(openssl.generation)
+    folds = _folds(openssl.generation)
+    first: dict[Group, str] = {}
+    for name in spellings:
+        first.setdefault(table[name.lower() if folds else name], name)
+    return tuple(first[group] for group in sorted(first, key=lambda group: group.bits < 112))
+
+
 def _folds(generation: str) -> bool:
     return GENERATIONS.index(generation) >= GENERATIONS.index("3.5")
 
@@ -127,7 +138,7 @@ def _since(number: int) -> int:
     )
 
 
-@lru_cache(maxsize=1024)
+@bounded(1024, 1_000_000)
 def evaluate_groups(text: str | None, openssl: OpenSSL) -> GroupList:
     """What a list gives on this OpenSSL; None and ``"auto"``, nginx's word, are the library's default. Never raises."""
     if text is None or text == "auto":

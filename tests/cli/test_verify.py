@@ -107,7 +107,7 @@ def test_exit_codes(tmp_path: Path, port: int) -> None:
     [
         (("--connect", "web1:0"), "is not a host"),
         (("--connect", "-x"), "is not a host"),
-        (("--connect", "127.0.0.1:1"), "is no TLS listener"),
+        (("--connect", "127.0.0.1:1"), "is not a TLS listener"),
         (("--format", "nosuch"), "is not an output format"),
         (("--output", "prometheus:/nosuch/x.prom"), "its folder does not exist"),
         (("--timeout", "0"), "--timeout"),

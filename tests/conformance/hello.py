@@ -99,11 +99,25 @@ def client_hello(
     return b"\x16\x03\x01" + vector(b"\x01" + vector(body, 3))
 
 
-def ask(address: str, port: int, hello: bytes, timeout: float = 5.0) -> Flight:
-    """Send a ClientHello and read until the server's flight ends."""
+STARTTLS = {
+    "imap": ((b"a STARTTLS\r\n", b"a OK"),),
+    "pop3": ((b"STLS\r\n", b"+OK"),),
+    "smtp": ((b"EHLO client\r\n", b"250 "), (b"STARTTLS\r\n", b"220")),
+}
+"""What a mail client sends before TLS, and how the last line of the answer begins (RFC 2595, RFC 3207)."""
+
+
+def ask(address: str, port: int, hello: bytes, timeout: float = 5.0, *, starttls: str = "") -> Flight:
+    """Send a ClientHello and read until the server's flight ends; after STARTTLS of a mail protocol if one is named.
+
+    A server that does not offer STARTTLS has closed the connection, as far as TLS is concerned.
+    """
     flight = Flight()
     buffer = b""
     with socket.create_connection((address, port), timeout) as connection:
+        if starttls and not _starts_tls(connection, starttls):
+            flight.alert = -1
+            return flight
         connection.sendall(hello)
         while True:
             record = _record(connection)
@@ -124,6 +138,19 @@ def ask(address: str, port: int, hello: bytes, timeout: float = 5.0) -> Flight:
                 message, body, buffer = buffer[0], buffer[4 : 4 + size], buffer[4 + size :]
                 if _read(flight, message, body):
                     return flight
+
+
+def _starts_tls(connection: socket.socket, protocol: str) -> bool:
+    with connection.makefile("rb") as lines:
+        lines.readline()
+        for command, answer in STARTTLS[protocol]:
+            connection.sendall(command)
+            line = lines.readline()
+            while line[3:4] == b"-":
+                line = lines.readline()
+            if not line.startswith(answer):
+                return False
+    return True
 
 
 def _record(connection: socket.socket) -> tuple[int, bytes] | None:
