@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,16 +87,23 @@ class Processes:
     """A look at ``/proc``, taken once."""
 
     def __init__(self) -> None:
-        self.all = {process.number: process for process in _processes()}
-        self._owners: dict[int, list[int]] | None = None
+        self._owners: dict[int, list[int]] = {}
+        self._seen: set[int] = set()
+
+    @cached_property
+    def all(self) -> dict[int, Process]:
+        """Every process, by its number."""
+        return {process.number: process for process in _processes()}
 
     def listening(self, target: Target) -> Listening:
         """The processes that have the listener of a target open."""
         inodes = set(_inodes(target))
         if not inodes:
             return Listening()
-        if self._owners is None:
-            self._owners = _owners(self.all)
+        # nginx's own first: to look into every process of a machine takes long.
+        self._look([process.number for process in self.all.values() if process.is_nginx])
+        if inodes - self._owners.keys():
+            self._look(list(self.all))
         found = [
             self.all[number] for inode in sorted(inodes) for number in self._owners.get(inode, ()) if number in self.all
         ]
@@ -108,6 +116,13 @@ class Processes:
             elif process.name != "systemd":  # which opens the sockets of socket units
                 others.append(process)
         return Listening(tuple(map(self._instance, masters.values())), tuple(others))
+
+    def _look(self, numbers: Iterable[int]) -> None:
+        """Note the sockets of processes, each process once."""
+        fresh = [number for number in numbers if number not in self._seen]
+        self._seen.update(fresh)
+        for inode, owners in _owners(fresh).items():
+            self._owners.setdefault(inode, []).extend(owners)
 
     def _master(self, process: Process) -> Process:
         """The master of a process of nginx, or the process itself.
