@@ -25,6 +25,7 @@ COMMANDS = (
     "policies",
     "explain",
     "handshake",
+    "clients",
     "ciphers",
     "chain",
     "inventory",
