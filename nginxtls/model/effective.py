@@ -293,8 +293,12 @@ class EffectiveTLS:
         """The keys that can sign; for a certificate that could not be read, an RSA and an EC key are assumed."""
         known: dict[ServerKey, None] = {}
         for key in self.context.key_types:
-            known.update(dict.fromkeys((key,) if key else self.facts.assumed_keys))
+            known.update(dict.fromkeys((key,) if key else map(self._loadable, self.facts.assumed_keys)))
         return tuple(known)
+
+    def _loadable(self, key: ServerKey) -> ServerKey:
+        """An assumed key, of a size that the security level accepts: else nginx would not start."""
+        return key if key.allowed(self.level) else key._replace(bits=None, curve=None)
 
     @cached_property
     def possible_keys(self) -> tuple[tuple[ServerKey, ...], ...]:
