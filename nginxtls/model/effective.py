@@ -337,7 +337,7 @@ class EffectiveTLS:
         From security level 3 on OpenSSL issues none (SSL_SECOP_TICKET).
         """
         deciding = (self.context,) if self.by_client_hello else (self.default, self.context)
-        return all(_tickets(server) and security_level(server) < 3 for server in deciding)
+        return all(issues_tickets(server) and security_level(server) < 3 for server in deciding)
 
     @property
     def early_data(self) -> bool:
@@ -521,7 +521,8 @@ def _top_of_lowest_range(versions: frozenset[str]) -> str | None:
     return top
 
 
-def _tickets(server: VirtualServer) -> bool:
+def issues_tickets(server: VirtualServer) -> bool:
+    """Whether session tickets are on in a server: ``Options SessionTicket`` wins over ``ssl_session_tickets``."""
     command = option(server.commands, "sessionticket")
     return command[0] if command else server.setting("ssl_session_tickets").value != "off"
 
