@@ -90,7 +90,7 @@ class SourceFile:
     )
 
     def __init__(self, name: str, text: str, path: str | None = None, nginx_path: str | None = None) -> None:
-        self.name = name
+        self.name = hide(name)
         self.raw = text
         self.text = self.masked = hide(text)
         self.path = path
