@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def render(configurations: Iterable[Configuration], at: datetime, version: str) -> str:
-    """The CBOM as JSON, made by this ``version`` of nginxtls; the same configurations at the same time give the same text."""
+    """The CBOM as JSON, made by this ``version`` of nginxtls; equal configurations and times give equal texts."""
     assets = _Assets()
     for configuration in configurations:
         for endpoint in configuration.endpoint_groups:
