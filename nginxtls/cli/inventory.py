@@ -236,7 +236,9 @@ def _cyclonedx(configurations: Sequence[Configuration], at: datetime) -> Iterabl
         raise UsageError(
             "--format cyclonedx", "needs the package cyclonedx-python-lib", "run pip install 'nginxtls[cbom]'"
         ) from None
-    yield from render(configurations, at).splitlines()
+    import nginxtls
+
+    yield from render(configurations, at, nginxtls.__version__).splitlines()
 
 
 def _verdict(bundle: ServedBundle) -> str:
