@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.model.backends import answering, client_verdict, connections, is_whole, targets, verification
+from nginxtls.model.backends import answering, client_verdict, connections, hosts_sent, is_whole, targets, verification
 from nginxtls.model.effective import VERSIONS, protocol_names
 from nginxtls.model.handshakes import Handshake
 from nginxtls.tls import CipherString, OpenSSL, evaluate_ciphersuites
@@ -229,15 +229,19 @@ class UpstreamHandshake:
         assert self.connection is not None
         if self.connection.socket.module != "http" or self.target.family not in ("proxy", "grpc"):
             return Outcome("", "")
-        server = answering(self.connection)
+        server, sent = answering(self.connection), self.target.servername
         if server is None:
             checking = any(one.setting("ssl_verify_client").value != "off" for one in self.connection.socket.servers)
             return None if checking else Outcome("", "")
-        if server is not reached.server and server.setting("ssl_verify_client").value != "off":
-            if self.target.servername is not None:
-                return Outcome("misdirected", f"{server.title} checks client certificates, and the SNI is another: 421")
-            if server.setting("ssl_verify_client").value == "on":
-                return Outcome("client", f"{server.title} requires a client certificate, and none was requested: 400")
+        verify = server.setting("ssl_verify_client").value
+        # Of an SNI that selects a server nginx compares the text with that of Host (ngx_http_set_virtual_server).
+        selects = sent is not None and self.connection.socket.names.find(sent.lower()) is not None
+        if selects and verify != "off" and [str(sent).lower()] != hosts_sent(self.target):
+            return Outcome(
+                "misdirected", f"{server.title} checks client certificates, and the SNI is not the Host: 421"
+            )
+        if server is not reached.server and verify == "on":
+            return Outcome("client", f"{server.title} requires a client certificate, and none was requested: 400")
         return Outcome("", "")
 
     def to_dict(self) -> dict[str, Any]:
