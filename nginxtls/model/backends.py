@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
@@ -192,13 +191,16 @@ def _unresolved(value: str) -> bool:
     return "$" in value or UNKNOWN in value
 
 
-@lru_cache(maxsize=4)
 def connections(configuration: Configuration) -> tuple[Connection, ...]:
     """Every address behind a pass directive that is a socket of this configuration.
 
     Loopback addresses and unix sockets are; another address only where a ``listen`` line names that very address. Names
     other than localhost are not resolved.
     """
+    return configuration.memo("connections", lambda: _connections(configuration))
+
+
+def _connections(configuration: Configuration) -> tuple[Connection, ...]:
     if configuration.completeness != "full" or not configuration.sockets:
         return ()
     return tuple(

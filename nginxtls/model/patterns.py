@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import pattern
+from nginxtls.base.limits import LIMITS as TABLE
 
 if TYPE_CHECKING:
     from typing import Any
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 LIMITS = b"(*LIMIT_MATCH=20000)(*LIMIT_DEPTH=2000)(*LIMIT_HEAP=2000)"
 """Steps, depth and KiB of a match, written before a pattern: the bindings have no call for them. Limits of its own
 would override them, so such a pattern is unknown (pcre2pattern, "Setting match resource limits")."""
-LONGEST = 4096
+LONGEST = TABLE["pattern"]
 """Characters of the longest pattern and subject that are looked at."""
 
 _PLAIN = pattern(
@@ -131,7 +133,7 @@ def _python(text: str, caseless: bool) -> re.Pattern[str] | None:
         return None
 
 
-@cache
+@bounded(4096, 1_000_000)
 def read_pattern(text: str, *, caseless: bool = True) -> Pattern:
     """The pattern of a text, made once. nginx compares names without case; ``location ~`` with it."""
     return Pattern(text, caseless=caseless)

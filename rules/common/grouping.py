@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location
-from nginxtls.model.effective import ASSUMED_KEYS
-from nginxtls.tls import PROTOCOLS, CipherString, OpenSSL, Suite, negotiable
+from nginxtls.tls import PROTOCOLS, CipherString, OpenSSL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -84,48 +84,24 @@ def default_is_sure(socket: Socket, configuration: Configuration) -> bool:
     return configuration.completeness == "full" and (level is None or level.certain)
 
 
+@lru_cache(maxsize=16)
+def _value_start(directive: Directive, arg: int) -> int:
+    """The offset at which the value of an argument is written; -1 if it is written with escapes."""
+    at = directive.arg_text(arg).find(directive.args[arg])
+    return at if at < 0 else at + directive.arg_starts[arg]
+
+
 def word_place(directive: Directive, arg: int, start: int, end: int) -> Location:
     """The location of a part of an argument; the whole argument if it is written with escapes."""
-    raw, value = directive.arg_text(arg), directive.args[arg]
-    at = raw.find(value)
+    at = _value_start(directive, arg)
     if at < 0:
         return Location(directive.file, directive.arg_span(arg))
-    at += directive.arg_starts[arg]
     return Location(directive.file, directive.file.span(at + start, at + end))
 
 
 # -- suites ------------------------------------------------------------------------------------------------------------
 
 WORD = re.compile(r"(?P<operator>[-+!@]?)(?P<word>[^:;, ]+)")
-
-
-def legacy_suites(endpoint: Endpoint) -> tuple[Suite, ...]:
-    """The cipher suites that a client can negotiate with TLS 1.2 and earlier, in the order of the server.
-
-    If the certificate is not in the visible part of the configuration, both RSA and ECDSA keys are assumed.
-    """
-    found: dict[Suite, None] = {}
-    for version, suites in suites_by_version(endpoint).items():
-        if version != "TLSv1.3":
-            found.update(dict.fromkeys(suites))
-    return tuple(found)
-
-
-def suites_by_version(endpoint: Endpoint) -> dict[str, tuple[Suite, ...]]:
-    """``EffectiveTLS.suites``, with assumed keys for a server whose certificate is not visible."""
-    tls = endpoint.tls
-    if tls.bundles or tls.refusal_at_hello or certificate_is_missing(tls.context):
-        return tls.suites
-    return negotiable(
-        keys=ASSUMED_KEYS,
-        evaluation=tls.evaluation,
-        ciphersuites=tls.ciphersuites,
-        protocols=tls.enabled,
-        level=tls.level,
-        dhparam_bits=tls.dhparam_bits,
-        openssl=tls.openssl,
-        groups=tls.group_list,
-    )
 
 
 def certificate_is_missing(server: VirtualServer) -> bool:

@@ -9,7 +9,6 @@ from nginxtls.rules.common.grouping import (
     listed,
     reaches_tls10,
     spoken,
-    suites_by_version,
     surely_absent,
     titles,
     where_missing,
@@ -19,6 +18,7 @@ from nginxtls.rules.protocols.common import CHANGES, LEGACY, SSL_PROTOCOLS, with
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.decides import by_origin
 from nginxtls.model.effective import origin_of, protocol_names
+from nginxtls.model.offered import suites_by_version
 from nginxtls.rule import Rule
 
 if TYPE_CHECKING:

@@ -5,21 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.grouping import (
-    default_is_sure,
-    everyone,
-    is_absent,
-    listed,
-    sockets,
-    suites_by_version,
-    titles,
-    where_missing,
-)
+from nginxtls.rules.common.grouping import default_is_sure, everyone, is_absent, listed, sockets, titles, where_missing
 from nginxtls.rules.sessions.common import CHANGES, RFC_9325_RESUMPTION
 
 from nginxtls.finding import Severity
 from nginxtls.model.decides import by_origin, live_groups
 from nginxtls.model.effective import issues_tickets, origin_of
+from nginxtls.model.offered import suites_by_version
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
@@ -305,7 +297,8 @@ class TicketsDifferOnSocket(Rule):
             if place is None:
                 continue
             cached = not any(map(_lacks_shared_cache, endpoints))
-            also = [endpoint.server.directive for endpoint in endpoints] if other is None else [other]
+            servers = dict.fromkeys(endpoint.server.directive for endpoint in everyone(endpoints))
+            also = [*servers] if other is None else [other]
             yield self.at(
                 place,
                 f"before nginx 1.29.2 no {'TLS 1.3 ' if cached else ''}session is resumed for"
