@@ -546,10 +546,11 @@ class BackendHandshakeFailure(Rule):
             labels = [label(origin, _LABELS[outcome.fault])] if origin and outcome.fault in _LABELS else []
             if connection is not None:
                 labels = [*_places(connection, "is the listener"), *labels]
-            where = f"of {_of(connection.socket)}: {outcome.reason}" if connection else f": {outcome.reason}"
+            how = "" if outcome.fault in ("client", "misdirected") else " at the handshake"
+            where = f" of {_of(connection.socket)}" if connection else ""
             yield self.at(
                 place,
-                f"every request to {target.shown} fails at the handshake {where}".replace(" :", ":"),
+                f"every request to {target.shown} fails{how}{where if how else ''}: {outcome.reason}",
                 arg=connection.arg if connection else (1 if place.name == "set" else 0),
                 labels=labels,
                 help=_HELP[outcome.fault].format(target.directive_name("")),
