@@ -78,7 +78,7 @@ class MissingOnIpv6(Rule):
             labels = [label(other.directive, "the default server over IPv6")] if other and other.directive else []
             finding = self.at(
                 lost.listen,
-                f"over IPv6 {lost.name.text} is served by {six.default.title}: `{lost.line.rstrip(';')}` is missing here",
+                f"over IPv6 {lost.name.text} is served by {six.default.title}: `{lost.line}` is missing here",
                 labels=labels,
                 help=f"add `{lost.line}`",
                 endpoints=[f"{lost.server.title} on {six.label}"],
