@@ -16,13 +16,14 @@ from nginxtls.linting.confidence import agreed, asks_for_version, hedged
 from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
-from nginxtls.linting.report import EndpointRow, PolicyRow, Report
+from nginxtls.linting.report import NOT_TLS, EndpointRow, PolicyRow, Report
 from nginxtls.linting.suppression import Suppressions, removal
 from nginxtls.linting.unread import by_key
 from nginxtls.linting.verdicts import policy_rows
 from nginxtls.linting.versions import made_for
 from nginxtls.model.effective import VERSIONS
 from nginxtls.rule import Rule
+from nginxtls.syntax.known import is_known
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.words import UNKNOWN
 
@@ -140,6 +141,7 @@ def lint(
                 *_not_included(enabled),
                 *_not_checked(c for subject in enabled for c in subject.configurations),
                 *_not_enabled(subjects),
+                *_other_modules(enabled),
                 *_too_many(rest),
             )
         ),
@@ -383,6 +385,21 @@ def _not_enabled(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
         if not subject.enabled and subject.configuration.completeness == "server":
             name = subject.configuration.tree.roots[0].name
             yield NotChecked(name, f"{NOT_ENABLED}: no configuration includes it")
+
+
+def _other_modules(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
+    """Directives of modules and servers that nginx may refuse, and nginxtls does not know; each name once."""
+    seen: set[str] = set()
+    for subject in subjects:
+        configuration = subject.configuration
+        scopes = (*configuration.blocks.values(), *(server.scope for server in configuration.servers))
+        for scope in scopes if configuration.completeness == "full" else ():
+            for name in scope.own:
+                known = name in seen
+                seen.add(name)
+                if not known and "ssl" not in name and UNKNOWN not in name and not is_known(name):
+                    line = scope.own[name][0]
+                    yield NotChecked(name, NOT_TLS, Location(line.file, line.span))
 
 
 def _remarks(files: Iterable[SourceFile]) -> Iterator[NotChecked]:
