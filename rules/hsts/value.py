@@ -248,8 +248,9 @@ def _days(seconds: int) -> str:
 def _problem(value: str) -> str | None:
     """Why a value is invalid (RFC 6797, section 6.1), or None."""
     names = [part.partition("=")[0].strip().lower() for part in value.split(";") if part.strip()]
-    if repeated := [name for name in names if names.count(name) > 1]:
-        return f"`{repeated[0]}` appears twice"
+    if len(names) > len(set(names)):
+        repeated = next(name for name in names if names.count(name) > 1)
+        return f"`{repeated}` appears twice"
     if "max-age" not in names:
         return "`max-age` is missing"
     age = _parts(value)["max-age"]
