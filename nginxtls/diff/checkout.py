@@ -109,6 +109,28 @@ def check_out(text: str, repository: Path, folder: Path) -> None:
     (folder / ".git").mkdir(exist_ok=True)  # marks the folder as a repository, so that only files inside it are read
 
 
+def history(path: Path, repository: Path, most: int = 20) -> Iterator[tuple[str, bytes]]:
+    """The last contents of a file in the history of a repository, the newest first: abbreviated commit and content.
+
+    Nothing if git is missing or does not know the file.
+    """
+    name = path.relative_to(repository).as_posix()
+    if not _git():
+        return
+    try:
+        with _running(name, repository, "log", f"-{most}", "--format=%H", "--no-show-signature", "--", name) as process:
+            assert process.stdout
+            commits = process.stdout.read(most * 65).decode("ascii", "replace").split()
+        for commit in commits:
+            with _running(name, repository, "cat-file", "blob", f"{commit}:{name}") as process:
+                assert process.stdout
+                content = process.stdout.read(DUMP_LIMIT)
+            if content:
+                yield commit[:12], content
+    except UsageError:
+        return
+
+
 def _copy(text: str, entry: _Entry, process: subprocess.Popen[bytes], stream: IO[bytes]) -> None:
     """Copy the content of an object from ``git cat-file --batch``."""
     assert process.stdin

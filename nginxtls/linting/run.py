@@ -16,9 +16,10 @@ from nginxtls.linting.confidence import agreed, asks_for_version, hedged
 from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
-from nginxtls.linting.report import EndpointRow, Report
+from nginxtls.linting.report import EndpointRow, PolicyRow, Report
 from nginxtls.linting.suppression import Suppressions, removal
 from nginxtls.linting.unread import by_key
+from nginxtls.linting.verdicts import policy_rows
 from nginxtls.linting.versions import made_for
 from nginxtls.model.effective import VERSIONS
 from nginxtls.rule import Rule
@@ -82,6 +83,7 @@ def lint(
     failures: dict[object, Failure] = {}
     found: list[Finding] = []
     rows: list[tuple[Endpoint, Alternatives | None]] = []
+    policies: list[PolicyRow] = []
     certificates = 0
     asked = {file for subject in subjects for file in subject.asked}
     in_use = {file for subject in subjects if subject.enabled for file in subject.asked}
@@ -98,7 +100,9 @@ def lint(
                 found += (_of_no_effect(finding) for finding in mine if finding.location.file not in in_use)
                 continue
             found += mine
-            rows += ((e, subject.alternatives) for e in subject.configuration.endpoints if _is_row(e, asked))
+            served = [e for e in subject.configuration.endpoints if _is_row(e, asked)]
+            rows += ((endpoint, subject.alternatives) for endpoint in served)
+            policies += policy_rows(served, subject.configuration, subject.alternatives)
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
         except BaseException as error:
             if not is_fault(error):
@@ -141,6 +145,7 @@ def lint(
         ),
         failures=tuple(map(_short_texts, failures.values())),
         endpoints=_Rows(rows),
+        policies=policies,
         versions=made_for((subject.configuration, subject.alternatives) for subject in subjects),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),
         servers=sum(not server.fragment for c in configurations for server in c.servers),

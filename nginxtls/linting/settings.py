@@ -101,8 +101,16 @@ def read_settings(path: Path, *, trusted: bool = False) -> Settings:
     Raises:
         UsageError: it cannot be read, or has an unknown key, a value of the wrong kind or a path outside its folder.
     """
-    table = _read(path)
-    changes: dict[str, object] = {"file": path}
+    return Settings(file=path, **changes_in(_read(path), path, trusted=trusted))  # type: ignore[arg-type]
+
+
+def changes_in(table: Mapping[str, object], path: Path, *, trusted: bool) -> dict[str, object]:
+    """The fields of ``Settings`` that a table of keys sets; paths are relative to the folder of ``path``.
+
+    Raises:
+        UsageError: as ``read_settings``.
+    """
+    changes: dict[str, object] = {}
     for key, value in table.items():
         if key not in KEYS:
             raise UsageError(
@@ -110,7 +118,7 @@ def read_settings(path: Path, *, trusted: bool = False) -> Settings:
             )
         reader = _Reader(path, str(key), trusted)
         changes[key.replace("-", "_")] = reader.read(KEYS[key][0], value)
-    return Settings(**changes)  # type: ignore[arg-type]
+    return changes
 
 
 def is_path(policy: str) -> bool:

@@ -30,6 +30,10 @@ _UNQUOTED = pattern(r"\\.|\[[^]]*\]")
 _NAMED = pattern(r"\(\?<(?=[A-Za-z_])")
 
 
+class Undecided(Exception):
+    """Whether a pattern matches is not known: it takes too many steps, or cannot be read."""
+
+
 class Pattern:
     """A regular expression of ``server_name`` or ``location``.
 
@@ -84,19 +88,41 @@ class Pattern:
 
     def matches(self, subject: str) -> bool | None:
         """Whether the pattern matches somewhere in a text; None where that is not known (it takes too many steps)."""
+        found = self._search(subject)
+        return found if found is None else found is not False
+
+    def captures(self, subject: str) -> dict[str, str] | None:
+        """The captures of the first match, by number and name, those that took no part empty; None without a match.
+
+        Raises ``Undecided`` where ``matches`` is None.
+        """
+        found = self._search(subject)
+        if found is None:
+            raise Undecided
+        if found is False:
+            return None
+        values = {str(number): value for number, value in enumerate(found.groups(), 1)} | found.groupdict()
+        return {_text(name): _text(value) for name, value in values.items()}
+
+    def _search(self, subject: str) -> Any:
+        """The first match of either library, False without one, None if that is not known."""
         if len(subject) > LONGEST:
             return None
         if self.python is not None and len(subject) <= 255:
-            return self.python.search(subject) is not None
+            return self.python.search(subject) or False
         compiled = self._pcre2
         if compiled is None or isinstance(compiled, str):
             return None
         import pcre2
 
         try:
-            return compiled.search(subject.encode("utf-8", "surrogateescape")) is not None
+            return compiled.search(subject.encode("utf-8", "surrogateescape")) or False
         except pcre2.LibraryError:
             return None
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value or ""
 
 
 def _python(text: str, caseless: bool) -> re.Pattern[str] | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nginxtls.finding import Finding, Location
-    from nginxtls.linting.report import EndpointRow, MadeFor, Report
+    from nginxtls.linting.report import EndpointRow, MadeFor, PolicyRow, Report
     from nginxtls.report.options import Options
     from nginxtls.rule import Rule
     from nginxtls.syntax.places import Failure, NotChecked
@@ -50,6 +50,7 @@ def render(report: Report, options: Options) -> str:
         "failures": [writer.failure(failure) for failure in report.failures],
         "not_checked": [writer.not_checked(entry) for entry in report.not_checked],
         "endpoints": [writer.endpoint(endpoint) for endpoint in report.endpoints],
+        "policies": [writer.policy(row) for row in report.policies],
         "rules": {name: _rule(report.rules[name]) for name in sorted({f.rule for f in shown} & {*report.rules})},
         "baseline_gone": list(report.gone),
         "hints": list(report.hints),
@@ -125,6 +126,21 @@ class _Writer:
             "not_after": _time(endpoint.not_after),
             "days_left": days,
             "location": self.location(endpoint.location),
+        }
+
+    def policy(self, row: PolicyRow) -> dict[str, Any]:
+        return {
+            "policy": row.policy,
+            "title": row.title,
+            "endpoint": row.endpoint,
+            "socket": row.socket,
+            "name": row.name,
+            "result": row.result,
+            "violated": list(row.violated),
+            "unknown": list(row.unknown),
+            "serves": row.serves,
+            "differing": [{"builds": part, "violated": list(items)} for part, items in row.differing],
+            "location": self.location(row.location),
         }
 
 

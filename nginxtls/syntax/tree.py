@@ -1,4 +1,4 @@
-"""The tree of directives: what stands in the files, with the exact place of every word."""
+"""The tree of directives: the content of the files, with the exact place of every word."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class SourceFile:
 
     A template's text is parsed as ``masked``, of the same length: of an expression nothing is left, each tag and each
     template comment is blank. ``defaults`` has what the template itself gives for an expression, as in
-    ``{{ x | default('on') }}``, by the offset at which the expression starts: these stand in ``Directive.args``, and
+    ``{{ x | default('on') }}``, by the offset at which the expression starts: these are in ``Directive.args``, and
     such a directive is ``likely``.
     """
 
@@ -101,7 +101,7 @@ class SourceFile:
         self.first_line = 1
         """The line of ``name`` on which ``text`` starts (more than 1 for a configuration inside another file)."""
         self.outer: tuple[str, int] | None = None
-        """For a file of a dump: the dump's name, and how many of its lines stand before this file's first."""
+        """For a file of a dump: the dump's name, and how many of its lines precede this file's first."""
         self.engines: tuple[str, ...] = ()
         """The template languages found in it: ``"jinja"``, ``"erb"``, ``"go"``, ``"envsubst"``, ``"placeholder"``."""
         self.defaults: dict[int, str] = {}
@@ -130,7 +130,7 @@ class SourceFile:
         return self.path is not None and self.outer is None and self.first_line == 1
 
     def add_comment(self, start: int, end: int) -> None:
-        """Note that a comment stands between two offsets."""
+        """Note a comment between two offsets."""
         self._comments.append(start)
         self._comments.append(end)
 
@@ -192,15 +192,15 @@ class SourceFile:
 
 
 class Directive:
-    """A directive as written: its words, where they stand, its block, its parent.
+    """A directive as written: its words with their places, its block, its parent.
 
-    ``args`` are the words after the name, unquoted and unescaped as nginx does it; ``UNKNOWN`` stands in them for
+    ``args`` are the words after the name, unquoted and unescaped as nginx does it; ``UNKNOWN`` replaces
     template text (a whole directive of that name and no arguments is a line that may become anything). The parentheses
     around the condition of an ``if`` are taken away; the code of a Lua block is one argument.
     ``start`` is the offset of the name, ``end`` the offset after ``;`` (or after ``}`` for a block).
-    ``branch`` names the branches of template conditionals it stands in: ``((condition id, 0 if it holds, else 1), …)``.
-    Two directives cannot stand together if their branches give one condition different numbers.
-    Compared and hashed by identity. The places of its words are found again from the text when they are asked for.
+    ``branch`` names the branches of template conditionals it is in: ``((condition id, 0 if it holds, else 1), …)``.
+    Two directives exclude each other if their branches give one condition different numbers.
+    Compared and hashed by identity. The places of its words are found again from the text when they are needed.
     """
 
     __slots__ = ("_end", "args", "block", "branch", "file", "name", "parent", "start")
@@ -285,7 +285,7 @@ class Directive:
 
     @property
     def likely(self) -> bool:
-        """A default of the template stands in the arguments."""
+        """The arguments contain a default of the template."""
         defaults = self.file.defaults
         return bool(defaults) and any(place in defaults for start, end in self.words for place in range(start, end))
 

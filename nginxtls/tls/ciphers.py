@@ -161,6 +161,12 @@ def _words() -> tuple[tuple[str, list[str], _Pattern], ...]:
     return tuple(found)
 
 
+def cipher_words(openssl: OpenSSL) -> tuple[str, ...]:
+    """The words of cipher strings that this OpenSSL knows, beside the names of suites."""
+    wanted = {openssl.generation, f"{openssl.generation}:upstream"} if openssl.upstream else {openssl.generation}
+    return tuple(dict.fromkeys(word for word, builds, _ in _words() if not wanted.isdisjoint(builds)))
+
+
 class _Build:
     """The suites and words of one build, and their order before a cipher string is applied."""
 
@@ -175,7 +181,7 @@ class _Build:
         self.words = {word: pattern for word, builds, pattern in _words() if not wanted.isdisjoint(builds)}
         for index, s in enumerate(self.suites):
             masks = self._masks[index]
-            # A suite's protocol version is no part of the pattern that its name makes.
+            # A suite's protocol version is not part of the pattern that its name makes.
             named = _Pattern((*masks[:4], 0, *masks[5:]), index)
             self.words[s.name] = named
             if self.names_iana:

@@ -59,6 +59,7 @@ def test_names_and_contents_decide(tree: Path) -> None:
             "sites/plain": SERVER,
             "image.conf": b"\x89PNG\x00\x00server { listen 80; }",
             "empty.conf": "",
+            "init.d/nginx": "#!/bin/sh\nserver=1;\nif [ -x nginx ]; then\nproxy_pass http://a;\nlisten 80;\nfi\n",
         },
     )
     sources = found()
