@@ -146,6 +146,9 @@ COMMANDS: tuple[tuple[tuple[tuple[str, ...], str], ...], ...] = (
     ((("check", "nginx.conf", "--diff", "--unsafe-fixes", "--no-config"), "patch"),),
     ((("check", "nginx.conf", "--list-files", "--no-config"), "text"),),
     ((("parse", "nginx.conf", "--indent", "1"), "json"),),
+    ((("clients", "nginx.conf", "--format", "json"), "json"),),
+    ((("clients", "nginx.conf", "--format", "markdown"), "markdown"),),
+    ((("clients", "nginx.conf"), "text"),),
 )
 
 
