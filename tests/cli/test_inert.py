@@ -14,7 +14,8 @@ from nginxtls.cli import app, print_error
 
 NAME = "::error::x ##[error]y ##vso[task.z]\x1b[31m\x85\u202e\u2028"
 SITE = (
-    'server {{ listen 443 ssl; server_name "{name}" a.example;\n ssl_certificate "{name}"; ssl_certificate_key "{name}";\n'
+    'server {{ listen 443 ssl; server_name "{name}" a.example;\n'
+    'ssl_certificate "{name}"; ssl_certificate_key "{name}";\n'
     '# {name}\n ssl_ciphers "{name}:HIGH"; ssl_protocols TLSv1.1 "{name}"; include "{name}";\n'
     'location / {{ proxy_pass "https://{name}"; proxy_ssl_name "{name}"; }}\n}}\n'
 )
