@@ -19,6 +19,7 @@ FORMS = {
     b"@@KEY:LINES@@": PEM.encode(),
     b"@@KEY:AFTER@@": (CERTIFICATE + PEM).replace("\n", "\\n").encode(),
     b"@@KEY:BEFORE@@": (PEM + CERTIFICATE).encode(),
+    b"@@KEY:JOINED@@": PEM.replace("\n", "").encode(),
     b"@@KEY:RSA@@": PEM.replace("PRIVATE", "RSA PRIVATE").replace("\n", "\\n").encode(),
 }
 _MARK = re.compile(rb"@@KEY(?::[A-Z]+)?@@")
