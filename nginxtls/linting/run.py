@@ -299,9 +299,10 @@ def _silenced(
     about = {rule.name: rule for rule in ran}
     used = {(_identity(s.file), s.location.span, name) for s in comments.all for name in s.used}
     told: dict[object, Finding] = {}
+    near: dict[str, str] = {}
     for suppression in comments.all:
         if suppression.file in asked:
-            for finding in _about(suppression, about, known, asked[suppression.file], used):
+            for finding in _about(suppression, about, known, asked[suppression.file], used, near):
                 told.setdefault((_identity(finding.location.file), finding.location.span, finding.rule), finding)
     yield from fingerprinted(sorted(told.values(), key=_order))
 
@@ -312,8 +313,9 @@ def _about(
     known: Mapping[str, Rule],
     configuration: Configuration,
     used: Collection[object],
+    near: dict[str, str],
 ) -> Iterator[Finding]:
-    """The problems of a suppression comment."""
+    """The problems of a suppression comment. ``near`` gets the rules that unknown names are nearest to."""
     unknown, unused = ran.get("unknown-suppression"), ran.get("unused-suppression")
     if unknown and not suppression.names:
         yield unknown.at(
@@ -326,7 +328,9 @@ def _about(
             if unknown:
                 from nginxtls.base.errors import nearest
 
-                help = nearest(name, known) or "run `nginxtls rules` for a list of all rules"
+                if name not in near and len(near) < _MOST_NEAR:
+                    near[name] = nearest(name, known)
+                help = near.get(name) or "run `nginxtls rules` for a list of all rules"
                 yield unknown.at(place, f'the comment suppresses nothing: there is no rule "{name}"', help=help)
         elif unused and suppression.lines is None:
             yield unused.at(place, f"the suppression of {name} applies to no directive", help=_MISPLACED)
@@ -344,6 +348,8 @@ def _about(
             )
 
 
+_MOST_NEAR = 100
+"""No more unknown names of a run are compared with all rules."""
 _MISPLACED = "move it to the end of the directive's line or the line above, ignore-file above the first directive"
 
 
