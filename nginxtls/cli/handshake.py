@@ -41,6 +41,9 @@ def handshake(
     upstreams: Annotated[
         bool, typer.Option("--upstreams", help="Show every back end that nginx connects to over TLS, as its client.")
     ] = False,
+    graded: Annotated[
+        bool, typer.Option("--grade", help="Show the grade that SSL Labs' rating guide gives, and each criterion.")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show the line that decides each setting.")] = False,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format: text or json.")] = "text",
     nginx_version: options.NginxVersion = "",
@@ -91,7 +94,7 @@ def handshake(
     differing = _differing(answers, subject.alternatives, ask)
     if form == "json":
         found = [
-            {**_json(answer, explain), "versions": versions.text, "differing": differing[number]}
+            {**_json(answer, explain, graded), "versions": versions.text, "differing": differing[number]}
             for number, answer in enumerate(answers)
         ]
         typer.echo(json_text(found if every else found[0], indent=2))
@@ -99,7 +102,8 @@ def handshake(
     for number, answer in enumerate(answers):
         if number:
             typer.echo("")
-        for line in (*_text(answer, explain), *_difference(answer, differing[number])):
+        grading = _grade(answer) if graded else ()
+        for line in (*_text(answer, explain), *grading, *_difference(answer, differing[number])):
             typer.echo(shown(line))
     typer.echo(shown(f"versions: {versions.text}"))
 
@@ -212,8 +216,27 @@ def _upstream_text(answer: dict[str, Any]) -> Iterator[str]:
         yield f"  unknown        {unknown}"
 
 
-def _json(answer: Handshake, explain: bool) -> dict[str, Any]:
-    return {"servername": answer.servername, "path": answer.path, **answer.to_dict(explain=explain)}
+def _json(answer: Handshake, explain: bool, graded: bool) -> dict[str, Any]:
+    found = {"servername": answer.servername, "path": answer.path, **answer.to_dict(explain=explain)}
+    if graded:
+        from nginxtls.model.grade import grade
+
+        found["grade"] = grade(answer).to_dict()
+    return found
+
+
+def _grade(answer: Handshake) -> Iterator[str]:
+    from nginxtls.model.grade import ASSUMED, GUIDE, grade
+
+    found = grade(answer)
+    yield f"  grade          {found.letter or 'none'}, score {found.score} (SSL Labs' rating guide {GUIDE})"
+    for criterion in found.criteria:
+        cap = f" (at most {criterion.cap})" if criterion.cap else ""
+        yield f"{'':<17}{criterion.name}: {criterion.result}{cap}"
+    for text in found.unknown:
+        yield f"{'':<17}unknown: {text}"
+    for text in ASSUMED:
+        yield f"{'':<17}assumed: {text}"
 
 
 def _text(answer: Handshake, explain: bool) -> Iterator[str]:

@@ -145,7 +145,7 @@ class Server(LanguageServer):
         return group
 
     def leave(self, uri: str) -> None:
-        """Take a document out of its group."""
+        """Remove a document from its group."""
         for key, group in [*self.groups.items()]:
             if uri in group.paths.values():
                 group.paths = {path: each for path, each in group.paths.items() if each != uri}
@@ -323,7 +323,7 @@ async def on_initialized(ls: Server, params: lsp.InitializedParams) -> None:
 
 
 async def fetch_settings(ls: Server) -> None:
-    """Ask the editor for its settings, if it can be asked."""
+    """Ask the editor for its settings, if it supports the request."""
     workspace = ls.client_capabilities.workspace
     if workspace and workspace.configuration:
         section = lsp.ConfigurationItem(section="nginxtls")
@@ -392,7 +392,7 @@ def on_links(ls: Server, params: lsp.DocumentLinkParams) -> list[lsp.DocumentLin
 
 
 def on_completion(ls: Server, params: lsp.CompletionParams) -> lsp.CompletionList | None:
-    """What may stand at a position."""
+    """What is allowed at a position."""
     uri, position = params.text_document.uri, params.position
     found = next(ls.at(uri, position), None)
     if found is None:

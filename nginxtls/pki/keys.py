@@ -118,9 +118,10 @@ def _load(block: Block, passwords: tuple[bytes, ...]) -> PrivateKey | KeyProblem
         if cost is None or cost * len(passwords) > MAX_ROUNDS:
             return KeyProblem("unknown-key", "deriving the key from its password takes too long", block.line)
     pem = _pem(block)
+    restricted = _identifier(block) if _algorithm(block) == RSA_PSS else b""
     for password in passwords if encrypted else (None,):
         try:
-            return guarded(partial(_read, pem, password, encrypted, block.line))
+            return guarded(partial(_read, pem, password, encrypted, block.line, restricted))
         except (UnsupportedAlgorithm, LibraryRefusal):
             return KeyProblem("unknown-key", "the type of the key is not known to nginxtls", block.line)
         except (ValueError, TypeError):
@@ -136,11 +137,17 @@ def _load(block: Block, passwords: tuple[bytes, ...]) -> PrivateKey | KeyProblem
 def _algorithm(block: Block) -> str:
     """The algorithm of a PKCS #8 key (RFC 5958), dotted; empty for other formats."""
     try:
-        (_, version), (tag, algorithm), *_ = der.elements(der.contents(block.data, der.SEQUENCE))
+        algorithm = _identifier(block)
         _, start, end = der.element(algorithm)
-        return der.oid(algorithm[start:end]) if version and tag == der.SEQUENCE else ""
+        return der.oid(algorithm[start:end])
     except ValueError:
         return ""
+
+
+def _identifier(block: Block) -> bytes:
+    """The contents of the AlgorithmIdentifier of a PKCS #8 key; empty for other formats."""
+    (_, version), (tag, algorithm), *_ = der.elements(der.contents(block.data, der.SEQUENCE))
+    return algorithm if version and tag == der.SEQUENCE else b""
 
 
 def _pem(block: Block) -> bytes:
@@ -151,12 +158,16 @@ def _pem(block: Block) -> bytes:
     return b"-----BEGIN %b-----\n%b%b\n-----END %b-----\n" % (label, headers, body, label)
 
 
-def _read(pem: bytes, password: bytes | None, encrypted: bool, line: int) -> PrivateKey:
+def _read(pem: bytes, password: bytes | None, encrypted: bool, line: int, restricted: bytes = b"") -> PrivateKey:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
     # Neither nginx nor OpenSSL looks for the primes of an RSA key when it loads one, which can take half a minute.
     key = load_pem_private_key(pem, password, unsafe_skip_rsa_key_validation=True)
     info = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if restricted:
+        # The library drops the restriction to RSASSA-PSS (RFC 4055), which is part of the certificate's key.
+        (_, _), (_, bits) = der.elements(der.contents(info, der.SEQUENCE))
+        info = der.encode(der.SEQUENCE, der.encode(der.SEQUENCE, restricted) + der.encode(3, bits))
     return PrivateKey(describe_public_key(info), sha256(info).hexdigest(), encrypted, line)
 
 
