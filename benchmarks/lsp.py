@@ -2,8 +2,8 @@
 
     python benchmarks/lsp.py --sites 10 1000 --runs 20 [--checks 40000]
 
-Ratios are to ``nginxtls check`` of the same file as a whole process, in elapsed and in CPU time; CPU time is that of
-the server for all that a key causes, and does not depend on what else the machine does.
+Ratios are to ``nginxtls check`` of the same file as a whole process, in elapsed and in CPU time; the CPU time is that
+of the server for all that a key causes, and does not depend on what else the machine does.
 """
 
 from __future__ import annotations

@@ -205,10 +205,10 @@ def _negotiated(endpoints: Sequence[Endpoint], key: ServerKey) -> tuple[tuple[st
 
 def _groups(endpoints: Sequence[Endpoint]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The groups that some endpoint offers, and those of them that are post-quantum."""
-    from nginxtls.model.handshakes import group_text
+    from nginxtls.model.handshakes import group_name
 
     found = {group: None for endpoint in endpoints for group in endpoint.tls.groups}
-    return tuple(map(group_text, found)), tuple(group_text(group) for group in found if group.post_quantum)
+    return tuple(map(group_name, found)), tuple(group_name(group) for group in found if group.post_quantum)
 
 
 def _grades(configuration: Configuration, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
@@ -230,7 +230,9 @@ def _cyclonedx(configurations: Sequence[Configuration], at: datetime) -> Iterabl
         raise UsageError(
             "--format cyclonedx", "needs the package cyclonedx-python-lib", "run pip install 'nginxtls[cbom]'"
         ) from None
-    yield from render(configurations, at).splitlines()
+    import nginxtls
+
+    yield from render(configurations, at, nginxtls.__version__).splitlines()
 
 
 def _verdict(bundle: ServedBundle) -> str:

@@ -229,7 +229,7 @@ class _Read:
         if self.host.root:
             root = self.folder / self.host.root.strip("/")
             if not root.is_dir():
-                raise UsageError(self.host.root, "is no folder of the item")
+                raise UsageError(self.host.root, "is not a folder of the item")
             return [os.fspath(_start(root))], os.fspath(root)
         if (self.folder / "etc/nginx").is_dir():
             return [os.fspath(self.folder / "etc/nginx")], os.fspath(self.folder)

@@ -23,8 +23,7 @@ from cyclonedx.model.crypto import (
 )
 from cyclonedx.output.json import JsonV1Dot6
 
-import nginxtls
-from nginxtls.model.handshakes import group_text, key_text
+from nginxtls.model.handshakes import group_name, key_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
     from nginxtls.tls import Group, ServerKey, Suite
 
 
-def render(configurations: Iterable[Configuration], at: datetime) -> str:
-    """The CBOM as JSON; the same configurations at the same time give the same text."""
+def render(configurations: Iterable[Configuration], at: datetime, version: str) -> str:
+    """The CBOM as JSON, made by this ``version`` of nginxtls; equal configurations and times give equal texts."""
     assets = _Assets()
     for configuration in configurations:
         for endpoint in configuration.endpoint_groups:
@@ -54,9 +53,7 @@ def render(configurations: Iterable[Configuration], at: datetime) -> str:
     bom.metadata.timestamp = at
     bom.metadata.component = Component(name="nginx", type=ComponentType.APPLICATION, bom_ref="nginx")
     bom.register_dependency(bom.metadata.component, components)
-    bom.metadata.tools.components.add(
-        Component(name="nginxtls", version=nginxtls.__version__, type=ComponentType.APPLICATION)
-    )
+    bom.metadata.tools.components.add(Component(name="nginxtls", version=version, type=ComponentType.APPLICATION))
     bom.serial_number = uuid5(NAMESPACE_URL, " ".join(sorted(assets.found)))
     return JsonV1Dot6(bom).output_as_string(indent=2)
 
@@ -98,12 +95,12 @@ class _Assets:
         primitive = CryptoPrimitive.COMBINER if group.hybrid else CryptoPrimitive.KEY_AGREE
         properties = AlgorithmProperties(
             primitive=CryptoPrimitive.KEM if group.post_quantum and not group.hybrid else primitive,
-            parameter_set_identifier=group_text(group),
+            parameter_set_identifier=group_name(group),
             classical_security_level=group.bits,
             # ML-KEM-512, 768 and 1024 are of NIST's categories 1, 3 and 5 (FIPS 203).
             nist_quantum_security_level=_category(group),
         )
-        return self._algorithm(f"group/{group_text(group)}", group_text(group), properties)
+        return self._algorithm(f"group/{group_name(group)}", group_name(group), properties)
 
     def key(self, key: ServerKey) -> BomRef:
         """The algorithm of a certificate's key."""
