@@ -123,7 +123,7 @@ class SourceFile:
         ]
 
     @property
-    def stands_alone(self) -> bool:
+    def is_alone(self) -> bool:
         """It is the whole of a file of this machine, so that it can be read again by its path."""
         return self.path is not None and self.outer is None and self.first_line == 1
 

@@ -62,15 +62,15 @@ TWO = (
 
 @pytest.mark.parametrize("form", BUILT_IN)
 def test_every_format_has_a_row_for_each_endpoint_and_policy(folder: Path, form: str) -> None:
-    told = check(folder, TWO, *GIVEN, "--policy", "cis-nginx", "--policy", "stig", "--format", form)
+    reported = check(folder, TWO, *GIVEN, "--policy", "cis-nginx", "--policy", "stig", "--format", form)
     if form == "html":
-        told = html.unescape(told)
+        reported = html.unescape(reported)
     for policy in ("cis-nginx", "stig"):
         for endpoint in ("a.example.com on *:443", "b.example.com on *:8443"):
-            assert endpoint in told.replace("\\*", "*").replace("%3A", ":")
-        assert policy in told
-    assert "fail: protocols" in told.replace("%3A", ":") or form == "json"
-    assert told.count("pass") >= 2
+            assert endpoint in reported.replace("\\*", "*").replace("%3A", ":")
+        assert policy in reported
+    assert "fail: protocols" in reported.replace("%3A", ":") or form == "json"
+    assert reported.count("pass") >= 2
     assert "fail: " not in check(folder, TWO, *GIVEN, "--format", form), "no policy was requested"
 
 
@@ -120,8 +120,8 @@ def test_builds_in_question_may_differ(folder: Path) -> None:
     (row,) = rows(folder, server("a.example.com", ""), "--policy", "mine.yaml")
     assert row["result"] == "depends"
     assert {tuple(entry["violated"]) for entry in row["differing"]} == {("protocols",), ()}
-    told = check(folder, server("a.example.com", ""), "--policy", "mine.yaml")
-    assert "depends: fails with nginx 1.22.1 and older: protocols; passes with nginx 1.24.0 and newer" in told
+    reported = check(folder, server("a.example.com", ""), "--policy", "mine.yaml")
+    assert "depends: fails with nginx 1.22.1 and older: protocols; passes with nginx 1.24.0 and newer" in reported
 
 
 def test_a_server_that_rejects_handshakes_violates_nothing(folder: Path) -> None:

@@ -79,9 +79,9 @@ def test_cis_judges_upstreams() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_users_read_of_a_policy_is_no_working_note(name: str) -> None:
     found = policy(name)
-    told = " ".join([found.status, found.version, *found.notes]).lower()
+    reported = " ".join([found.status, found.version, *found.notes]).lower()
     words = ("not read", "not verified", "from memory", "as far as found", "tell the user", "special message")
-    assert not [word for word in words if word in told]
+    assert not [word for word in words if word in reported]
 
 
 @pytest.mark.parametrize("name", ["mozilla-intermediate", "mozilla-5.7-intermediate", "mozilla-modern"])
