@@ -256,7 +256,7 @@ class PolicyDhparam(_PolicyRule):
     Fix: use larger parameters, or no suite with DHE.
 
     ```nginx bad, policy: bsi-tr-02102-2, certificate: good-rsa.pem
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ssl_ciphers DHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256;
     ```
 
@@ -265,7 +265,7 @@ class PolicyDhparam(_PolicyRule):
     ```
 
     ```nginx good, certificate: good-rsa.pem
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ssl_ciphers DHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256;
     ```
     """

@@ -12,7 +12,7 @@ from nginxtls.base.limits import LIMITS
 from nginxtls.base.printing import cut
 from nginxtls.finding import Location, Severity
 from nginxtls.linting.builds import advisable, by_package, merged
-from nginxtls.linting.confidence import agreed, needs_version, hedged
+from nginxtls.linting.confidence import agreed, hedged, needs_version
 from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule

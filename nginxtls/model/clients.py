@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from nginxtls.model.bundles import ServedBundle
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.servers import Socket, VirtualServer
-    from nginxtls.tls import ServerKey
     from nginxtls.tls.clients import Client
 
 

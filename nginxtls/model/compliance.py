@@ -119,7 +119,7 @@ def observed(endpoint: Endpoint) -> tuple[Effective, set[str]]:
     leaves = [bundle.leaf for bundle in tls.bundles if bundle.leaf is not None]
     unread = len(leaves) < len(tls.bundles) or not tls.bundles
     responder = any(leaf.ocsp_responders for leaf in leaves)
-    unread_dhparam = tls.setting("ssl_dhparam").origin is not None and tls.dhparam_bits is None
+    unread_dhparam = _is_unread(tls.setting("ssl_dhparam"), endpoint)
     dhe = any(suite.key_exchange == "DHE" for suite in legacy or ())
     age, age_known = _hsts_age(endpoint)
     unknown = {
@@ -143,7 +143,7 @@ def observed(endpoint: Endpoint) -> tuple[Effective, set[str]]:
         suites=legacy,
         ciphersuites=versions.get("TLSv1.3"),
         groups=tls.groups if tls.versions and groups_known else None,
-        dhparam_bits=tls.dhparam_bits if dhe else None,
+        dhparam_bits=tls.dhparam_bits if dhe and not unread_dhparam else None,
         keys=[leaf.key for leaf in leaves],
         lifetime_days=max(((leaf.not_after - leaf.not_before).days for leaf in leaves), default=None),
         hsts_age=age,
@@ -153,6 +153,11 @@ def observed(endpoint: Endpoint) -> tuple[Effective, set[str]]:
         server_order=tls.server_order if legacy and order_known else None,
         protocols_explicit=bool(tls.protocols.directives) if _sure(tls.protocols) else None,
     ), unknown
+
+
+def _is_unread(file: Setting, endpoint: Endpoint) -> bool:
+    """Whether a setting names a file that could not be read."""
+    return file.origin is not None and not endpoint.server.store.was_read(file.value)
 
 
 def _sure(setting: Setting) -> bool:

@@ -123,11 +123,6 @@ class Files:
         """Mappings that were found automatically, each a sentence for the summary."""
         return tuple(self._hints)
 
-    @property
-    def guesses(self) -> bool:
-        """What containers say or what a path looks like was used, or may be, to find a file."""
-        return bool(self._hints or self._mounts)
-
     def elsewhere(self) -> Files:
         """The same for a configuration of another machine: only the root and the maps lead anywhere."""
         root = "/" if self._is_local else self.root

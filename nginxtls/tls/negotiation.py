@@ -110,8 +110,8 @@ def negotiable(
 
     Versions without any are left out. The order is the one that counts if the server prefers its own; else each
     client's counts and the set is the same. ``dhparam_bits`` is the size of the DH parameters, None without: then
-    DHE is not served before OpenSSL 4.0, which negotiates the finite fields among the groups, too (RFC 7919). Clients are taken
-    to support everything. Static DH and ECDH, PSK and SRP are never served.
+    DHE is not served before OpenSSL 4.0, which negotiates the finite fields among the groups, too (RFC 7919).
+    Clients are taken to support everything. Static DH and ECDH, PSK and SRP are never served.
     """
     usable = [key for key in keys if key.allowed(level)]
     enough = security_bits(level)

@@ -138,3 +138,13 @@ def test_upstreams_belong_to_the_endpoints_of_their_server(folder: Path) -> None
                     "--policy", "cis-nginx")  # fmt: skip
     assert found["cis-nginx", "a.example.com"][:2] == ("fail", ["upstream_protocols"])
     assert "upstream_protocols" not in found["cis-nginx", "b.example.com"][1]
+
+
+def test_parameters_that_could_not_be_read_violate_nothing(folder: Path) -> None:
+    lines = "ssl_dhparam /elsewhere/dh.pem; ssl_ciphers DHE+AESGCM:ECDHE+AESGCM;"
+    shutil.copy(CERTIFICATES / "good-rsa.pem", folder)
+    (row,) = rows(
+        folder, server("a.example.com", lines, certificate="good-rsa.pem"), *GIVEN, "--policy", "bsi-tr-02102-2"
+    )
+    assert "dhparam" in row["unknown"]
+    assert "dhparam" not in row["violated"]
