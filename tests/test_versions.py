@@ -248,6 +248,33 @@ def test_an_unpatched_package_has_the_flaws_that_its_changelog_does_not_name(tmp
     assert flaws(tmp_path) == [("known-vulnerability", Severity.ERROR)]
 
 
+CLIENTS = """events {} http { server { listen 443 ssl; ssl_verify_client on; } }"""
+
+
+@pytest.mark.parametrize(
+    ("changelog", "expected"),
+    [
+        ("openssl (3.0.20-1~deb12u2) x;\n\n  * CVE-2026-35189\n\nopenssl (3.0.19-1) x;\n\n  * New.\n", []),
+        ("openssl (3.0.20-1~deb12u2) x;\n\n  * CVE-2026-1\n\nopenssl (3.0.19-1) x;\n\n  * New.\n", ["does not name"]),
+        ("openssl (3.0.20-1~deb12u2) x;\n\n  * cut off\n", ["is not known"]),
+        ("openssl (3.0.20-1~deb12u1) x;\n\n  * CVE-2026-35189: of another package\n", ["is not known"]),
+        ("", ["is not known"]),
+    ],
+)
+def test_flaws_of_openssl_are_those_that_its_own_changelog_does_not_name(
+    changelog: str, expected: list[str], tmp_path: Path
+) -> None:
+    debian(tmp_path, "1.22.1-9+deb12u11", "nginx (1.22.1-9+deb12u11) x;\n\n  * All fixed.\n", OLDER)
+    write(tmp_path, "usr/share/doc/libssl3/changelog.Debian.gz", gzip.compress(changelog.encode()))
+    write(tmp_path, "etc/nginx/nginx.conf", CLIENTS)
+    findings = check(tmp_path / "etc/nginx", root=tmp_path).findings
+    notes = [note for f in findings if "CVE-2026-35189" in f.message for note in f.notes]
+    assert len(notes) == len(expected)
+    for note, words in zip(notes, expected, strict=True):
+        assert "package openssl 3.0.20-1~deb12u2" in note
+        assert words in note
+
+
 @pytest.mark.parametrize(
     "changes",
     [

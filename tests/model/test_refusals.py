@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from nginxtls import load
 from nginxtls.model import Configuration, refusals
 
 Configure = Callable[..., Configuration]
@@ -100,3 +102,21 @@ def test_the_same_name_twice_on_a_socket(configure: Configure) -> None:
     warning = ("warn", 'conflicting server name "a.test" on 0.0.0.0:443, ignored')
     assert reported(configure(one + one)) == [warning]
     assert reported(configure(one + one.replace("443", "444"))) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "version", "known"),
+    [
+        ("ssl_curve", "1.20.1", False),
+        ("ssl_curve", "1.22.1", True),
+        ("ssl_sigalgs", "1.30.6", False),
+        ("ssl_sigalgs", "1.31.2", True),
+        ("ssl_ech_status", "1.29.3", False),
+        ("ssl_protocol", "1.18.0", True),
+    ],
+)
+def test_variables_are_known_since_a_version(variable: str, version: str, known: bool, tmp_path: Path) -> None:
+    main = tmp_path / "nginx.conf"
+    main.write_text(f"events {{}}\nhttp {{ server {{ listen 80; add_header X-Tls ${variable}; }} }}\n")
+    found = [r.message for r in refusals(load(main, nginx_version=version)) if "variable" in r.message]
+    assert found == ([] if known else [f'unknown "{variable}" variable'])
