@@ -272,7 +272,8 @@ def _html(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator
     from nginxtls.report.words import markup
 
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Clients</title><style>'
-    yield "body{font:15px/1.5 system-ui,sans-serif;margin:2em;color:#222;background:#fff}table{border-collapse:collapse}"
+    yield "body{font:15px/1.5 system-ui,sans-serif;margin:2em;color:#222;background:#fff}"
+    yield "table{border-collapse:collapse}"
     yield "td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #ccc}.no td:nth-child(2){color:#b00020}"
     yield "@media(prefers-color-scheme:dark){body{color:#ddd;background:#161616}.no td:nth-child(2){color:#ff7b7b}}"
     yield "</style></head><body>"

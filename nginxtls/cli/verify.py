@@ -67,7 +67,7 @@ def verify(
     timeout: Annotated[
         float, typer.Option(min=0.1, max=300, metavar="SECONDS", help="The time limit of a connection.")
     ] = 5.0,
-    jobs: Annotated[int, typer.Option(min=1, max=256, metavar="N", help="Connections at the same time.")] = 8,
+    jobs: Annotated[int, typer.Option(min=1, max=256, metavar="N", help="Names verified at the same time.")] = 8,
     rate: Annotated[
         float, typer.Option(min=0.1, max=100_000, metavar="N", help="New connections per second at most.")
     ] = 500.0,

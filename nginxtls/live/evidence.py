@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.live.processes import Listening, Processes, own_namespace
+from nginxtls.live.processes import Listening, Processes, has_another_file
 from nginxtls.pki.lineage import home_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,18 @@ class Evidence:
     def instance(self, target: Target) -> Instance | None:
         """The one nginx that has the listener open and reads the files that are compared, if it is one."""
         instances = self.listening(target).instances
-        return instances[0] if len(instances) == 1 and not is_elsewhere(instances[0]) else None
+        return instances[0] if len(instances) == 1 and not self.other_file(instances[0]) else None
+
+    def other_file(self, instance: Instance, bundle: ServedBundle | None = None) -> str:
+        """The main file, or that of a bundle, if nginx has another file at its path; else empty."""
+        main = self.configuration.tree.roots[0]
+        there = main.nginx_path or main.path
+        if main.path and there and has_another_file(instance.master, there, main.path):
+            return there
+        located = self._located(bundle) if bundle is not None else None
+        if bundle is not None and located and os.path.isabs(bundle.path):
+            return bundle.path if has_another_file(instance.master, bundle.path, located) else ""
+        return ""
 
     # -- times -------------------------------------------------------------------------------------------------------
 
@@ -71,16 +82,19 @@ class Evidence:
 
     def certificate_changed(self, bundle: ServedBundle) -> float | None:
         """When the file of a bundle, or the link to it, last changed."""
-        files = self.configuration.store.files
-        if files is None:
+        located = self._located(bundle)
+        if not located:
             return None
-        located = files.locate(bundle.path, self.configuration.store.base)
-        if not isinstance(located, Path):
-            return None
-        times = [changed(str(located))]
-        if os.path.isabs(bundle.path) and os.path.realpath(bundle.path) == str(located):
+        times = [changed(located)]
+        if os.path.isabs(bundle.path) and os.path.realpath(bundle.path) == located:
             times.append(changed(bundle.path))  # the link in certbot's live/
         return max(filter(None, times), default=None)
+
+    def _located(self, bundle: ServedBundle) -> str:
+        """The real path of a bundle's file; empty if it cannot be read."""
+        files = self.configuration.store.files
+        located = files.locate(bundle.path, self.configuration.store.base) if files is not None else None
+        return str(located) if isinstance(located, Path) else ""
 
     # -- older certificates ------------------------------------------------------------------------------------------
 
@@ -101,13 +115,12 @@ class Evidence:
             content = store.files.read(path, store.base)
             if isinstance(content, bytes) and leaf in read_bundle(content, path).certificates[:1]:
                 yield path
-        located = store.files.locate(bundle.path, store.base)
-        if isinstance(located, Path):
+        if located := self._located(bundle):
             from nginxtls.api import repository_of
             from nginxtls.diff.checkout import history
 
-            repository = repository_of(located.parent)
-            for commit, content in history(located, repository) if repository else ():
+            repository = repository_of(Path(located).parent)
+            for commit, content in history(Path(located), repository) if repository else ():
                 if leaf in read_bundle(content, bundle.path).certificates[:1]:
                     yield f"git, commit {commit}"
 
@@ -127,12 +140,6 @@ class Evidence:
 def is_newer(time: float, instance: Instance) -> bool:
     """Whether something changed after nginx loaded its files, as far as the start of a process is known exactly."""
     return time > instance.loaded + 0.05
-
-
-def is_elsewhere(instance: Instance) -> bool:
-    """Whether nginx runs in another mount namespace, as in a container: it reads other files."""
-    own = own_namespace()
-    return bool(own and instance.master.namespace and instance.master.namespace != own)
 
 
 def changed(path: str) -> float | None:

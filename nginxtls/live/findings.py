@@ -9,7 +9,7 @@ from nginxtls.finding import Label, Location
 from nginxtls.live.compare import Difference, described
 from nginxtls.live.connections import is_dead
 from nginxtls.live.differences import rules
-from nginxtls.live.evidence import Changed, is_elsewhere, is_newer, moment
+from nginxtls.live.evidence import Changed, is_newer, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,7 +167,7 @@ def _certificate(
     instance = evidence.instance(place.target)
     changed = evidence.certificate_changed(bundle) if instance is not None else None
     stale = instance is not None and changed is not None and is_newer(changed, instance)
-    general = _cause(place, evidence)
+    general = _cause(place, evidence, bundle)
     explained = bool(general.text) and general.help != RELOAD
     listening = evidence.listening(place.target)
     if served is None or (listening.others and not listening.instances):
@@ -267,7 +267,7 @@ def _is_older(served: Certificate, wanted: Certificate) -> bool:
 # -- causes ------------------------------------------------------------------------------------------------------------
 
 
-def _cause(place: Place, evidence: Evidence) -> Cause:
+def _cause(place: Place, evidence: Evidence, bundle: ServedBundle | None = None) -> Cause:
     """The likely cause of any difference, by who listens and which files are newer."""
     listening = evidence.listening(place.target)
     if listening.others and not listening.instances:
@@ -289,11 +289,11 @@ def _cause(place: Place, evidence: Evidence) -> Cause:
             (f"nginx master processes {numbers}{extra}",),
             f"end the old one: `kill -QUIT {old.master.number}`",
         )
-    if listening.instances and is_elsewhere(listening.instances[0]):
+    if listening.instances and (path := evidence.other_file(listening.instances[0], bundle)):
         number = listening.instances[0].master.number
         return Cause(
             "nginx runs in a container and reads other files",
-            (f"process {number} has another mount namespace",),
+            (f"process {number} has another file, or none, at {path}",),
             f"compare with its files: `nginxtls verify --root /proc/{number}/root`",
         )
     if newer := evidence.newer(place.target):

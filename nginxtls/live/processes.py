@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,6 @@ class Process(NamedTuple):
     name: str
     title: str
     started: float
-    namespace: str = ""
-    """Its mount namespace, empty if this user may not see it."""
 
     @property
     def is_nginx(self) -> bool:
@@ -88,16 +87,23 @@ class Processes:
     """A look at ``/proc``, taken once."""
 
     def __init__(self) -> None:
-        self.all = {process.number: process for process in _processes()}
-        self._owners: dict[int, list[int]] | None = None
+        self._owners: dict[int, list[int]] = {}
+        self._seen: set[int] = set()
+
+    @cached_property
+    def all(self) -> dict[int, Process]:
+        """Every process, by its number."""
+        return {process.number: process for process in _processes()}
 
     def listening(self, target: Target) -> Listening:
         """The processes that have the listener of a target open."""
         inodes = set(_inodes(target))
         if not inodes:
             return Listening()
-        if self._owners is None:
-            self._owners = _owners(self.all)
+        # nginx's own first: to look into every process of a machine takes long.
+        self._look([process.number for process in self.all.values() if process.is_nginx])
+        if inodes - self._owners.keys():
+            self._look(list(self.all))
         found = [
             self.all[number] for inode in sorted(inodes) for number in self._owners.get(inode, ()) if number in self.all
         ]
@@ -110,6 +116,13 @@ class Processes:
             elif process.name != "systemd":  # which opens the sockets of socket units
                 others.append(process)
         return Listening(tuple(map(self._instance, masters.values())), tuple(others))
+
+    def _look(self, numbers: Iterable[int]) -> None:
+        """Note the sockets of processes, each process once."""
+        fresh = [number for number in numbers if number not in self._seen]
+        self._seen.update(fresh)
+        for inode, owners in _owners(fresh).items():
+            self._owners.setdefault(inode, []).extend(owners)
 
     def _master(self, process: Process) -> Process:
         """The master of a process of nginx, or the process itself.
@@ -127,9 +140,23 @@ class Processes:
         return Instance(master, tuple(workers))
 
 
-def own_namespace() -> str:
-    """The mount namespace of this process."""
-    return _link("self")
+def has_another_file(process: Process, there: str, here: str) -> bool:
+    """Whether a process has another file at the path ``there`` than the one at ``here``, as in a container.
+
+    Another mount namespace is not enough: systemd gives services their own, with the same files. What this user may
+    not see counts as the same.
+    """
+    try:
+        theirs = os.stat(f"{PROC}/{process.number}/root{there}")
+    except (FileNotFoundError, NotADirectoryError):
+        return (PROC / str(process.number)).exists()
+    except OSError:
+        return False
+    try:
+        mine = os.stat(here)
+    except OSError:
+        return False
+    return (theirs.st_dev, theirs.st_ino) != (mine.st_dev, mine.st_ino)
 
 
 def _processes() -> Iterator[Process]:
@@ -147,16 +174,9 @@ def _processes() -> Iterator[Process]:
             fields = rest.split()
             started = boot + int(fields[19]) / ticks
             text = " ".join(title.replace("\0", " ").split())
-            yield Process(number, int(fields[1]), name, text, started, _link(str(number)))
+            yield Process(number, int(fields[1]), name, text, started)
         except (OSError, ValueError, IndexError):
             continue  # it has ended meanwhile
-
-
-def _link(process: str) -> str:
-    try:
-        return os.readlink(PROC / process / "ns/mnt")
-    except OSError:
-        return ""
 
 
 def _inodes(target: Target) -> Iterator[int]:

@@ -117,9 +117,8 @@ def at_hosts(configuration: Configuration, hosts: Sequence[Host], not_checked: l
                         not_checked.append(_left(some, reason))
         if not found and not not_checked:
             known = ", ".join(dict.fromkeys(each.label for each in listeners)) or "none"
-            raise UsageError(
-                f"--connect {host.text}", "is not a TLS listener of the configuration", f"listeners: {known}"
-            )
+            reason = "is not a TLS listener of the configuration"
+            raise UsageError(f"--connect {host.text}", reason, f"listeners: {known}")
         local = is_ip(host.name) and is_local(host.name)
         for listener, port in found:
             yield Target(listener, host.name, port, local=local or host.name.startswith("unix:"))

@@ -327,9 +327,9 @@ def _judged(
     for target, count in skipped.items():
         names = f"{count} more name{'s' if count > 1 else ''} on {target.label}"
         not_checked.append(left(names, "the listener gives no TLS answer", target.socket))
-    for place in {endpoint.place.target: endpoint.place for endpoint in endpoints}.values():
-        workers = found_as.old_workers(place, next(iter(evidence.values())))
-        reported += [workers] if workers else []
+    for target, task in {task.place.target: task for task in tasks if task.seen is not None}.items():
+        if target.local and (workers := found_as.old_workers(task.place, evidence[id(task.subject)])) is not None:
+            reported.append(workers)
     order = sorted(_together(reported), key=lambda each: (each.location.name, each.location.span.line, each.rule))
     return endpoints, fingerprinted(order)
 

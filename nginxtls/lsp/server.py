@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -176,6 +177,7 @@ class Server(LanguageServer):
     def run(self, group: Group) -> None:
         """Check a group and publish what is found; whatever happens, the server goes on."""
         group.stop()
+        first = group.checked is None
         documents = {
             path: (uri, self.workspace.text_documents[uri].source)
             for path, uri in group.paths.items()
@@ -200,6 +202,8 @@ class Server(LanguageServer):
         if group.checked.partial:
             group.whole = asyncio.get_running_loop().create_task(self.run_whole(group, request))
         self.refresh_hints()
+        if first:
+            settle()
 
     def settings(self, request: Request, path: str) -> Settings:
         """The settings of a document; the defaults, if they cannot be used."""
@@ -261,6 +265,16 @@ class Server(LanguageServer):
         """The diagnostics of a document that touch a range."""
         start, end = wanted.start, wanted.end
         return [each for each in group.found.get(uri, ()) if each.range.start <= end and start <= each.range.end]
+
+
+def settle() -> None:
+    """Keep the trees of a first check out of garbage collections, which would look at every directive between two keys.
+
+    What an earlier call kept and nobody uses any more is collected before.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def guarded(work: Callable[[Server, Any], T]) -> Callable[[Server, Any], T | None]:

@@ -328,6 +328,16 @@ class Socket:
         """By ``ssl`` or ``quic`` on a line, or by the default server's ``ssl on`` (measured on 1.22.1) or starttls."""
         return self.tls or self.default.ssl_on or self.default.starttls
 
+    @property
+    def begins_with_tls(self) -> bool:
+        """TLS is spoken from the start: by ``ssl`` or ``quic`` on a line, or by the default server's ``ssl on``."""
+        return self.tls or self.default.ssl_on
+
+    @property
+    def forwards(self) -> bool:
+        """A stream socket that passes on the bytes that it receives, or whose ``ssl_preread`` looks at them only."""
+        return self.module == "stream" and any(server.first("return") is None for server in self.servers)
+
     @cached_property
     def names(self) -> NameTable[VirtualServer]:
         """The server names of the socket, for lookups."""

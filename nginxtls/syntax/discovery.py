@@ -15,6 +15,7 @@ from nginxtls.syntax.fragments import classify, is_nginx, is_script, is_whole, m
 from nginxtls.syntax.payloads import is_payload, read_payload
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, follow_in_dump, source
+from nginxtls.syntax.secrets import hide
 from nginxtls.syntax.stock import is_stock
 from nginxtls.syntax.tree import Directive, Gap, Problem, SourceFile, Tree
 from nginxtls.syntax.use import unused_among
@@ -328,7 +329,7 @@ class _Discovery:
             prefix = "" if (name, hosts) == ("-", 1) else f"{name}:" if hosts == 1 else f"{name}#{hosts}:"
             tree = _tree_of_dump(files)
             for file in tree.files:
-                file.name = prefix + (file.nginx_path or "")
+                file.name = hide(prefix + (file.nginx_path or ""))  # a dump may say anything there
             kind, context = classify(tree.roots[0])
             base = os.path.dirname(tree.roots[0].nginx_path or "/")
             self.sources.trees.append(LoadedTree(tree, kind, context, base, set(tree.files), from_dump=True))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Gap", "Problem", "SourceFile", "Span", "Tree"]
 
 
+LONG = 1000
+"""Characters of a statement that is not read again and again: there may be a finding on each of its words."""
 _NOTHING: frozenset[str] = frozenset()
 _NO_VARIABLES: dict[str, str] = {}
 _LINE_END = pattern(r"\r\n?|\n")
@@ -90,7 +92,7 @@ class SourceFile:
     )
 
     def __init__(self, name: str, text: str, path: str | None = None, nginx_path: str | None = None) -> None:
-        self.name = name
+        self.name = hide(name)
         self.raw = text
         self.text = self.masked = hide(text)
         self.path = path
@@ -215,8 +217,13 @@ class Directive:
 
     @property
     def end(self) -> int:
-        """The offset after the terminator; kept for blocks only, found again for the many others."""
-        return self._end or read_statement(self.file.masked, self.start).end
+        """The offset after the terminator; kept for blocks and long statements, found again for the many others."""
+        if self._end:
+            return self._end
+        end = read_statement(self.file.masked, self.start).end
+        if end - self.start > LONG:
+            self._end = end
+        return end
 
     @end.setter
     def end(self, offset: int) -> None:
@@ -254,11 +261,11 @@ class Directive:
 
     def arg_span(self, index: int) -> Span:
         """The span of an argument, quotes included; of one that is missing, the directive's."""
-        return self.file.span(*self.words[1:][index]) if index < len(self.args) else self.span
+        return self.file.span(*self.words[index + 1]) if 0 <= index < len(self.args) else self.span
 
     def arg_text(self, index: int) -> str:
         """An argument as written, quotes included; empty if it is missing."""
-        start, end = self.words[1:][index] if index < len(self.args) else (0, 0)
+        start, end = self.words[index + 1] if 0 <= index < len(self.args) else (0, 0)
         return self.file.text[start:end]
 
     @property

@@ -414,10 +414,11 @@ def test_two_masters_answer_in_turn(server: Server) -> None:
     findings = verified(server).report.findings
     assert findings
     # Which of the workers accepts a connection is the kernel's choice: those of one master may get them all.
+    several = "several processes accept its connections"
     for finding in findings:
         assert finding.message in (
-            'clients get 2 different certificates for "a-ec.test", by connection: several processes accept its connections',
-            'clients get the old certificate for "a-ec.test", with 59 days left: several processes accept its connections',
+            f'clients get 2 different certificates for "a-ec.test", by connection: {several}',
+            f'clients get the old certificate for "a-ec.test", with 59 days left: {several}',
         )
         assert finding.help == f"end the old one: `kill -QUIT {server.number}`"
 
@@ -550,8 +551,34 @@ def test_expiry_as_served(server: Server) -> None:
 def test_nginx_in_a_container(server: Server) -> None:
     (port,) = free_ports(1)
     server.write(block(port, "a-ec.test", A))
-    server.start(port, before=lambda: ctypes.CDLL(None).unshare(0x20000))  # CLONE_NEWNS
+    libc = ctypes.CDLL(None, use_errno=True)
+    copies = [(shutil.copytree(folder, f"{folder}.image"), folder) for folder in (server.folder, server.certificates)]
+
+    def contain() -> None:
+        """A mount namespace with other files at the same paths: CLONE_NEWNS; MS_REC and MS_PRIVATE; MS_BIND."""
+        assert libc.unshare(0x20000) == 0
+        assert libc.mount(b"none", b"/", None, 0x44000, None) == 0
+        for image, folder in copies:
+            assert libc.mount(os.fsencode(image), os.fsencode(folder), None, 0x1000, None) == 0
+
+    server.start(port, before=contain)
+    assert told(verified(server)) == []
     server.renew()
     (finding,) = verified(server).report.findings
-    assert f"process {server.number} has another mount namespace" in finding.notes
+    assert finding.message == (
+        'clients get the old certificate for "a-ec.test", with 59 days left: '
+        "nginx runs in a container and reads other files"
+    )
+    assert f"process {server.number} has another file, or none, at {server.main}" in finding.notes
     assert finding.help == f"compare with its files: `nginxtls verify --root /proc/{server.number}/root`"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_mount_namespace_with_the_same_files_is_no_container(server: Server) -> None:
+    """As systemd gives one to a service with PrivateTmp."""
+    (port,) = free_ports(1)
+    server.write(block(port, "a-ec.test", A))
+    server.start(port, before=lambda: ctypes.CDLL(None).unshare(0x20000))
+    server.renew()
+    (finding,) = verified(server).report.findings
+    assert finding.message.endswith("nginx was not reloaded after the renewal")

@@ -61,15 +61,14 @@ def test_no_false_difference(generation: dict[str, Any], certificates: Path, tmp
             started += 1
             for target in configured(configuration, []):  # nginx opens them one after the other
                 wait_for(target.port, host=target.host)
-            for some in ((), NAMES):
+            for some in ((), NAMES)[: 1 + (seed % 3 == 0)]:
                 found = verify(reading, Choice(names=some, limits=Limits(rate=10_000)))
                 assert not found.report.failures
                 names += len(found.endpoints)
                 connections += int(found.report.hints[-1].split()[-2].replace(",", ""))
-                told += [
-                    f"{mine.name}, seed {seed}: {finding.rule}: {finding.message} {finding.endpoints}"
-                    for finding in found.report.findings
-                ]
+                for finding in found.report.findings:
+                    told.append(f"{mine.name}, seed {seed}: {finding.rule}: {finding.message} {finding.endpoints}")
+                    print(told[-1], flush=True)
     print(f"\n{mine.name}: {started} configurations, {names} names, {connections} connections, {len(told)} differences")
     assert not told, "\n".join(told)
     assert started
