@@ -88,9 +88,9 @@ def write(folder: Path, path: str, text: str | bytes) -> Path:
 # -- the range ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_older_builds_ignore_is_a_warning_that_names_them(site: Path) -> None:
+def test_what_older_builds_ignore_is_a_note_at_the_default_server_that_names_them(site: Path) -> None:
     (finding,) = [f for f in check(site).findings if f.rule == "ignored-protocols"]
-    assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.LIKELY)
+    assert (finding.severity, finding.confidence) == (Severity.NOTE, Confidence.LIKELY)
     assert finding.message.endswith("(nginx 1.28.3 and older)")
     assert any("Debian 12" in note for note in finding.notes)
 

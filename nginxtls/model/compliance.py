@@ -134,6 +134,7 @@ def observed(endpoint: Endpoint) -> tuple[Effective, set[str]]:
             "lifetime": not unread,
             "hsts": age_known,
             "stapling": responder or not unread or tls.setting("ssl_stapling").enabled,
+            "http_versions": all(socket.known for socket in endpoint.server.sockets),
             "server_order": legacy is not None and (order_known or not legacy),
         }.items()
         if not known
@@ -147,12 +148,22 @@ def observed(endpoint: Endpoint) -> tuple[Effective, set[str]]:
         keys=[leaf.key for leaf in leaves],
         lifetime_days=max(((leaf.not_after - leaf.not_before).days for leaf in leaves), default=None),
         hsts_age=age,
+        http_versions=_http_versions(endpoint),
         stapling=tls.setting("ssl_stapling").enabled if responder else None,
         session_tickets=tls.tickets and bool(tls.versions),
         early_data=tls.early_data,
         server_order=tls.server_order if legacy and order_known else None,
         protocols_explicit=bool(tls.protocols.directives) if _sure(tls.protocols) else None,
     ), unknown
+
+
+def _http_versions(endpoint: Endpoint) -> tuple[str, ...] | None:
+    """The versions of HTTP that clients of a server can use; None for a QUIC socket, or without HTTP."""
+    socket, server = endpoint.socket, endpoint.server
+    if socket.module != "http" or socket.quic:
+        return None
+    by_quic = any(other.quic for other in server.sockets) and server.setting("http3").value != "off"
+    return ("HTTP/1.1", *(["HTTP/2"] if "h2" in endpoint.tls.alpn else []), *(["HTTP/3"] if by_quic else []))
 
 
 def _is_unread(file: Setting, endpoint: Endpoint) -> bool:
@@ -189,6 +200,8 @@ def _hsts_age(endpoint: Endpoint) -> tuple[int | None, bool]:
 def _decides(item: str, endpoint: Endpoint) -> tuple[Directive | None, bool]:
     """The directive that decides an item of a policy, or None, and whether its absence is certain."""
     tls = endpoint.tls
+    if item == "http_versions":
+        return endpoint.server.directive, True
     if item == "hsts":
         found = headers.find(endpoint.server.scope, HSTS)
         return (found[0].directive if found else endpoint.server.directive), True

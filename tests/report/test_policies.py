@@ -27,6 +27,11 @@ SERVER = """\
     }}
 """
 COMMON = "ssl_ecdh_curve X25519:prime256v1:secp384r1; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;"
+ONLY_13 = """\
+name: only13
+protocols: {allowed: [TLSv1.3]}
+upstream_protocols: {allowed: [TLSv1.3]}
+"""
 GIVEN = ("--nginx-version", "1.30.6", "--openssl-version", "3.5.9")
 
 
@@ -35,6 +40,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / ".git").mkdir()
     for name in ("good.pem", "good.key"):
         shutil.copy(CERTIFICATES / name, tmp_path)
+    (tmp_path / "only13.yaml").write_text(ONLY_13)
     return tmp_path
 
 
@@ -62,10 +68,10 @@ TWO = (
 
 @pytest.mark.parametrize("form", BUILT_IN)
 def test_every_format_has_a_row_for_each_endpoint_and_policy(folder: Path, form: str) -> None:
-    reported = check(folder, TWO, *GIVEN, "--policy", "cis-nginx", "--policy", "stig", "--format", form)
+    reported = check(folder, TWO, *GIVEN, "--policy", "only13.yaml", "--policy", "stig", "--format", form)
     if form == "html":
         reported = html.unescape(reported)
-    for policy in ("cis-nginx", "stig"):
+    for policy in ("only13", "stig"):
         for endpoint in ("a.example.com on *:443", "b.example.com on *:8443"):
             assert endpoint in reported.replace("\\*", "*").replace("%3A", ":")
         assert policy in reported
@@ -80,21 +86,21 @@ def results(folder: Path, servers: str, *options: str) -> dict[tuple[str, str], 
 
 
 def test_pass_and_fail(folder: Path) -> None:
-    assert results(folder, TWO, *GIVEN, "--policy", "cis-nginx,stig") == {
-        ("cis-nginx", "a.example.com"): ("pass", [], []),
+    assert results(folder, TWO, *GIVEN, "--policy", "only13.yaml,stig") == {
+        ("only13", "a.example.com"): ("pass", [], []),
         ("stig", "a.example.com"): ("pass", [], []),
-        ("cis-nginx", "b.example.com"): ("fail", ["protocols"], []),
+        ("only13", "b.example.com"): ("fail", ["protocols"], []),
         ("stig", "b.example.com"): ("fail", ["suites"], []),
     }
 
 
 def test_neither_comments_nor_selected_rules_change_the_table(folder: Path) -> None:
-    before = results(folder, TWO, *GIVEN, "--policy", "cis-nginx")
+    before = results(folder, TWO, *GIVEN, "--policy", "only13.yaml")
     ignored = TWO.replace(
         "ssl_protocols TLSv1.2", "# nginxtls: ignore[policy-protocols] an exception\n ssl_protocols TLSv1.2"
     )
-    assert results(folder, ignored, *GIVEN, "--policy", "cis-nginx") == before
-    assert results(folder, TWO, *GIVEN, "--policy", "cis-nginx", "--select", "missing-hsts") == before
+    assert results(folder, ignored, *GIVEN, "--policy", "only13.yaml") == before
+    assert results(folder, TWO, *GIVEN, "--policy", "only13.yaml", "--select", "missing-hsts") == before
 
 
 def test_what_could_not_be_compared_is_no_pass(folder: Path) -> None:
@@ -110,7 +116,7 @@ def test_what_could_not_be_compared_is_no_pass(folder: Path) -> None:
 
 def test_an_unread_include_may_hold_anything(folder: Path) -> None:
     bare = server("a.example.com", "include /elsewhere/tls.conf;")
-    (result, violated, unknown) = results(folder, bare, *GIVEN, "--policy", "cis-nginx")["cis-nginx", "a.example.com"]
+    (result, violated, unknown) = results(folder, bare, *GIVEN, "--policy", "only13.yaml")["only13", "a.example.com"]
     assert (result, violated) == ("unknown", [])
     assert "protocols" in unknown
 
@@ -135,9 +141,9 @@ def test_upstreams_belong_to_the_endpoints_of_their_server(folder: Path) -> None
         f"ssl_protocols TLSv1.3; {COMMON} location / {{ proxy_pass https://10.0.0.1; proxy_ssl_protocols TLSv1.2; }}"
     )
     found = results(folder, server("a.example.com", passing) + server("b.example.com", COMMON), *GIVEN,
-                    "--policy", "cis-nginx")  # fmt: skip
-    assert found["cis-nginx", "a.example.com"][:2] == ("fail", ["upstream_protocols"])
-    assert "upstream_protocols" not in found["cis-nginx", "b.example.com"][1]
+                    "--policy", "only13.yaml")  # fmt: skip
+    assert found["only13", "a.example.com"][:2] == ("fail", ["upstream_protocols"])
+    assert "upstream_protocols" not in found["only13", "b.example.com"][1]
 
 
 def test_parameters_that_could_not_be_read_violate_nothing(folder: Path) -> None:
