@@ -297,6 +297,19 @@ def test_a_missing_include_is_an_error_on_a_host_and_not_checked_in_a_repository
     }
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_links_to_modules_in_a_copy_of_etc_alone(image: Path, whole: bool) -> None:
+    """Debian's modules-enabled/ has links to /usr/share/nginx: a copy of /etc lacks them, a server has them."""
+    (image / "etc/nginx/modules-enabled/50-mod-mail.conf").symlink_to(
+        "/usr/share/nginx/modules-available/mod-mail.conf"
+    )
+    if whole:
+        (image / "usr/share").mkdir(parents=True)
+    rules = {finding.rule for finding in check(image / "etc/nginx", root=image).findings}
+    assert ("missing-include" in rules) is whole
+    assert "obsolete-ssl" in rules
+
+
 def test_the_rest_is_reported_beside_a_link_that_leads_nowhere(host: Path) -> None:
     before = summary(complete(host), host)
     (host / "sites-enabled/gone").symlink_to(host / "sites-available/gone")

@@ -192,6 +192,11 @@ class Files:
         """The whole file system of the server, or its image, may be read."""
         return self.root is not None or "/" in self.allowed
 
+    @property
+    def is_partial(self) -> bool:
+        """The root is a copy of a part of a file system: it has no ``/usr``, where nginx itself would be."""
+        return self.root is not None and not os.path.isdir(f"{self.root}/usr")
+
     def holds(self, path: str) -> bool:
         """Whether a path of this machine is one of the machine, or in the image, that the configuration is for."""
         return self._in_root(path) is not None if self.root else self._everything
