@@ -30,7 +30,6 @@ PROXY = "https://nginx.org/en/docs/http/ngx_http_proxy_module.html"
 STREAM = "https://nginx.org/en/docs/stream/ngx_stream_proxy_module.html"
 PREREAD = "https://nginx.org/en/docs/stream/ngx_stream_ssl_preread_module.html"
 LISTEN = "https://nginx.org/en/docs/http/ngx_http_core_module.html#listen"
-UPSTREAM = "https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server"
 DEPTH = "https://docs.openssl.org/3.5/man3/SSL_CTX_set_verify/"
 RFC6066 = "https://www.rfc-editor.org/rfc/rfc6066#section-3"
 

@@ -97,7 +97,7 @@ def help_line(finding: Finding) -> str:
     return f"{finding.help} ({kind}: {fix.title})"
 
 
-def told(report: Report, show_suppressed: bool) -> list[Finding]:
+def findings_to_show(report: Report, show_suppressed: bool) -> list[Finding]:
     """The findings to show, by file and place; with ``show_suppressed`` also the suppressed ones."""
     if not show_suppressed or not report.suppressed:
         return list(report.findings)

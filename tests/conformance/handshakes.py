@@ -388,9 +388,9 @@ def compare(seen: dict[str, Any], predicted: dict[str, Any], server_order: bool)
     if not seen["accepts"] or not predicted["accepts"]:
         return
     for version in set(seen["ciphers"]) & set(predicted["ciphers"]):
-        real, told = seen["ciphers"][version], predicted["ciphers"][version]
-        if (real != told) if server_order and version != "TLSv1.3" else (set(real) != set(told)):
-            yield f"ciphers {version}", real, told
+        real, reported = seen["ciphers"][version], predicted["ciphers"][version]
+        if (real != reported) if server_order and version != "TLSv1.3" else (set(real) != set(reported)):
+            yield f"ciphers {version}", real, reported
     rsa = any(
         c.startswith(("ECDHE-RSA", "ECDHE-ARIA")) for v, cs in seen["ciphers"].items() if v != "TLSv1.3" for c in cs
     )
@@ -464,8 +464,8 @@ def differences(case: Case, bench: Bench, *, quick: bool = False) -> list[tuple[
     generation = bench.generation
     main = bench.write(case.files)
     configuration = load(main, generation)
-    told = bench.test(main)
-    emerg = [line for line in told if "[emerg]" in line]
+    reported = bench.test(main)
+    emerg = [line for line in reported if "[emerg]" in line]
     refused = [r.message for r in refusals(configuration) if r.level == "emerg"]
     if emerg and not refused and any(UNREAD in text for text in case.files.values()):
         # Of a certificate that it does not know, the model cannot tell whether its key fits.
@@ -478,7 +478,7 @@ def differences(case: Case, bench: Bench, *, quick: bool = False) -> list[tuple[
         return []
     warned = sorted(
         re.sub(r"^\d+#\d+: ", "", line.partition("[warn] ")[2]).partition(" in /")[0]
-        for line in told
+        for line in reported
         if "[warn]" in line
     )
     # nginx repeats what it says of stapling for each server; the model tells it once.
