@@ -19,7 +19,7 @@ import random_runs
 from generations import installed
 
 FINDERS = {
-    "servers": (27, 52, 69, 134, 16641),
+    "servers": (27, 52, 59, 69, 134, 16641),
     "mail": (),
     "quic": (),
     "upstreams": (32, 70, 141, 187),
