@@ -2,7 +2,6 @@
 
 import os
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -10,6 +9,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.cli import options
+from nginxtls.cli.check import Color, Level
 from nginxtls.cli.output import outputs, revision, use_color, width, write
 from nginxtls.finding import Severity
 from nginxtls.report import Options
@@ -21,22 +21,6 @@ if TYPE_CHECKING:
 PROMETHEUS = "prometheus"
 MOST_HOSTS = 100_000
 Words = Optional[list[str]]  # noqa: UP045 - typer reads it while running, on Python 3.10, too
-
-
-class Level(str, Enum):
-    """A severity, as an option."""
-
-    note = "note"
-    warning = "warning"
-    error = "error"
-
-
-class Color(str, Enum):
-    """When to use colour."""
-
-    auto = "auto"
-    always = "always"
-    never = "never"
 
 
 def verify(

@@ -92,8 +92,9 @@ def expiry(place: Place, leaf: Certificate, at: datetime, days: int | None) -> F
 
     if not leaf.has_dates:
         return None
-    bundle = next(iter(place.answer.effective.bundles), None) if place.answer.effective else None
-    where: Directive | Location = bundle.directive if bundle else _listen(place)
+    bundles = place.answer.effective.bundles if place.answer.effective else ()
+    bundle = next((each for each in bundles if each.leaf == leaf), None)
+    where = bundle.directive if bundle else bundles[0].directive if bundles else _listen(place)
     name = f'the certificate that clients get for "{leaf.subject_name}"'
     if leaf.not_after < at:
         message = f"{name} expired on {leaf.not_after:%Y-%m-%d}, {_days((at - leaf.not_after).days)} ago"
@@ -103,13 +104,11 @@ def expiry(place: Place, leaf: Certificate, at: datetime, days: int | None) -> F
         rule = rules()["expiring-certificate-served"]
     else:
         return None
-    same = bundle is not None and any(bundle.leaf == leaf for bundle in place.answer.effective.bundles)  # type: ignore[union-attr]
-    note = "the file holds the same certificate" if same else ""
     return rule.at(
         where,
         message,
-        notes=(note,) if note else (),
-        help="renew the certificate, then run `nginx -t && systemctl reload nginx`" if same else RELOAD,
+        notes=("the file has the same certificate",) if bundle else (),
+        help="renew the certificate, then run `nginx -t && systemctl reload nginx`" if bundle else RELOAD,
         endpoints=(place.title,),
     )
 
@@ -275,7 +274,7 @@ def _cause(place: Place, evidence: Evidence, bundle: ServedBundle | None = None)
         title = f"{process.name} (process {process.number})"
         return Cause(
             f"{title} has the listener, not nginx",
-            (f"its command line: {process.title[:200]}",) if process.title else (),
+            (),
             f"stop {process.name} or move one of the two listeners; `ss -ltnp` lists them",
         )
     if len(listening.instances) > 1 or (listening.instances and listening.others):

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from nginxtls.api import denied
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.finding import Severity
 from nginxtls.linting.fingerprint import fingerprinted
@@ -180,7 +181,7 @@ def verify(
         seconds=time.monotonic() - start,
         at=moment,
         versions=made_for((subject.configuration, subject.alternatives) for subject in reading.subjects),
-        hints=(*reading.hints, _summary(endpoints, doors, gate)),
+        hints=(*denied(not_checked), *_blind(told, local), *reading.hints, _summary(endpoints, doors, gate)),
     )
     return Verification(report, tuple(endpoints))
 
@@ -431,6 +432,12 @@ def _row(endpoint: Endpoint) -> EndpointRow:
         not_after=leaf.not_after if leaf and leaf.has_dates else None,
         location=Location(directive.file, directive.span),
     )
+
+
+def _blind(told: Sequence[Finding], local: bool) -> Iterator[str]:
+    """The hint on processes that this user may not look into."""
+    if told and local and os.name == "posix" and os.geteuid() != 0:
+        yield "this user may not see which processes listen: run nginxtls as root to know the likely cause"
 
 
 def _summary(endpoints: Sequence[Endpoint], doors: dict[Target, _Door], gate: Gate) -> str:
