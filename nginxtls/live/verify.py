@@ -301,6 +301,7 @@ def _judged(
     told: list[Finding] = []
     refused: dict[int, tuple[str, object] | None] = {}
     skipped: dict[Target, int] = {}
+    silences: dict[Target, str] = {}
     for task in tasks:
         place, seen, subject = task.place, task.seen, task.subject
         mine = evidence[id(subject)]
@@ -308,7 +309,7 @@ def _judged(
             skipped[place.target] = skipped.get(place.target, 0) + 1
             continue
         if seen.trouble:
-            told.append(found_as.silent(place, seen.trouble, mine))
+            told.append(found_as.silent(place, silences.setdefault(place.target, seen.trouble), mine))
             endpoints.append(Endpoint(place, seen))
             continue
         if id(subject) not in refused:
