@@ -38,7 +38,8 @@ class Target(NamedTuple):
 
 
 BASE = tempfile.TemporaryDirectory(
-    prefix="nginxtls-fuzz-", dir=next((place for place in ("/dev/shm",) if os.path.isdir(place)), None)
+    prefix="nginxtls-fuzz-",
+    dir=next(filter(os.path.isdir, ["/dev/shm"]), None),  # noqa: S108 - a folder of its own
 )
 """Holds the folders of all processes, in memory if possible; the first process removes it."""
 

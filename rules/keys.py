@@ -461,7 +461,7 @@ class KeyInWebRoot(Rule):
 
 
 def _absolute(path: str, base: str | None) -> str | None:
-    """Where a key lies: relative paths start from the folder of the main file; None for what is no file."""
+    """Where a key lies: relative paths start from the folder of the main file; None for what is not a file."""
     if "$" in path or not is_file(path) or not (path.startswith("/") or (base and base.startswith("/"))):
         return None
     return posixpath.normpath(posixpath.join(base or "/", path))

@@ -103,5 +103,7 @@ def test_fixes_that_changes_do_not_mention_are_found(tmp_path: Path) -> None:
     file = tmp_path / "CHANGES.md"
     file.write_text(CHANGES)
     assert not [line for line in FACTS.openssl_flaws([file]) if line.startswith("CVE-2026-2673")]
+    file.write_text(CHANGES.replace(" * Something", " * Other ([CVE-2027-1])\n * Something"))
+    assert "CVE-2027-1, fixed in 3.5.6: neither in the table nor left out" in list(FACTS.openssl_flaws([file]))
     file.write_text(CHANGES.replace("2673", "2"))
     assert "CVE-2026-2673: CHANGES of 3.5.6 do not mention it" in list(FACTS.openssl_flaws([file]))

@@ -2,10 +2,10 @@
 
     python tools/record_clients.py [--published client-simulation.txt] [--dates dates.json] > nginxtls/tls/clients.json
 
-The clients are those of tests/conformance/clients (npm, PyPI, Debian); each connects to a socket that reads its first
-message. Which versions a client accepts is in its ClientHello from TLS 1.3 on; of older ones each version is tried with a
-server that has only this one. ``--published`` is testssl.sh's etc/client-simulation.txt, whose handshakes are those that
-SSL Labs and testssl.sh recorded: rows from it are marked as not recorded here. What both have is recorded.
+The clients are those of tests/conformance/clients (npm, PyPI, Debian); each connects to a socket that reads its
+ClientHello. Which versions a client accepts is part of it from TLS 1.3 on; of older ones each version is tried with a
+server that has only this one. ``--published`` is testssl.sh's etc/client-simulation.txt, whose handshakes are those
+that SSL Labs and testssl.sh recorded: rows from it are marked as not recorded here. What both have is recorded.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests/conformance"), str(ROOT / "tests/conformance/clients"), str(ROOT)]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/conformance/clients"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/conformance"))
 
 from browsers import browsers
 from hello import VERSIONS, read_client_hello
@@ -33,6 +34,7 @@ from tap import Tap
 
 from nginxtls.tls import suites
 
+ROOT = Path(__file__).parents[1]
 OLD = {"SSLv3": 0x0300, **{version: VERSIONS[version] for version in ("TLSv1", "TLSv1.1", "TLSv1.2")}}
 TESTSSL = "testssl.sh, etc/client-simulation.txt (SSL Labs' client handshakes)"
 
@@ -48,7 +50,7 @@ def record(running: Running) -> dict[str, Any] | None:
         offer["protocols"] = [v for v in OLD if v != "SSLv3" and OLD[v] <= offer["highest"] and _accepts(running, v)]
     old = [version for version in ("TLSv1.1", "TLSv1") if version in offer["protocols"]]
     if old and not _accepts(running, old[0], "good"):
-        offer["legacy_ecdsa"] = False
+        offer["legacy_signatures"] = False
     least = [bits for bits in (1024, 2048) if _dhe(offer) and _accepts(running, "TLSv1.2", dh_bits=bits)]
     if _dhe(offer) and least and least[0] > 1024:
         offer["min_dh_bits"] = least[0]
@@ -62,15 +64,16 @@ def _dhe(offer: dict[str, Any]) -> bool:
 
 
 def _accepts(running: Running, version: str, key: str = "good-rsa", dh_bits: int = 0) -> bool:
-    """Whether a client completes a handshake in a version, with a key of fixtures/certificates, perhaps by DHE alone."""
+    """Whether a client completes a handshake in a version, with a key of the fixtures, perhaps by DHE alone."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version.replace(".", "_"))
         context.set_ciphers(f"{'DHE' if dh_bits else 'ALL'}:@SECLEVEL=0")
-    context.load_cert_chain(*(ROOT / f"fixtures/certificates/{key}.{part}" for part in ("pem", "key")))
+    certificate = ROOT / f"fixtures/certificates/{key}.pem"
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
     if dh_bits:
-        context.load_dh_params(ROOT / f"fixtures/certificates/dh{dh_bits}.pem")
+        context.load_dh_params(str(ROOT / f"fixtures/certificates/dh{dh_bits}.pem"))
     result: list[bool] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -107,7 +110,7 @@ def _compact(offer: dict[str, Any]) -> dict[str, Any]:
     kept = {
         key: value
         for key, value in offer.items()
-        if key != "highest" and (value not in ([], False, None) or key == "legacy_ecdsa")
+        if key != "highest" and (value not in ([], False, None) or key == "legacy_signatures")
     }
     for key in ("suites", "groups", "shares", "signatures", "certificate_signatures"):
         if key in kept:
@@ -184,8 +187,10 @@ def main() -> None:
         rows[row["name"]] = _compact(row)
     for name, row in rows.items():
         row["released"] = next((d for pattern, d in dates.items() if re.search(pattern, name)), row.get("released"))
-    lines = [json.dumps(row) for row in sorted(rows.values(), key=lambda r: (r["family"], r["released"] or "", r["name"]))]
-    text = ',\n'.join(lines)
+    lines = [
+        json.dumps(row) for row in sorted(rows.values(), key=lambda r: (r["family"], r["released"] or "", r["name"]))
+    ]
+    text = ",\n".join(lines)
     print(f'{{"checked": "{date.today().isoformat()}",\n"clients": [\n{text}\n]}}')
 
 

@@ -13,7 +13,7 @@ def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
     """The content of a file of at most ``limit`` bytes. Pipes and devices, whose reading may never end, are refused.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or is larger; ``strerror`` says so.
+        OSError: it cannot be read, is not a regular file, or is larger; ``strerror`` says so.
     """
     _refuse_others(path, os.stat(path).st_mode)  # to open a device may do something
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -31,9 +31,10 @@ COMMANDS = (
     "inventory",
     "diff",
     "parse",
+    "fleet",
     "lsp",
 )
-"""Each command is the function of that name in the module of that name; the module is imported on use."""
+"""Each command is the function of that name in the module of that name, or its ``command``; imported on use."""
 
 
 class Commands(TyperGroup):
@@ -62,10 +63,15 @@ class Commands(TyperGroup):
                 nearest(cmd_name, COMMANDS) or f"commands: {', '.join(COMMANDS)}; to lint: nginxtls check {cmd_name}",
             )
         if cmd_name not in self.commands:
-            app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-            app.command(cmd_name, cls=PlainCommand)(getattr(import_module(f"nginxtls.cli.{cmd_name}"), cmd_name))
-            self.commands[cmd_name] = typer.main.get_command(app)
+            module = import_module(f"nginxtls.cli.{cmd_name}")
+            self.commands[cmd_name] = getattr(module, "command", None) or _command(getattr(module, cmd_name))
         return self.commands[cmd_name]
+
+
+def _command(function: Any) -> Any:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(function.__name__, cls=PlainCommand)(function)
+    return typer.main.get_command(app)
 
 
 app = typer.Typer(

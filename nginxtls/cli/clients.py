@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
@@ -45,7 +45,9 @@ def clients(
             "--since", metavar="DATE", help="Only clients released since a year or month: 2014.", show_default=False
         ),
     ] = "",
-    only_failing: Annotated[bool, typer.Option("--only-failing", help="Only show clients that cannot connect.")] = False,
+    only_failing: Annotated[
+        bool, typer.Option("--only-failing", help="Only show clients that cannot connect.")
+    ] = False,
     connect: Annotated[
         str,
         typer.Option(
@@ -58,7 +60,10 @@ def clients(
     servername: Annotated[
         str,
         typer.Option(
-            "--servername", metavar="NAME", help="The host name that they request. [default: each name]", show_default=False
+            "--servername",
+            metavar="NAME",
+            help="The host name that they request. [default: each name]",
+            show_default=False,
         ),
     ] = "",
     known: Annotated[bool, typer.Option("--list", help="List the known clients and exit.")] = False,
@@ -109,7 +114,9 @@ def clients(
         host, port = _address(connect or "127.0.0.1:443")
         found = grouped([(servername or "(no name)", handshake(configuration, host, port, servername or None))], chosen)
         if not found:
-            raise UsageError(f"--connect {connect or '127.0.0.1:443'}", "no server listens there", "see nginxtls handshake --all")
+            raise UsageError(
+                f"--connect {connect or '127.0.0.1:443'}", "no server listens there", "see nginxtls handshake --all"
+            )
     else:
         found = tables(configuration, chosen)
     (versions,) = made_for([(configuration, subject.alternatives)])
@@ -121,14 +128,21 @@ def clients(
 def _chosen(words: Sequence[str], since: str) -> list[Client]:
     from nginxtls.tls.clients import KINDS, clients, matching
 
-    if since and not (since[:4].isdecimal() and len(since) in (4, 7) and since[4:5] in ("", "-") and since[5:].isdecimal() >= (len(since) == 7)):
+    if since and not (
+        since[:4].isdecimal()
+        and len(since) in (4, 7)
+        and since[4:5] in ("", "-")
+        and since[5:].isdecimal() >= (len(since) == 7)
+    ):
         raise UsageError(f"--since {since}", "is not a year or month", "write it as 2014 or 2014-06")
     try:
         chosen = matching(list(words), since)
     except ValueError as error:
         families = sorted({client.family for client in clients()})
         hint = nearest(str(error), [*families, *KINDS, "recorded"])
-        raise UsageError(f"--client {error}", "matches no known client", hint or "see nginxtls clients --list") from None
+        raise UsageError(
+            f"--client {error}", "matches no known client", hint or "see nginxtls clients --list"
+        ) from None
     if not chosen:
         raise UsageError(f"--since {since}", "no client that was selected is as recent", "see nginxtls clients --list")
     return chosen
@@ -228,7 +242,13 @@ def _json(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator
 
 
 def _result(outcome: Outcome) -> str:
-    return "connects" if outcome.connects else outcome.reason if outcome.connects is False else f"unknown: {outcome.reason}"
+    return (
+        "connects"
+        if outcome.connects
+        else outcome.reason
+        if outcome.connects is False
+        else f"unknown: {outcome.reason}"
+    )
 
 
 def _markdown(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator[str]:
@@ -252,7 +272,8 @@ def _html(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator
     from nginxtls.report.words import markup
 
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Clients</title><style>'
-    yield "body{font:15px/1.5 system-ui,sans-serif;margin:2em;color:#222;background:#fff}table{border-collapse:collapse}"
+    yield "body{font:15px/1.5 system-ui,sans-serif;margin:2em;color:#222;background:#fff}"
+    yield "table{border-collapse:collapse}"
     yield "td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #ccc}.no td:nth-child(2){color:#b00020}"
     yield "@media(prefers-color-scheme:dark){body{color:#ddd;background:#161616}.no td:nth-child(2){color:#ff7b7b}}"
     yield "</style></head><body>"
@@ -267,5 +288,3 @@ def _html(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator
             yield f"<tr{'' if outcome.connects else ' class=no'}>{row}</tr>"
         yield "</tbody></table>"
     yield f"<p>{markup(PUBLISHED)}. Versions: {markup(versions)}</p></body></html>"
-
-

@@ -25,7 +25,7 @@ Words = Optional[list[str]]  # noqa: UP045 - typer reads it while running, on Py
 
 def verify(
     paths: options.Paths = None,
-    # whom to ask
+    # which listeners to query
     connect: Annotated[
         Words,
         typer.Option(

@@ -87,7 +87,7 @@ class Offer(NamedTuple):
 
 
 def client_hello(offer: Offer, shares: dict[int, bytes], random: bytes, session: bytes, cookie: bytes = b"") -> bytes:
-    """The handshake message of an offer; ``shares`` are public keys by group, ``cookie`` is what a retry asks back."""
+    """The handshake message of an offer; ``shares`` are public keys by group, ``cookie`` is what a retry returns."""
     modern = offer.version == "TLSv1.3"
     extensions = b""
     if offer.servername is not None:

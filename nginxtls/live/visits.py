@@ -223,7 +223,7 @@ class _Visitor:
                 if again.accepted:
                     self.seen.flights[f"again {number}"] = again
 
-    # -- asking ------------------------------------------------------------------------------------------------------
+    # -- queries -----------------------------------------------------------------------------------------------------
 
     def _offer(
         self, version: str, suites: tuple[int, ...], *, groups: tuple[int, ...] | None = None, readable: bool = True

@@ -55,7 +55,7 @@ class _Typed(NamedTuple):
 def completions(
     configuration: Configuration, file: SourceFile, offset: int, places: Places
 ) -> list[lsp.CompletionItem]:
-    """What may stand at an offset of a file's text."""
+    """What is allowed at an offset of a file's text."""
     typed = _typed(file, offset)
     if typed is None:
         return []

@@ -35,7 +35,7 @@ class Places:
         self.encoding = encoding or PositionEncodingKind.Utf16
 
     def document(self, file: SourceFile) -> tuple[str, int]:
-        """The URI of the document that a file is (part of), and how many of its lines stand before the file's first."""
+        """The URI of the document that a file is (part of), and how many of its lines precede the file's first."""
         name, before = file.outer or (file.path or file.name, 0)
         if name not in self.opened and name != "-":
             name = os.path.realpath(name)

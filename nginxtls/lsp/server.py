@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -144,7 +145,7 @@ class Server(LanguageServer):
         return group
 
     def leave(self, uri: str) -> None:
-        """Take a document out of its group."""
+        """Remove a document from its group."""
         for key, group in [*self.groups.items()]:
             if uri in group.paths.values():
                 group.paths = {path: each for path, each in group.paths.items() if each != uri}
@@ -176,6 +177,7 @@ class Server(LanguageServer):
     def run(self, group: Group) -> None:
         """Check a group and publish what is found; whatever happens, the server goes on."""
         group.stop()
+        first = group.checked is None
         documents = {
             path: (uri, self.workspace.text_documents[uri].source)
             for path, uri in group.paths.items()
@@ -200,6 +202,8 @@ class Server(LanguageServer):
         if group.checked.partial:
             group.whole = asyncio.get_running_loop().create_task(self.run_whole(group, request))
         self.refresh_hints()
+        if first:
+            settle()
 
     def settings(self, request: Request, path: str) -> Settings:
         """The settings of a document; the defaults, if they cannot be used."""
@@ -263,6 +267,16 @@ class Server(LanguageServer):
         return [each for each in group.found.get(uri, ()) if each.range.start <= end and start <= each.range.end]
 
 
+def settle() -> None:
+    """Keep the trees of a first check out of garbage collections, which would look at every directive between two keys.
+
+    What an earlier call kept and nobody uses any more is collected before.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
 def guarded(work: Callable[[Server, Any], T]) -> Callable[[Server, Any], T | None]:
     """The handler, which answers nothing where it fails: an error in it must not disturb the editor."""
 
@@ -302,7 +316,7 @@ async def on_initialized(ls: Server, params: lsp.InitializedParams) -> None:
 
 
 async def fetch_settings(ls: Server) -> None:
-    """Ask the editor for its settings, if it can be asked."""
+    """Ask the editor for its settings, if it supports the request."""
     workspace = ls.client_capabilities.workspace
     if workspace and workspace.configuration:
         section = lsp.ConfigurationItem(section="nginxtls")
@@ -371,7 +385,7 @@ def on_links(ls: Server, params: lsp.DocumentLinkParams) -> list[lsp.DocumentLin
 
 
 def on_completion(ls: Server, params: lsp.CompletionParams) -> lsp.CompletionList | None:
-    """What may stand at a position."""
+    """What is allowed at a position."""
     uri, position = params.text_document.uri, params.position
     found = next(ls.at(uri, position), None)
     if found is None:

@@ -25,7 +25,7 @@ _SHOWN = 3
 
 
 class Alternatives:
-    """What nginx makes of a configuration whose versions are not both known, in each build in question.
+    """How nginx interprets a configuration whose versions are not both known, in each build in question.
 
     Builds go by their number in ``builds``.
     """

@@ -97,6 +97,12 @@ class Target(TlsClient):
         return False if ends or self.passes_through or self.sends_tls else None
 
     @property
+    def relays(self) -> bool:
+        """A stream server that forwards the bytes of its clients and adds no PROXY header."""
+        switch = self.server.setting("proxy_protocol")
+        return self.family == "stream" and switch.known and switch.certain and not switch.enabled
+
+    @property
     def name(self) -> str | None:
         """The name sent as SNI and compared with the certificate, without port; None if it is not known.
 
@@ -200,14 +206,19 @@ def _connections(configuration: Configuration) -> tuple[Connection, ...]:
     return tuple(
         Connection(target, address, place, socket)
         for target in targets(configuration)
-        for address, place, port in _addresses(configuration, target)
+        for address, place, port in addresses(configuration, target)
         if (socket := _own(configuration, address, port)) is not None
     )
 
 
-def _addresses(configuration: Configuration, target: Target) -> Iterator[tuple[str, Directive, int]]:
-    """The addresses of a target, where each is written, and its port (0 if there is none)."""
-    group = configuration.upstream_groups.get((target.server.module, target.host))
+def group_of(configuration: Configuration, target: Target) -> Directive | None:
+    """The ``upstream`` block that a target names, if there is one."""
+    return configuration.upstream_groups.get((target.server.module, target.host))
+
+
+def addresses(configuration: Configuration, target: Target) -> Iterator[tuple[str, Directive, int]]:
+    """The addresses of a target, where each is written, and the port of those without one (0 if there is none)."""
+    group = group_of(configuration, target)
     if group is None:
         yield target.host, target.place, DEFAULT_PORTS.get(target.scheme, 80 if target.family == "auth_http" else 0)
         return

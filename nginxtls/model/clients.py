@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from nginxtls.model.bundles import ServedBundle
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.servers import Socket, VirtualServer
-    from nginxtls.tls import ServerKey
     from nginxtls.tls.clients import Client
 
 
@@ -48,7 +47,7 @@ class Outcome(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
-        row: dict[str, Any] = self._asdict()  # type: ignore[attr-defined]
+        row: dict[str, Any] = self._asdict()
         return {**row, "client": self.client.name, "released": self.client.released, "recorded": self.client.recorded}
 
 
@@ -250,20 +249,18 @@ def _outcome(tls: EffectiveTLS, client: Client, faults: tuple[tuple[_Fault, ...]
         key_text(agreed.key) if agreed.key else None, alpn, _resumption(tls, client, agreed),
     )  # fmt: skip
     kind, reason = _objection(client, agreed, faults[number] if number is not None else ())
-    if not kind and client.hello.alpn and alpn is None and _strict_alpn(tls):
-        if tls.socket.module != "http" or not {"http/1.0", "http/0.9"} & set(client.hello.alpn):
-            kind, reason = "alpn", f"no common ALPN protocol: the client offers {' '.join(client.hello.alpn)}"
+    # http also accepts http/1.0 and http/0.9.
+    silent = tls.socket.module == "http" and {"http/1.0", "http/0.9"} & set(client.hello.alpn)
+    if not kind and client.hello.alpn and alpn is None and _strict_alpn(tls) and not silent:
+        kind, reason = "alpn", f"no common ALPN protocol: the client offers {' '.join(client.hello.alpn)}"
     if kind:
-        return found._replace(connects=False, kind=kind, reason=reason)  # type: ignore[attr-defined,no-any-return]
+        return found._replace(connects=False, kind=kind, reason=reason)
     return found
 
 
 def _some_key_connects(tls: EffectiveTLS, client: Client) -> bool:
     offer = server_offer(tls)
-    return any(
-        not agree(offer._replace(keys=keys), client.hello).problem  # type: ignore[attr-defined]
-        for keys in tls.possible_keys
-    )
+    return any(not agree(offer._replace(keys=keys), client.hello).problem for keys in tls.possible_keys)
 
 
 def _objection(client: Client, agreed: Agreement, faults: Iterable[_Fault]) -> tuple[str, str]:
@@ -278,8 +275,9 @@ def _objection(client: Client, agreed: Agreement, faults: Iterable[_Fault]) -> t
             return "key", f"the client rejects RSA keys of less than {client.min_rsa_bits} bits"
         if 0 < client.max_rsa_bits < key.bits:
             return "key", f"the client supports RSA keys of up to {client.max_rsa_bits} bits"
-    if not client.legacy_ecdsa and agreed.protocol in ("TLSv1", "TLSv1.1") and key is not None and key.kind == "EC":
-        return "signature", f"{agreed.protocol} signs with SHA-1, which the client rejects from an EC key"
+    signed = agreed.suite is not None and agreed.suite.forward_secrecy
+    if not client.legacy_signatures and agreed.protocol in ("TLSv1", "TLSv1.1") and signed:
+        return "signature", f"{agreed.protocol} signs the key exchange with SHA-1, which the client rejects"
     if not client.verifies:
         return "", ""
     for fault in faults:

@@ -329,8 +329,12 @@ class EffectiveTLS:
         """The keys that can sign; for a certificate that could not be read, an RSA and an EC key are assumed."""
         known: dict[ServerKey, None] = {}
         for key in self.context.key_types:
-            known.update(dict.fromkeys((key,) if key else self.facts.assumed_keys))
+            known.update(dict.fromkeys((key,) if key else map(self._loadable, self.facts.assumed_keys)))
         return tuple(known)
+
+    def _loadable(self, key: ServerKey) -> ServerKey:
+        """An assumed key, of a size that the security level accepts: else nginx would not start."""
+        return key if key.allowed(self.level) else key._replace(bits=None, curve=None)
 
     @cached_property
     def possible_keys(self) -> tuple[tuple[ServerKey, ...], ...]:
@@ -369,7 +373,7 @@ class EffectiveTLS:
         From security level 3 on OpenSSL issues none (SSL_SECOP_TICKET).
         """
         deciding = (self.context,) if self.by_client_hello else (self.default, self.context)
-        return all(_tickets(server) and security_level(server) < 3 for server in deciding)
+        return all(issues_tickets(server) and security_level(server) < 3 for server in deciding)
 
     @property
     def early_data(self) -> bool:
@@ -555,7 +559,8 @@ def _top_of_lowest_range(versions: frozenset[str]) -> str | None:
     return top
 
 
-def _tickets(server: VirtualServer) -> bool:
+def issues_tickets(server: VirtualServer) -> bool:
+    """Whether session tickets are on in a server: ``Options SessionTicket`` wins over ``ssl_session_tickets``."""
     command = option(server.commands, "sessionticket")
     return command[0] if command else server.setting("ssl_session_tickets").value != "off"
 

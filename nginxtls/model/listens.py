@@ -119,7 +119,7 @@ def _address(host: str) -> str:
     try:
         return str(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
-        # nginx resolves names when it starts; localhost is the one whose answer can be told without asking.
+        # nginx resolves names when it starts; localhost is the one whose answer is known without a query.
         return "127.0.0.1" if host.lower() == "localhost" else host.lower()
 
 

@@ -27,7 +27,7 @@ def is_file(path: str) -> bool:
 
 
 class Store:
-    """Reads what directives name through ``files``, and nothing before it is asked for.
+    """Reads what directives name through ``files``, and nothing before it is requested.
 
     ``base`` is the folder that relative paths start from. ``memo`` keeps what several servers share.
     """

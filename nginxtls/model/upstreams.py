@@ -48,7 +48,7 @@ class TlsClient:
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """The lines of ``proxy_ssl_conf_command`` and its kin that are in force, in order."""
+        """The lines of ``proxy_ssl_conf_command`` and its kin that are effective, in order."""
         return tuple(commands(self.setting("conf_command").directives))
 
 

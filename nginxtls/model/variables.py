@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 VARIABLE = pattern(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 _BLOCKS = ("map", "geo", "split_clients")
 _NO_VALUES = frozenset({"include", "proxy", "delete"})
-"""Lines of these blocks that are no values."""
+"""Lines of these blocks that are not values."""
 _DEEPEST = 5
 """Variables whose values name others are followed so many times."""
 _MOST = 500

@@ -24,14 +24,14 @@ _PBES2, _PBKDF2, _SCRYPT = "1.2.840.113549.1.5.13", "1.2.840.113549.1.5.12", "1.
 
 
 class LibraryRefusal(Exception):
-    """The library cannot read something, for a reason that is not told apart from others."""
+    """The library cannot read something, for a reason that is not distinguished from others."""
 
 
 def guarded(work: Callable[[], T]) -> T:
     """The result of a call of the library.
 
     Raises:
-        LibraryRefusal: it raised something that is no ordinary answer, a panic included.
+        LibraryRefusal: it raised something other than an ordinary answer, a panic included.
         ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature: as the library raises them.
     """
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm

@@ -43,7 +43,7 @@ def is_tracked(path: str) -> bool | None:
 
 @lru_cache(8)
 def _index(top: str) -> bytes | None:
-    """The index of a checkout, if its paths stand in it whole."""
+    """The index of a checkout, if it has its paths in full."""
     content = read_plain(top, ".git/index", _LIMIT)
     if content is None:
         return None

@@ -15,6 +15,7 @@ from nginxtls.syntax.fragments import classify, is_nginx, is_script, is_whole, m
 from nginxtls.syntax.payloads import is_payload, read_payload
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, follow_in_dump, source
+from nginxtls.syntax.secrets import hide
 from nginxtls.syntax.stock import is_stock
 from nginxtls.syntax.tree import Directive, Gap, Problem, SourceFile, Tree
 from nginxtls.syntax.use import unused_among
@@ -52,7 +53,7 @@ _PARTS = frozenset(
 class LoadedTree(NamedTuple):
     """An independent configuration.
 
-    ``kind`` tells how much of it there is, ``context`` the block that a fragment belongs in, ``base`` the folder that
+    ``kind`` is its completeness, ``context`` the block that a fragment belongs in, ``base`` the folder that
     its relative paths start from, ``asked`` the files to report about, ``named`` those of them that were named
     themselves.
     """
@@ -164,7 +165,7 @@ class _Discovery:
                 self.sources.left.append(entry)
             else:
                 self.sources.skipped.append(NotChecked(*entry))
-        # First what tells where files are; then main files, for what they include needs no second look.
+        # First what names the places of files; then main files, for what they include needs no second look.
         candidates.sort(key=lambda candidate: (not candidate.container, not _is_main(candidate.name)))
         for candidate in candidates:
             self.take_file(candidate)
@@ -249,7 +250,7 @@ class _Discovery:
         return True
 
     def take_container(self, candidate: Candidate, name: str, located: str, content: bytes) -> None:
-        """A manifest, Compose file or Dockerfile: what stands in it, and where it puts files."""
+        """A manifest, Compose file or Dockerfile: its contents, and where it puts files."""
         said = b"nginx" in content or _LIKE_SNIPPET in content
         text = decode(content)[0] if said or may_be_nginx(content) else None
         if text is None:
@@ -322,7 +323,7 @@ class _Discovery:
             prefix = "" if (name, hosts) == ("-", 1) else f"{name}:" if hosts == 1 else f"{name}#{hosts}:"
             tree = _tree_of_dump(files)
             for file in tree.files:
-                file.name = prefix + (file.nginx_path or "")
+                file.name = hide(prefix + (file.nginx_path or ""))  # a dump may say anything there
             kind, context = classify(tree.roots[0])
             base = os.path.dirname(tree.roots[0].nginx_path or "/")
             self.sources.trees.append(LoadedTree(tree, kind, context, base, set(tree.files), from_dump=True))
@@ -436,7 +437,7 @@ class _Discovery:
                 )
 
     def base_of(self, file: SourceFile) -> str:
-        """The folder that a fragment's relative paths start from: that of its main file, as far as it can be told."""
+        """The folder that a fragment's relative paths start from: that of its main file, as far as it is known."""
         folder = os.path.dirname(file.path or "")
         parent = os.path.dirname(folder)
         relative = [d.args[0] for d in file.includes if d.args and not d.args[0].startswith("/")]
@@ -452,7 +453,7 @@ class _Discovery:
 
 
 def _is_empty(content: bytes) -> bool:
-    """Nothing stands in it, or nothing but comments."""
+    """It is empty, or has nothing but comments."""
     lines = (line.strip() for line in content.splitlines())
     return all(not line or line.startswith(b"#") for line in lines)
 

@@ -1,6 +1,6 @@
 """The sandbox: the only door to the disk for what a configuration names.
 
-A path in a configuration is nginx's, not ours: it may live under another root, be mapped, or stand elsewhere in the
+A path in a configuration is nginx's, not ours: it may live under another root, be mapped, or be elsewhere in the
 repository. Whatever it says, nothing is opened outside of the allowed folders, and nothing that is not a regular file.
 """
 
@@ -49,7 +49,7 @@ PATH_MAX = 4096
 MAGIC = re.compile(r"[*?\[]")
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 _HEAD = 65_536
-"""So much of a file tells whether it is a dump."""
+"""So much of a file shows whether it is a dump."""
 
 
 class Unreachable(NamedTuple):
@@ -90,7 +90,7 @@ class Files:
         self.root = os.path.realpath(root) if root is not None else None
         self._root_as_given = os.path.abspath(root) if root is not None else ""
         self._is_local = self.root == "/"
-        if self._is_local:  # the machine's own configuration: all paths are what they say
+        if self._is_local:  # the local configuration: all paths are what they say
             self.root = None
             allowed = ("/",)
         self.maps = sorted(
@@ -342,7 +342,7 @@ class Files:
                     return Unreachable(path, f"{_size(status.st_size)} large; the limit is {allowed}", True)
                 if self.total + status.st_size > self.total_limit:
                     return Unreachable(path, f"more than {_size(self.total_limit)} in one run", True)
-                # One byte more than it has: a regular file that gives less is at its end. /proc tells no sizes.
+                # One byte more than it has: a regular file that gives less is at its end. /proc has no sizes.
                 size = status.st_size + 1 if status.st_size else 65_536
                 content = chunk = os.read(handle, size)
                 while chunk and (len(chunk) == size or not status.st_size):
@@ -445,7 +445,7 @@ class Files:
     # -- what containers say ----------------------------------------------------------------------------------------
 
     def hint(self, there: str, here: Sequence[str], origin: str, environment: Iterable[tuple[str, str]] = ()) -> None:
-        """Note that a container finds at a path what stands at the first of these; used where nothing surer is known.
+        """Note that a container finds at a path what is at the first of these; used where nothing surer is known.
 
         Where the path ends with a slash, a file is found in it by its own name. ``environment``: the container's.
         """
@@ -502,7 +502,7 @@ class Files:
         key = ("/".join(nginx_path.split("/")[:-1]), base or "")
         conf_folder = next((folder for folder in CONF_FOLDERS if _inside(nginx_path, folder)), None)
         if conf_folder and base and nginx_path != conf_folder:
-            # Where the main file stands is where nginx's own folder is.
+            # The folder of the main file is that of nginx.
             suffix = nginx_path[len(conf_folder) + 1 :]
             real = self.real(f"{base}/{suffix}")
             if isinstance(real, str):
@@ -526,7 +526,7 @@ class Files:
         return None
 
     def _remember(self, nginx_path: str, suffix: str, real: str, key: tuple[str, str]) -> str:
-        """Note a guess: the same folder is then looked in first, and people are told of it."""
+        """Note a guess: the same folder is then looked in first, and the report has it as a hint."""
         self._guesses[key] = os.path.dirname(real)
         whole = next((folder for folder in CONF_FOLDERS if _inside(nginx_path, folder)), None)
         if whole and real.endswith(nginx_path[len(whole) :]):

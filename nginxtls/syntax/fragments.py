@@ -82,7 +82,7 @@ def _is_table(directive: Directive) -> bool:
 
 
 def _sample(file: SourceFile, most: int = 400) -> Iterable[Directive]:
-    """The first directives of a file, without what stands in blocks of free words."""
+    """The first directives of a file, without the blocks of free words."""
     pending = list(reversed(file.directives))
     count = 0
     while pending and count < most:

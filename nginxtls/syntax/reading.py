@@ -230,7 +230,7 @@ class Reader:
         return Gap(path, why.reason, missing=seen and not why.exists, stock=is_stock(path))
 
     def give_up(self, tree: Tree, file: SourceFile) -> None:
-        """Take a file that lies beyond the limits out of the tree again."""
+        """Remove a file beyond the limits from the tree again."""
         for directive, brought in list(tree.includes.items()):
             if file in brought:
                 tree.includes[directive] = tuple(other for other in brought if other is not file)
@@ -264,7 +264,7 @@ def source(
 
 
 def follow_in_dump(tree: Tree, directive: Directive, base: str, parsed: dict[str, SourceFile]) -> None:
-    """Note what an include brings in, where all files there are stand in a dump."""
+    """Note what an include brings in, where a dump has all files."""
     if not directive.args:
         tree.unresolved[directive] = (Gap("", "it names no file"),)
         return

@@ -12,7 +12,7 @@ from functools import lru_cache
 from nginxtls.base.lazy import NamedTuple
 
 from .groups import Group, GroupList, group
-from .levels import rsa_bits, security_bits, suite_allowed
+from .levels import protocol_allowed, rsa_bits, security_bits, suite_allowed
 from .negotiation import ServerKey
 from .openssl import OpenSSL
 from .sigalgs import SignatureAlgorithm, numbered
@@ -44,9 +44,9 @@ class Order(NamedTuple):
 class ServerOffer(NamedTuple):
     """The server's side. ``versions`` are those that it can choose, whether or not a handshake then succeeds.
 
-    ``suites`` and ``ciphersuites`` are its lists before keys and groups are looked at; ``signatures`` its own algorithms,
-    None for the library's. TLS 1.3 chooses suite and group before SNI takes effect: ``order13`` and ``level13`` are what
-    counts then, and ``again`` is the list and order of TLS 1.3 suites after SNI, of a second ClientHello.
+    ``suites`` and ``ciphersuites`` are its lists before keys and groups are looked at; ``signatures`` its own
+    algorithms, None for the library's. TLS 1.3 chooses suite and group before SNI takes effect: ``order13`` and
+    ``level13`` are what counts then, and ``again`` is the list and order of TLS 1.3 suites of a second ClientHello.
     """
 
     versions: frozenset[str]
@@ -124,7 +124,9 @@ def _tls13(server: ServerOffer, client: Hello) -> Agreement:
         return _failed("group", f"no common group in TLSv1.3: the client offers {_group_names(client.groups)}", version)
     if retry and _first_suite(server, client, *server.again) != chosen:
         # tls_early_post_process_client_hello: "A previous HRR picked a different ciphersuite" (measured).
-        problem = "after a HelloRetryRequest the selected server chooses another cipher suite than the default server did"
+        problem = (
+            "after a HelloRetryRequest the selected server chooses another cipher suite than the default server did"
+        )
         return _failed("retry", problem, version)
     key = _key13(server, client)
     if key is None:
@@ -163,6 +165,9 @@ def _key13(server: ServerOffer, client: Hello) -> ServerKey | None:
 
 
 def _tls12(server: ServerOffer, client: Hello, version: str) -> Agreement:
+    if not protocol_allowed(version, server.level, server.openssl):
+        # The version was chosen at the default server's level, and the rest is at the selected server's (measured).
+        return _failed("protocol", f"the server chooses {version}, which its security level forbids", version)
     keys = _keys12(server, client, version)
     shared_group = _group12(server, client)
     dh_bits, dh_group = _finite_field(server, client)
@@ -185,13 +190,14 @@ def _tls12(server: ServerOffer, client: Hello, version: str) -> Agreement:
     chosen = _first_suite(server, client, able, server.order)
     if chosen is None:
         return _failed(*_why12(server, client, version, keys, shared_group), version)
-    key = next((key for key in keys if chosen.authentication in _authentications(key, version)), None)
+    able_keys = (each for each in keys if chosen.authentication in _authentications(each, version))
+    signer = next(able_keys, None)
     ecdhe, dhe = chosen.key_exchange == "ECDHE", chosen.key_exchange == "DHE"
     if version != "TLSv1.2" and chosen.authentication in ("ECDSA", "DSS") and security_bits(server.level) > 80:
         # Signed with SHA-1, which the level forbids only now (1.1.1, measured).
         return _failed("signature", f"{version} signs with SHA-1, which the server's security level forbids", version)
     agreed = shared_group if ecdhe else dh_group if dhe else None
-    return Agreement("", "", version, chosen, agreed, key, False, dh_bits if dhe and not dh_group else None)
+    return Agreement("", "", version, chosen, agreed, signer, False, dh_bits if dhe and not dh_group else None)
 
 
 def _authentications(key: ServerKey, version: str) -> frozenset[str]:
@@ -290,7 +296,11 @@ def _first_suite(server: ServerOffer, client: Hello, able: tuple[Suite, ...], or
 
 
 #: What a client that names no algorithms is taken to support (RFC 5246, section 7.4.1.4.1).
-_LEGACY = (SignatureAlgorithm("rsa_pkcs1", "sha1"), SignatureAlgorithm("dsa", "sha1"), SignatureAlgorithm("ecdsa", "sha1"))
+_LEGACY = (
+    SignatureAlgorithm("rsa_pkcs1", "sha1"),
+    SignatureAlgorithm("dsa", "sha1"),
+    SignatureAlgorithm("ecdsa", "sha1"),
+)
 
 
 @lru_cache(maxsize=4096)

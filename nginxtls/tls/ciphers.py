@@ -181,7 +181,7 @@ class _Build:
         self.words = {word: pattern for word, builds, pattern in _words() if not wanted.isdisjoint(builds)}
         for index, s in enumerate(self.suites):
             masks = self._masks[index]
-            # A suite's protocol version is no part of the pattern that its name makes.
+            # A suite's protocol version is not part of the pattern that its name makes.
             named = _Pattern((*masks[:4], 0, *masks[5:]), index)
             self.words[s.name] = named
             if self.names_iana:

@@ -25,7 +25,7 @@ class Client(NamedTuple):
     ``recorded`` is the date on which its ClientHello was recorded for this table; None for a published one, of which
     ``source`` is the table. Sizes are in bits, 0 without a limit. ``sha1`` and ``common_name``: it accepts SHA-1
     signatures, and a name that only the subject has. ``fetches_issuers``: it finds intermediates that are not sent.
-    ``legacy_ecdsa``: before TLS 1.2, where signatures are SHA-1's, it accepts EC keys, too.
+    ``legacy_signatures``: it accepts the SHA-1 signatures of DHE and ECDHE before TLS 1.2.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Client(NamedTuple):
     common_name: bool
     verifies: bool
     fetches_issuers: bool
-    legacy_ecdsa: bool
+    legacy_signatures: bool
 
 
 @cache
@@ -97,7 +97,7 @@ def _client(row: dict[str, Any], family: dict[str, Any]) -> Client:
         released < family.get("common_name_until", ""),
         family.get("verifies", True),
         family.get("fetches_issuers", False),
-        row.get("legacy_ecdsa", True),
+        row.get("legacy_signatures", True),
     )
 
 
@@ -122,6 +122,17 @@ def matching(words: list[str], since: str = "") -> list[Client]:
         chosen.update(dict.fromkeys(found))
     selected = chosen if words else dict.fromkeys(clients())
     return [client for client in clients() if client in selected and client.released >= since]
+
+
+WIDELY_USED = ("Android", "Chrome", "Edge", "Firefox", "Safari", "curl", "Go", "Java", "Node", "Python")
+"""The families of which ``current`` has the newest client."""
+
+
+@cache
+def current() -> tuple[Client, ...]:
+    """The newest client of each family that is widely used."""
+    newest = {client.family: client for client in clients() if not client.quic}
+    return tuple(newest[family] for family in WIDELY_USED)
 
 
 def _selects(word: str, client: Client) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 from nginxtls.base.bounded import bounded
+from nginxtls.base.data import read_data
 from nginxtls.base.lazy import NamedTuple, pattern
 
 from .ciphers import UnknownWord, nearest
@@ -22,16 +23,12 @@ _SPACE = " \t\n\v\f\r"
 # OpenSSL sends at most so many key shares, and reads names up to this length.
 _MOST_SHARES, _LONGEST = 4, 63
 
-_DEFAULTS = {
-    "1.0.2": "prime256v1:secp521r1:brainpoolP512r1:brainpoolP384r1:secp384r1:brainpoolP256r1:secp256k1",
-    "1.1.1": "X25519:P-256:X448:P-521:P-384",
-    "3.0": "X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192",
-    "3.5": "X25519MLKEM768/X25519:P-256/X448:P-384:P-521/ffdhe2048:ffdhe3072",
-}
-_DEFAULTS["4.0"] = (
-    "X25519MLKEM768:SecP256r1MLKEM768:curveSM2MLKEM768:X25519:P-256:X448:P-384:P-521:curveSM2:ffdhe2048:ffdhe3072"
-)
-_DEFAULTS["3.2"], _DEFAULTS["3.6"] = _DEFAULTS["3.0"], _DEFAULTS["3.5"]
+
+@cache
+def _defaults() -> dict[str, str]:
+    """The library's own list by generation."""
+    lines = (line for line in read_data("nginxtls.tls", "default_groups.tsv").splitlines() if line[:1] not in ("", "#"))
+    return dict(line.split("\t") for line in lines)
 
 
 class Group(NamedTuple):
@@ -154,7 +151,7 @@ def _since(number: int) -> int:
 def evaluate_groups(text: str | None, openssl: OpenSSL) -> GroupList:
     """What a list gives on this OpenSSL; None and ``"auto"``, nginx's word, are the library's default. Never raises."""
     if text is None or text == "auto":
-        default = _Reader(_DEFAULTS[openssl.generation], openssl)
+        default = _Reader(_defaults()[openssl.generation], openssl)
         default.read()
         return GroupList(text, tuple(default.groups), (), None, None, True, default.divided())
     reader = _Reader(text.partition("\0")[0], openssl)

@@ -84,7 +84,7 @@ def _same_family(socket: Socket, other: Socket) -> bool:
 
 
 def _sample(name: ServerName) -> str:
-    """A host that a client can request by this name; empty for what is no host."""
+    """A host that a client can request by this name; empty for what is not a host."""
     if name.is_host:
         return name.key
     return f"sample.{name.key}" if name.form == "leading" and "." in name.key else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location
@@ -83,13 +84,18 @@ def default_is_sure(socket: Socket, configuration: Configuration) -> bool:
     return configuration.completeness == "full" and (level is None or level.certain)
 
 
+@lru_cache(maxsize=16)
+def _value_start(directive: Directive, arg: int) -> int:
+    """The offset at which the value of an argument is written; -1 if it is written with escapes."""
+    at = directive.arg_text(arg).find(directive.args[arg])
+    return at if at < 0 else at + directive.arg_starts[arg]
+
+
 def word_place(directive: Directive, arg: int, start: int, end: int) -> Location:
     """The location of a part of an argument; the whole argument if it is written with escapes."""
-    raw, value = directive.arg_text(arg), directive.args[arg]
-    at = raw.find(value)
+    at = _value_start(directive, arg)
     if at < 0:
         return Location(directive.file, directive.arg_span(arg))
-    at += directive.arg_starts[arg]
     return Location(directive.file, directive.file.span(at + start, at + end))
 
 

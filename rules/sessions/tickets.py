@@ -10,6 +10,7 @@ from nginxtls.rules.sessions.common import CHANGES, RFC_9325_RESUMPTION
 
 from nginxtls.finding import Severity
 from nginxtls.model.decides import by_origin, live_groups
+from nginxtls.model.effective import issues_tickets, origin_of
 from nginxtls.model.offered import suites_by_version
 from nginxtls.rule import NGINX_SSL, Rule, label
 
@@ -291,7 +292,7 @@ class TicketsDifferOnSocket(Rule):
         if configuration.facts.nginx is not None and configuration.facts.nginx.at_least(1, 29, 2):
             return
         for (default, directive), endpoints in _other_than_default(configuration).items():
-            theirs = default.setting("ssl_session_tickets").origin
+            theirs = origin_of(default, "ssl_session_tickets")
             place, other = (directive, theirs or default.directive) if directive is not None else (theirs, None)
             if place is None:
                 continue
@@ -326,9 +327,11 @@ def _other_than_default(
             continue
         if not (mine.known and theirs.known and mine.certain and theirs.certain) or endpoint.socket.quic:
             continue
-        on, default_on = mine.value != "off", theirs.value != "off"
+        on, default_on = issues_tickets(server), issues_tickets(default)
         if on != default_on and (on or not _lacks_shared_cache(endpoint)):
-            found.setdefault((default, mine.origin if mine.level == "server" else None), []).append(endpoint)
+            origin = origin_of(server, "ssl_session_tickets")
+            own = origin is not None and origin.name in server.scope.own
+            found.setdefault((default, origin if own else None), []).append(endpoint)
     return found
 
 

@@ -47,14 +47,18 @@ def test_a_client_or_a_date_that_is_not_known(tmp_path: Path) -> None:
     folder = write(tmp_path)
     assert "matches no known client" in run("clients", folder, "--client", "chrone", cwd=tmp_path, status=2)
     assert "is not a year or month" in run("clients", folder, "--since", "lately", cwd=tmp_path, status=2)
-    assert "no client that was selected is as recent" in run("clients", folder, "--since", "2099", cwd=tmp_path, status=2)
+    assert "no client that was selected is as recent" in run(
+        "clients", folder, "--since", "2099", cwd=tmp_path, status=2
+    )
     assert "no server listens there" in run("clients", folder, "--connect", "127.0.0.1:9", cwd=tmp_path, status=2)
 
 
 def test_diff_says_who_loses_access_and_who_gains_it(tmp_path: Path) -> None:
     old, new = write(tmp_path / "old"), write(tmp_path / "new")
     for folder, lines in ((old, "TLSv1.2 TLSv1.3"), (new, "TLSv1.3")):
-        main = (folder / "nginx.conf").read_text().replace("TLSv1.2 TLSv1.3", lines).replace("a.test", "www.example.com")
+        main = (
+            (folder / "nginx.conf").read_text().replace("TLSv1.2 TLSv1.3", lines).replace("a.test", "www.example.com")
+        )
         (folder / "nginx.conf").write_text(main)
     shown = run("diff", old, new, *TRUST, cwd=tmp_path)
     assert "lose access: " in shown
@@ -68,7 +72,9 @@ def test_the_grade_names_each_criterion(tmp_path: Path) -> None:
     main = (folder / "nginx.conf").read_text().replace("a.test", "www.example.com")
     (folder / "nginx.conf").write_text(main.replace("TLSv1.2 TLSv1.3", "TLSv1.1 TLSv1.2"))
     arguments = ("--servername", "www.example.com", "--grade", *TRUST)
-    shown = run("handshake", folder, *arguments, "--openssl-version", "1.1.1", "--nginx-version", "1.18.0", cwd=tmp_path)
+    shown = run(
+        "handshake", folder, *arguments, "--openssl-version", "1.1.1", "--nginx-version", "1.18.0", cwd=tmp_path
+    )
     assert "grade " in shown
     assert "assumed: " in shown
     found = json.loads(run("handshake", folder, *arguments, "--format", "json", cwd=tmp_path))["grade"]

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent / "clients"), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "clients"))
 
 import compare
 from programs import Program, Running, installed
@@ -65,9 +66,10 @@ def test_the_rows_are_what_the_clients_send(programs: list[Program]) -> None:
         assert not offer["protocols"] or tuple(offer["protocols"]) == row.hello.protocols
 
 
-def _numbers(offer: dict[str, Any]) -> list[Any]:
+def _numbers(offer: dict[str, Any]) -> tuple[Any, Any, Any, Any, Any]:
     found = []
     for field in ("suites", "groups", "shares", "signatures", "certificate_signatures"):
         value = offer[field]
         found.append(None if value is None else tuple(value))
-    return found
+    suites, groups, shares, signatures, of_certificates = found
+    return suites, groups, shares, signatures, of_certificates

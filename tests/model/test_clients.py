@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 import nginxtls
-from nginxtls.model import handshake
+from nginxtls.model import Configuration, handshake
 from nginxtls.model.clients import Outcome, grouped, outcomes, tables
 from nginxtls.tls.clients import matching
 
 CERTIFICATES = Path(__file__).parents[2] / "fixtures/certificates"
 AT = datetime(2026, 11, 26, tzinfo=timezone.utc)
+OLD = "ssl_protocols TLSv1 TLSv1.2; ssl_ciphers ALL:@SECLEVEL=0;"
 SERVER = """\
 server {{
     listen 443 ssl;
@@ -29,16 +30,14 @@ def server(name: str = "www.example.com", certificate: str = "good-rsa", key: st
     return SERVER.format(name=name, folder=CERTIFICATES, certificate=certificate, key=key or certificate, lines=lines)
 
 
-def configured(folder: Path, *servers: str, nginx: str = "1.26.3", openssl: str = "3.5.9") -> nginxtls.model.Configuration:  # type: ignore[name-defined]
+def configured(folder: Path, *servers: str, nginx: str = "1.26.3", openssl: str = "3.5.9") -> Configuration:
     main = folder / "nginx.conf"
     main.write_text("events {}\nhttp {\n" + "\n".join(servers) + "}\n")
-    return nginxtls.load(
-        main, nginx_version=nginx, openssl_version=openssl, trust=[CERTIFICATES / "root.pem"], at=AT
-    )
+    return nginxtls.load(main, nginx_version=nginx, openssl_version=openssl, trust=[CERTIFICATES / "root.pem"], at=AT)
 
 
-def ask(configuration: object, client: str, name: str = "www.example.com") -> Outcome:
-    (found,) = outcomes(handshake(configuration, "127.0.0.1", 443, name), matching([client]))  # type: ignore[arg-type]
+def ask(configuration: Configuration, client: str, name: str = "www.example.com") -> Outcome:
+    (found,) = outcomes(handshake(configuration, "127.0.0.1", 443, name), matching([client]))
     return found
 
 
@@ -72,8 +71,8 @@ def test_a_missing_intermediate_is_found_by_browsers_alone(tmp_path: Path) -> No
 
 
 def test_the_name_counts_for_those_that_send_it_and_for_those_that_do_not(tmp_path: Path) -> None:
-    configuration = configured(tmp_path, server("other.example.org", lines="ssl_protocols TLSv1 TLSv1.2; ssl_ciphers ALL:@SECLEVEL=0;"),
-                               server(lines="ssl_protocols TLSv1 TLSv1.2; ssl_ciphers ALL:@SECLEVEL=0;"))  # fmt: skip
+    configuration = configured(tmp_path, server("other.example.org", lines=OLD),
+                               server(lines=OLD))  # fmt: skip
     assert ask(configuration, "Android 4.4").connects
     # Without SNI it gets the default server, whose certificate happens to be the same.
     assert ask(configuration, "Java 6u45").connects
@@ -111,13 +110,17 @@ def test_no_common_alpn_protocol_ends_a_stream_handshake(tmp_path: Path) -> None
 def test_equal_endpoints_are_one_table(tmp_path: Path) -> None:
     many = [server(f"{word}.api.example.com") for word in ("a", "b", "c")]
     found = tables(configured(tmp_path, *many), matching(["browsers"]))
-    assert [table.names for table in found] == [["(no name)", "a.api.example.com", "b.api.example.com", "c.api.example.com"]]
+    assert [table.names for table in found] == [
+        ["(no name)", "a.api.example.com", "b.api.example.com", "c.api.example.com"]
+    ]
     assert found[0].certificates == {"RSA 2048": [f"{CERTIFICATES}/good-rsa.pem"]}
 
 
 def test_quic_sockets_have_clients_of_http3(tmp_path: Path) -> None:
     configuration = configured(tmp_path, server(lines="listen 443 quic;"))
-    by_socket = {table.socket.quic: {o.client.family for o in table.outcomes} for table in tables(configuration, matching([]))}
+    by_socket = {
+        table.socket.quic: {o.client.family for o in table.outcomes} for table in tables(configuration, matching([]))
+    }
     assert by_socket[True] == {"aioquic"}
     assert "aioquic" not in by_socket[False]
 

@@ -10,12 +10,13 @@ from nginxtls.tls.agreement import Hello, Order, ServerOffer, agree
 from nginxtls.tls.clients import clients, matching
 
 RSA, EC = ServerKey("RSA", 2048), ServerKey("EC", 256, "prime256v1")
+CLIENTS = Order(False)
 ALL = frozenset({"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"})
 
 
 def server(
     openssl: str = "3.6.0", *, keys: tuple[ServerKey, ...] = (RSA,), versions: frozenset[str] = ALL,
-    ciphers: str = "ALL:@SECLEVEL=0", groups: str | None = None, order: Order = Order(False), again: Order | None = None,
+    ciphers: str = "ALL:@SECLEVEL=0", groups: str | None = None, order: Order = CLIENTS, again: Order | None = None,
     dhparam_bits: int | None = None,
 ) -> ServerOffer:  # fmt: skip
     built = OpenSSL.parse(openssl)
@@ -33,7 +34,9 @@ def named(name: str) -> Hello:
 
 def test_the_version_is_chosen_before_it_is_known_whether_a_handshake_succeeds() -> None:
     """A server without a group of TLS 1.3 loses the clients that offer TLS 1.3, and keeps the others."""
-    offer = server(groups="X25519MLKEM768", versions=frozenset({"TLSv1.2", "TLSv1.3"}), ciphers="AES128-SHA:@SECLEVEL=0")
+    offer = server(
+        groups="X25519MLKEM768", versions=frozenset({"TLSv1.2", "TLSv1.3"}), ciphers="AES128-SHA:@SECLEVEL=0"
+    )
     assert agree(offer, named("Node 14")).kind == "group"
     assert agree(offer, named("Node 8")).protocol == "TLSv1.2"
 
@@ -41,7 +44,9 @@ def test_the_version_is_chosen_before_it_is_known_whether_a_handshake_succeeds()
 def test_an_rsa_suite_fails_where_only_an_ec_certificate_is_sent() -> None:
     found = agree(server(keys=(EC,), versions=frozenset({"TLSv1.2"})), named("IE 8 Win 7"))
     assert found.kind == "protocol"
-    offer = server(keys=(EC,), versions=frozenset({"TLSv1.2"}), ciphers="ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-SHA")
+    offer = server(
+        keys=(EC,), versions=frozenset({"TLSv1.2"}), ciphers="ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-SHA"
+    )
     assert agree(offer, Hello(("TLSv1.2",), (0xC02F,), (23,), (), (0x0401,), None, ())).kind == "certificate"
 
 
@@ -61,7 +66,7 @@ def test_from_35_on_a_better_tuple_is_worth_a_second_hello() -> None:
 
 
 def test_two_orders_of_suites_break_a_second_hello() -> None:
-    """nginx before 1.29.2: the default server chose the suite of the HelloRetryRequest, the selected one chooses again."""
+    """nginx before 1.29.2: the default server chooses for the HelloRetryRequest, then the selected one."""
     client = Hello(("TLSv1.3",), (0x1301, 0x1302), (29, 25), (29,), (0x0804,), None, ())
     assert agree(server("3.5.0", groups="secp521r1", again=Order(True)), client).kind == "retry"
     assert not agree(server("3.5.0", groups="secp521r1"), client).problem
@@ -71,13 +76,13 @@ def test_of_two_keys_the_order_of_signature_algorithms_decides_in_tls13() -> Non
     offer = server(keys=(RSA, EC))
     rsa_first = Hello(("TLSv1.3",), (0x1301,), (29,), (29,), (0x0804, 0x0403), None, ())
     assert agree(offer, rsa_first).key == RSA
-    assert agree(offer._replace(order=Order(True)), rsa_first).key == EC  # type: ignore[attr-defined]
+    assert agree(offer._replace(order=Order(True)), rsa_first).key == EC
 
 
 def test_chacha_first_for_clients_that_have_it_first() -> None:
     offer = server(versions=frozenset({"TLSv1.2"}), order=Order(True, True), ciphers="ECDHE+AESGCM:ECDHE+CHACHA20")
     phone = Hello(("TLSv1.2",), (0xCCA8, 0xC02F), (29,), (), (0x0804,), None, ())
-    desktop = phone._replace(suites=(0xC02F, 0xCCA8))  # type: ignore[attr-defined]
+    desktop = phone._replace(suites=(0xC02F, 0xCCA8))
     assert [agree(offer, hello).suite and agree(offer, hello).suite.encryption for hello in (phone, desktop)] == [  # type: ignore[union-attr]
         "CHACHA20/POLY1305", "AESGCM",
     ]  # fmt: skip
@@ -107,7 +112,9 @@ def test_what_is_agreed_is_what_both_offer(client, openssl, prefers, versions, k
 def test_every_client_connects_to_a_server_that_offers_everything() -> None:
     """But for those that know no version of this OpenSSL, or only suites that none has."""
     offer = server("1.0.2", keys=(RSA, EC), ciphers="ALL")
-    left = {c.name for c in clients() if c.hello.protocols[-1] not in ("SSLv3", "TLSv1.3") and agree(offer, c.hello).problem}
+    left = {
+        c.name for c in clients() if c.hello.protocols[-1] not in ("SSLv3", "TLSv1.3") and agree(offer, c.hello).problem
+    }
     assert left <= {"Apple ATS 9 iOS 9"}
 
 

@@ -15,7 +15,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import generations
 from hello import read_client_hello
@@ -62,7 +63,7 @@ def _nginx() -> Iterator[tuple[str, str, str, str, dict[str, Any]]]:
                 get(port, tap.port)
             hellos = [c.hello for c in tap.connections if c.client]
         if hellos:
-            # The default of proxy_ssl_protocols is TLSv1 to TLSv1.2 before 1.27.3, Debian's openssl.cnf excludes the old.
+            # proxy_ssl_protocols is TLSv1 to TLSv1.2 by default before 1.27.3; Debian excludes the old ones.
             hellos[0]["protocols"] = hellos[0]["protocols"] or ["TLSv1.2"]
             name = f"nginx {generation.nginx_version} (OpenSSL {generation.openssl_version})"
             yield name, "nginx", generation.nginx_version, "Debian: nginx, proxy_pass https", hellos[0]
@@ -108,7 +109,8 @@ from aioquic.buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic import tls
-connection = QuicConnection(configuration=QuicConfiguration(is_client=True, alpn_protocols=["h3"], server_name="a.test"))
+made = QuicConfiguration(is_client=True, alpn_protocols=["h3"], server_name="a.test")
+connection = QuicConnection(configuration=made)
 connection.connect(("127.0.0.1", 443), now=0)
 stream = connection._crypto_streams[tls.Epoch.INITIAL]
 print(aioquic.__version__, bytes(stream.sender._buffer).hex())

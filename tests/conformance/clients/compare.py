@@ -24,8 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parents[2]), str(HERE.parent), str(HERE)]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from cryptography import x509
 from generations import Generation, installed
@@ -55,7 +56,8 @@ CIPHERS = (
     "ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA384:AES256-SHA256", "AES256-SHA", "ECDHE+AES256:AES128-GCM-SHA256",
     "CHACHA20:AESGCM", "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-GCM-SHA384", "SHA1", "CAMELLIA:AES128-SHA",
 )  # fmt: skip
-CURVES = ("auto", "auto", "auto", "prime256v1", "X25519", "secp384r1", "X25519:secp384r1", "secp384r1:X25519:prime256v1",
+CURVES = ("auto", "auto", "auto", "prime256v1", "X25519", "secp384r1", "X25519:secp384r1",
+          "secp384r1:X25519:prime256v1",
           "secp521r1:X448", "X448:prime256v1", "secp521r1", "X25519MLKEM768:X25519", "X25519MLKEM768",
           "prime256v1:X25519MLKEM768", "SecP256r1MLKEM768:prime256v1", "ffdhe2048:X25519")  # fmt: skip
 COMMANDS = ("Options PrioritizeChaCha", "Ciphersuites TLS_CHACHA20_POLY1305_SHA256", "MinProtocol TLSv1.2",
@@ -118,7 +120,7 @@ def _main(configurations: Iterable[Configuration], folder: Path) -> str:
 def free_port() -> int:
     """A port below those that the kernel gives to connections, so that none takes it before nginx does."""
     while True:
-        port = random.randrange(12000, 32000)  # noqa: S311
+        port = random.randrange(12000, 32000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
@@ -131,9 +133,7 @@ def usable(seeds: Iterator[int], generation: Generation, folder: Path, count: in
     while len(found) < count:
         configuration = draw(next(seeds), generation, free_port(), folder)
         main.write_text(_main([configuration], folder))
-        loaded = nginxtls.load(
-            main, nginx_version=generation.nginx_version, openssl_version=generation.openssl_version
-        )
+        loaded = nginxtls.load(main, nginx_version=generation.nginx_version, openssl_version=generation.openssl_version)
         if any(refusal.level == "emerg" for refusal in refusals(loaded)):
             continue
         answer = handshake(loaded, "127.0.0.1", configuration.port, configuration.name)
@@ -265,12 +265,15 @@ def run(
                         found = differences(configuration.predicted[client], real)
                         if found:
                             # Once more: a busy machine makes some time out.
-                            found = differences(configuration.predicted[client], seen(configuration, real_client, folder))
+                            found = differences(
+                                configuration.predicted[client], seen(configuration, real_client, folder)
+                            )
                         with lock:
                             connections += 1
                             if found:
                                 told.append(
-                                    f"seed {configuration.seed} on {generation.name}, {client.name}: {'; '.join(found)}\n"
+                                    f"seed {configuration.seed} on {generation.name}, {client.name}: "
+                                    f"{'; '.join(found)}\n"
                                     f"{configuration.text}"
                                 )
 
@@ -312,7 +315,8 @@ def main() -> int:
             print(*told, sep="\n\n")
             seconds = time.monotonic() - start
             print(
-                f"{generation.name}: {len(chosen)} clients, {options.configurations} configurations, {count} connections, "
+                f"{generation.name}: {len(chosen)} clients, {options.configurations} configurations, "
+                f"{count} connections, "
                 f"{len(told)} with differences, {seconds:.0f} s", flush=True,
             )  # fmt: skip
             status |= bool(told)

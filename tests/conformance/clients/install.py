@@ -16,8 +16,10 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import generations
 from programs import folder
@@ -80,6 +82,7 @@ def main() -> int:
     base: Path = options.directory.resolve()
     base.mkdir(parents=True, exist_ok=True)
     failed = 0
+    works: list[tuple[Any, tuple[Any, ...]]]
     works = [(npm, (base, f"node-{v}")) for v in FEW] if options.few else [(npm, (base, name)) for name in NPM]
     works += [] if options.few else [(pypi, (base,)), *((debian, (base, name)) for name in DEBIAN)]
     with ThreadPoolExecutor(2) as pool:

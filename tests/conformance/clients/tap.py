@@ -28,7 +28,8 @@ class Connection:
     @property
     def hello(self) -> dict[str, Any]:
         """The ClientHello (the first one, if there are two)."""
-        return read_client_hello(self.client)
+        found: dict[str, Any] = read_client_hello(self.client)
+        return found
 
     def flight(self) -> Flight:
         """The server's answer as far as it is in the clear."""
@@ -72,7 +73,7 @@ def _records(data: bytes) -> list[tuple[int, bytes]]:
 
 
 class Tap:
-    """Listens on a port of its own and passes connections on to ``upstream``; without one it only listens and closes."""
+    """Listens on a port of its own and passes connections on to ``upstream``; without one it closes them."""
 
     def __init__(self, upstream: int | None = None) -> None:
         self.upstream = upstream
