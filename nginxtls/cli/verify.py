@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from nginxtls.live.targets import Host
 
 PROMETHEUS = "prometheus"
-MOST_HOSTS = 100_000
 Words = Optional[list[str]]  # noqa: UP045 - typer reads it while running, on Python 3.10, too
 
 
@@ -186,16 +185,18 @@ def _write_metrics(file: str, text: str) -> None:
 
 def _host_map(name: str) -> "tuple[tuple[str, tuple[Host, ...]], ...]":
     """The hosts of each dump: lines of a path (from the folder of the file) and hosts, ``#`` starts a comment."""
+    from nginxtls.base.limits import LIMITS
+    from nginxtls.base.reading import read_regular
     from nginxtls.live.targets import read_host
 
     try:
-        lines = Path(name).read_text(encoding="utf-8").splitlines()
+        lines = read_regular(name, LIMITS["host-map"]).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"--host-map {name}", f"cannot be read: {reason}") from error
     found: dict[str, tuple[Host, ...]] = {}
     for number, line in enumerate(lines, 1):
-        dump, *hosts = line.partition("#")[0].split()[:MOST_HOSTS] or [""]
+        dump, *hosts = line.partition("#")[0].split() or [""]
         if not dump:
             continue
         if not hosts:
