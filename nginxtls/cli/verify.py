@@ -217,9 +217,9 @@ def _status(report: "Report", fail_on: Severity, exit_zero: bool) -> int:
 
 def _progress(stage: str) -> None:
     """Show the current step on the terminal, in one line that the next one overwrites."""
-    from nginxtls.base.errors import printable
+    from nginxtls.base.printing import shown
 
-    print(f"\r\x1b[K{printable(stage)[:100]}", end="\r", file=sys.stderr, flush=True)
+    print(f"\r\x1b[K{shown(stage[:100])}", end="\r", file=sys.stderr, flush=True)
 
 
 def _silence(stage: str) -> None:
