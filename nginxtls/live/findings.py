@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nginxtls.pki import Certificate
     from nginxtls.syntax.tree import Directive
 
+PORT_PROXIES = ("docker-proxy", "rootlessport", "rootlesskit", "slirp4netns", "pasta", "conmon")
+"""Programs that publish the ports of containers, as ``/proc`` names them."""
 RELOAD = "run `nginx -t && systemctl reload nginx`"
 
 
@@ -271,6 +273,13 @@ def _cause(place: Place, evidence: Evidence, bundle: ServedBundle | None = None)
     listening = evidence.listening(place.target)
     if listening.others and not listening.instances:
         process = listening.others[0]
+        if process.name in PORT_PROXIES:
+            return Cause(
+                f"a container answers, by {process.name} (process {process.number})",
+                (),
+                "compare with the container's files: `docker exec CONTAINER nginx -T > web.dump`, then "
+                "`nginxtls verify web.dump --connect 127.0.0.1`",
+            )
         title = f"{process.name} (process {process.number})"
         return Cause(
             f"{title} has the listener, not nginx",
