@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.ciphers.lists import SSL_CONF
+from nginxtls.rules.common.edits import options_without, written
 from nginxtls.rules.common.grouping import legacy_suites, titles
 
 from nginxtls.finding import Severity
@@ -51,6 +52,7 @@ class NeedlessServerPreference(Rule):
                 directive,
                 "the server overrides its clients' order of suites although every suite is strong",
                 help="set `ssl_prefer_server_ciphers off;`",
+                fix=written(directive, "off") if directive.name == "ssl_prefer_server_ciphers" else None,
                 endpoints=titles(endpoints),
             )
 
@@ -95,6 +97,7 @@ class IdleChachaPriority(Rule):
                     "`PrioritizeChaCha` has no effect: the server does not prefer its own order",
                     arg=1,
                     help="remove it, or set `ssl_prefer_server_ciphers on;`",
+                    fix=options_without(directive, ["PrioritizeChaCha"], safe=True),
                 )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import put
 from nginxtls.rules.common.grouping import cipher_text, default_is_sure, reaches_tls10, sockets, spoken, titles
-from nginxtls.rules.protocols.common import CHANGES, LEGACY, SSL_PROTOCOLS
+from nginxtls.rules.protocols.common import CHANGES, LEGACY, MODERN, SSL_PROTOCOLS
 
 from nginxtls.finding import Severity
 from nginxtls.model.decides import live_groups
@@ -242,6 +243,9 @@ class DeadDefaultServer(Rule):
                 f"every handshake on {sockets(endpoints)} fails, for every name: {why[place]}",
                 labels=[label(ciphers, "its cipher suites")] if ciphers and ciphers is not place else (),
                 help="set `ssl_protocols TLSv1.2 TLSv1.3;` in the default server",
+                fix=put(server, "ssl_protocols", *MODERN)
+                if (server := endpoints[0].socket.default.directive) is not None
+                else None,
                 endpoints=titles(endpoints),
             )
 

@@ -1,0 +1,167 @@
+"""The fixes that rules offer: lines removed, rewritten and added, words of lists added and removed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nginxtls.finding import Edit, Location
+from nginxtls.rule import Fix, delete, locate, replace_argument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from nginxtls.syntax.tree import Directive
+
+STRONG_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+INDENT = "    "
+
+
+def removal(*lines: Directive, safe: bool = False) -> Fix:
+    """Remove lines."""
+    return Fix(f"remove `{lines[0].name}`", tuple(map(delete, dict.fromkeys(lines))), safe)
+
+
+def rewritten(line: Directive, text: str) -> Edit:
+    """The edit that writes a line anew: ``text`` without the terminator."""
+    return Edit(locate(line), text)
+
+
+def written(line: Directive, *values: str, safe: bool = False) -> Fix:
+    """Give a line other arguments, as they are to be written."""
+    text = " ".join((line.name, *values))
+    return Fix(f"write `{text};`", (rewritten(line, text),), safe)
+
+
+def with_word(line: Directive, word: str) -> Edit:
+    """The edit that appends an argument."""
+    return rewritten(line, " ".join((line.name, *_words(line), word)))
+
+
+def without_words(line: Directive, dropped: Iterable[int]) -> Edit:
+    """The edit that removes arguments, and the line if none remains."""
+    gone = set(dropped)
+    kept = [word for index, word in enumerate(_words(line)) if index not in gone]
+    return rewritten(line, " ".join((line.name, *kept))) if kept else delete(line)
+
+
+def _words(line: Directive) -> list[str]:
+    """The arguments as written."""
+    return [line.arg_text(index) for index in range(len(line.args))]
+
+
+def quoted(text: str) -> str:
+    """A text as an argument, in quotes where nginx needs them."""
+    if not re.search(r"[\s;{}\"'#\\]", text) and text:
+        return text
+    text = text.replace("\\", "\\\\")
+    if '"' in text and "'" not in text:
+        return f"'{text}'"
+    return '"{}"'.format(text.replace('"', '\\"'))
+
+
+def listing(
+    line: Directive, arg: int, keep: Callable[[str], bool], separator: str, *, safe: bool = False
+) -> Fix | None:
+    """Remove words of a list that is one argument; None if no word would remain or all would."""
+    words = [word.strip() for word in line.args[arg].split(separator)] if len(line.args) > arg else []
+    kept = [word for word in words if keep(word)]
+    if not kept or len(kept) == len(words):
+        return None
+    return Fix("remove it", (replace_argument(line, arg, quoted(separator.join(kept))),), safe)
+
+
+def options_without(line: Directive, names: Iterable[str], *, safe: bool = False) -> Fix:
+    """Remove options of an ``…_conf_command Options``, and the line if none remains."""
+    gone = {name.lower() for name in names}
+    kept = [word.strip() for word in line.args[1].split(",") if word.strip().lstrip("+-").lower() not in gone]
+    if not kept:
+        return removal(line, safe=safe)
+    return Fix(f"remove {', '.join(names)}", (replace_argument(line, 1, quoted(",".join(kept))),), safe)
+
+
+# -- lines that are added ----------------------------------------------------------------------------------------------
+
+
+def after(line: Directive, text: str) -> Edit:
+    """The edit that adds a line after another one; ``text`` with its terminator."""
+    source, at = line.file.text, line.end
+    begin = source.rfind("\n", 0, line.start) + 1
+    indent = source[begin : line.start]
+    return _insertion(line, at, text, indent if not indent.strip() else _indent_of(line.parent) + INDENT)
+
+
+def inside(block: Directive, text: str) -> Edit:
+    """The edit that adds a line to a block: beside related ones, or first; ``text`` with its terminator."""
+    siblings = [line for line in block.block or () if line.branch == block.branch and line.file is block.file]
+    beside = _related(text.split()[0], siblings)
+    if beside is not None:
+        return after(beside, text)
+    opening = block.file.masked.index("{", block.words[-1][1]) + 1
+    return _insertion(block, opening, text, _indent_of(block) + INDENT)
+
+
+def put(block: Directive, name: str, *values: str, safe: bool = False) -> Fix:
+    """Set a directive in a block: its own line written anew, others of that name removed, or a line added."""
+    text = " ".join((name, *values))
+    title = f"set `{text};`"
+    own = [line for line in block.block or () if line.name == name and line.branch == block.branch]
+    if not own:
+        return Fix(title, (inside(block, f"{text};"),), safe)
+    return Fix(title, (rewritten(own[0], text), *map(delete, own[1:])), safe)
+
+
+def added(block: Directive, *lines: str, safe: bool = False) -> Fix:
+    """Add lines to a block; each with its terminator."""
+    return Fix(f"add `{lines[0]}`", tuple(inside(block, line) for line in lines), safe)
+
+
+def beside(line: Directive, name: str, *values: str, safe: bool = False) -> Fix:
+    """Set a directive in the block of a line, or after the line if the file has no block around it."""
+    if line.parent is not None and line.parent.block is not None and line.parent.file is line.file:
+        return put(line.parent, name, *values, safe=safe)
+    text = " ".join((name, *values))
+    return Fix(f"set `{text};`", (after(line, f"{text};"),), safe)
+
+
+def _related(name: str, lines: list[Directive]) -> Directive | None:
+    """The last line of the same name or family, after which a line of this name belongs."""
+    lines = [line for line in lines if line.block is None]
+    family = name.partition("_")[0] + "_"
+    for same in (
+        lambda line: line.name == name,
+        lambda line: line.name.startswith(family),
+        lambda line: line.name in ("listen", "server_name"),
+    ):
+        found = [line for line in lines if same(line)]
+        if found:
+            return found[-1]
+    return None
+
+
+def _indent_of(block: Directive | None) -> str:
+    """The white space before a block's first word."""
+    if block is None:
+        return ""
+    text = block.file.text
+    begin = text.rfind("\n", 0, block.start) + 1
+    before = text[begin : block.start]
+    return before[: len(before) - len(before.lstrip())]
+
+
+def _insertion(place: Directive, at: int, text: str, indent: str) -> Edit:
+    """The edit that adds a line after an offset: on a line of its own, unless something follows on the same line."""
+    source = place.file.text
+    end = source.find("\n", at)
+    end = len(source) if end < 0 else end
+    rest = source[at:end]
+    if rest.strip() and not rest.lstrip().startswith("#"):
+        return Edit(Location(place.file, place.file.span(at, at)), f" {text}")
+    end -= rest.endswith("\r")
+    return Edit(Location(place.file, place.file.span(end, end)), f"\n{indent}{text}")
+
+
+def moved(command: Directive, name: str, *values: str) -> Fix:
+    """Set a directive in place of the ``ssl_conf_command`` that overrides it."""
+    fix = beside(command, name, *values)
+    return Fix(f"{fix.title} and remove `{command.name}`", (*fix.edits, delete(command)))
