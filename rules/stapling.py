@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nginxtls.rules.common.bundles import chain_of, days, faults, meant, moment
+from nginxtls.rules.common.edits import added, quoted, written
 from nginxtls.rules.common.grouping import everyone, is_absent, listed, titles
 
 from nginxtls.base.lazy import pattern
@@ -590,6 +591,9 @@ class StaplingResponderNotHttp(Rule):
                     place,
                     f"clients receive no stapled OCSP response: nginx does not support the responder URL {url}",
                     help="set `ssl_stapling_responder` to a URL that begins with `http://`",
+                    fix=written(place, quoted(f"http://{url.partition('://')[2]}"))
+                    if place.name == "ssl_stapling_responder"
+                    else None,
                     endpoints=titles(users),
                 )
 
@@ -638,8 +642,17 @@ class StaplingWithVariableCertificate(Rule):
                 "clients receive no stapled OCSP response: the path of the certificate contains variables",
                 labels=[label(first.directive, "loaded at each handshake", 0)],
                 help="set `ssl_stapling off;` in this server, or set the path without variables",
+                fix=_off(directive, bundles),
                 endpoints=titles(e for users in bundles.values() for e in users),
             )
+
+
+def _off(directive: Directive, bundles: dict[ServedBundle, list[Endpoint]]) -> Fix | None:
+    """The fix that disables stapling for these endpoints; None if that would disable it for others, too."""
+    servers = {endpoint.server for users in bundles.values() for endpoint in users}
+    if directive.parent is None or directive.parent not in {server.directive for server in servers}:
+        return added(first, "ssl_stapling off;") if len(servers) == 1 and (first := servers.pop().directive) else None
+    return written(directive, "off")
 
 
 class ClientOcspWithoutResolver(Rule):

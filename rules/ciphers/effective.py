@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.ciphers.lists import SSL_CIPHERS, SSL_CONF, _CipherRule
-from nginxtls.rules.common.edits import STRONG_CIPHERS, moved, put, quoted
+from nginxtls.rules.common.edits import STRONG_CIPHERS, moved, quoted, set_for
 from nginxtls.rules.common.grouping import legacy_suites, listed, surely_absent, titles, where_missing
 
 from nginxtls.finding import Severity
@@ -68,7 +68,7 @@ class DefaultCiphers(Rule):
                 f"`ssl_ciphers` is not set, and nginx's default `HIGH:!aNULL:!MD5` offers {len(static)} suites without"
                 " forward secrecy",
                 help="set `ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;` at the http level",
-                fix=put(place, "ssl_ciphers", STRONG_CIPHERS) if place.block is not None else None,
+                fix=set_for(configuration, endpoints, "ssl_ciphers", STRONG_CIPHERS),
                 endpoints=titles(endpoints),
             )
 

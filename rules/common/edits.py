@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.grouping import everyone, where_missing
+
 from nginxtls.finding import Edit, Location
 from nginxtls.rule import Fix, delete, locate, replace_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from nginxtls.model import Configuration, Endpoint
     from nginxtls.syntax.tree import Directive
 
 STRONG_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -165,3 +168,28 @@ def moved(command: Directive, name: str, *values: str) -> Fix:
     """Set a directive in place of the ``ssl_conf_command`` that overrides it."""
     fix = beside(command, name, *values)
     return Fix(f"{fix.title} and remove `{command.name}`", (*fix.edits, delete(command)))
+
+
+def set_for(
+    configuration: Configuration, endpoints: Sequence[Endpoint], name: str, *values: str, safe: bool = False
+) -> Fix | None:
+    """Set a directive that no level sets: in the one server that decides for these endpoints, or around all servers."""
+    deciding = {endpoint.tls.decided_by(name) for endpoint in everyone(endpoints)}
+    alone = next(iter(deciding)).directive if len(deciding) == 1 else None
+    block = alone or where_missing(configuration, endpoints)
+    return put(block, name, *values, safe=safe) if block is not None and block.block is not None else None
+
+
+def as_written(line: Directive) -> str:
+    """A line as written, with its terminator."""
+    return f"{line.file.text[line.start : line.words[-1][1]]};"
+
+
+def repeated(line: Directive, beside: Directive) -> Fix:
+    """Repeat a line of an outer level after a line of an inner one."""
+    return Fix(f"repeat `{line.name} {line.args[0]}`", (after(beside, as_written(line)),))
+
+
+def rewritten_block(block: Directive, text: str) -> Edit:
+    """The edit that writes a text in place of a whole block."""
+    return Edit(Location(block.file, block.file.span(block.start, block.end)), text)

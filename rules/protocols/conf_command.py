@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import after, moved
+from nginxtls.rules.common.edits import after, as_written, moved
 from nginxtls.rules.common.grouping import default_is_sure, listed, sockets, spoken, titles
 from nginxtls.rules.protocols.common import SSL_CONF
 
@@ -211,7 +211,7 @@ class DroppedConfCommand(Rule):
                 help="repeat it in the server",
                 fix=Fix(
                     "repeat it in the server",
-                    tuple(after(own[-1], f"{line.file.text[line.start : line.words[-1][1]]};") for line in lost[:1]),
+                    (after(own[-1], as_written(lost[0])),),
                 ),
                 endpoints=[f"{server.title} on {socket.label}" for socket in server.sockets if socket.tls],
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import put, written
+from nginxtls.rules.common.edits import set_for, written
 from nginxtls.rules.common.grouping import (
     cipher_text,
     listed,
@@ -196,7 +196,7 @@ class OldDefaultProtocols(Rule):
             f" {spoken(versions)}",
             notes=_unknown_openssl(configuration),
             help="set `ssl_protocols TLSv1.2 TLSv1.3;`",
-            fix=put(place, "ssl_protocols", *MODERN) if place.block is not None else None,
+            fix=set_for(configuration, endpoints, "ssl_protocols", *MODERN),
             endpoints=titles(endpoints),
             confidence=Confidence.CERTAIN if configuration.facts.openssl_known else Confidence.LIKELY,
         )

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.grouping import sockets, titles
+from nginxtls.rules.common.edits import set_for, written
+from nginxtls.rules.common.grouping import everyone, sockets, titles
 from nginxtls.rules.sessions.common import RFC_9325_RESUMPTION, overruled
 
 from nginxtls.finding import Severity
 from nginxtls.model.nginx_test.refusal import size
-from nginxtls.rule import NGINX_SSL, Rule, label
+from nginxtls.rule import NGINX_SSL, Fix, Rule, label, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Endpoint
+    from nginxtls.model.settings import Scope
     from nginxtls.syntax.tree import Directive
 
 DAY = 86400
@@ -57,6 +59,7 @@ class LongSession(Rule):
                 f"sessions can be resumed for {seconds / DAY:.3g} days, more than one",
                 arg=0,
                 help="set `ssl_session_timeout 1d;`",
+                fix=written(directive, "1d"),
             )
 
 
@@ -158,6 +161,7 @@ class MissingResumption(Rule):
                 directive,
                 "clients cannot resume sessions: tickets are disabled and there is no session cache",
                 help="set `ssl_session_cache shared:SSL:10m;`",
+                fix=shared_cache(none, configuration),
                 endpoints=titles(none),
             )
 
@@ -191,6 +195,10 @@ class BuiltinSessionCache(Rule):
                     "each worker process has its own session cache: clients resume only on the same worker",
                     arg=index,
                     help="set `ssl_session_cache shared:SSL:10m;`",
+                    fix=written(
+                        directive,
+                        next((word for word in directive.args if word.startswith("shared:")), "shared:SSL:10m"),
+                    ),
                 )
 
 
@@ -270,6 +278,10 @@ class SessionCacheConflict(Rule):
                         arg=index,
                         labels=[label(where, "first declared here")],
                         help="use another zone name",
+                        fix=Fix(
+                            "use another zone name",
+                            (replace_argument(directive, index, f"shared:{parts[1]}_{_zone(scope)}:{parts[2]}"),),
+                        ),
                     )
 
 
@@ -282,3 +294,17 @@ def _seconds(text: str) -> float | None:
     if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
         return None
     return float(sum(int(number) * _UNITS[unit] for number, unit in parts))
+
+
+def _zone(scope: Scope) -> str:
+    """What makes the name of a zone one that no other module and no other size has."""
+    return scope.module if scope.level != "server" else f"{scope.module}_server"
+
+
+def shared_cache(endpoints: Sequence[Endpoint], configuration: Configuration) -> Fix | None:
+    """The fix that sets a shared cache for endpoints without one."""
+    origins = {e.tls.decided_by("ssl_session_cache").setting("ssl_session_cache").origin for e in everyone(endpoints)}
+    origin = origins.pop() if len(origins) == 1 else None
+    if origin is not None:
+        return written(origin, "shared:SSL:10m")
+    return set_for(configuration, endpoints, "ssl_session_cache", "shared:SSL:10m")
