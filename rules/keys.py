@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.bundles import at_bundle, chain_of, served_on
+from nginxtls.rules.common.edits import removal
 from nginxtls.rules.common.grouping import is_absent, listed
 from nginxtls.rules.pem_files import hidden_by_mark, lacks_leaf
 
@@ -14,7 +15,7 @@ from nginxtls.finding import Severity
 from nginxtls.model import refusals
 from nginxtls.model.bundles import fill_slots
 from nginxtls.model.store import is_file
-from nginxtls.rule import NGINX_SSL, Rule, label
+from nginxtls.rule import NGINX_SSL, Fix, Rule, label, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,9 +173,19 @@ class UnusableCertificateFile(Rule):
             help="swap the paths of `ssl_certificate` and `ssl_certificate_key`"
             if swapped
             else "use a PEM file that contains the certificates",
+            fix=_swapped(bundle) if swapped else None,
             endpoints=served_on(configuration.servers_of(bundle)),
             also=bundle.also,
         )
+
+
+def _swapped(bundle: ServedBundle) -> Fix | None:
+    """The fix that swaps the paths of a certificate and its key."""
+    key = bundle.key_directive
+    if key is None:
+        return None
+    paths = bundle.directive.arg_text(0), key.arg_text(0)
+    return Fix("swap the paths", (replace_argument(bundle.directive, 0, paths[1]), replace_argument(key, 0, paths[0])))
 
 
 class UnusableKey(Rule):
@@ -397,6 +408,7 @@ class KeyLogEnabled(Rule):
                 directive,
                 f"`{directive.name}` writes the secrets of all TLS sessions to a file",
                 help=f"remove `{directive.name}`",
+                fix=removal(directive, safe=True),
             )
 
 

@@ -567,8 +567,8 @@ def _value(item: str, objection: Objection, rule: Mapping[str, Any], endpoint: E
     """The arguments of the directive for an item; none if there is no such line."""
     tls = endpoint.tls
     if item == "protocols":
-        kept = tls.enabled & set(rule["allowed"]) or set(rule["allowed"])
-        return [v for v in VERSIONS if v in kept | set(rule.get("required", ()))]
+        versions = tls.enabled & set(rule["allowed"]) or set(rule["allowed"])
+        return [v for v in VERSIONS if v in versions | set(rule.get("required", ()))]
     if item in ("suites", "ciphersuites"):
         offered = [s.name for s in (tls.evaluation.suites if item == "suites" else tls.ciphersuites)]
         allowed = rule.get("allowed", offered)

@@ -32,14 +32,16 @@ _UPSTREAM = ("protocols", "server_name", "name", "verify", "verify_depth", "trus
 def handshakes(configurations: Iterable[Configuration]) -> dict[tuple[str, str, str], dict[str, Any]]:
     """The answer to every client, by configuration, socket and name; HSTS by location; what upstreams are sent.
 
-    The lines that servers are on are left out.
+    Servers are numbered, as a fix may change the lines that they are on and names that never select them.
     """
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for number, configuration in enumerate(configurations):
         main = f"{number} {configuration.tree.roots[0].name}"
+        servers = {server.place: index for index, server in enumerate(configuration.servers)}
         for endpoint, answer in answers([configuration]).items():
             server = answer["server"] or {}
-            found[main, endpoint[0], endpoint[1]] = answer | {"server": (server.get("file"), server.get("names"))}
+            which = servers.get(f"{server.get('file')}:{server.get('line')}")
+            found[main, endpoint[0], endpoint[1]] = answer | {"server": which}
         for number, location in enumerate(_locations(configuration)):
             sent = find(location.scope, "Strict-Transport-Security")
             found[main, "location", str(number)] = {"hsts": [header.value for header in sent]}

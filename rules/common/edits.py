@@ -13,7 +13,7 @@ from nginxtls.rule import Fix, delete, locate, replace_argument
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from nginxtls.model import Configuration, Endpoint
+    from nginxtls.model import Configuration, Endpoint, Socket, VirtualServer
     from nginxtls.syntax.tree import Directive
 
 STRONG_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -164,10 +164,13 @@ def _insertion(place: Directive, at: int, text: str, indent: str) -> Edit:
     return Edit(Location(place.file, place.file.span(end, end)), f"\n{indent}{text}")
 
 
-def moved(command: Directive, name: str, *values: str) -> Fix:
-    """Set a directive in place of the ``ssl_conf_command`` that overrides it."""
-    fix = beside(command, name, *values)
-    return Fix(f"{fix.title} and remove `{command.name}`", (*fix.edits, delete(command)))
+def moved(line: Directive, name: str, *values: str, safe: bool = False) -> Fix:
+    """Set a directive in place of a line, in its block: on that line, unless the block has its own."""
+    text = " ".join((name, *values))
+    siblings = line.parent.block if line.parent is not None else None
+    own = next((each for each in siblings or () if each.name == name and each.branch == line.branch), None)
+    edits = (rewritten(line, text),) if own is None else (rewritten(own, text), delete(line))
+    return Fix(f"set `{text};` in its place", edits, safe)
 
 
 def set_for(
@@ -193,3 +196,40 @@ def repeated(line: Directive, beside: Directive) -> Fix:
 def rewritten_block(block: Directive, text: str) -> Edit:
     """The edit that writes a text in place of a whole block."""
     return Edit(Location(block.file, block.file.span(block.start, block.end)), text)
+
+
+def make_default(server: VirtualServer, socket: Socket) -> Fix | None:
+    """Make a server the default server of a socket; None if one of the lines cannot be edited."""
+    here = next((listen.directive for other, listen in socket.listens if other is server), None)
+    marked = [listen.directive for _, listen in socket.listens if listen.is_default and listen.directive is not None]
+    if here is None or any(not line.known for line in (here, *marked)):
+        return None
+    before = [
+        without_words(line, [index for index, arg in enumerate(line.args) if arg in ("default_server", "default")])
+        for line in dict.fromkeys(marked)
+    ]
+    return Fix(
+        f"add `default_server` to the `listen` directive of {server.title}",
+        (*before, with_word(here, "default_server")),
+    )
+
+
+def rejecting_server(socket: Socket, configuration: Configuration) -> Fix | None:
+    """Add a default server that rejects handshakes; None if nginx may be older than 1.19.4, which introduced it."""
+    nginx, default = configuration.facts.nginx, socket.default.directive
+    line = next((listen.directive for server, listen in socket.listens if server is socket.default), None)
+    if nginx is None or not nginx.at_least(1, 19, 4) or default is None or line is None or not line.known:
+        return None
+    if socket.module != "http":
+        return None
+    marked = [listen.directive for _, listen in socket.listens if listen.is_default and listen.directive is not None]
+    before = [
+        without_words(each, [index for index, arg in enumerate(each.args) if arg in ("default_server", "default")])
+        for each in dict.fromkeys(marked)
+    ]
+    indent = _indent_of(default)
+    inner = indent + INDENT
+    text = f"server {{\n{inner}listen {line.args[0]} ssl default_server;\n{inner}ssl_reject_handshake on;\n{indent}}}"
+    at = default.file.span(default.start, default.start)
+    block = Edit(Location(default.file, at), f"{text}\n{indent}")
+    return Fix("add a default server with `ssl_reject_handshake on;`", (*before, block))

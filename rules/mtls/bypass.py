@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import rejecting_server
 from nginxtls.rules.common.serving import contents, titles, variables
 from nginxtls.rules.mtls.helpers import REQUESTS, VERIFY, is_public
 
@@ -96,6 +97,7 @@ class OpenDefaultServer(Rule):
                 f" the default server, {default.title}, does not verify clients, and {server.title} does",
                 labels=labels,
                 help="add a default server with `ssl_reject_handshake on;`",
+                fix=rejecting_server(socket, configuration),
                 endpoints=titles([default]),
             )
 

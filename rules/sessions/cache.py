@@ -16,7 +16,7 @@ from nginxtls.rule import NGINX_SSL, Fix, Rule, label, replace_argument
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nginxtls.finding import Finding
+    from nginxtls.finding import Edit, Finding
     from nginxtls.model import Configuration, Endpoint
     from nginxtls.model.settings import Scope
     from nginxtls.syntax.tree import Directive
@@ -302,9 +302,14 @@ def _zone(scope: Scope) -> str:
 
 
 def shared_cache(endpoints: Sequence[Endpoint], configuration: Configuration) -> Fix | None:
-    """The fix that sets a shared cache for endpoints without one."""
-    origins = {e.tls.decided_by("ssl_session_cache").setting("ssl_session_cache").origin for e in everyone(endpoints)}
-    origin = origins.pop() if len(origins) == 1 else None
-    if origin is not None:
-        return written(origin, "shared:SSL:10m")
-    return set_for(configuration, endpoints, "ssl_session_cache", "shared:SSL:10m")
+    """The fix that sets a shared cache for endpoints without one, in each of http, stream and mail that has some."""
+    edits: dict[Edit, None] = {}
+    for module in dict.fromkeys(endpoint.socket.module for endpoint in endpoints):
+        mine = [endpoint for endpoint in endpoints if endpoint.socket.module == module]
+        value = "shared:SSL:10m" if module == "http" else f"shared:{module}:10m"
+        deciding = {each.tls.decided_by("ssl_session_cache") for each in everyone(mine)}
+        origins = {server.setting("ssl_session_cache").origin for server in deciding}
+        origin = origins.pop() if len(origins) == 1 else None
+        fix = set_for(configuration, mine, "ssl_session_cache", value) if origin is None else written(origin, value)
+        edits |= dict.fromkeys(fix.edits if fix else ())
+    return Fix("set a shared session cache", tuple(edits)) if edits else None

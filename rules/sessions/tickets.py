@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import beside, set_for, written
+from nginxtls.rules.common.edits import moved, set_for, written
 from nginxtls.rules.common.grouping import (
     default_is_sure,
     everyone,
@@ -21,7 +21,7 @@ from nginxtls.rules.sessions.common import CHANGES, RFC_9325_RESUMPTION
 
 from nginxtls.finding import Severity
 from nginxtls.model.decides import by_origin, live_groups
-from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label
+from nginxtls.rule import NGINX_SSL, Fix, Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -172,13 +172,12 @@ class StaticTicketKey(Rule):
             if age <= timedelta(days=1):
                 return
             message = f"this ticket key has not been replaced for {age.days} day{'s' if age.days > 1 else ''}"
-        cache = beside(directive, "ssl_session_cache", "shared:SSL:10m")
         yield self.at(
             directive,
             message,
             arg=0,
             help="remove it, and set `ssl_session_cache shared:SSL:10m;`",
-            fix=Fix("remove it, and set a shared session cache", (delete(directive), *cache.edits)),
+            fix=moved(directive, "ssl_session_cache", "shared:SSL:10m"),
         )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import after, make_default
 from nginxtls.rules.common.grouping import default_is_sure, listed, wildcard_pairs
 from nginxtls.rules.virtual_servers.helpers import LISTEN, REQUESTS, host_names, listen_on
 
 from nginxtls.finding import Confidence, Severity
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +87,7 @@ class MissingOnIpv6(Rule):
                     f"over IPv6 {lost[0].text} is served by {six.default.title}: `listen {six.label}` is missing here",
                     labels=labels,
                     help=f"add `listen {six.label} ssl;`",
+                    fix=Fix(f"add `listen {six.label} ssl;`", (after(listen.directive, f"listen {six.label} ssl;"),)),
                     endpoints=[f"{server.title} on {six.label}"],
                 )
 
@@ -153,6 +155,7 @@ class OtherDefaultOnIpv6(Rule):
                 f"{second.title} is the default server of {six.label}, and {first.title} that of {four.label}",
                 labels=[label(there.directive, f"the default server of {four.label}")],
                 help="set `default_server` in both `listen` directives of one server",
+                fix=make_default(first, six),
                 endpoints=[f"{second.title} on {six.label}", f"{first.title} on {four.label}"],
             )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import with_word
 from nginxtls.rules.common.grouping import default_is_sure
 from nginxtls.rules.common.serving import titles
 
 from nginxtls.finding import Severity
 from nginxtls.model import ech
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +81,9 @@ class EchWithoutEffect(Rule):
                     directive,
                     "`ssl_ech_file` has no effect: Encrypted ClientHello needs TLS 1.3, which is disabled",
                     help="add `TLSv1.3` to `ssl_protocols`",
+                    fix=Fix("add `TLSv1.3` to `ssl_protocols`", (with_word(origin, "TLSv1.3"),))
+                    if (origin := server.setting("ssl_protocols").origin) is not None
+                    else None,
                     endpoints=titles([server]),
                 )
 
