@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import beside, both, removal, with_text, with_word, without_words, written
 from nginxtls.rules.common.serving import CODE
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.backends import answering, connections, is_whole, verification
 from nginxtls.model.listens import is_ip
 from nginxtls.model.outgoing import upstream_handshakes
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from nginxtls.finding import Finding, Label
     from nginxtls.model import Configuration, Socket, Upstream, VirtualServer
@@ -116,7 +117,12 @@ class TlsToPlainListener(Rule):
                 text = f"requests to {target.shown} fail with 502: {_of(socket)} speaks plain HTTP"
             help = "use http:// for the target" if target.scheme == "https" else "add ssl to the listen line"
             yield self.at(
-                connection.place, text, arg=connection.arg, labels=_places(connection, "has no ssl"), help=help
+                connection.place,
+                text,
+                arg=connection.arg,
+                labels=_places(connection, "has no ssl"),
+                help=help,
+                fix=_in_plain_text(connection),
             )
 
 
@@ -184,7 +190,35 @@ class PlainTextToTlsListener(Rule):
                 places[:1] = [label(flag, "expects TLS")]
             help = "use https:// for the target" if target.scheme == "http" else ""
             help = "set proxy_ssl on;" if target.family == "stream" else help
-            yield self.at(connection.place, text, arg=connection.arg, labels=places, help=help)
+            fix = _over_tls(connection)
+            yield self.at(connection.place, text, arg=connection.arg, labels=places, help=help, fix=fix)
+
+
+def _in_plain_text(connection: Connection) -> Fix | None:
+    """The fix after which both sides agree on TLS: http:// for the target, or ssl for a listener with a certificate."""
+    target, socket = connection.target, connection.socket
+    if target.scheme == "https":
+        return with_text(target.place, connection.arg if target.place is connection.place else 0, "https://", "http://")
+    if connection.listen is None or not connection.listen.known or not socket.default.has_tls_context:
+        return None
+    return Fix("add ssl to the listen line", (with_word(connection.listen, "ssl"),))
+
+
+def _over_tls(connection: Connection) -> Fix | None:
+    """The fix after which nginx speaks TLS to a listener that expects it."""
+    target = connection.target
+    if target.family == "stream":
+        return beside(target.server.setting("proxy_ssl").origin or target.directive, "proxy_ssl", "on")
+    return with_text(target.directive, 0, "http://", "https://") if target.scheme == "http" else None
+
+
+def _without_proxy_protocol(socket: Socket) -> Fix | None:
+    """The fix that removes the parameter from the listen lines of a socket."""
+    lines = dict.fromkeys(li.directive for _, li in socket.listens if li.has("proxy_protocol") and li.directive)
+    if any(line is None or not line.known for line in lines):
+        return None
+    edits = (without_words(d, [i for i, arg in enumerate(d.args) if arg == "proxy_protocol"]) for d in lines if d)
+    return Fix("remove proxy_protocol from the listen line", tuple(edits))
 
 
 class ProxyProtocolMismatch(Rule):
@@ -254,6 +288,7 @@ class ProxyProtocolMismatch(Rule):
                 labels += [label(switch, "sends a PROXY header")] if switch is not None else []
                 text = f"connections to {target.shown} fail: {_of(socket)} does not expect the PROXY header"
                 help = "add proxy_protocol to the listen line, or remove proxy_protocol on;"
+                fix = removal(switch) if switch is not None else None
             else:
                 line = next((li.directive for _, li in socket.listens if li.has("proxy_protocol")), None)
                 labels = _places(connection, "expects a PROXY header")
@@ -262,7 +297,8 @@ class ProxyProtocolMismatch(Rule):
                 text = f"connections to {target.shown} fail: {_of(socket)} expects a PROXY header, and none is sent"
                 stream = target.family == "stream"
                 help = "set proxy_protocol on;" if stream else "remove proxy_protocol from the listen line"
-            yield self.at(connection.place, text, arg=connection.arg, labels=labels, help=help)
+                fix = beside(target.directive, "proxy_protocol", "on") if stream else _without_proxy_protocol(socket)
+            yield self.at(connection.place, text, arg=connection.arg, labels=labels, help=help, fix=fix)
 
 
 class ProxyLoop(Rule):
@@ -507,6 +543,7 @@ class BackendHandshakeFailure(Rule):
                 arg=connection.arg if connection else (1 if place.name == "set" else 0),
                 labels=labels,
                 help=_HELP[outcome.fault].format(target.directive_name("")),
+                fix=written(origin, "TLSv1.2", "TLSv1.3") if outcome.fault == "offer" and origin is not None else None,
             )
 
 
@@ -591,6 +628,7 @@ class UpstreamVerifyDepth(Rule):
                 arg=0 if origin else connection.arg,
                 labels=[*labels, *([label(connection.place, "connects to it")] if origin else [])],
                 help=f"set {name} {found.intermediates};",
+                fix=beside(origin or target.directive, name, str(found.intermediates)),
             )
 
 
@@ -652,6 +690,7 @@ class UpstreamDefaultDepth(Rule):
                 arg=0 if upstream.family != "stream" else None,
                 labels=[label(trusted, "has the public CAs")],
                 help=f"set {name} 3;",
+                fix=beside(upstream.directive, name, "3"),
             )
 
 
@@ -739,6 +778,11 @@ class UpstreamGroupWithoutServerName(Rule):
                 arg=None if setting.origin or upstream.family == "stream" else 0,
                 labels=[label(line, "is a host on the internet")],
                 help=f"set {prefix}server_name on;{'' if named else f' and {prefix}name {host};'}",
+                fix=both(
+                    "send SNI",
+                    beside(setting.origin or upstream.directive, f"{prefix}server_name", "on"),
+                    *([] if named else [beside(upstream.directive, f"{prefix}name", host)]),
+                ),
             )
 
 
@@ -752,6 +796,11 @@ def _preread_only(server: VirtualServer) -> bool:
         and preread.certain
         and not any(socket.tls for socket in server.sockets)
     )
+
+
+def _own(server: VirtualServer) -> list[Sequence[Directive]]:
+    """The TLS directives for back ends at the level of a server, by name."""
+    return [lines for name, lines in server.scope.own.items() if name.startswith("proxy_ssl_")]
 
 
 class PassedThroughTlsSettings(Rule):
@@ -794,7 +843,7 @@ class PassedThroughTlsSettings(Rule):
         target = server.first("proxy_pass")
         if target is None or not _preread_only(server) or switch.enabled or not switch.certain or not switch.known:
             return
-        own = [lines[0] for name, lines in server.scope.own.items() if name.startswith("proxy_ssl_")]
+        own = [lines[0] for lines in _own(server)]
         preread = server.setting("ssl_preread").origin
         for index, directive in enumerate(sorted(own, key=lambda d: (d.file.name, d.start))):
             if index == 0:
@@ -804,6 +853,7 @@ class PassedThroughTlsSettings(Rule):
                     f" {' '.join(target.args)}",
                     labels=[label(preread, "forwards TLS without ending it")] if preread is not None else [],
                     help="remove the proxy_ssl_* directives of this server" if len(own) > 1 else "remove it",
+                    fix=removal(*(d for lines in _own(server) for d in lines), safe=True),
                 )
 
 
@@ -851,4 +901,5 @@ class TlsInTls(Rule):
                 f"{server.title} wraps the clients' TLS in another TLS connection",
                 labels=[label(preread, "clients send TLS, which is not ended")] if preread is not None else [],
                 help="remove proxy_ssl on;",
+                fix=removal(switch.origin),
             )

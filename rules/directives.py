@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import removal, with_word
+from nginxtls.rules.common.edits import removal, renamed, with_word
 from nginxtls.rules.common.serving import titles
 
-from nginxtls.finding import Edit, Location, Severity
+from nginxtls.finding import Severity
 from nginxtls.model import refusals
 from nginxtls.model.directive_table import by_module_and_name, entries
 from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label
@@ -217,10 +217,7 @@ class UnknownTlsDirective(Rule):
                     refusal.directive,
                     f'nginx does not start: unknown directive "{name}"',
                     help=f"replace it with `{near[0]}`",
-                    fix=Fix(
-                        f"replace it with `{near[0]}`",
-                        (Edit(Location(refusal.directive.file, refusal.directive.name_span), near[0]),),
-                    ),
+                    fix=renamed(refusal.directive, near[0]),
                 )
 
 

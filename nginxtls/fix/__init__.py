@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,15 +138,16 @@ class _Edits:
         self.places: list[tuple[int, int, str]] = []
 
     def fits(self, start: int, end: int, text: str) -> bool:
-        """Whether an edit neither overlaps another nor begins where another begins; an equal edit fits."""
-        index = bisect_right(self.places, (start, end, text))
+        """Whether an edit neither overlaps another nor begins where another begins; an equal edit fits.
+
+        Lines of different directives may be added at one place.
+        """
+        index = bisect_left(self.places, (start, end, text))
+        if self.places[index : index + 1] == [(start, end, text)]:
+            return True
         before = self.places[index - 1] if index else None
         after = self.places[index] if index < len(self.places) else None
-        if before == (start, end, text):
-            return True
-        return (before is None or (before[1] <= start and before[0] != start)) and (
-            after is None or (end <= after[0] and start != after[0])
-        )
+        return not any(other and _collide((start, end, text), other) for other in (before, after))
 
     def add(self, start: int, end: int, text: str) -> None:
         index = bisect_left(self.places, (start, end, text))
@@ -159,6 +160,15 @@ class _Edits:
             parts += [old[at:start], replacement]
             at = end
         return "".join([*parts, old[at:]])
+
+
+def _collide(edit: tuple[int, int, str], other: tuple[int, int, str]) -> bool:
+    """Whether two edits of a file do not go together."""
+    first, second = sorted((edit, other))
+    if first[0] < second[0]:
+        return first[1] > second[0]
+    added = first[:2] == second[:2] == (first[0], first[0])
+    return not added or first[2].split()[:1] == second[2].split()[:1]
 
 
 def _take(edits: Iterable[Edit], files: dict[object, _Edits]) -> str:

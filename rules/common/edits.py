@@ -233,3 +233,24 @@ def rejecting_server(socket: Socket, configuration: Configuration) -> Fix | None
     at = default.file.span(default.start, default.start)
     block = Edit(Location(default.file, at), f"{text}\n{indent}")
     return Fix("add a default server with `ssl_reject_handshake on;`", (*before, block))
+
+
+def with_text(line: Directive, arg: int, old: str, new: str) -> Fix | None:
+    """Replace a part of an argument; None if it is not written there."""
+    text = line.arg_text(arg)
+    at = text.lower().find(old.lower())
+    if at < 0:
+        return None
+    edit = replace_argument(line, arg, text[:at] + new + text[at + len(old) :])
+    return Fix(f"replace `{old}` with `{new}`" if new else f"remove `{old}`", (edit,))
+
+
+def renamed(line: Directive, name: str) -> Fix:
+    """Give a line the name of another directive."""
+    return Fix(f"replace it with `{name}`", (Edit(Location(line.file, line.name_span), name),))
+
+
+def both(title: str, *fixes: Fix | None) -> Fix | None:
+    """Fixes that belong together; None if one of them is missing."""
+    given = [fix for fix in fixes if fix is not None]
+    return Fix(title, tuple(edit for fix in given for edit in fix.edits)) if len(given) == len(fixes) else None

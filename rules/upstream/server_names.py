@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import beside
 from nginxtls.rules.common.serving import variables
 from nginxtls.rules.upstream.helpers import PROXY, all_passes
 
@@ -72,6 +73,7 @@ class UpstreamWithoutServerName(Rule):
                 f" off{'' if setting.origin else ' by default'}",
                 arg=None if setting.origin or upstream.family == "stream" else 0,
                 help=f"set `{upstream.directive_name('server_name')} on;`",
+                fix=beside(setting.origin or upstream.directive, upstream.directive_name("server_name"), "on"),
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import beside, removal, renamed
 from nginxtls.rules.upstream.helpers import PROXY, STREAM, passes_of, shown
 
 from nginxtls.finding import Severity
@@ -120,6 +121,7 @@ class WrongUpstreamFamily(Rule):
                             label(other.directive, f"uses `{prefix}*` only" if with_tls else "does not support TLS")
                         ],
                         help=f"replace it with `{replacement}`" if with_tls else f"remove `{directive.name}`",
+                        fix=renamed(directive, replacement) if with_tls else removal(directive, safe=True),
                     )
 
 
@@ -180,6 +182,7 @@ class StreamUpstreamInPlainText(Rule):
             " effect",
             labels=[label(switch.origin or target, "no TLS")],
             help="set `proxy_ssl on;`",
+            fix=beside(switch.origin or own, "proxy_ssl", "on"),
         )
 
 
