@@ -456,11 +456,14 @@ class BackendCertificateMismatch(Rule):
                 text = f"{found.name} is not a name of the certificate"
                 labels += [label(origin, "is compared with the certificate")] if origin is not None else []
                 help = f"set {target.directive_name('name')} to a name of the certificate"
+                names = [each for each in found.bundle.leaf.dns_names if "*" not in each] if found.bundle.leaf else []
+                fix = beside(origin or target.directive, target.directive_name("name"), names[0]) if names else None
             else:
                 origin = target.setting("trusted_certificate").origin
                 text = f"{target.directive_name('trusted_certificate')} does not verify the certificate"
                 labels += [label(origin, "does not have its CA")] if origin is not None else []
                 help = f"name the CA of the certificate in {target.directive_name('trusted_certificate')}"
+                fix = None
             yield self.at(
                 connection.place,
                 f"every connection to {target.shown} fails: {text} of {_of(connection.socket)}",
@@ -468,6 +471,7 @@ class BackendCertificateMismatch(Rule):
                 labels=labels,
                 notes=[found.reason],
                 help=help,
+                fix=fix,
             )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import removal, renamed, with_word
+from nginxtls.rules.common.edits import as_written, inside, removal, renamed, with_word
 from nginxtls.rules.common.serving import titles
 
 from nginxtls.finding import Severity
@@ -14,7 +14,7 @@ from nginxtls.model.directive_table import by_module_and_name, entries
 from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, NginxVersion, Refusal, VirtualServer
@@ -120,7 +120,7 @@ def _switched(directive: Directive, configuration: Configuration) -> Fix | None:
     edits = [with_word(line, "ssl") for line in lines if line is not None and "ssl" not in line.args]
     if not all(socket.default.has_tls_context for socket in server.sockets):
         return None  # nginx does not start with ssl on its lines
-    alone = all(socket.servers == [server] or socket.speaks_tls for socket in server.sockets)
+    alone = all(socket.servers == [server] for socket in server.sockets)
     started = configuration.facts.nginx is not None and not configuration.facts.nginx.at_least(*SSL_GONE)
     return Fix("move `ssl` to the `listen` directives", (*edits, delete(directive)), safe=alone and started)
 
@@ -254,7 +254,18 @@ class MisplacedDirective(Rule):
                 directive,
                 f"nginx does not start: `{directive.name}` is not allowed here",
                 help=f"move it to {' or '.join(entry.contexts)}" if entry else "",
+                fix=_moved_out(directive, entry.contexts) if entry else None,
             )
+
+
+def _moved_out(line: Directive, contexts: Sequence[str]) -> Fix | None:
+    """The fix that moves a line to the nearest block around it where nginx allows it and it is not yet."""
+    block = line.parent
+    while block is not None and block.name not in contexts:
+        block = block.parent
+    if block is None or block.file is not line.file or any(each.name == line.name for each in block.block or ()):
+        return None
+    return Fix(f"move it to {block.name}", (inside(block, as_written(line)), delete(line)))
 
 
 class RepeatedDirective(Rule):

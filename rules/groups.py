@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import moved, quoted, removal
+from nginxtls.rules.common.edits import for_default_server, moved, quoted, removal
 from nginxtls.rules.common.grouping import (
     default_is_sure,
     legacy_suites,
@@ -413,6 +413,7 @@ class IgnoredGroups(Rule):
                 message,
                 labels=labels,
                 help="set the groups at the http level",
+                fix=for_default_server(place, endpoints),
                 endpoints=titles(endpoints),
             )
 

@@ -269,6 +269,7 @@ class IgnoredHttp2Off(Rule):
                 f"`http2 off` has no effect on {listed([socket.label for socket in on])}",
                 labels=labels,
                 help="replace `listen … http2` with `http2 on;` in the servers that need it",
+                fix=_http2_on(server, configuration, despite_off=True),
                 endpoints=[f"{server.title} on {socket.label}" for socket in on],
             )
 
@@ -790,11 +791,14 @@ def _with_reuseport(directive: Directive) -> Fix:
     return Fix("add reuseport", (Edit(locate(directive), text),))
 
 
-def _http2_on(server: VirtualServer, configuration: Configuration) -> Fix | None:
-    """The fix that moves HTTP/2 from the listen lines of all connected sockets to the servers; None if a server of
-    them has ``http2 off``, which has no effect beside such a line, or nginx may be older than the directive."""
+def _http2_on(server: VirtualServer, configuration: Configuration, *, despite_off: bool = False) -> Fix | None:
+    """The fix that moves HTTP/2 from the listen lines of all connected sockets to the servers.
+
+    None if a server of them has ``http2 off``, which has no effect beside such a line, or nginx may be older than the
+    directive. ``despite_off``: let it have an effect.
+    """
     nginx = configuration.facts.nginx
-    if nginx is None or not nginx.at_least(1, 25, 1):
+    if not (nginx.at_least(1, 25, 1) if nginx is not None else despite_off):
         return None
     sockets, servers = dict.fromkeys(server.sockets), [server]
     for each in servers:
@@ -803,15 +807,18 @@ def _http2_on(server: VirtualServer, configuration: Configuration) -> Fix | None
     edits = dict[Edit, None]()
     for each in servers:
         setting = each.setting("http2")
-        if each.directive is None or (setting.directives and not setting.enabled):
+        off = bool(setting.directives) and not setting.enabled
+        if each.directive is None or (off and not despite_off):
             return None
         for listen in each.listens:
             if listen.has("http2") and listen.directive is not None:
                 edits[_without_words(listen.directive, "http2")] = None
-        if not setting.enabled:
+        if not setting.directives:
             edits[inside(each.directive, "http2 on;")] = None
     safe = all(socket.http2 for socket in sockets if socket.tls and not socket.datagram)
-    return Fix("remove `http2` from every `listen` of the socket, and set `http2 on;`", tuple(edits), safe)
+    return Fix(
+        "remove `http2` from every `listen` of the socket, and set `http2 on;`", tuple(edits), safe and not despite_off
+    )
 
 
 def _without_parameter(socket: Socket, parameter: str) -> Fix | None:

@@ -65,6 +65,7 @@ class KeyMismatch(Rule):
             label="the key of another certificate",
             labels=[label(bundle.directive, "this certificate has another public key", 0)],
             help=_right_key(configuration, bundle),
+            fix=_with_right_key(configuration, bundle),
             endpoints=served_on(configuration.servers_of(bundle)),
             also=bundle.also_key,
         )
@@ -80,11 +81,25 @@ def _differ(bundle: ServedBundle) -> bool:
 
 def _right_key(configuration: Configuration, bundle: ServedBundle) -> str:
     """The help line: the path of the matching key if another server uses it."""
-    wanted = bundle.leaf.public_key_sha256 if bundle.leaf else ""
-    for other in configuration.bundles:
-        if other is not bundle and other.key is not None and other.key.public_key_sha256 == wanted:
-            return f"set the path to {other.key_path}, which matches the certificate"
+    if other := _with_that_key(configuration, bundle):
+        return f"set the path to {other.key_path}, which matches the certificate"
     return "use the key that was generated for this certificate"
+
+
+def _with_right_key(configuration: Configuration, bundle: ServedBundle) -> Fix | None:
+    """The fix that names the matching key if another server uses it."""
+    other = _with_that_key(configuration, bundle)
+    if other is None or bundle.key_directive is None or other.key_directive is None:
+        return None
+    path = other.key_directive.arg_text(0)
+    return Fix(f"set the path to {other.key_path}", (replace_argument(bundle.key_directive, 0, path),))
+
+
+def _with_that_key(configuration: Configuration, bundle: ServedBundle) -> ServedBundle | None:
+    """Another bundle whose key matches the certificate."""
+    wanted = bundle.leaf.public_key_sha256 if bundle.leaf else ""
+    others = (each for each in configuration.bundles if each is not bundle and each.key is not None)
+    return next((each for each in others if each.key and each.key.public_key_sha256 == wanted), None)
 
 
 class KeyTypeMismatch(Rule):
@@ -128,6 +143,7 @@ class KeyTypeMismatch(Rule):
                 arg=0,
                 labels=[label(bundle.directive, f"key type {kind}", 0)],
                 help=_right_key(configuration, bundle),
+                fix=_with_right_key(configuration, bundle),
                 endpoints=served_on(lost),
                 also=bundle.also_key,
             )

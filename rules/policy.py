@@ -578,6 +578,8 @@ def _value(item: str, objection: Objection, rule: Mapping[str, Any], endpoint: E
         return _groups(objection, rule, tls)
     if item in ("session_tickets", "early_data"):
         return ["off"]
+    if item == "stapling":
+        return ["on"]
     if item == "server_order":
         return ["on" if rule["wanted"] else "off"]
     return []

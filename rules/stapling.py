@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nginxtls.rules.common.bundles import chain_of, days, faults, meant, moment
-from nginxtls.rules.common.edits import added, quoted, written
+from nginxtls.rules.common.edits import added, quoted, set_for, written
 from nginxtls.rules.common.grouping import everyone, is_absent, listed, titles
 
 from nginxtls.base.lazy import pattern
@@ -535,9 +535,18 @@ class MustStapleWithoutStapling(Rule):
                 f'the certificate for "{leaf.subject_name}" requires stapling, but {why}',
                 arg=0,
                 help=_staple(leaf, off=bool(off), fetch=bool(useless) and not dead),
+                fix=_on(off, configuration) if off and leaf.ocsp_responders else None,
                 endpoints=titles(off or dead or useless),
                 also=bundle.also,
             )
+
+
+def _on(endpoints: list[Endpoint], configuration: Configuration) -> Fix | None:
+    """The fix that enables stapling where it is disabled."""
+    origins = {endpoint.tls.setting("ssl_stapling").origin for endpoint in everyone(endpoints)}
+    if len(origins) == 1 and (origin := origins.pop()) is not None:
+        return written(origin, "on")
+    return set_for(configuration, endpoints, "ssl_stapling", "on")
 
 
 def _staple(leaf: Certificate, *, off: bool, fetch: bool) -> str:

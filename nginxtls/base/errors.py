@@ -23,10 +23,15 @@ class UsageError(Exception):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean "x"?`` with the known word that is nearest, or an empty text."""
+    found = closest(word, known)
+    return f'did you mean "{found}"?' if found else ""
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """The known word that is nearest, or an empty text."""
     import difflib
 
-    found = difflib.get_close_matches(word, list(known), n=1)
-    return f'did you mean "{found[0]}"?' if found else ""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
 
 
 def printable(text: str) -> str:

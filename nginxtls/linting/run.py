@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.finding import Location, Severity
+from nginxtls.finding import Edit, Fix, Location, Severity
 from nginxtls.linting.builds import advisable, by_package, merged
 from nginxtls.linting.confidence import agreed, asks_for_version, hedged
 from nginxtls.linting.fingerprint import fingerprinted
@@ -272,10 +272,15 @@ def _about(
     for name, place in suppression.names.items():
         if name not in known:
             if unknown:
-                from nginxtls.base.errors import nearest
+                from nginxtls.base.errors import closest
 
-                help = nearest(name, known) or "run `nginxtls rules` for a list of all rules"
-                yield unknown.at(place, f'the comment suppresses nothing: there is no rule "{name}"', help=help)
+                meant = closest(name, known)
+                yield unknown.at(
+                    place,
+                    f'the comment suppresses nothing: there is no rule "{name}"',
+                    help=f'did you mean "{meant}"?' if meant else "run `nginxtls rules` for a list of all rules",
+                    fix=Fix(f"replace it with {meant}", (Edit(place, meant),)) if meant else None,
+                )
         elif unused and suppression.lines is None:
             yield unused.at(place, f"the suppression of {name} applies to no directive", help=_MISPLACED)
         elif (

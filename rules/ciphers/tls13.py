@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.ciphers.lists import SSL_CIPHERS, SSL_CONF, _CipherRule
-from nginxtls.rules.common.edits import listing, quoted, written
+from nginxtls.rules.common.edits import for_default_server, listing, quoted, written
 from nginxtls.rules.common.grouping import WORD, default_is_sure, sockets, titles, word_place
 
 from nginxtls.finding import Severity
@@ -201,6 +201,7 @@ class IgnoredCiphersuites(Rule):
                 f"clients on {sockets(endpoints)} do not get these TLS 1.3 suites:"
                 " before nginx 1.29.2 the default server decides",
                 help="move it to the http level",
+                fix=for_default_server(directive, endpoints),
                 endpoints=titles(endpoints),
             )
 

@@ -227,12 +227,41 @@ def rejecting_server(socket: Socket, configuration: Configuration) -> Fix | None
         without_words(each, [index for index, arg in enumerate(each.args) if arg in ("default_server", "default")])
         for each in dict.fromkeys(marked)
     ]
-    indent = _indent_of(default)
-    inner = indent + INDENT
-    text = f"server {{\n{inner}listen {line.args[0]} ssl default_server;\n{inner}ssl_reject_handshake on;\n{indent}}}"
-    at = default.file.span(default.start, default.start)
-    block = Edit(Location(default.file, at), f"{text}\n{indent}")
+    block = _server_before(default, f"listen {line.args[0]} ssl default_server;", "ssl_reject_handshake on;")
     return Fix("add a default server with `ssl_reject_handshake on;`", (*before, block))
+
+
+def separate_redirect(server: VirtualServer) -> Fix | None:
+    """Move the listen lines without TLS of a server to another one that redirects to https."""
+    block, target = server.directive, "return 301 https://$host$request_uri;"
+    plain = [listen.directive for listen in server.listens if not (listen.has("ssl") or listen.datagram)]
+    if block is None or not plain or len(plain) == len(server.listens):
+        return None
+    if any(line is None or not line.known or line.parent is not block for line in plain):
+        return None
+    lines = [line for line in plain if line is not None]
+    names = [line for line in server.scope.all("server_name") if line.known]
+    added = _server_before(block, *map(as_written, (*lines, *names)), target)
+    return Fix("move the plain `listen` to a server that redirects to https", (added, *map(delete, lines)))
+
+
+def _server_before(block: Directive, *lines: str) -> Edit:
+    """The edit that adds a server block before another one."""
+    indent = _indent_of(block)
+    text = "".join(f"{indent}{INDENT}{line}\n" for line in lines)
+    place = Location(block.file, block.file.span(block.start, block.start))
+    return Edit(place, f"server {{\n{text}{indent}}}\n{indent}")
+
+
+def for_default_server(line: Directive, endpoints: Sequence[Endpoint]) -> Fix | None:
+    """Set what a line sets in the default server that overrules it; None if that has a value of its own or there are
+    several."""
+    defaults = {endpoint.socket.default for endpoint in everyone(endpoints)}
+    server = defaults.pop()
+    block = server.directive
+    if defaults or block is None or server.scope.all(line.name) or not line.known:
+        return None
+    return Fix("set it in the default server", (inside(block, as_written(line)),))
 
 
 def with_text(line: Directive, arg: int, old: str, new: str) -> Fix | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import added, written
+from nginxtls.rules.common.edits import added, separate_redirect, written
 from nginxtls.rules.common.redirects import loops, title
 from nginxtls.rules.hsts.helpers import RFC_6797, by_server, is_behind_proxy, titles
 
@@ -94,7 +94,7 @@ class MissingRedirect(Rule):
                     else "add `return 301 https://$host$request_uri;`",
                     fix=added(server.directive, "return 301 https://$host$request_uri;")
                     if server.directive is not None and not server.speaks_tls
-                    else None,
+                    else separate_redirect(server),
                     endpoints=[f"{name.text} on {plain[0].label}" for name in names],
                 )
 

@@ -190,7 +190,8 @@ class LooseDnMatch(Rule):
             directive,
             f'"{pattern}" also matches other names: it is not anchored at both ends',
             arg=arg,
-            help="match the whole name: `^…$`",
+            help="match the whole attribute: `(^|,)…(,|$)`",
+            fix=_anchored(directive, pattern, arg),
         )
 
 
@@ -270,3 +271,17 @@ def _in_new_format(line: Directive, text: str, arg: int | None) -> Fix | None:
     name = quoted(",".join(reversed(text[1:].split("/"))))
     edit = replace_argument(line, arg, name) if arg is not None else Edit(Location(line.file, line.name_span), name)
     return Fix("write the name in the new format", (edit,))
+
+
+def _anchored(line: Directive, pattern: str, arg: int | None) -> Fix | None:
+    """The fix that anchors a pattern at the ends of an attribute; None if it is more than literal text."""
+    mark = re.match(r"~?\*?", pattern)
+    operator = mark[0] if mark and arg is None else ""
+    text = pattern.removeprefix(operator)
+    if not re.fullmatch(r"\^?[\w =.@-]+\$?", text):
+        return None
+    whole = text if text.startswith("^") else f"(^|,){text}"
+    whole = whole if whole.endswith("$") else f"{whole}(,|$)"
+    name = f'"{operator}{whole}"'
+    edit = replace_argument(line, arg, name) if arg is not None else Edit(Location(line.file, line.name_span), name)
+    return Fix("match the whole attribute", (edit,))

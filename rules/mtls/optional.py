@@ -78,7 +78,9 @@ class UncheckedClientCertificate(Rule):
                 label="requests a certificate, but the result is never used",
                 labels=[label(place, "served to any client") for place in places[:3] if place is not None],
                 help="set `ssl_verify_client on;`, or return 403 where `$ssl_client_verify` is not `SUCCESS`",
-                fix=written(origin, "on"),
+                fix=written(origin, "on")
+                if all(server.setting("ssl_client_certificate").directives for server, _, _ in rows)
+                else None,
                 endpoints=titles(server for server, _, _ in rows),
             )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import after, as_written, moved
+from nginxtls.rules.common.edits import after, as_written, for_default_server, moved
 from nginxtls.rules.common.grouping import default_is_sure, listed, sockets, spoken, titles
 from nginxtls.rules.protocols.common import SSL_CONF
 
@@ -141,6 +141,7 @@ class IgnoredProtocolLimit(Rule):
                 command,
                 f"`{command.args[0]}` has no effect on {sockets(endpoints)}: its default server decides for every name",
                 help="set the versions in `ssl_protocols`",
+                fix=for_default_server(command, endpoints),
                 endpoints=titles(endpoints),
             )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import set_for, written
+from nginxtls.rules.common.edits import for_default_server, set_for, written
 from nginxtls.rules.common.grouping import everyone, sockets, titles
 from nginxtls.rules.sessions.common import RFC_9325_RESUMPTION, overruled
 
@@ -119,6 +119,7 @@ class IgnoredSessionCache(Rule):
                     f"`{name}` has no effect on {sockets(endpoints)}: the default server's applies to every name",
                     labels=[label(winner, "decides for every name on the socket")] if winner else (),
                     help="set it at the http level",
+                    fix=for_default_server(directive, endpoints),
                     endpoints=titles(endpoints),
                 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import after, written
+from nginxtls.rules.common.edits import after, for_default_server, written
 from nginxtls.rules.common.grouping import everyone, sockets, titles
 from nginxtls.rules.sessions.common import overruled
 
@@ -242,6 +242,7 @@ class IgnoredEarlyData(Rule):
                 f" its value is {theirs.value or 'off'}",
                 labels=[label(winner, "decides for every name on the socket")] if winner else (),
                 help="set it at the http level",
+                fix=for_default_server(directive, endpoints),
                 endpoints=titles(endpoints),
             )
 

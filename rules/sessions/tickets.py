@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import moved, set_for, written
+from nginxtls.rules.common.edits import for_default_server, moved, set_for, written
 from nginxtls.rules.common.grouping import (
     default_is_sure,
     everyone,
@@ -326,6 +326,7 @@ class TicketsDifferOnSocket(Rule):
                     if each is not None
                 ],
                 help="set it at the http level",
+                fix=for_default_server(place, endpoints),
                 endpoints=titles(endpoints),
             )
 

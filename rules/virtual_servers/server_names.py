@@ -85,7 +85,7 @@ class ConflictingServerName(Rule):
                 f'this server is never selected for "{name}"{where}: an earlier server has the same name',
                 labels=[label(owner, "nginx selects this server")] if owner is not None else (),
                 help="remove the name from one of the servers",
-                fix=_without_name(refusal),
+                fix=_without_name(refusal, name, configuration),
             )
 
 
@@ -214,13 +214,22 @@ class ImpossibleServerName(Rule):
                 )
 
 
-def _without_name(refusal: Refusal) -> Fix | None:
-    """The fix that removes the repeated name; None if the line has no other."""
+def _without_name(refusal: Refusal, name: str, configuration: Configuration) -> Fix | None:
+    """The fix that removes the repeated name; None if the line has no other, or another socket selects the server."""
     line = refusal.directive
     spans = [line.arg_span(index) for index in range(len(line.args))]
     if len(spans) < 2 or refusal.location.span not in spans:
         return None
+    owners = [server for server in configuration.servers if line in server.scope.all(line.name)]
+    if any(_selected(socket, server, name) for server in owners for socket in server.sockets):
+        return None
     return Fix("remove the name", (without_words(line, [spans.index(refusal.location.span)]),), safe=True)
+
+
+def _selected(socket: Socket, server: VirtualServer, name: str) -> bool:
+    """Whether nginx selects a server of a socket for a name that it has."""
+    owner = _owner(socket, name)
+    return owner is None or owner is server.directive
 
 
 def _as_pattern(name: ServerName) -> Fix | None:
