@@ -12,7 +12,7 @@ from nginxtls.base.writing import write_whole
 from nginxtls.linting.fingerprint import offsets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     from nginxtls.finding import Edit, Finding
     from nginxtls.syntax.tree import SourceFile
@@ -43,7 +43,11 @@ def file_key(file: SourceFile) -> str:
 
 
 def plan(
-    findings: Iterable[Finding], *, unsafe: bool, reachable: Callable[[SourceFile], str] = lambda file: ""
+    findings: Iterable[Finding],
+    *,
+    unsafe: bool,
+    requested: Container[str] = (),
+    reachable: Callable[[SourceFile], str] = lambda file: "",
 ) -> Fixes:
     """Apply the fixes in order, each whole or not at all; where edits overlap, the first wins.
 
@@ -52,6 +56,7 @@ def plan(
     Args:
         findings: those whose fixes to apply; suppressed ones are skipped.
         unsafe: apply unsafe fixes, too.
+        requested: the rules whose unsafe fixes are applied anyway.
         reachable: why a file cannot be edited; empty if it can.
     """
     files: dict[object, _Edits] = {}
@@ -64,7 +69,7 @@ def plan(
         if finding.group:
             left.append((finding, "no configuration includes the file"))
             continue
-        if not (fix.safe or unsafe):
+        if not (fix.safe or unsafe or finding.rule in requested):
             left.append((finding, UNSAFE))
             continue
         reasons = (_out_of_reach(edit) or reachable(edit.location.file) for edit in fix.edits)

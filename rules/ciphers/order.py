@@ -47,6 +47,8 @@ class NeedlessServerPreference(Rule):
     def check_setting(
         self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
     ) -> Iterator[Finding]:
+        if any(policy.items.get("server_order", {}).get("wanted") for policy in configuration.facts.policies):
+            return  # a policy is chosen that requires it
         if all(e.tls.server_order and _all_strong(e) for e in endpoints):
             yield self.at(
                 directive,

@@ -143,7 +143,4 @@ class PlainTextToPublicUpstream(Rule):
                     f"requests are forwarded in plain text to {without_port(public[0])}",
                     arg=0,
                     help="connect to it over TLS",
-                    fix=with_text(upstream.directive, 0, "http://", "https://")
-                    if upstream.target.startswith("http://") and ":" not in upstream.host
-                    else None,
                 )
