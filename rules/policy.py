@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nginxtls.rules.common.edits import added, after, beside, quoted, removal, set_for, written
 from nginxtls.rules.common.grouping import (
+    OPENSSL_111,
     legacy_suites,
     suites_by_version,
     titles,
@@ -586,26 +587,38 @@ def _value(item: str, objection: Objection, rule: Mapping[str, Any], endpoint: E
 
 
 def _groups(objection: Objection, rule: Mapping[str, Any], tls: EffectiveTLS) -> list[str]:
-    """The groups that are offered and allowed, after one that is required if that is what is missing."""
+    """The groups that are offered and allowed, after one that is required if that is what is missing.
+
+    If OpenSSL is not known, those that every version accepts.
+    """
     from nginxtls.tls import evaluate_groups
 
-    def known(names: Iterable[str]) -> list[str]:
-        found = (evaluate_groups(name, tls.openssl).groups for name in names)
-        return list(dict.fromkeys(groups[0].name for groups in found if len(groups) == 1))
+    openssl = tls.openssl if tls.facts.openssl_known else OPENSSL_111
 
-    offered, allowed = [group.name for group in tls.groups], known(rule["allowed"])
-    wanted = [] if set(objection.names) & set(offered) else known(objection.names)[:1]
-    kept = [name for name in offered if name in allowed and name not in wanted]
-    names = wanted + kept or allowed
+    def known(names: Iterable[str]) -> list[str]:
+        found = (evaluate_groups(_spelling(name), openssl).groups for name in names)
+        return list(dict.fromkeys(_spelling(groups[0].name) for groups in found if len(groups) == 1))
+
+    offered, allowed = known(group.name for group in tls.groups), known(rule["allowed"])
+    if {group.name for group in tls.groups} & set(objection.names):
+        names = [name for name in offered if name in allowed] or allowed
+    else:
+        wanted = known(objection.names)[:1]
+        names = wanted + [name for name in offered if name in allowed and name not in wanted] if wanted else []
     return [":".join(names)] if names else []
+
+
+def _spelling(name: str) -> str:
+    """The name that OpenSSL 1.1.1 knows, too."""
+    return "prime256v1" if name == "secp256r1" else name
 
 
 def _ciphersuites_fix(origin: Directive | None, endpoint: Endpoint, value: list[str]) -> Fix | None:
     if origin is not None:
         return written(origin, origin.arg_text(0), *value)
     server = endpoint.tls.decided_by("ciphersuites")
-    if not server.facts.assumed_nginx.at_least(1, 19, 4):
-        return None
+    if server.facts.nginx is None or not server.facts.nginx.at_least(1, 19, 4):
+        return None  # an older one does not start with the directive
     text = f"ssl_conf_command Ciphersuites {value[0]};"
     # A level with a command of its own inherits none.
     given = server.setting("ssl_conf_command").origin

@@ -176,10 +176,13 @@ def moved(line: Directive, name: str, *values: str, safe: bool = False) -> Fix:
 def set_for(
     configuration: Configuration, endpoints: Sequence[Endpoint], name: str, *values: str, safe: bool = False
 ) -> Fix | None:
-    """Set a directive that no level sets: in the one server that decides for these endpoints, or around all servers."""
-    deciding = {endpoint.tls.decided_by(name) for endpoint in everyone(endpoints)}
-    alone = next(iter(deciding)).directive if len(deciding) == 1 else None
-    block = alone or where_missing(configuration, endpoints)
+    """Set a directive that no level sets: around all servers that it concerns, or in the one that decides for them."""
+    members = everyone(endpoints)
+    deciding = {endpoint.tls.decided_by(name) for endpoint in members}
+    block = where_missing(configuration, endpoints)
+    several = len({endpoint.server for endpoint in members}) > 1
+    if len(deciding) == 1 and not (several and block is not None and block.name != "server"):
+        block = next(iter(deciding)).directive or block
     return put(block, name, *values, safe=safe) if block is not None and block.block is not None else None
 
 
