@@ -196,11 +196,6 @@ def repeated(line: Directive, beside: Directive) -> Fix:
     return Fix(f"repeat `{line.name} {line.args[0]}`", (after(beside, as_written(line)),))
 
 
-def rewritten_block(block: Directive, text: str) -> Edit:
-    """The edit that writes a text in place of a whole block."""
-    return Edit(Location(block.file, block.file.span(block.start, block.end)), text)
-
-
 def make_default(server: VirtualServer, socket: Socket) -> Fix | None:
     """Make a server the default server of a socket; None if one of the lines cannot be edited."""
     here = next((listen.directive for other, listen in socket.listens if other is server), None)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import added, after, removal, repeated, rewritten_block
+from nginxtls.rules.common.edits import added, after, as_written, inside, removal, repeated
 from nginxtls.rules.common.grouping import listed
 from nginxtls.rules.hsts.helpers import ADD_HEADER, HSTS, RFC_6797, by_server, is_behind_proxy, is_hsts, titles
 
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Severity
 from nginxtls.model import headers
-from nginxtls.rule import Fix, Rule, label
+from nginxtls.rule import Fix, Rule, delete, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,7 +207,7 @@ class ConditionalHsts(Rule):
                 f"{HSTS} is sent only if a condition is true",
                 labels=[label(block, "the condition")],
                 help="set the header at server level",
-                fix=_hoisted(directive, block),
+                fix=_hoisted(directive),
             )
 
 
@@ -277,13 +277,14 @@ def _send(server: VirtualServer) -> Fix | None:
     return added(server.directive, text) if server.directive is not None else None
 
 
-def _hoisted(line: Directive, block: Directive) -> Fix | None:
-    """The fix that moves a line out of an ``if`` of a server."""
-    outer = block.parent
-    if outer is None or outer.name != "server" or (block.block is not None and len(block.block) > 1):
+def _hoisted(line: Directive) -> Fix | None:
+    """The fix that moves a line to the level of its server."""
+    block = line.parent
+    while block is not None and block.name != "server":
+        block = block.parent
+    if block is None or any(each.name == "add_header" for each in block.block or ()):
         return None
-    text = " ".join((line.name, *(line.arg_text(index) for index in range(len(line.args)))))
-    return Fix("set the header at server level", (rewritten_block(block, f"{text};"),))
+    return Fix("set the header at server level", (inside(block, as_written(line)), delete(line)))
 
 
 def _dropped(line: Directive) -> Fix | None:
