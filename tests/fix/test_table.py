@@ -51,8 +51,8 @@ ELSEWHERE = frozenset(
     " path-length-exceeded policy-key policy-lifetime quic-compatibility-layer renewal-failed revoked-certificate"
     " root-sent self-signed-certificate shared-key staging-certificate stale-crl test-certificate ticket-key-size"
     " uncommon-key-type unknown-critical-extension unrelated-certificate unsupported-tls13 untrusted-root unusable-key"
-    " unusable-wildcard upstream-ca-without-root upstream-certificate-without-client-auth useless-ocsp-response weak-key"
-    " weak-signature wrong-order".split()
+    " unusable-wildcard upstream-ca-without-root upstream-certificate-without-client-auth useless-ocsp-response"
+    " weak-key weak-signature wrong-order".split()
 )
 """Rules whose fault is in a certificate, a key or another file, or in the installed nginx or OpenSSL: no edit of the
 configuration fixes it."""
