@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nginxtls.base.errors import UsageError, printable
+from nginxtls.base.errors import UsageError
+from nginxtls.base.printing import json_text, shown
 from nginxtls.cli import options
 from nginxtls.model.effective import VERSIONS
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from nginxtls.tls import ServerKey
 
 SORTS = ("file", "expires", "subject", "issuer", "verdict")
-FORMS = ("text", "json", "csv")
+FORMS = ("text", "json", "csv", "cyclonedx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class Row:
     suites: tuple[str, ...]
     used_by: tuple[str, ...]
     sha256: str | None
+    groups: tuple[str, ...] = ()
+    post_quantum: tuple[str, ...] = ()
+    """Those of the groups that withstand a quantum computer."""
+    grades: tuple[str, ...] = ()
+    """The letters of SSL Labs' rating guide for the endpoints that send it, best first."""
     differing: tuple[str, ...] = ()
     """Where the builds in question differ: the protocols of each, in words."""
 
@@ -47,7 +53,9 @@ class Row:
 def inventory(
     paths: options.Paths = None,
     sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"Sort by {', '.join(SORTS)}.")] = "file",
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format: text, json or csv.")] = "text",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="Output format: text, json, csv or cyclonedx.")
+    ] = "text",
     nginx_version: options.NginxVersion = "",
     openssl_version: options.OpenSSLVersion = "",
     root: options.Root = "",
@@ -84,6 +92,10 @@ def inventory(
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
         raise UsageError(asked[0], failure.reason if failure else "contains no nginx configuration")
+    if form == "cyclonedx":
+        for line in _cyclonedx([s.configuration for s in reading.subjects if s.enabled], moment):
+            typer.echo(line)
+        return
     rows = [
         row
         for subject in reading.subjects
@@ -93,14 +105,12 @@ def inventory(
     versions = made_for((s.configuration, s.alternatives) for s in reading.subjects if s.enabled)
     rows.sort(key=lambda row: _order(row, sort))
     if form == "json":
-        import json
-
-        typer.echo(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
+        typer.echo(json_text([asdict(row) for row in rows], indent=2))
     elif form == "csv":
         typer.echo(_csv(rows), nl=False)
     else:
         for line in (*_text(rows), *(f"versions: {entry.text}" for entry in versions)):
-            typer.echo(printable(line))
+            typer.echo(shown(line))
     for failure in reading.failures:
         print_error(UsageError(failure.subject, failure.reason, failure.help))
     if reading.failures:
@@ -175,6 +185,8 @@ def _rows(configuration: Configuration, at: datetime) -> Iterable[Row]:
             *_negotiated(endpoints, leaf.key),
             used_by,
             leaf.sha256,
+            *_groups(endpoints),
+            _grades(configuration, endpoints),
         )
 
 
@@ -189,6 +201,38 @@ def _negotiated(endpoints: Sequence[Endpoint], key: ServerKey) -> tuple[tuple[st
             suites.update(dict.fromkeys(fitting))
             protocols.update(dict.fromkeys([version] if fitting else ()))
     return tuple(protocols), tuple(suites)
+
+
+def _groups(endpoints: Sequence[Endpoint]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The groups that some endpoint offers, and those of them that are post-quantum."""
+    from nginxtls.model.handshakes import group_name
+
+    found = {group: None for endpoint in endpoints for group in endpoint.tls.groups}
+    return tuple(map(group_name, found)), tuple(group_name(group) for group in found if group.post_quantum)
+
+
+def _grades(configuration: Configuration, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
+    """The grades of some endpoints; those that serve alike are graded once."""
+    from nginxtls.model import Handshake
+    from nginxtls.model.grade import LETTERS, grade
+
+    found = set()
+    for endpoint in {(id(endpoint.tls.suites), endpoint.server.tls_lines): endpoint for endpoint in endpoints}.values():
+        name = next((name.key for name in endpoint.server.names if name.form in ("exact", "suffix")), None)
+        found.add(grade(Handshake(configuration, endpoint.socket, name)).letter)
+    return tuple(letter for letter in LETTERS if letter in found)
+
+
+def _cyclonedx(configurations: Sequence[Configuration], at: datetime) -> Iterable[str]:
+    try:
+        from nginxtls.report.cbom import render
+    except ImportError:
+        raise UsageError(
+            "--format cyclonedx", "needs the package cyclonedx-python-lib", "run pip install 'nginxtls[cbom]'"
+        ) from None
+    import nginxtls
+
+    yield from render(configurations, at, nginxtls.__version__).splitlines()
 
 
 def _verdict(bundle: ServedBundle) -> str:
@@ -230,7 +274,7 @@ def _csv(rows: Sequence[Row]) -> str:
 def _cell(value: object) -> str:
     text = "" if value is None else " ".join(value) if isinstance(value, tuple) else str(value)
     # A spreadsheet evaluates such a cell as a formula.
-    return printable(f"'{text}" if text.startswith(("=", "+", "-", "@")) and not isinstance(value, int) else text)
+    return shown(f"'{text}" if text.startswith(("=", "+", "-", "@")) and not isinstance(value, int) else text)
 
 
 # More suites than fit on a line; JSON and CSV have them all.
@@ -256,6 +300,8 @@ def _text(rows: Sequence[Row]) -> Iterable[str]:
             yield f"  protocols  {'; '.join(row.differing) or ', '.join(row.protocols)}"
             more = f" and {len(row.suites) - _MOST} more" if len(row.suites) > _MOST else ""
             yield f"  suites     {', '.join(row.suites[:_MOST])}{more}"
+            yield f"  groups     {', '.join(row.groups)}{'' if row.post_quantum else ' (none is post-quantum)'}"
+            yield f"  grade      {', '.join(row.grades) or 'none'}"
         yield f"  used by    {', '.join(row.used_by)}"
     count = len(rows)
     yield f"{count} certificate{'s' if count != 1 else ''}"

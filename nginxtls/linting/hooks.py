@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from nginxtls.base.errors import is_fault
+from nginxtls.base.limits import LIMITS
 from nginxtls.model.decides import by_origin
 from nginxtls.rule import Rule
 from nginxtls.syntax.places import Failure
@@ -13,8 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration
+    from nginxtls.model import Configuration, Endpoint
+    from nginxtls.syntax.tree import Directive
 
+T = TypeVar("T")
+
+_REPORT = "this is a bug in nginxtls: please report it"
 _OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
     ("check_server", lambda configuration: configuration.servers),
     ("check_endpoint", lambda configuration: configuration.endpoints),
@@ -26,22 +34,36 @@ _OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
 def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
     """Call each hook that a rule overrides with each of its objects.
 
-    A rule that raises an exception is reported once in ``failures``; the other rules continue.
+    A rule that raises an exception is reported once in ``failures``, a part of the model that does is, too; the other
+    rules and parts continue.
     """
     found: list[Finding] = []
+    most = LIMITS["findings"]
 
     def call(rule: Rule, hook: Callable[..., Iterable[Finding]], *arguments: object) -> None:
         try:
-            found.extend(hook(*arguments, configuration))
-        except Exception as error:
+            found.extend(islice(hook(*arguments, configuration), max(most - len(found), 0)))
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             failures.setdefault(rule.name, _broken(rule, error))
+
+    def parts(read: Callable[[], Iterable[T]]) -> Iterable[T]:
+        try:
+            return read()
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            name = configuration.tree.roots[0].name
+            failures.setdefault((name, stopped(error)), Failure(name, f"the model {stopped(error)}", help=_REPORT))
+            return ()
 
     for rule in _applicable(rules, "check_configuration", configuration.mentions):
         call(rule, rule.check_configuration)
     for hook, objects in _OBJECTS:
         overriding = [rule for rule in rules if _overrides(rule, hook)]
         fitting: dict[frozenset[str], list[Rule]] = {}
-        for thing in objects(configuration) if overriding else ():
+        for thing in parts(partial(objects, configuration)) if overriding else ():
             mentions = thing.mentions if hook == "check_server" else configuration.mentions
             if mentions not in fitting:
                 fitting[mentions] = [rule for rule in overriding if _applies(rule, mentions)]
@@ -49,14 +71,22 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
                 call(rule, getattr(rule, hook), thing)
     for rule in _applicable(rules, "check_setting", configuration.mentions):
         for name in rule.decides:
-            for directive, endpoints in by_origin(configuration, name).items():
+            for directive, endpoints in parts(partial(_decided, configuration, name)):
                 if directive is not None:
                     call(rule, rule.check_setting, directive, endpoints)
     for rule in rules:
         for name in rule.directives:
             for directive in configuration.directives(name):
                 call(rule, rule.check_directive, directive)
+    if len(found) >= most:
+        last = found[-1].location
+        reason = f"more than {most:,} findings; those of other rules and places are not reported"
+        configuration.store.unchecked(last.name, reason, last)
     return found
+
+
+def _decided(configuration: Configuration, name: str) -> Iterable[tuple[Directive | None, Sequence[Endpoint]]]:
+    return by_origin(configuration, name).items()
 
 
 def applicable(rules: Iterable[Rule], configuration: Configuration) -> list[Rule]:
@@ -88,7 +118,7 @@ def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
     return any(name.startswith(start) and name.endswith(end) for start, end in affixes for name in mentions)
 
 
-def stopped(error: Exception) -> str:
+def stopped(error: BaseException) -> str:
     """The type and place of an exception. Its message is not shown: it might quote a key."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -97,7 +127,7 @@ def stopped(error: Exception) -> str:
     return f"stopped with {type(error).__name__}{place}"
 
 
-def _broken(rule: Rule, error: Exception) -> Failure:
+def _broken(rule: Rule, error: BaseException) -> Failure:
     return Failure(
         f"rule {rule.name}",
         stopped(error),

@@ -46,6 +46,29 @@ class EndpointRow(NamedTuple):
     """Where the builds in question differ: builds in words, and the protocols that they serve."""
 
 
+class PolicyRow(NamedTuple):
+    """A row of the policies table of a report: whether an endpoint complies with a policy."""
+
+    policy: str
+    title: str
+    """The policy's title."""
+    endpoint: str
+    """``shop.example.com on *:443``."""
+    socket: str
+    name: str
+    result: str
+    """``pass``; ``fail``; ``depends`` on the build in question; ``unknown``: an item could not be compared."""
+    violated: tuple[str, ...]
+    """The items of the policy that are violated, of all builds in question."""
+    unknown: tuple[str, ...]
+    """The items that could not be compared, such as ``key`` where the certificate could not be read."""
+    location: Location
+    serves: bool = True
+    """False where no handshake succeeds, so that nothing is violated."""
+    differing: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Where the builds in question differ: builds in words, and the items that they violate."""
+
+
 class Report(NamedTuple):
     """The result of one run; a format sees nothing else."""
 
@@ -57,6 +80,8 @@ class Report(NamedTuple):
     failures: tuple[Failure, ...] = ()
     suppressed: tuple[Finding, ...] = ()
     endpoints: Sequence[EndpointRow] = ()
+    policies: Sequence[PolicyRow] = ()
+    """A row for each endpoint and chosen policy; ``ignore`` comments and the selection of rules do not change them."""
     files: int = 0
     servers: int = 0
     certificates: int = 0

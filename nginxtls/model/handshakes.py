@@ -184,7 +184,7 @@ class Handshake:
             "refusal": self.refusal,
             "protocols": list(live.versions) if live else [],
             "ciphers": {v: [s.name for s in suites] for v, suites in live.suites.items()} if live else {},
-            "groups": [_group(group) for group in live.groups] if live else [],
+            "groups": [group_name(group) for group in live.groups] if live else [],
             "certificates": [_certificate(bundle) for bundle in live.served_bundles] if live else [],
             "client_certificate": live.client_certificate if live else "none",
             "session_tickets": live.tickets if live else False,
@@ -224,13 +224,22 @@ class Handshake:
 
 
 def handshake(
-    configuration: Configuration, address: str, port: int, servername: str | None = None, path: str = "/"
+    configuration: Configuration,
+    address: str,
+    port: int,
+    servername: str | None = None,
+    path: str = "/",
+    *,
+    quic: bool = False,
 ) -> Handshake:
-    """What a client gets that connects to an address and port, sends ``servername`` and requests ``path``."""
-    socket = connected(configuration.sockets, address, port)
+    """What a client gets that connects to an address and port, sends ``servername`` and requests ``path``.
+
+    ``quic``: over QUIC. Else over TCP, or over QUIC where nothing speaks TLS on that TCP port.
+    """
+    socket = None if quic else connected(configuration.sockets, address, port)
     if socket is None or not socket.tls:
-        quic = connected(configuration.sockets, address, port, datagram=True)
-        socket = socket if quic is None or not quic.quic else quic
+        udp = connected(configuration.sockets, address, port, datagram=True)
+        socket = socket if udp is None or not udp.quic else udp
     return Handshake(configuration, socket, servername, path)
 
 
@@ -243,7 +252,7 @@ def _server(server: VirtualServer) -> dict[str, Any]:
     }
 
 
-def _group(group: Group) -> str:
+def group_name(group: Group) -> str:
     """OpenSSL's and nginx's name of a group, where IANA's differs."""
     return "prime256v1" if group.name == "secp256r1" else group.name
 

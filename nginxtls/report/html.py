@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nginxtls.report.places import Places
 from nginxtls.report.words import (
     checked,
+    compliance,
     count,
     duration,
     encodable,
@@ -15,6 +16,7 @@ from nginxtls.report.words import (
     markup,
     not_checked,
     notes,
+    policy_rows,
     served,
     told,
     versions,
@@ -42,6 +44,7 @@ def render(report: Report, options: Options) -> str:
         "findings": "\n".join(_finding(finding, places) for finding in findings) or '<p class="none">No findings.</p>',
         "failures": _failures(report),
         "endpoints": _endpoints(report),
+        "policies": _policies(report),
         "rules": "\n".join(f"<option>{_text(name)}</option>" for name in sorted({f.rule for f in findings})),
         "version": _text(options.version),
     }
@@ -111,6 +114,25 @@ def _endpoints(report: Report) -> str:
         '<div class="scroll"><table><thead><tr><th>socket</th><th>name</th><th>protocols</th><th>certificate</th>'
         "<th>days left</th></tr></thead><tbody>\n"
         + "\n".join(_endpoint(row, report) for row in rows[:MOST_ENDPOINTS])
+        + f"\n</tbody></table></div>{more}</details>"
+    )
+
+
+def _policies(report: Report) -> str:
+    """The table of policies, closed if it is long."""
+    rows, left = policy_rows(report, MOST_ENDPOINTS)
+    if not rows:
+        return ""
+    more = f'<p class="dim">and {left:,} more</p>' if left else ""
+    cells = ((row.result, (row.policy, row.endpoint, compliance(row))) for row in rows)
+    return (
+        f"<details{' open' if len(rows) <= OPEN else ''}><summary>policies</summary>"
+        '<div class="scroll"><table class="policies"><thead><tr><th>policy</th><th>endpoint</th><th>result</th></tr>'
+        "</thead><tbody>\n"
+        + "\n".join(
+            f'<tr class="{result}">{"".join(f"<td>{_text(cell)}</td>" for cell in texts)}</tr>'
+            for result, texts in cells
+        )
         + f"\n</tbody></table></div>{more}</details>"
     )
 

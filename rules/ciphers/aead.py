@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from nginxtls.rules.ciphers.lists import SSL_CIPHERS, WEAK_ENCRYPTION, _CipherRule
 from nginxtls.rules.common.edits import STRONG_CIPHERS
-from nginxtls.rules.common.grouping import legacy_suites, listed, suites_by_version, titles
+from nginxtls.rules.common.grouping import listed, titles
 
 from nginxtls.finding import Severity
+from nginxtls.model.offered import legacy_suites, suites_by_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from nginxtls.rules.ciphers.lists import SSL_CIPHERS, WEAK_ENCRYPTION, _CipherRule
 from nginxtls.rules.common.edits import STRONG_CIPHERS
-from nginxtls.rules.common.grouping import legacy_suites, listed, surely_absent, titles
+from nginxtls.rules.common.grouping import listed, surely_absent, titles
 
 from nginxtls.finding import Severity
+from nginxtls.model.offered import legacy_suites
 from nginxtls.rule import NGINX_SSL
 
 if TYPE_CHECKING:

@@ -177,12 +177,11 @@ def set_for(
     configuration: Configuration, endpoints: Sequence[Endpoint], name: str, *values: str, safe: bool = False
 ) -> Fix | None:
     """Set a directive that no level sets: around all servers that it concerns, or in the one that decides for them."""
-    members = everyone(endpoints)
-    deciding = {endpoint.tls.decided_by(name) for endpoint in members}
-    block = where_missing(configuration, endpoints)
-    several = len({endpoint.server for endpoint in members}) > 1
-    if len(deciding) == 1 and not (several and block is not None and block.name != "server"):
-        block = next(iter(deciding)).directive or block
+    servers = {endpoint.server for endpoint in everyone(endpoints)}
+    block = where_missing(configuration, endpoints, name)
+    levels = [line for line in configuration.directives(endpoints[0].server.module) if line.block is not None]
+    if len(servers) > 1 and configuration.completeness == "full" and len(levels) == 1:
+        block = levels[0] if len({server.module for server in servers}) == 1 else block
     return put(block, name, *values, safe=safe) if block is not None and block.block is not None else None
 
 

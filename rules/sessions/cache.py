@@ -10,7 +10,7 @@ from nginxtls.rules.common.grouping import everyone, sockets, titles
 from nginxtls.rules.sessions.common import RFC_9325_RESUMPTION, overruled
 
 from nginxtls.finding import Severity
-from nginxtls.model.nginx_test.refusal import size
+from nginxtls.model import refusals
 from nginxtls.rule import NGINX_SSL, Fix, Rule, label, replace_argument
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nginxtls.finding import Edit, Finding
     from nginxtls.model import Configuration, Endpoint
-    from nginxtls.model.settings import Scope
+    from nginxtls.model.nginx_test.refusal import Refusal
     from nginxtls.syntax.tree import Directive
 
 DAY = 86400
@@ -251,39 +251,15 @@ class SessionCacheConflict(Rule):
     needs = ("ssl_session_cache",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        first: dict[str, tuple[str, int, Directive]] = {}
-        seen: set[Directive] = set()
-        scopes = [*configuration.blocks.values(), *(server.scope for server in configuration.servers)]
-        for scope in scopes:
-            for directive in scope.all("ssl_session_cache"):
-                if directive in seen or directive.branch:
-                    continue
-                seen.add(directive)
-                for index, word in enumerate(directive.args):
-                    parts = word.split(":")
-                    number = size(parts[2]) if len(parts) == 3 and parts[0] == "shared" else None
-                    if number is None:
-                        continue
-                    module, other, where = first.setdefault(parts[1], (scope.module, number, directive))
-                    if module != scope.module:
-                        message = f'nginx does not start: zone "{parts[1]}" already belongs to {module}'
-                    elif other != number:
-                        message = (
-                            f'nginx does not start: zone "{parts[1]}" is declared with {number} and with {other} bytes'
-                        )
-                    else:
-                        continue
-                    yield self.at(
-                        directive,
-                        message,
-                        arg=index,
-                        labels=[label(where, "first declared here")],
-                        help="use another zone name",
-                        fix=Fix(
-                            "use another zone name",
-                            (replace_argument(directive, index, f"shared:{parts[1]}_{_zone(scope)}:{parts[2]}"),),
-                        ),
-                    )
+        for refusal in refusals(configuration):
+            if refusal.category == "zone":
+                yield self.at(
+                    refusal.location,
+                    f"nginx does not start: {refusal.message}",
+                    labels=[label(refusal.first, "first declared here")] if refusal.first else [],
+                    help="use another zone name",
+                    fix=_other_zone(refusal),
+                )
 
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY, "M": 30 * DAY, "y": 365 * DAY, "": 1}
@@ -297,9 +273,19 @@ def _seconds(text: str) -> float | None:
     return float(sum(int(number) * _UNITS[unit] for number, unit in parts))
 
 
-def _zone(scope: Scope) -> str:
-    """What makes the name of a zone one that no other module and no other size has."""
-    return scope.module if scope.level != "server" else f"{scope.module}_server"
+def _other_zone(refusal: Refusal) -> Fix | None:
+    """The fix that gives a zone a name of its own, after the blocks that it is in."""
+    line = refusal.directive
+    spans = [line.arg_span(index) for index in range(len(line.args))]
+    if refusal.location.span not in spans:
+        return None
+    arg, blocks, level = spans.index(refusal.location.span), list[str](), line.parent
+    while level is not None:
+        blocks.insert(0, level.name)
+        level = level.parent
+    _, name, size = line.args[arg].split(":")
+    text = f"shared:{'_'.join((name, *blocks))}:{size}"
+    return Fix("use another zone name", (replace_argument(line, arg, text),))
 
 
 def shared_cache(endpoints: Sequence[Endpoint], configuration: Configuration) -> Fix | None:
