@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from nginxtls.base.errors import UsageError, nearest, printable
+from nginxtls.base.errors import UsageError, nearest
+from nginxtls.base.printing import json_text, shown
 from nginxtls.cli import options
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def clients(
     (versions,) = made_for([(configuration, subject.alternatives)])
     write = {"text": _text, "json": _json, "markdown": _markdown, "html": _html}[form]
     for line in write(found, only_failing, versions.text):
-        typer.echo(printable(line))
+        typer.echo(shown(line))
 
 
 def _chosen(words: Sequence[str], since: str) -> list[Client]:
@@ -227,8 +228,6 @@ def _text(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator
 
 
 def _json(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator[str]:
-    import json
-
     document = {
         "versions": versions,
         "endpoints": [
@@ -241,7 +240,7 @@ def _json(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator
             for table in found
         ],
     }
-    yield from json.dumps(document, indent=2, ensure_ascii=False).splitlines()
+    yield from json_text(document, indent=2).splitlines()
 
 
 def _result(outcome: Outcome) -> str:

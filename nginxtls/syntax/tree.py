@@ -124,11 +124,6 @@ class SourceFile:
             Comment(start, end, self.text[start:end].rstrip("\r")) for start, end in zip(places, places, strict=True)
         ]
 
-    @property
-    def stands_alone(self) -> bool:
-        """It is the whole of a file of this machine, so that it can be read again by its path."""
-        return self.path is not None and self.outer is None and self.first_line == 1
-
     def add_comment(self, start: int, end: int) -> None:
         """Note a comment between two offsets."""
         self._comments.append(start)
@@ -258,11 +253,6 @@ class Directive:
     def arg_starts(self) -> tuple[int, ...]:
         """The offsets at which the arguments start."""
         return tuple(start for start, _ in self.words[1:])
-
-    @property
-    def arg_ends(self) -> tuple[int, ...]:
-        """The offsets at which the arguments end."""
-        return tuple(end for _, end in self.words[1:])
 
     @property
     def span(self) -> Span:
