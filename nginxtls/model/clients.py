@@ -134,7 +134,11 @@ def every_handshake(configuration: Configuration) -> Iterator[tuple[str, Handsha
         seen: set[str] = set()
         for server in socket.servers:
             for name in server.names:
-                if name.form in ("exact", "suffix", "leading", "trailing") and name.text not in ("_", *seen):
+                if (
+                    name.form in ("exact", "suffix", "leading", "trailing")
+                    and name.text != "_"
+                    and name.text not in seen
+                ):
                     seen.add(name.text)
                     sample = {"leading": f"any.{name.key}", "trailing": f"{name.key}.any"}.get(name.form, name.key)
                     yield name.text, Handshake(configuration, socket, sample)
@@ -158,9 +162,16 @@ def outcomes(handshake: Handshake, clients: Sequence[Client]) -> tuple[Outcome, 
     if handshake.servername is None or not without:
         return _of(handshake, tuple(clients), handshake.servername)
     named = _of(handshake, tuple(client for client in clients if client.sni), handshake.servername)
-    unnamed = _of(Handshake(handshake.configuration, handshake.socket), without, handshake.servername)
-    by_client = {outcome.client: outcome for outcome in (*named, *unnamed)}
-    return tuple(by_client[client] for client in clients if client in by_client)
+    configuration, socket = handshake.configuration, handshake.socket
+    default = configuration.memo(("without SNI", socket), lambda: Handshake(configuration, socket))
+    unnamed = _of(default, without, handshake.servername)
+
+    def merged() -> tuple[Outcome, ...]:
+        by_client = {outcome.client: outcome for outcome in (*named, *unnamed)}
+        return tuple(by_client[client] for client in clients if client in by_client)
+
+    # Both are memoised themselves, so they live as long as their identities are used here.
+    return configuration.memo(("merged", id(named), id(unnamed)), merged)
 
 
 def _of(answer: Handshake, clients: tuple[Client, ...], name: str | None) -> tuple[Outcome, ...]:
