@@ -266,7 +266,7 @@ def read_and_lint(
             *(() if only_nginx else _nothing_checked(paths, reading)),
         ),
         not_checked=not_checked,
-        hints=(*_denied(not_checked), *reading.hints),
+        hints=(*denied(not_checked), *reading.hints),
         seconds=time.monotonic() - start,
         at=moment,
         root=str(repository_of(Path.cwd()) or Path.cwd()),
@@ -416,7 +416,7 @@ def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure
     yield Failure(", ".join(mains[:3]) or " ".join(paths), reason, help=help)
 
 
-def _denied(not_checked: Iterable[NotChecked]) -> Iterator[str]:
+def denied(not_checked: Iterable[NotChecked]) -> Iterator[str]:
     """The hint on files that this user may not read."""
     from nginxtls.syntax.files import PERMISSION
 

@@ -16,13 +16,14 @@ from nginxtls.linting.confidence import agreed, hedged, needs_version
 from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
-from nginxtls.linting.report import EndpointRow, PolicyRow, Report
+from nginxtls.linting.report import NOT_TLS, EndpointRow, PolicyRow, Report
 from nginxtls.linting.suppression import Suppressions, removal
 from nginxtls.linting.unread import by_key
 from nginxtls.linting.verdicts import policy_rows
 from nginxtls.linting.versions import made_for
 from nginxtls.model.effective import VERSIONS
 from nginxtls.rule import Rule
+from nginxtls.syntax.known import is_known
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.words import UNKNOWN
 
@@ -140,6 +141,7 @@ def lint(
                 *_not_included(enabled),
                 *_not_checked(c for subject in enabled for c in subject.configurations),
                 *_not_enabled(subjects),
+                *_other_modules(enabled),
                 *_too_many(rest),
             )
         ),
@@ -299,9 +301,10 @@ def _silenced(
     about = {rule.name: rule for rule in ran}
     used = {(_identity(s.file), s.location.span, name) for s in comments.all for name in s.used}
     reported: dict[object, Finding] = {}
+    near: dict[str, str] = {}
     for suppression in comments.all:
         if suppression.file in requested:
-            for finding in _about(suppression, about, known, requested[suppression.file], used):
+            for finding in _about(suppression, about, known, requested[suppression.file], used, near):
                 reported.setdefault((_identity(finding.location.file), finding.location.span, finding.rule), finding)
     yield from fingerprinted(sorted(reported.values(), key=_order))
 
@@ -312,8 +315,9 @@ def _about(
     known: Mapping[str, Rule],
     configuration: Configuration,
     used: Collection[object],
+    near: dict[str, str],
 ) -> Iterator[Finding]:
-    """The problems of a suppression comment."""
+    """The problems of a suppression comment. ``near`` gets the rules that unknown names are nearest to."""
     unknown, unused = ran.get("unknown-suppression"), ran.get("unused-suppression")
     if unknown and not suppression.names:
         yield unknown.at(
@@ -326,7 +330,9 @@ def _about(
             if unknown:
                 from nginxtls.base.errors import nearest
 
-                help = nearest(name, known) or "run `nginxtls rules` for a list of all rules"
+                if name not in near and len(near) < _MOST_NEAR:
+                    near[name] = nearest(name, known)
+                help = near.get(name) or "run `nginxtls rules` for a list of all rules"
                 yield unknown.at(place, f'the comment suppresses nothing: there is no rule "{name}"', help=help)
         elif unused and suppression.lines is None:
             yield unused.at(place, f"the suppression of {name} applies to no directive", help=_MISPLACED)
@@ -344,6 +350,8 @@ def _about(
             )
 
 
+_MOST_NEAR = 100
+"""No more unknown names of a run are compared with all rules."""
 _MISPLACED = "move it to the end of the directive's line or the line above, ignore-file above the first directive"
 
 
@@ -385,6 +393,21 @@ def _not_enabled(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
         if not subject.enabled and subject.configuration.completeness == "server":
             name = subject.configuration.tree.roots[0].name
             yield NotChecked(name, f"{NOT_ENABLED}: no configuration includes it")
+
+
+def _other_modules(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
+    """Directives of modules and servers that nginx may refuse, and nginxtls does not know; each name once."""
+    seen: set[str] = set()
+    for subject in subjects:
+        configuration = subject.configuration
+        scopes = (*configuration.blocks.values(), *(server.scope for server in configuration.servers))
+        for scope in scopes if configuration.completeness == "full" else ():
+            for name in scope.own:
+                known = name in seen
+                seen.add(name)
+                if not known and "ssl" not in name and UNKNOWN not in name and not is_known(name):
+                    line = scope.own[name][0]
+                    yield NotChecked(name, NOT_TLS, Location(line.file, line.span))
 
 
 def _remarks(files: Iterable[SourceFile]) -> Iterator[NotChecked]:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from nginxtls.api import denied
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.finding import Severity
 from nginxtls.linting.fingerprint import fingerprinted
@@ -180,7 +181,7 @@ def verify(
         seconds=time.monotonic() - start,
         at=moment,
         versions=made_for((subject.configuration, subject.alternatives) for subject in reading.subjects),
-        hints=(*reading.hints, _summary(endpoints, doors, gate)),
+        hints=(*denied(not_checked), *_blind(reported, local), *reading.hints, _summary(endpoints, doors, gate)),
     )
     return Verification(report, tuple(endpoints))
 
@@ -300,6 +301,7 @@ def _judged(
     reported: list[Finding] = []
     refused: dict[int, tuple[str, object] | None] = {}
     skipped: dict[Target, int] = {}
+    silences: dict[Target, str] = {}
     for task in tasks:
         place, seen, subject = task.place, task.seen, task.subject
         mine = evidence[id(subject)]
@@ -307,7 +309,7 @@ def _judged(
             skipped[place.target] = skipped.get(place.target, 0) + 1
             continue
         if seen.trouble:
-            reported.append(found_as.silent(place, seen.trouble, mine))
+            reported.append(found_as.silent(place, silences.setdefault(place.target, seen.trouble), mine))
             endpoints.append(Endpoint(place, seen))
             continue
         if id(subject) not in refused:
@@ -431,6 +433,12 @@ def _row(endpoint: Endpoint) -> EndpointRow:
         not_after=leaf.not_after if leaf and leaf.has_dates else None,
         location=Location(directive.file, directive.span),
     )
+
+
+def _blind(told: Sequence[Finding], local: bool) -> Iterator[str]:
+    """The hint on processes that this user may not look into."""
+    if told and local and os.name == "posix" and os.geteuid() != 0:
+        yield "this user may not see which processes listen: run nginxtls as root to know the likely cause"
 
 
 def _summary(endpoints: Sequence[Endpoint], doors: dict[Target, _Door], gate: Gate) -> str:

@@ -92,8 +92,10 @@ def read_blocks(data: bytes, *, skips_bom: bool = True) -> Iterator[Block]:
 def _read_blocks(data: bytes, skips_bom: bool) -> Iterator[Block]:
     tidy = list(_TIDY.finditer(data))
     if data and b"".join(match[0] for match in tidy) == data:  # the common format, without any other text
+        first = 1
         for match in tidy:
-            block = _decode(match[1].decode(), data.count(b"\n", 0, match.start()) + 1, [], [match[2]])
+            block = _decode(match[1].decode(), first, [], [match[2]])
+            first += match[0].count(b"\n")
             yield block
             if block.problem:
                 return

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from generations import Generation
-from hello import GROUPS, VERSIONS, Flight, ask, client_hello
+from hello import GROUPS, VERSIONS, Flight, ask, client_hello, completes_tls13
 from lab import Bench, get, sha256
 from random_runs import PORT, Case
 
@@ -328,6 +328,15 @@ def observe(
     return seen
 
 
+def finished(seen: dict[str, Any], predicted: dict[str, Any], completes: Callable[[], bool]) -> dict[str, Any]:
+    """What was seen without TLS 1.3 if it is not predicted and no handshake of it comes to its end."""
+    if "TLSv1.3" in seen["protocols"] and "TLSv1.3" not in predicted["protocols"] and not completes():
+        seen["protocols"].remove("TLSv1.3")
+        del seen["ciphers"]["TLSv1.3"]
+        seen["accepts"] = bool(seen["protocols"])
+    return seen
+
+
 def s_fits(oldest: str, version: str) -> bool:
     order = ["SSLv3", *VERSIONS]
     return order.index(oldest) <= order.index(version)
@@ -506,6 +515,7 @@ def _served(case: Case, configuration: Any, quick: bool) -> list[tuple[str, Any,
                 asking = partial(ask, "127.0.0.1", port)
                 seen = observe(asking, name, predicted, configuration.facts.openssl.version >= (4, 0))
                 order = answer.effective.server_order if answer.effective else False
+                seen = finished(seen, predicted, partial(completes_tls13, "127.0.0.1", port, name))
                 unread = any(text.startswith("certificates:") for text in predicted["unknown"])
                 differing = compare_unread(seen, predicted) if unread else compare(seen, predicted, order)
                 found += [(f"{place} {what}", a, b) for what, a, b in differing]
