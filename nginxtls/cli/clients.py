@@ -186,12 +186,15 @@ def _runs(shown: Sequence[Outcome]) -> list[tuple[str, Outcome]]:
 
 
 def _same(first: Outcome, other: Outcome) -> bool:
-    return first[1:] == other[1:] and bool(first.client.recorded) == bool(other.client.recorded)
+    """Whether two clients get the same; of those that cannot connect only the reason counts."""
+    alike = first[1:] == other[1:] if first.connects else first[1:4] == other[1:4]
+    return alike and bool(first.client.recorded) == bool(other.client.recorded)
 
 
 def _name(run: Sequence[Client]) -> str:
     """``Node 12.22.12 to Node 26.12.1 (8)``; published ones have a star."""
-    text = run[0].name if len(run) == 1 else f"{run[0].name} to {run[-1].version} ({len(run)})"
+    last = run[-1].version if run[-1].version != run[0].version else run[-1].name
+    text = run[0].name if len(run) == 1 else f"{run[0].name} to {last} ({len(run)})"
     return text + ("" if run[0].recorded else "*")
 
 

@@ -57,11 +57,6 @@ class Bundle:
         """The first certificate, or None."""
         return self.certificates[0] if self.certificates else None
 
-    @property
-    def key_lines(self) -> tuple[int, ...]:
-        """The lines at which private keys begin."""
-        return tuple(block.line for block in self.blocks if is_key(block.label))
-
 
 _LABEL = re.compile(r"(?:[A-Z][A-Z0-9.]{0,15} ){0,4}[A-Z][A-Z0-9.]{0,15}")
 
