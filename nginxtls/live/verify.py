@@ -181,7 +181,7 @@ def verify(
         seconds=time.monotonic() - start,
         at=moment,
         versions=made_for((subject.configuration, subject.alternatives) for subject in reading.subjects),
-        hints=(*denied(not_checked), *_blind(told, local), *reading.hints, _summary(endpoints, doors, gate)),
+        hints=(*denied(not_checked), *_blind(reported, local), *reading.hints, _summary(endpoints, doors, gate)),
     )
     return Verification(report, tuple(endpoints))
 
