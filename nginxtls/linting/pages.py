@@ -31,8 +31,8 @@ def page(rule: Rule) -> str:
         facts.append(f"since {rule.since}")
     if rule.pedantic:
         facts.append("only with `--pedantic`, or when selected by name")
-    if kinds := fixes(rule):
-        facts.append(f"[{' or '.join(kinds)} fix](../fixing.md)")
+    if (kinds := fixes(rule)) is not None:
+        facts.append(f"[{' or '.join(kinds) or 'no'} fix](../fixing.md)")
     parts = [f"# {rule.name}", ", ".join(facts), _FENCE.sub(_fence, rule.documentation)]
     if texts := _seen(rule.name):
         parts.append(
@@ -88,8 +88,9 @@ def index(rules: Iterable[Rule]) -> str:
         for rule in members:
             extra = " (pedantic)" if rule.pedantic else ""
             summary = rule.summary.replace("|", "\\|")
-            kinds = ", ".join(fixes(rule) or ())
-            lines.append(f"| [{rule.name}]({rule.name}.md) | {rule.severity}{extra} | {kinds} | {summary} |")
+            kinds = fixes(rule)
+            kind = "" if kinds is None else ", ".join(kinds) or "none"
+            lines.append(f"| [{rule.name}]({rule.name}.md) | {rule.severity}{extra} | {kind} | {summary} |")
         lines.append("")
     return "\n".join(lines)
 
