@@ -35,11 +35,11 @@ def played(block: str) -> str:
         shutil.copytree(ROOT / "fixtures" / "showcase", folder)
         for key in folder.rglob("*.key"):
             key.chmod(0o600)
-        told = []
+        reported = []
         for line in block.splitlines():
             if line.startswith("$ "):
-                told += [line + "\n", run(line[2:], folder)]
-        return "".join(told)
+                reported += [line + "\n", run(line[2:], folder)]
+        return "".join(reported)
 
 
 def run(command: str, folder: Path) -> str:

@@ -30,7 +30,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean "x"?`` with the known word that is nearest, or an empty text."""
     import difflib
 
-    found = difflib.get_close_matches(word, list(known), n=1)
+    found = difflib.get_close_matches(word[:80], list(known), n=1)
     return f'did you mean "{found[0]}"?' if found else ""
 
 

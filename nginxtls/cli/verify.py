@@ -113,9 +113,9 @@ def verify(
     if host_map and (paths or connect):
         raise UsageError("--host-map", "names the dumps and the hosts itself", "remove the paths and `--connect`")
     hosts = _host_map(host_map) if host_map else ()
-    asked = options.default_paths([path for path, _ in hosts] or paths, root)
+    requested = options.default_paths([path for path, _ in hosts] or paths, root)
     settings = options.settings(
-        asked, config, no_config, maps=maps, nginx_version=nginx_version, openssl_version=openssl_version
+        requested, config, no_config, maps=maps, nginx_version=nginx_version, openssl_version=openssl_version
     ).replace(
         min_severity=min_severity.value if min_severity else None,
         fail_on=fail_on.value if fail_on else None,
@@ -142,12 +142,12 @@ def verify(
     moment = options.moment(at)
     progress("reading")
     reading = read(
-        asked,
+        requested,
         settings,
-        root=root_for(asked[0], root) if len(asked) == 1 else root or None,
+        root=root_for(requested[0], root) if len(requested) == 1 else root or None,
         at=moment,
         openssl_conf=openssl_conf or None,
-        stdin_text=options.stdin_text(asked),
+        stdin_text=options.stdin_text(requested),
     )
     verification = run(reading, choice, moment, progress)
     progress("")

@@ -172,21 +172,21 @@ def _certificate(
     explained = bool(general.text) and general.help != RELOAD
     listening = evidence.listening(place.target)
     if served is None or (listening.others and not listening.instances):
-        told = _Certificate(f'clients get another certificate for "{wanted.subject_name}"', help=general.help)
+        reported = _Certificate(f'clients get another certificate for "{wanted.subject_name}"', help=general.help)
     elif served == wanted:
-        told = _chain(difference, bundle, stale)
+        reported = _chain(difference, bundle, stale)
     elif (other := other_server(place, difference)) is not None:
-        told = _of_server(place, wanted, *other, evidence)
+        reported = _of_server(place, wanted, *other, evidence)
     elif _is_older(served, wanted):
         found = evidence.where(served, bundle)
         renewed = stale or (bool(found) and instance is None)
-        told = _Certificate(
+        reported = _Certificate(
             f'clients get the old certificate for "{wanted.subject_name}", {_left(served, at)}',
             ": nginx was not reloaded after the renewal" if renewed else "",
             (f"found in {found}" if found else "it is in no file that was searched",),
         )
     else:
-        told = _Certificate(
+        reported = _Certificate(
             f'clients get a certificate for "{wanted.subject_name}" that is in no file of the configuration',
             notes=() if stale else ("another process, a load balancer or a container with other files may answer",),
             help=RELOAD if stale else "find out what answers: `ss -ltnp`, or compare the file that the server has",
@@ -197,17 +197,17 @@ def _certificate(
         label = f"valid until {wanted.not_after:%Y-%m-%d}"
     return rules()["other-certificate"].at(
         bundle.directive,
-        told.message + (f": {general.text}" if explained else told.cause),
+        reported.message + (f": {general.text}" if explained else reported.cause),
         arg=len(bundle.directive.args) - 1,
         label=label,
-        labels=told.labels,
+        labels=reported.labels,
         notes=(
             *((f"served: {described(served)}",) if served is not None else ("the served one cannot be read",)),
             f"in the file: {described(wanted)}",
-            *told.notes,
+            *reported.notes,
             *(general.notes if explained else ()),
         ),
-        help=general.help if explained else told.help,
+        help=general.help if explained else reported.help,
         endpoints=(place.title,),
     )
 

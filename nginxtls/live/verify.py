@@ -165,12 +165,12 @@ def verify(
         for processes in (Processes() if local else None,)
         for subject in reading.subjects
     }
-    endpoints, told = _judged(tasks, evidence, moment, choice, not_checked)
+    endpoints, reported = _judged(tasks, evidence, moment, choice, not_checked)
     configurations = [subject.configuration for subject in reading.subjects if subject.enabled]
     for configuration in configurations:
         not_checked += configuration.not_checked
     report = Report(
-        findings=tuple(each for each in told if each.severity >= choice.min_severity),
+        findings=tuple(each for each in reported if each.severity >= choice.min_severity),
         rules=rules(),
         not_checked=tuple(dict.fromkeys(not_checked)),
         failures=tuple(failures),
@@ -298,7 +298,7 @@ def _judged(
 ) -> tuple[list[Endpoint], list[Finding]]:
     """The endpoints, and the findings about them, each once with all names that it affects."""
     endpoints: list[Endpoint] = []
-    told: list[Finding] = []
+    reported: list[Finding] = []
     refused: dict[int, tuple[str, object] | None] = {}
     skipped: dict[Target, int] = {}
     silences: dict[Target, str] = {}
@@ -309,30 +309,30 @@ def _judged(
             skipped[place.target] = skipped.get(place.target, 0) + 1
             continue
         if seen.trouble:
-            told.append(found_as.silent(place, silences.setdefault(place.target, seen.trouble), mine))
+            reported.append(found_as.silent(place, silences.setdefault(place.target, seen.trouble), mine))
             endpoints.append(Endpoint(place, seen))
             continue
         if id(subject) not in refused:
             refused[id(subject)] = _refusal(subject)
         if (refusal := refused[id(subject)]) is not None:
-            told.append(found_as.unloadable(place, *refusal))  # type: ignore[arg-type]
+            reported.append(found_as.unloadable(place, *refusal))  # type: ignore[arg-type]
             different: list[Difference] = []
         else:
             different = _essential(place, _differences(task, seen, at), mine)
-            told += [found_as.finding(place, each, mine, at) for each in different]
+            reported += [found_as.finding(place, each, mine, at) for each in different]
         if seen.response is not None and seen.response.trouble:
             not_checked.append(left(f"headers for {place.title}", seen.response.trouble, place.target.socket))
         endpoint = Endpoint(place, seen, tuple(different))
         endpoints.append(endpoint)
         expiries = (found_as.expiry(place, leaf, at, choice.expiry_days) for leaf in endpoint.served)
-        told += [each for each in expiries if each is not None]
+        reported += [each for each in expiries if each is not None]
     for target, count in skipped.items():
         names = f"{count} more name{'s' if count > 1 else ''} on {target.label}"
         not_checked.append(left(names, "the listener gives no TLS answer", target.socket))
     for target, task in {task.place.target: task for task in tasks if task.seen is not None}.items():
         if target.local and (workers := found_as.old_workers(task.place, evidence[id(task.subject)])) is not None:
-            told.append(workers)
-    order = sorted(_together(told), key=lambda each: (each.location.name, each.location.span.line, each.rule))
+            reported.append(workers)
+    order = sorted(_together(reported), key=lambda each: (each.location.name, each.location.span.line, each.rule))
     return endpoints, fingerprinted(order)
 
 

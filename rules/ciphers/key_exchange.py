@@ -129,7 +129,7 @@ class FiniteFieldKeyExchange(_CipherRule):
 
     ```nginx bad, certificate: good-rsa.pem
     ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256;
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ```
 
     ```nginx good, certificate: good-rsa.pem
@@ -169,7 +169,7 @@ class DeadDheCipher(_CipherRule):
 
     ```nginx good, certificate: good-rsa.pem
     ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256;
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ```
     """
 
