@@ -300,22 +300,13 @@ def _silenced(
         yield comments.apply(finding)
     about = {rule.name: rule for rule in ran}
     used = {(_identity(s.file), s.location.span, name) for s in comments.all for name in s.used}
-<<<<<<< HEAD
-    told: dict[object, Finding] = {}
+    reported: dict[object, Finding] = {}
     near: dict[str, str] = {}
     for suppression in comments.all:
-        if suppression.file in asked:
-            for finding in _about(suppression, about, known, asked[suppression.file], used, near):
-                told.setdefault((_identity(finding.location.file), finding.location.span, finding.rule), finding)
-    yield from fingerprinted(sorted(told.values(), key=_order))
-=======
-    reported: dict[object, Finding] = {}
-    for suppression in comments.all:
         if suppression.file in requested:
-            for finding in _about(suppression, about, known, requested[suppression.file], used):
+            for finding in _about(suppression, about, known, requested[suppression.file], used, near):
                 reported.setdefault((_identity(finding.location.file), finding.location.span, finding.rule), finding)
     yield from fingerprinted(sorted(reported.values(), key=_order))
->>>>>>> contact
 
 
 def _about(

@@ -181,7 +181,7 @@ def verify(
         seconds=time.monotonic() - start,
         at=moment,
         versions=made_for((subject.configuration, subject.alternatives) for subject in reading.subjects),
-        hints=(*denied(not_checked), *_blind(told, local), *reading.hints, _summary(endpoints, doors, gate)),
+        hints=(*denied(not_checked), *_blind(reported, local), *reading.hints, _summary(endpoints, doors, gate)),
     )
     return Verification(report, tuple(endpoints))
 
@@ -435,9 +435,9 @@ def _row(endpoint: Endpoint) -> EndpointRow:
     )
 
 
-def _blind(told: Sequence[Finding], local: bool) -> Iterator[str]:
+def _blind(reported: Sequence[Finding], local: bool) -> Iterator[str]:
     """The hint on processes that this user may not look into."""
-    if told and local and os.name == "posix" and os.geteuid() != 0:
+    if reported and local and os.name == "posix" and os.geteuid() != 0:
         yield "this user may not see which processes listen: run nginxtls as root to know the likely cause"
 
 
