@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import beside, both, removal, with_text, with_word, without_words, written
 from nginxtls.rules.common.grouping import spoken
 from nginxtls.rules.common.serving import CODE
 
@@ -13,7 +14,7 @@ from nginxtls.model.backends import addresses, answering, connections, group_of,
 from nginxtls.model.listens import is_ip
 from nginxtls.model.locations import location_for
 from nginxtls.model.outgoing import upstream_handshakes
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
@@ -120,7 +121,12 @@ class TlsToPlainListener(Rule):
                 text = f"requests to {target.shown} fail with 502: {_of(socket)} {speaks}"
             help = "use http:// for the target" if target.scheme == "https" else "add ssl to the listen line"
             yield self.at(
-                connection.place, text, arg=connection.arg, labels=_places(connection, "has no ssl"), help=help
+                connection.place,
+                text,
+                arg=connection.arg,
+                labels=_places(connection, "has no ssl"),
+                help=help,
+                fix=_in_plain_text(connection),
             )
 
 
@@ -188,7 +194,35 @@ class PlainTextToTlsListener(Rule):
                 places[:1] = [label(flag, "expects TLS")]
             help = "use https:// for the target" if target.scheme == "http" else ""
             help = "set proxy_ssl on;" if target.family == "stream" else help
-            yield self.at(connection.place, text, arg=connection.arg, labels=places, help=help)
+            fix = _over_tls(connection)
+            yield self.at(connection.place, text, arg=connection.arg, labels=places, help=help, fix=fix)
+
+
+def _in_plain_text(connection: Connection) -> Fix | None:
+    """The fix after which both sides agree on TLS: http:// for the target, or ssl for a listener with a certificate."""
+    target, socket = connection.target, connection.socket
+    if target.scheme == "https":
+        return with_text(target.place, connection.arg if target.place is connection.place else 0, "https://", "http://")
+    if connection.listen is None or not connection.listen.known or not socket.default.has_tls_context:
+        return None
+    return Fix("add ssl to the listen line", (with_word(connection.listen, "ssl"),))
+
+
+def _over_tls(connection: Connection) -> Fix | None:
+    """The fix after which nginx speaks TLS to a listener that expects it."""
+    target = connection.target
+    if target.family == "stream":
+        return beside(target.server.setting("proxy_ssl").origin or target.directive, "proxy_ssl", "on")
+    return with_text(target.directive, 0, "http://", "https://") if target.scheme == "http" else None
+
+
+def _without_proxy_protocol(socket: Socket) -> Fix | None:
+    """The fix that removes the parameter from the listen lines of a socket."""
+    lines = dict.fromkeys(li.directive for _, li in socket.listens if li.has("proxy_protocol") and li.directive)
+    if any(line is None or not line.known for line in lines):
+        return None
+    edits = (without_words(d, [i for i, arg in enumerate(d.args) if arg == "proxy_protocol"]) for d in lines if d)
+    return Fix("remove proxy_protocol from the listen line", tuple(edits))
 
 
 class ProxyProtocolMismatch(Rule):
@@ -259,6 +293,7 @@ class ProxyProtocolMismatch(Rule):
                 labels += [label(switch, "sends a PROXY header")] if switch is not None else []
                 text = f"connections to {target.shown} fail: {_of(socket)} does not expect the PROXY header"
                 help = "add proxy_protocol to the listen line, or remove proxy_protocol on;"
+                fix = removal(switch) if switch is not None else None
             else:
                 line = next((li.directive for _, li in socket.listens if li.has("proxy_protocol")), None)
                 labels = _places(connection, "expects a PROXY header")
@@ -267,9 +302,10 @@ class ProxyProtocolMismatch(Rule):
                 text = f"connections to {target.shown} fail: {_of(socket)} expects a PROXY header, and none is sent"
                 stream = target.family == "stream"
                 help = "set proxy_protocol on;" if stream else "remove proxy_protocol from the listen line"
+                fix = beside(target.directive, "proxy_protocol", "on") if stream else _without_proxy_protocol(socket)
             if relayed:
                 text = f"{text} by nginx: it has to come from the clients of {target.server.title}"
-            finding = self.at(connection.place, text, arg=connection.arg, labels=labels, help=help)
+            finding = self.at(connection.place, text, arg=connection.arg, labels=labels, help=help, fix=fix)
             yield finding.replace(severity=Severity.WARNING, confidence=Confidence.LIKELY) if relayed else finding
 
 
@@ -458,11 +494,14 @@ class BackendCertificateMismatch(Rule):
                 text = f"{found.name} is not a name of the certificate"
                 labels += [label(origin, "is compared with the certificate")] if origin is not None else []
                 help = f"set {target.directive_name('name')} to a name of the certificate"
+                names = [each for each in found.bundle.leaf.dns_names if "*" not in each] if found.bundle.leaf else []
+                fix = beside(origin or target.directive, target.directive_name("name"), names[0]) if names else None
             else:
                 origin = target.setting("trusted_certificate").origin
                 text = f"{target.directive_name('trusted_certificate')} does not verify the certificate"
                 labels += [label(origin, "does not have its CA")] if origin is not None else []
                 help = f"name the CA of the certificate in {target.directive_name('trusted_certificate')}"
+                fix = None
             yield self.at(
                 connection.place,
                 f"every connection to {target.shown} fails: {text} of {_of(connection.socket)}",
@@ -470,6 +509,7 @@ class BackendCertificateMismatch(Rule):
                 labels=labels,
                 notes=[found.reason],
                 help=help,
+                fix=fix,
             )
 
 
@@ -553,6 +593,7 @@ class BackendHandshakeFailure(Rule):
                 arg=connection.arg if connection else (1 if place.name == "set" else 0),
                 labels=labels,
                 help=_HELP[outcome.fault].format(target.directive_name("")),
+                fix=written(origin, "TLSv1.2", "TLSv1.3") if outcome.fault == "offer" and origin is not None else None,
             )
 
     def _unsigned(self, handshake: UpstreamHandshake) -> Finding:
@@ -663,6 +704,7 @@ class UpstreamVerifyDepth(Rule):
                 arg=0 if origin else connection.arg,
                 labels=[*labels, *([label(connection.place, "connects to it")] if origin else [])],
                 help=f"set {name} {found.intermediates};",
+                fix=beside(origin or target.directive, name, str(found.intermediates)),
             )
 
 
@@ -724,6 +766,7 @@ class UpstreamDefaultDepth(Rule):
                 arg=0 if target.family != "stream" else None,
                 labels=[label(trusted, "has the public CAs")],
                 help=f"set {name} 3;",
+                fix=beside(target.directive, name, "3"),
             )
 
 
@@ -816,6 +859,11 @@ class UpstreamGroupWithoutServerName(Rule):
                 arg=None if setting.origin or target.family == "stream" else 0,
                 labels=[label(line, "is a host on the internet")],
                 help=f"set {prefix}server_name on;{'' if named else f' and {prefix}name {host};'}",
+                fix=both(
+                    "send SNI",
+                    beside(setting.origin or target.directive, f"{prefix}server_name", "on"),
+                    *([] if named else [beside(target.directive, f"{prefix}name", host)]),
+                ),
             )
 
 
@@ -829,6 +877,11 @@ def _preread_only(server: VirtualServer) -> bool:
         and preread.certain
         and not any(socket.tls for socket in server.sockets)
     )
+
+
+def _own(scope: Scope) -> list[Directive]:
+    """The TLS directives for back ends at a level itself."""
+    return [line for name, lines in scope.own.items() if name.startswith("proxy_ssl_") for line in lines]
 
 
 def _passes_through(server: VirtualServer) -> bool:
@@ -895,6 +948,7 @@ class PassedThroughTlsSettings(Rule):
                     f" {' '.join(target.args) if target else ''}",
                     labels=[label(preread, "forwards TLS without ending it")] if preread is not None else [],
                     help=f"remove the proxy_ssl_* directives of this {scope.level}" if len(own) > 1 else "remove it",
+                    fix=removal(*_own(scope), safe=True),
                 )
 
 
@@ -942,4 +996,5 @@ class TlsInTls(Rule):
                 f"{server.title} wraps the clients' TLS in another TLS connection",
                 labels=[label(preread, "clients send TLS, which is not ended")] if preread is not None else [],
                 help="remove proxy_ssl on;",
+                fix=removal(switch.origin),
             )

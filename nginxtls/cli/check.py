@@ -182,7 +182,9 @@ def check(
     if fixing:
         from nginxtls.cli import fixing as fixes
 
-        outcome = fixes.fixed(requested, read_and_lint, text, unsafe=unsafe_fixes)
+        # Who names a policy with --fix requests its protocols and ciphers; one in the settings is only a measure.
+        demanded = fixes.policy_rules() if policy else frozenset[str]()
+        outcome = fixes.fixed(requested, read_and_lint, text, unsafe=unsafe_fixes, requested=demanded)
         report, changed = outcome.report, bool(outcome.texts)
         progress("")
         if diff:

@@ -117,7 +117,7 @@ def answers(configurations: Iterable[Configuration]) -> dict[tuple[str, str], di
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for configuration in configurations:
         for socket in configuration.sockets:
-            if not socket.tls:
+            if not socket.speaks_tls:
                 continue
             found[socket.label, "(no name)"] = Handshake(configuration, socket).to_dict()
             for server in socket.servers:

@@ -10,7 +10,7 @@ from nginxtls.base.errors import is_fault
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.printing import cut
-from nginxtls.finding import Location, Severity
+from nginxtls.finding import Edit, Fix, Location, Severity
 from nginxtls.linting.builds import advisable, by_package, merged
 from nginxtls.linting.confidence import agreed, hedged, needs_version
 from nginxtls.linting.fingerprint import fingerprinted
@@ -328,12 +328,17 @@ def _about(
     for name, place in suppression.names.items():
         if name not in known:
             if unknown:
-                from nginxtls.base.errors import nearest
+                from nginxtls.base.errors import closest
 
                 if name not in near and len(near) < _MOST_NEAR:
-                    near[name] = nearest(name, known)
-                help = near.get(name) or "run `nginxtls rules` for a list of all rules"
-                yield unknown.at(place, f'the comment suppresses nothing: there is no rule "{name}"', help=help)
+                    near[name] = closest(name, known)
+                meant = near.get(name, "")
+                yield unknown.at(
+                    place,
+                    f'the comment suppresses nothing: there is no rule "{name}"',
+                    help=f'did you mean "{meant}"?' if meant else "run `nginxtls rules` for a list of all rules",
+                    fix=Fix(f"replace it with {meant}", (Edit(place, meant),)) if meant else None,
+                )
         elif unused and suppression.lines is None:
             yield unused.at(place, f"the suppression of {name} applies to no directive", help=_MISPLACED)
         elif (

@@ -259,6 +259,11 @@ class Directive:
         """From the name to the last argument, without the terminator or the block."""
         return self.file.span(self.start, self.words[-1][1])
 
+    @property
+    def name_span(self) -> Span:
+        """The span of the name."""
+        return self.file.span(self.start, self.name_end)
+
     def arg_span(self, index: int) -> Span:
         """The span of an argument, quotes included; of one that is missing, the directive's."""
         return self.file.span(*self.words[index + 1]) if 0 <= index < len(self.args) else self.span

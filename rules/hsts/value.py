@@ -6,11 +6,12 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import quoted
 from nginxtls.rules.common.grouping import listed
 from nginxtls.rules.hsts.helpers import ADD_HEADER, HSTS, RFC_6797, is_hsts
 
 from nginxtls.finding import Edit, Severity
-from nginxtls.rule import Fix, Rule, locate
+from nginxtls.rule import Fix, Rule, locate, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,6 +98,7 @@ class MalformedHsts(Rule):
                 f"browsers ignore this {HSTS} header: {problem}",
                 arg=1,
                 help='set the value to `"max-age=63072000; includeSubDomains"`',
+                fix=_with_value(directive, "max-age=63072000; includeSubDomains"),
             )
 
 
@@ -125,7 +127,13 @@ class DisabledHsts(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         if _age(directive) == 0:
-            yield self.at(directive, f"`max-age=0` makes browsers forget {HSTS}", arg=1, help="set `max-age=63072000`")
+            yield self.at(
+                directive,
+                f"`max-age=0` makes browsers forget {HSTS}",
+                arg=1,
+                help="set `max-age=63072000`",
+                fix=_with_age(directive, 63072000),
+            )
 
 
 class ShortHsts(Rule):
@@ -160,6 +168,7 @@ class ShortHsts(Rule):
                 f"{HSTS} is valid for {_days(age)}, less than half a year",
                 arg=1,
                 help="set `max-age=63072000`",
+                fix=_with_age(directive, 63072000),
             )
 
 
@@ -198,6 +207,7 @@ class IncompletePreload(Rule):
                 f"the preload list rejects this header: it requires {required}",
                 arg=1,
                 help=f"set {required}, or remove `preload`",
+                fix=_without(directive, "preload"),
             )
 
 
@@ -225,7 +235,14 @@ class HstsWithoutSubdomains(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         if _age(directive) and "includesubdomains" not in _parts(directive.args[1]):
-            yield self.at(directive, f"{HSTS} does not include subdomains", arg=1, help="add `includeSubDomains`")
+            value = f"{directive.args[1].rstrip('; ')}; includeSubDomains"
+            yield self.at(
+                directive,
+                f"{HSTS} does not include subdomains",
+                arg=1,
+                help="add `includeSubDomains`",
+                fix=_with_value(directive, value),
+            )
 
 
 def _parts(value: str) -> dict[str, str]:
@@ -261,3 +278,16 @@ def _problem(value: str) -> str | None:
         )
     odd = next((name for name in names if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9a-z-]+", name)), None)
     return f'"{odd}" is not a directive' if odd else None
+
+
+def _with_value(directive: Directive, value: str) -> Fix:
+    return Fix(f"set the value to `{value}`", (replace_argument(directive, 1, quoted(value)),))
+
+
+def _with_age(directive: Directive, age: int) -> Fix:
+    return _with_value(directive, re.sub(r'(?i)max-age\s*=\s*"?\d+"?', f"max-age={age}", directive.args[1]))
+
+
+def _without(directive: Directive, word: str) -> Fix:
+    parts = (part.strip() for part in directive.args[1].split(";"))
+    return _with_value(directive, "; ".join(part for part in parts if part and part.lower() != word))

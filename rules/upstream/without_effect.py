@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import beside, removal, renamed
 from nginxtls.rules.upstream.helpers import PROXY, STREAM, passes_of, shown
 
 from nginxtls.finding import Severity
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
@@ -120,7 +121,16 @@ class WrongUpstreamFamily(Rule):
                             label(other.directive, f"uses `{prefix}*` only" if with_tls else "does not support TLS")
                         ],
                         help=f"replace it with `{replacement}`" if with_tls else f"remove `{directive.name}`",
+                        fix=_in_family(scope, family, prefix) if with_tls else removal(directive, safe=True),
                     )
+
+
+def _in_family(scope: Scope, family: str, prefix: str) -> Fix:
+    """The fix that gives all TLS directives of a family at a level the names of another family."""
+    lines = [line for name, found in scope.own.items() if name.startswith(f"{family}_ssl_") for line in found]
+    names = {line: line.name.replace(f"{family}_ssl_", prefix, 1) for line in lines}
+    edits = (edit for line, name in names.items() for edit in renamed(line, name).edits)
+    return Fix(f"use `{prefix}*`", tuple(edits))
 
 
 class StreamUpstreamInPlainText(Rule):
@@ -180,6 +190,7 @@ class StreamUpstreamInPlainText(Rule):
             " effect",
             labels=[label(switch.origin or target, "no TLS")],
             help="set `proxy_ssl on;`",
+            fix=beside(switch.origin or own, "proxy_ssl", "on"),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import after, make_default
 from nginxtls.rules.common.families import lost_names, wildcard_pairs
 from nginxtls.rules.common.grouping import default_is_sure, listed
 from nginxtls.rules.common.listening import listen_on
@@ -11,7 +12,7 @@ from nginxtls.rules.virtual_servers.helpers import LISTEN, REQUESTS, host_names
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.listens import WILDCARD4, WILDCARD6
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +82,7 @@ class MissingOnIpv6(Rule):
                 f"over IPv6 {lost.name.text} is served by {six.default.title}: `{lost.line}` is missing here",
                 labels=labels,
                 help=f"add `{lost.line}`",
+                fix=Fix(f"add `{lost.line}`", (after(lost.listen, lost.line),)),
                 endpoints=[f"{lost.server.title} on {six.label}"],
             )
             yield finding if six.tls else finding.replace(severity=Severity.NOTE)
@@ -151,6 +153,7 @@ class OtherDefaultOnIpv6(Rule):
                 f"{second.title} is the default server of {six.label}, and {first.title} that of {four.label}",
                 labels=[label(there.directive, f"the default server of {four.label}")],
                 help="set `default_server` in both `listen` directives of one server",
+                fix=make_default(first, six),
                 endpoints=[f"{second.title} on {six.label}", f"{first.title} on {four.label}"],
             )
 
