@@ -256,7 +256,7 @@ def for_default_server(line: Directive, endpoints: Sequence[Endpoint]) -> Fix | 
     defaults = {endpoint.socket.default for endpoint in everyone(endpoints)}
     server = defaults.pop()
     block = server.directive
-    if defaults or block is None or server.scope.all(line.name) or not line.known:
+    if defaults or block is None or line.block is not None or server.scope.all(line.name) or not line.known:
         return None
     return Fix("set it in the default server", (inside(block, as_written(line)),))
 
