@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.edits import beside, both, removal, with_text, with_word, without_words, written
+from nginxtls.rules.common.grouping import spoken
 from nginxtls.rules.common.serving import CODE
 
 from nginxtls.finding import Confidence, Severity
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding, Label
     from nginxtls.model import Configuration, Socket, VirtualServer
     from nginxtls.model.backends import Connection, Target
+    from nginxtls.model.outgoing import UpstreamHandshake
     from nginxtls.model.settings import Scope
     from nginxtls.syntax.tree import Directive
 
@@ -29,7 +31,6 @@ PROXY = "https://nginx.org/en/docs/http/ngx_http_proxy_module.html"
 STREAM = "https://nginx.org/en/docs/stream/ngx_stream_proxy_module.html"
 PREREAD = "https://nginx.org/en/docs/stream/ngx_stream_ssl_preread_module.html"
 LISTEN = "https://nginx.org/en/docs/http/ngx_http_core_module.html#listen"
-UPSTREAM = "https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server"
 DEPTH = "https://docs.openssl.org/3.5/man3/SSL_CTX_set_verify/"
 RFC6066 = "https://www.rfc-editor.org/rfc/rfc6066#section-3"
 
@@ -519,8 +520,9 @@ class BackendHandshakeFailure(Rule):
     compared with what the listener accepts: protocol versions or cipher suites without overlap and
     `ssl_reject_handshake` in the server that answers end in 502, a client certificate that is missing or from another
     CA in 400, a `Host` of a server with `ssl_verify_client` other than the SNI in 421, and `grpc_pass` needs HTTP/2 in
-    the listener (measured). Without SNI, the default, that server is the default server of the socket. OpenSSL 3 offers
-    TLS 1.0 and 1.1 at security level 0 only.
+    the listener (measured). Without SNI, the default, that server is the default server of the socket. OpenSSL 3.5
+    and later offer TLS 1.0 and 1.1 at security level 0 only; 3.0 accepts no signature of theirs above it, so that a
+    handshake succeeds with RSA key exchange only (a warning).
 
     Fix: enable a common protocol version, set `proxy_ssl_server_name on;` with `proxy_ssl_name`, or set
     `proxy_ssl_certificate`, whichever the message names.
@@ -564,8 +566,13 @@ class BackendHandshakeFailure(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         seen: set[tuple[Directive, str]] = set()
+        told: set[Directive] = set()
         for handshake in upstream_handshakes(configuration):
             outcome, target, connection = handshake.outcome, handshake.target, handshake.connection
+            old = handshake.without_signature
+            if connection is None and old and old == handshake.protocols and target.place not in told:
+                told.add(target.place)
+                yield self._unsigned(handshake)
             if outcome is None or outcome.fault not in _DECIDING or outcome.reason.startswith("nginx does not start"):
                 continue
             if outcome.fault == "offer" and not configuration.facts.openssl_known:
@@ -578,15 +585,30 @@ class BackendHandshakeFailure(Rule):
             labels = [label(origin, _LABELS[outcome.fault])] if origin and outcome.fault in _LABELS else []
             if connection is not None:
                 labels = [*_places(connection, "is the listener"), *labels]
-            where = f"of {_of(connection.socket)}: {outcome.reason}" if connection else f": {outcome.reason}"
+            how = "" if outcome.fault in ("client", "misdirected") else " at the handshake"
+            where = f" of {_of(connection.socket)}" if connection else ""
             yield self.at(
                 place,
-                f"every request to {target.shown} fails at the handshake {where}".replace(" :", ":"),
+                f"every request to {target.shown} fails{how}{where if how else ''}: {outcome.reason}",
                 arg=connection.arg if connection else (1 if place.name == "set" else 0),
                 labels=labels,
                 help=_HELP[outcome.fault].format(target.directive_name("")),
                 fix=written(origin, "TLSv1.2", "TLSv1.3") if outcome.fault == "offer" and origin is not None else None,
             )
+
+    def _unsigned(self, handshake: UpstreamHandshake) -> Finding:
+        """Where only a back end that negotiates RSA key exchange gets a handshake, which few do."""
+        target = handshake.target
+        origin = target.setting("protocols").origin
+        finding = self.at(
+            target.place,
+            f"requests to {target.shown} fail at the handshake unless it chooses RSA key exchange: OpenSSL"
+            f" {handshake.configuration.facts.openssl} accepts no signature of {spoken(handshake.protocols)}",
+            arg=1 if target.place.name == "set" else 0,
+            labels=[label(origin, "offers no other version")] if origin else [],
+            help=f"add TLSv1.2 TLSv1.3 to {target.directive_name('protocols')}",
+        )
+        return finding.replace(severity=Severity.WARNING, confidence=Confidence.LIKELY)
 
 
 _DECIDING = {

@@ -471,7 +471,7 @@ class WeakDhparam(Rule):
     ```
 
     ```nginx good, certificate: good-rsa.pem
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ```
     """
 
@@ -512,7 +512,7 @@ class OversizedDhparam(Rule):
     ```
 
     ```nginx good, certificate: good-rsa.pem
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ```
     """
 
@@ -534,6 +534,56 @@ class OversizedDhparam(Rule):
             )
 
 
+class CustomDhparam(Rule):
+    """The Diffie-Hellman parameters are not one of the standard groups of RFC 7919.
+
+    A client cannot check that a group of someone's own is safe, so some clients reject it, and a generated group may be
+    weak without anyone noticing. The groups of RFC 7919 (and the older ones of RFC 3526) have been examined by many.
+
+    Fix: remove `ssl_dhparam` and the suites with DHE (ECDHE needs none), or use the 2048-bit group of RFC 7919:
+    `openssl genpkey -genparam -algorithm DH -pkeyopt group:ffdhe2048 -out ffdhe2048.pem`
+
+    Reported only where a suite with DHE can be negotiated.
+
+    ```nginx bad, certificate: good-rsa.pem
+    ssl_dhparam certificates/dh2048.pem;
+    ssl_ciphers ECDHE+AESGCM:DHE+AESGCM;
+    ```
+
+    ```nginx good, certificate: good-rsa.pem
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
+    ssl_ciphers ECDHE+AESGCM:DHE+AESGCM;
+    ```
+    """
+
+    severity = Severity.NOTE
+    security_severity = 2.0
+    cwe = (326,)
+    references = (
+        "https://www.rfc-editor.org/rfc/rfc7919",
+        "https://www.rfc-editor.org/rfc/rfc9325#section-4.1",
+        SSL_DHPARAM,
+    )
+    decides = ("ssl_dhparam",)
+
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        if not directive.args or not directive.known:
+            return
+        found = configuration.store.dhparam(directive.args[0], directive)
+        offered = [endpoint for endpoint in endpoints if _has_dhe(endpoint)]
+        if found is not None and found.known_group is None and 2048 <= found.bits <= 4096 and offered:
+            yield self.at(
+                directive,
+                f"the Diffie-Hellman parameters of {found.bits} bits are not a group of RFC 7919",
+                arg=0,
+                label="clients cannot check them",
+                help="remove `ssl_dhparam`, or use the 2048-bit group of RFC 7919",
+                endpoints=titles(offered),
+            )
+
+
 class UnusedDhparam(Rule):
     """`ssl_dhparam` is set, but no suite with DHE can be negotiated.
 
@@ -543,12 +593,12 @@ class UnusedDhparam(Rule):
     Fix: remove it. Clients are not affected.
 
     ```nginx bad
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;
     ```
 
     ```nginx good, certificate: good-rsa.pem
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ssl_ciphers ECDHE+AESGCM:DHE+AESGCM;
     ```
     """

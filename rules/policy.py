@@ -263,7 +263,7 @@ class PolicyDhparam(_PolicyRule):
     Fix: use larger parameters, or no suite with DHE.
 
     ```nginx bad, policy: bsi-tr-02102-2, certificate: good-rsa.pem
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ssl_ciphers DHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256;
     ```
 
@@ -272,7 +272,7 @@ class PolicyDhparam(_PolicyRule):
     ```
 
     ```nginx good, certificate: good-rsa.pem
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ssl_ciphers DHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256;
     ```
     """
@@ -311,11 +311,11 @@ class PolicyStapling(_PolicyRule):
 
 
 class PolicyTickets(_PolicyRule):
-    """Session tickets or early data are enabled, which the chosen policy does not allow.
+    """Session tickets or early data are enabled against the chosen policy, or tickets are disabled that it requires.
 
     Most policies specify neither.
 
-    Fix: `ssl_session_tickets off;`, `ssl_early_data off;`
+    Fix: `ssl_session_tickets off;`, `ssl_early_data off;`; or remove `ssl_session_tickets off;`
 
     ```nginx bad, policy: cis-nginx-2.1
     ssl_session_tickets on;
@@ -337,6 +337,38 @@ class PolicyTickets(_PolicyRule):
     security_severity = 3.7
     references = ("https://wiki.mozilla.org/Security/Server_Side_TLS", NGINX_SSL)
     items = frozenset({"session_tickets", "early_data"})
+
+
+class PolicyHttpVersions(_PolicyRule):
+    """Clients of the server cannot use a version of HTTP that the chosen policy requires.
+
+    HTTP/3 is offered where the server has a `listen … quic`, HTTP/2 by `http2 on;`.
+
+    Fix: enable the versions that the message names. Clients find HTTP/3 by `Alt-Svc`.
+
+    ```nginx bad, policy: cis-nginx
+    server {
+        listen 443 ssl;
+        server_name example.com;
+    }
+    ```
+
+    ```nginx good, policy: cis-nginx
+    server {
+        listen 443 ssl;
+        listen 443 quic;
+        http2 on;
+        server_name example.com;
+    }
+    ```
+    """
+
+    severity = Severity.NOTE
+    references = (
+        "https://www.cisecurity.org/benchmark/nginx",
+        "https://nginx.org/en/docs/http/ngx_http_v3_module.html",
+    )
+    items = frozenset({"http_versions"})
 
 
 class PolicyServerPreference(_PolicyRule):

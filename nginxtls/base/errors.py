@@ -36,7 +36,7 @@ def closest(word: str, known: Iterable[str]) -> str:
     """The known word that is nearest, or an empty text."""
     import difflib
 
-    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
+    return next(iter(difflib.get_close_matches(word[:80], list(known), n=1)), "")
 
 
 def printable(text: str) -> str:

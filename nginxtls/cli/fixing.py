@@ -94,6 +94,9 @@ def print_diff(outcome: Outcome, encoding: str) -> None:
     """Print the unified diff, each file's in its encoding; ``encoding`` is that of standard input."""
     sys.stdout.flush()
     for file, text in sorted(outcome.texts.items(), key=lambda item: item[0].name):
+        if sys.stdout.isatty():  # a terminal gets no control characters; a patch has those of the file
+            sys.stdout.writelines(f"{shown(line)}\n" for line in diff({file: text}).split("\n")[:-1])
+            continue
         sys.stdout.buffer.write(diff({file: text}).encode(encoding_on_disk(file) or encoding, "surrogateescape"))
     sys.stdout.buffer.flush()
 

@@ -77,9 +77,9 @@ def inventory(
         raise UsageError(f"--format {form}", "is not an output format", f"use {', '.join(FORMS)}")
     if sort not in SORTS:
         raise UsageError(f"--sort {sort}", "is not a sort key", f"use {', '.join(SORTS)}")
-    asked = options.default_paths(paths, root)
+    requested = options.default_paths(paths, root)
     settings = options.settings(
-        asked,
+        requested,
         config,
         no_config,
         maps=maps,
@@ -88,10 +88,12 @@ def inventory(
         openssl_version=openssl_version,
     )
     moment = options.moment(at) or datetime.now(timezone.utc)
-    reading = read(asked, settings, root=root_for(asked[0], root), at=moment, stdin_text=options.stdin_text(asked))
+    reading = read(
+        requested, settings, root=root_for(requested[0], root), at=moment, stdin_text=options.stdin_text(requested)
+    )
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
-        raise UsageError(asked[0], failure.reason if failure else "contains no nginx configuration")
+        raise UsageError(requested[0], failure.reason if failure else "contains no nginx configuration")
     if form == "cyclonedx":
         for line in _cyclonedx([s.configuration for s in reading.subjects if s.enabled], moment):
             typer.echo(line)
@@ -215,11 +217,17 @@ def _grades(configuration: Configuration, endpoints: Sequence[Endpoint]) -> tupl
     """The grades of some endpoints; those that serve alike are graded once."""
     from nginxtls.model import Handshake
     from nginxtls.model.grade import LETTERS, grade
+    from nginxtls.pki import match_hostname
 
-    found = set()
-    for endpoint in {(id(endpoint.tls.suites), endpoint.server.tls_lines): endpoint for endpoint in endpoints}.values():
+    found: set[str | None] = set()
+    alike: dict[object, str | None] = {}
+    for endpoint in endpoints:
         name = next((name.key for name in endpoint.server.names if name.form in ("exact", "suffix")), None)
-        found.add(grade(Handshake(configuration, endpoint.socket, name)).letter)
+        covered = name is None or all(match_hostname(name, b.leaf).matches for b in endpoint.tls.bundles if b.leaf)
+        key = (id(endpoint.tls.suites), endpoint.server.tls_lines, covered)
+        if key not in alike:
+            alike[key] = grade(Handshake(configuration, endpoint.socket, name)).letter
+        found.add(alike[key])
     return tuple(letter for letter in LETTERS if letter in found)
 
 

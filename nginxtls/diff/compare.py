@@ -73,12 +73,12 @@ def compare(
 ) -> Comparison:
     """Compare two states: their configurations, and their findings (matched by fingerprint)."""
     old, new = tuple(old), tuple(new)
-    told_before = {finding.fingerprint for finding in before.findings}
-    told_after = {finding.fingerprint for finding in after.findings}
+    reported_before = {finding.fingerprint for finding in before.findings}
+    reported_after = {finding.fingerprint for finding in after.findings}
     return Comparison(
         tuple(_changes(answers(old), answers(new), at)),
-        tuple(finding for finding in after.findings if finding.fingerprint not in told_before),
-        tuple(finding for finding in before.findings if finding.fingerprint not in told_after),
+        tuple(finding for finding in after.findings if finding.fingerprint not in reported_before),
+        tuple(finding for finding in before.findings if finding.fingerprint not in reported_after),
         tuple(_access(old, new)),
     )
 
@@ -123,8 +123,10 @@ def answers(configurations: Iterable[Configuration]) -> dict[tuple[str, str], di
             for server in socket.servers:
                 for name in server.names:
                     if name.form in ("exact", "suffix", "leading", "trailing") and name.text != "_":
-                        asked = name.key if name.form in ("exact", "suffix") else _sample(name.form, name.key)
-                        found.setdefault((socket.label, name.text), Handshake(configuration, socket, asked).to_dict())
+                        requested = name.key if name.form in ("exact", "suffix") else _sample(name.form, name.key)
+                        found.setdefault(
+                            (socket.label, name.text), Handshake(configuration, socket, requested).to_dict()
+                        )
     return found
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from nginxtls.syntax.places import Failure, Location, NotChecked
 
 
+NOT_TLS = "nginxtls does not know it: syntax outside TLS is not judged"
+"""Why a directive of another module was not checked."""
+
+
 class MadeFor(NamedTuple):
     """The versions that configurations were judged by, and why; None is a version that is not known."""
 

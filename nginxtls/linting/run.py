@@ -12,17 +12,18 @@ from nginxtls.base.limits import LIMITS
 from nginxtls.base.printing import cut
 from nginxtls.finding import Edit, Fix, Location, Severity
 from nginxtls.linting.builds import advisable, by_package, merged
-from nginxtls.linting.confidence import agreed, asks_for_version, hedged
+from nginxtls.linting.confidence import agreed, hedged, needs_version
 from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
-from nginxtls.linting.report import EndpointRow, PolicyRow, Report
+from nginxtls.linting.report import NOT_TLS, EndpointRow, PolicyRow, Report
 from nginxtls.linting.suppression import Suppressions, removal
 from nginxtls.linting.unread import by_key
 from nginxtls.linting.verdicts import policy_rows
 from nginxtls.linting.versions import made_for
 from nginxtls.model.effective import VERSIONS
 from nginxtls.rule import Rule
+from nginxtls.syntax.known import is_known
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.words import UNKNOWN
 
@@ -52,7 +53,7 @@ class Subject(NamedTuple):
     """
 
     configuration: Configuration
-    asked: Collection[SourceFile]
+    requested: Collection[SourceFile]
     variants: tuple[Configuration, ...] = ()
     enabled: bool = True
     alternatives: Alternatives | None = None
@@ -85,11 +86,11 @@ def lint(
     rows: list[tuple[Endpoint, Alternatives | None]] = []
     policies: list[PolicyRow] = []
     certificates = 0
-    asked = {file for subject in subjects for file in subject.asked}
-    in_use = {file for subject in subjects if subject.enabled for file in subject.asked}
+    requested = {file for subject in subjects for file in subject.requested}
+    in_use = {file for subject in subjects if subject.enabled for file in subject.requested}
     needless = {rule.name for rule in chosen if rule.needless}
     for subject in subjects:
-        for failure in _unparsed(subject.asked if subject.enabled else ()):
+        for failure in _unparsed(subject.requested if subject.enabled else ()):
             failures[failure.location, failure.reason] = failure
         try:
             visits = [(c.tree, _visited(c, chosen, failures)) for c in subject.configurations]
@@ -100,7 +101,7 @@ def lint(
                 found += (_of_no_effect(finding) for finding in mine if finding.location.file not in in_use)
                 continue
             found += mine
-            served = [e for e in subject.configuration.endpoints if _is_row(e, asked)]
+            served = [e for e in subject.configuration.endpoints if _is_row(e, requested)]
             rows += ((endpoint, subject.alternatives) for endpoint in served)
             policies += policy_rows(served, subject.configuration, subject.alternatives)
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
@@ -112,9 +113,9 @@ def lint(
                 main, f"the model {stopped(error)}", help="this is a bug in nginxtls: please report it"
             )
     found = [_short(_judged(finding, severities)) for finding in fingerprinted(sorted(_once(found), key=_rank))]
-    found = [hedged(told) for finding in found if (told := finding.among(asked)) is not None]
+    found = [hedged(reported) for finding in found if (reported := finding.among(requested)) is not None]
     by_version = {rule.name for rule in chosen if rule.since}
-    found = [finding for finding in found if finding.rule not in by_version or not asks_for_version(finding)]
+    found = [finding for finding in found if finding.rule not in by_version or not needs_version(finding)]
     ignored = _path_ignores(settings, rules)
     found = [finding for finding in found if not ignored(finding)]
     found = [*_silenced(found, subjects, chosen, rules)]
@@ -140,6 +141,7 @@ def lint(
                 *_not_included(enabled),
                 *_not_checked(c for subject in enabled for c in subject.configurations),
                 *_not_enabled(subjects),
+                *_other_modules(enabled),
                 *_too_many(rest),
             )
         ),
@@ -159,9 +161,11 @@ def _visited(configuration: Configuration, rules: Sequence[Rule], failures: dict
     found = _once(run_hooks(configuration, rules, failures))
     found = by_key(found, configuration, rules, lambda other, some: _once(run_hooks(other, some, failures)))
     by_name = {rule.name: rule for rule in rules}
-    told = (by_package(f, by_name[f.rule], configuration) if f.rule in by_name else f for f in found)
+    reported = (by_package(f, by_name[f.rule], configuration) if f.rule in by_name else f for f in found)
     nginx = configuration.facts.nginx
-    return [advisable(finding, nginx) if nginx and finding.help else finding for finding in told if finding is not None]
+    return [
+        advisable(finding, nginx) if nginx and finding.help else finding for finding in reported if finding is not None
+    ]
 
 
 def _over_builds(
@@ -170,10 +174,10 @@ def _over_builds(
     """The findings of a configuration whose version is not known, merged with those of each build in question."""
     if not alternatives.matter:
         return found
-    told = merged(
+    reported = merged(
         found, alternatives, rules, lambda configuration, some: _once(run_hooks(configuration, some, failures))
     )
-    return [advisable(finding, alternatives.oldest) if finding.help else finding for finding in told]
+    return [advisable(finding, alternatives.oldest) if finding.help else finding for finding in reported]
 
 
 def _unparsed(files: Iterable[SourceFile]) -> Iterator[Failure]:
@@ -289,19 +293,20 @@ def _silenced(
     findings: Iterable[Finding], subjects: Sequence[Subject], ran: Sequence[Rule], known: Mapping[str, Rule]
 ) -> Iterator[Finding]:
     """The findings, marked if a comment suppresses them, and those about the comments themselves."""
-    asked = {file: subject.configuration for subject in subjects if subject.enabled for file in subject.asked}
+    requested = {file: subject.configuration for subject in subjects if subject.enabled for file in subject.requested}
     others = {file for subject in subjects for file in subject.configuration.tree.files}
-    comments = Suppressions([*asked, *(others - asked.keys())])
+    comments = Suppressions([*requested, *(others - requested.keys())])
     for finding in findings:
         yield comments.apply(finding)
     about = {rule.name: rule for rule in ran}
     used = {(_identity(s.file), s.location.span, name) for s in comments.all for name in s.used}
-    told: dict[object, Finding] = {}
+    reported: dict[object, Finding] = {}
+    near: dict[str, str] = {}
     for suppression in comments.all:
-        if suppression.file in asked:
-            for finding in _about(suppression, about, known, asked[suppression.file], used):
-                told.setdefault((_identity(finding.location.file), finding.location.span, finding.rule), finding)
-    yield from fingerprinted(sorted(told.values(), key=_order))
+        if suppression.file in requested:
+            for finding in _about(suppression, about, known, requested[suppression.file], used, near):
+                reported.setdefault((_identity(finding.location.file), finding.location.span, finding.rule), finding)
+    yield from fingerprinted(sorted(reported.values(), key=_order))
 
 
 def _about(
@@ -310,8 +315,9 @@ def _about(
     known: Mapping[str, Rule],
     configuration: Configuration,
     used: Collection[object],
+    near: dict[str, str],
 ) -> Iterator[Finding]:
-    """The problems of a suppression comment."""
+    """The problems of a suppression comment. ``near`` gets the rules that unknown names are nearest to."""
     unknown, unused = ran.get("unknown-suppression"), ran.get("unused-suppression")
     if unknown and not suppression.names:
         yield unknown.at(
@@ -324,7 +330,9 @@ def _about(
             if unknown:
                 from nginxtls.base.errors import closest
 
-                meant = closest(name, known)
+                if name not in near and len(near) < _MOST_NEAR:
+                    near[name] = closest(name, known)
+                meant = near.get(name)
                 yield unknown.at(
                     place,
                     f'the comment suppresses nothing: there is no rule "{name}"',
@@ -347,6 +355,8 @@ def _about(
             )
 
 
+_MOST_NEAR = 100
+"""No more unknown names of a run are compared with all rules."""
 _MISPLACED = "move it to the end of the directive's line or the line above, ignore-file above the first directive"
 
 
@@ -366,7 +376,7 @@ def _not_included(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
     kept: dict[tuple[str, str], NotChecked] = {}
     for subject in subjects:
         for directive, gaps in subject.configuration.tree.unresolved.items():
-            if directive.file in subject.asked:
+            if directive.file in subject.requested:
                 place = Location(directive.file, directive.span)
                 for gap in gaps:
                     if not gap.stock:
@@ -390,6 +400,21 @@ def _not_enabled(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
             yield NotChecked(name, f"{NOT_ENABLED}: no configuration includes it")
 
 
+def _other_modules(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
+    """Directives of modules and servers that nginx may refuse, and nginxtls does not know; each name once."""
+    seen: set[str] = set()
+    for subject in subjects:
+        configuration = subject.configuration
+        scopes = (*configuration.blocks.values(), *(server.scope for server in configuration.servers))
+        for scope in scopes if configuration.completeness == "full" else ():
+            for name in scope.own:
+                known = name in seen
+                seen.add(name)
+                if not known and "ssl" not in name and UNKNOWN not in name and not is_known(name):
+                    line = scope.own[name][0]
+                    yield NotChecked(name, NOT_TLS, Location(line.file, line.span))
+
+
 def _remarks(files: Iterable[SourceFile]) -> Iterator[NotChecked]:
     """Parts of files that could not be read reliably: in templates, in other encodings than UTF-8."""
     for file in sorted(files, key=lambda file: file.name):
@@ -398,10 +423,10 @@ def _remarks(files: Iterable[SourceFile]) -> Iterator[NotChecked]:
                 yield NotChecked(file.name, problem.message, _place(file, problem))
 
 
-def _is_row(endpoint: Endpoint, asked: Collection[SourceFile]) -> bool:
+def _is_row(endpoint: Endpoint, requested: Collection[SourceFile]) -> bool:
     """Whether the server is in a requested file."""
     server = endpoint.server
-    return not server.fragment and server.directive is not None and server.directive.file in asked
+    return not server.fragment and server.directive is not None and server.directive.file in requested
 
 
 class _Rows(Sequence[EndpointRow]):

@@ -34,6 +34,10 @@ _ELSEWHERE = ("error_page", "auth_request", "random_index", "js_content", "conte
 _PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass")
 
 
+_SHOWN = 200
+"""So many characters of a header's value are shown."""
+
+
 class Difference(NamedTuple):
     """A part of the answer that is another one than predicted.
 
@@ -326,7 +330,7 @@ def _headers(answer: Handshake, response: Response) -> Iterator[Difference]:
             lines = headers.find(first.scope, header)
             yield Difference(
                 "other-header",
-                f"{header}: {next(iter(served), 'not sent')} by the running server, "
+                f"{header}: {next(iter(served), 'not sent')[:_SHOWN]} by the running server, "
                 f"{expected or 'not sent'} by the configuration",
                 directive=lines[0].directive if lines else None,
             )

@@ -235,10 +235,15 @@ def _strict_alpn(tls: EffectiveTLS) -> bool:
 
 def _outcome(tls: EffectiveTLS, client: Client, faults: tuple[tuple[_Fault, ...], ...]) -> Outcome:
     agreed = agree(server_offer(tls), client.hello)
+    if not tls.certificates_known:
+        offer = server_offer(tls)
+        cases = [agree(offer._replace(keys=keys), client.hello) for keys in tls.possible_keys]
+        if len({bool(case.problem) for case in cases}) > 1:
+            failing = next(case for case in cases if case.problem)
+            reason = f"it depends on the certificate, which could not be read ({failing.problem})"
+            return Outcome(client, None, failing.kind, reason, failing.protocol)
+        agreed = cases[0] if cases else agreed
     if agreed.problem:
-        unknown = not tls.certificates_known and agreed.kind in ("certificate", "signature", "suite")
-        if unknown and _some_key_connects(tls, client):
-            return Outcome(client, None, agreed.kind, "it depends on the certificate, which could not be read")
         return Outcome(client, False, agreed.kind, agreed.problem, agreed.protocol)
     assert agreed.suite is not None
     number = next((n for n, b in enumerate(tls.served_bundles) if b.leaf and b.leaf.key == agreed.key), None)
@@ -256,11 +261,6 @@ def _outcome(tls: EffectiveTLS, client: Client, faults: tuple[tuple[_Fault, ...]
     if kind:
         return found._replace(connects=False, kind=kind, reason=reason)
     return found
-
-
-def _some_key_connects(tls: EffectiveTLS, client: Client) -> bool:
-    offer = server_offer(tls)
-    return any(not agree(offer._replace(keys=keys), client.hello).problem for keys in tls.possible_keys)
 
 
 def _objection(client: Client, agreed: Agreement, faults: Iterable[_Fault]) -> tuple[str, str]:

@@ -12,13 +12,13 @@ from nginxtls.report.words import (
     count,
     duration,
     encodable,
+    findings_to_show,
     help_line,
     markup,
     not_checked,
     notes,
     policy_rows,
     served,
-    told,
     versions,
 )
 from nginxtls.report.words import verdict as verdict_of
@@ -37,7 +37,7 @@ def render(report: Report, options: Options) -> str:
     """The page. Everything from the configuration is escaped; the script only hides and shows rows."""
     template = files(__package__).joinpath("page.html").read_text("utf-8")
     places = Places(report.root)
-    findings = told(report, options.show_suppressed)
+    findings = findings_to_show(report, options.show_suppressed)
     parts = {
         "verdict": _text(verdict_of(report)),
         "summary": _text(_summary(report)),

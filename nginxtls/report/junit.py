@@ -10,11 +10,11 @@ from nginxtls.report.words import (
     circumstances,
     compliance,
     encodable,
+    findings_to_show,
     help_line,
     markup,
     notes,
     policy_rows,
-    told,
     visible,
 )
 
@@ -29,7 +29,7 @@ SHOWN_POLICIES = 1_000
 
 def render(report: Report, options: Options) -> str:
     """One test suite: a finding is a failure, input that could not be linted is an error."""
-    findings = told(report, options.show_suppressed)
+    findings = findings_to_show(report, options.show_suppressed)
     places = Places(report.root)
     cases = [_case(finding, places) for finding in findings]
     for failure in report.failures:

@@ -10,11 +10,11 @@ from nginxtls.report.words import (
     checked,
     compliance,
     encodable,
+    findings_to_show,
     help_line,
     not_checked,
     notes,
     policy_rows,
-    told,
     verdict,
     versions,
     visible,
@@ -37,7 +37,7 @@ def render(report: Report, options: Options) -> str:
     """Heading, table, what could not be checked; rows are cut where a comment would get too long."""
     lines = [f"### nginxtls: {escaped(verdict(report))}", ""]
     places = Places(report.root)
-    rows = [_row(finding, places) for finding in told(report, options.show_suppressed)]
+    rows = [_row(finding, places) for finding in findings_to_show(report, options.show_suppressed)]
     if rows:
         lines += ["| | rule | place | finding |", "| --- | --- | --- | --- |"]
         used = 0

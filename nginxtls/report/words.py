@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nginxtls.base.errors import printable
 from nginxtls.base.freshness import DATE
 from nginxtls.finding import Severity
+from nginxtls.linting.report import NOT_TLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,7 +97,7 @@ def help_line(finding: Finding) -> str:
     return f"{finding.help} ({kind}: {fix.title})"
 
 
-def told(report: Report, show_suppressed: bool) -> list[Finding]:
+def findings_to_show(report: Report, show_suppressed: bool) -> list[Finding]:
     """The findings to show, by file and place; with ``show_suppressed`` also the suppressed ones."""
     if not show_suppressed or not report.suppressed:
         return list(report.findings)
@@ -226,6 +227,8 @@ def _kind(entry: NotChecked) -> tuple[str, str]:
     """What a subject is, in singular and plural, from the directive that names it."""
     if entry.location is None:
         return ("file", "files")
+    if entry.reason == NOT_TLS:
+        return ("directive", "directives")
     span = entry.location.span
     line = entry.location.file.line_text(span.line)[span.column - 1 :][:80]
     words = line.split(None, 1)

@@ -73,7 +73,7 @@ class Reader:
         files: Files,
         *,
         instead: Mapping[str, str] | None = None,
-        passes_over: Callable[[str], bool] = lambda path: False,
+        skips: Callable[[str], bool] = lambda path: False,
         kept: KeptFiles | None = None,
     ) -> None:
         self.files = files
@@ -81,7 +81,7 @@ class Reader:
         if kept is not None:
             kept.begin()
         self.instead = instead or {}
-        self.passes_over = passes_over
+        self.skips = skips
         self.here = os.getcwd()
         self.parsed: dict[str, SourceFile | Unreachable] = {}
         """By real path."""
@@ -199,7 +199,7 @@ class Reader:
         brought: list[SourceFile] = []
         gaps: list[Gap] = []
         for nginx_path, path in found:
-            if self.passes_over(path):
+            if self.skips(path):
                 continue
             absolute = nginx_path if nginx_path.startswith("/") else f"{base}/{nginx_path}"
             file = self.load(path, absolute)

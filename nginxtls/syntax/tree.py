@@ -124,11 +124,6 @@ class SourceFile:
             Comment(start, end, self.text[start:end].rstrip("\r")) for start, end in zip(places, places, strict=True)
         ]
 
-    @property
-    def stands_alone(self) -> bool:
-        """It is the whole of a file of this machine, so that it can be read again by its path."""
-        return self.path is not None and self.outer is None and self.first_line == 1
-
     def add_comment(self, start: int, end: int) -> None:
         """Note a comment between two offsets."""
         self._comments.append(start)
@@ -260,19 +255,9 @@ class Directive:
         return tuple(start for start, _ in self.words[1:])
 
     @property
-    def arg_ends(self) -> tuple[int, ...]:
-        """The offsets at which the arguments end."""
-        return tuple(end for _, end in self.words[1:])
-
-    @property
     def span(self) -> Span:
         """From the name to the last argument, without the terminator or the block."""
         return self.file.span(self.start, self.words[-1][1])
-
-    @property
-    def name_span(self) -> Span:
-        """The span of the name."""
-        return self.file.span(self.start, self.name_end)
 
     def arg_span(self, index: int) -> Span:
         """The span of an argument, quotes included; of one that is missing, the directive's."""

@@ -60,10 +60,10 @@ _NEVER_NAMED = pattern(
 
 
 class Candidate(NamedTuple):
-    """A file to look at. ``asked``: it was named. ``named_so``: its path says that it is nginx's."""
+    """A file to look at. ``requested``: it was named. ``named_so``: its path says that it is nginx's."""
 
     path: str
-    asked: bool = False
+    requested: bool = False
 
     @property
     def name(self) -> str:

@@ -130,7 +130,7 @@ class FiniteFieldKeyExchange(_CipherRule):
 
     ```nginx bad, certificate: good-rsa.pem
     ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256;
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ```
 
     ```nginx good, certificate: good-rsa.pem
@@ -171,7 +171,7 @@ class DeadDheCipher(_CipherRule):
 
     ```nginx good, certificate: good-rsa.pem
     ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256;
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ```
     """
 

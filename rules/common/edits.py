@@ -271,9 +271,14 @@ def with_text(line: Directive, arg: int, old: str, new: str) -> Fix | None:
     return Fix(f"replace `{old}` with `{new}`" if new else f"remove `{old}`", (edit,))
 
 
+def name_place(line: Directive) -> Location:
+    """Where a directive's name is."""
+    return Location(line.file, line.file.span(*line.words[0]))
+
+
 def renamed(line: Directive, name: str) -> Fix:
     """Give a line the name of another directive."""
-    return Fix(f"replace it with `{name}`", (Edit(Location(line.file, line.name_span), name),))
+    return Fix(f"replace it with `{name}`", (Edit(name_place(line), name),))
 
 
 def both(title: str, *fixes: Fix | None) -> Fix | None:

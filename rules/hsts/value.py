@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.edits import quoted
@@ -265,7 +266,8 @@ def _days(seconds: int) -> str:
 def _problem(value: str) -> str | None:
     """Why a value is invalid (RFC 6797, section 6.1), or None."""
     names = [part.partition("=")[0].strip().lower() for part in value.split(";") if part.strip()]
-    if repeated := [name for name in names if names.count(name) > 1]:
+    times = Counter(names)
+    if repeated := [name for name in names if times[name] > 1]:
         return f"`{repeated[0]}` appears twice"
     if "max-age" not in names:
         return "`max-age` is missing"

@@ -256,17 +256,14 @@ def _own_settings(scope: Scope) -> dict[str, Directive]:
 def _below(configuration: Configuration, server: VirtualServer) -> Iterator[tuple[Scope, list[Upstream]]]:
     """The levels of a server with TLS settings for upstream servers, each with the places that pass requests on."""
     own = [scope for scope, _ in server.levels() if scope.certain and _own_settings(scope)]
-    passes = passes_of(configuration, server) if own else []
+    inside: dict[int, list[Upstream]] = {}
+    for upstream in passes_of(configuration, server) if own else ():
+        level: Scope | None = upstream.scope
+        while level is not None:
+            inside.setdefault(id(level), []).append(upstream)
+            level = level.parent
     for scope in own:
-        yield scope, [upstream for upstream in passes if _within(upstream.scope, scope)]
-
-
-def _within(inner: Scope, outer: Scope) -> bool:
-    """Whether a level is another one or inside it."""
-    level: Scope | None = inner
-    while level is not None and level is not outer:
-        level = level.parent
-    return level is outer
+        yield scope, inside.get(id(scope), [])
 
 
 def _is_plain(upstream: Upstream) -> bool:

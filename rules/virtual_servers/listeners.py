@@ -55,9 +55,10 @@ class TlsListenerWithoutCertificate(Rule):
     references = (REJECT, f"{HTTPS}#single_http_https_server")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        servers = {server.directive: server for server in reversed(configuration.servers)}
         for refusal in refusals(configuration):
             if refusal.category == "certificate" and refusal.message.startswith('no "ssl_certificate" is defined'):
-                server = next((s for s in configuration.servers if s.directive is refusal.directive), None)
+                server = servers.get(refusal.directive)
                 name = server.title if server else "this server"
                 yield self.at(
                     refusal.directive,

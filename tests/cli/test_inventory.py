@@ -91,7 +91,7 @@ def test_each_certificate_once_with_all_that_use_it(rows: dict[str, dict[str, ob
         "sha256": "02ec2a51d89f0919abee3392426e7c85297df277edc987e009ddc1c6b1211691",
         "groups": GROUPS,
         "post_quantum": ["X25519MLKEM768"],
-        "grades": ["A"],
+        "grades": ["A", "M"],  # it does not cover api.example.com
         "differing": ["TLSv1.2 with nginx 1.22.1 and older", "TLSv1.2 TLSv1.3 with nginx 1.24.0 and newer"],
     }
     assert rows["certs/good-rsa.pem"]["key"] == "RSA 2048"
@@ -143,7 +143,9 @@ def test_text(tree: Path) -> None:
         "  protocols  TLSv1.2 with nginx 1.22.1 and older; TLSv1.2 TLSv1.3 with nginx 1.24.0 and newer\n"
         "  suites     ECDHE-ECDSA-AES256-GCM-SHA384, "
     ) in out
-    assert f" more\n  groups     {', '.join(GROUPS)}\n  grade      A\n  used by    nginx.conf:3, nginx.conf:4\n" in out
+    assert (
+        f" more\n  groups     {', '.join(GROUPS)}\n  grade      A, M\n  used by    nginx.conf:3, nginx.conf:4\n" in out
+    )
     assert "  expires    2026-03-01, 106 days ago\n" in out
     assert "certs/missing.pem\n  chain      not checked: no such file\n  served on  *:8444" in out
     assert "\n8 certificates\nversions: not known, so nginx " in out
@@ -188,7 +190,7 @@ def test_what_was_named_and_is_not_there_is_told_beside_the_list(tree: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("no-such",), "no-such: no such file or folder"),
         (("certs",), "certs: contains no nginx configuration"),
@@ -202,10 +204,10 @@ def test_what_was_named_and_is_not_there_is_told_beside_the_list(tree: Path) -> 
         (("nginx.conf", "--nginx-version", "new"), "is not an nginx version"),
     ],
 )
-def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], told: str, tree: Path) -> None:
+def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], reported: str, tree: Path) -> None:
     status, out, error = run(*arguments, cwd=tree)
     assert (status, out) == (2, "")
-    assert told in error
+    assert reported in error
     assert "bug in nginxtls" not in error
 
 

@@ -44,19 +44,19 @@ def opened(page: str, folder: Path, size: str = "1200,900") -> dict[str, int]:
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     title = done.stdout.partition("<title>")[2].partition("</title>")[0]
-    told: dict[str, int] = json.loads(title)
-    return told
+    reported: dict[str, int] = json.loads(title)
+    return reported
 
 
 def test_thousands_of_findings_are_filtered(many: Report, tmp_path: Path) -> None:
-    told = opened(renderer("html")(many, Options()), tmp_path)
-    assert told["all"] == 10_000
-    assert told["found"] == 111
-    assert told["noteless"] == 6_666
+    reported = opened(renderer("html")(many, Options()), tmp_path)
+    assert reported["all"] == 10_000
+    assert reported["found"] == 111
+    assert reported["noteless"] == 6_666
 
 
 @pytest.mark.parametrize("size", ["500,900", "1200,900"])
 def test_it_fits_narrow_windows_and_runs_no_script_of_others(hostile: Report, tmp_path: Path, size: str) -> None:
-    told = opened(renderer("html")(hostile, Options(show_suppressed=True)), tmp_path, size)
-    assert told["wide"] <= 0
-    assert told["scripts"] == 2  # its own and the probe
+    reported = opened(renderer("html")(hostile, Options(show_suppressed=True)), tmp_path, size)
+    assert reported["wide"] <= 0
+    assert reported["scripts"] == 2  # its own and the probe
