@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.base.limits import LIMITS
 from nginxtls.syntax.secrets import hide
 from nginxtls.syntax.words import UNKNOWN, read_statement, word_places
 
@@ -314,6 +315,8 @@ class Tree:
         """What each include directive brings in, in nginx's order. One that is not here could not be followed."""
         self.unresolved: dict[Directive, tuple[Gap, ...]] = {}
         """Includes that could not be followed, or not in full: every file that is not read."""
+        self.names_left = LIMITS["names"]
+        """How many files its includes may still bring in, each include counted, or look at in a dump."""
         self._names_in: dict[SourceFile, frozenset[str]] = {}
         self.holds: frozenset[tuple[int, int]] | None = None
         """Of a template, the branches that are there (see ``Directive.branch``); None: all of them."""
