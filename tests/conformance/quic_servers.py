@@ -122,9 +122,12 @@ def ask(port: int, name: str | None, *, suites: str = "", groups: str = "", alpn
     command += ["-servername", name] if name else ["-noservername"]
     command += ["-ciphersuites", suites] if suites else []
     command += ["-groups", groups] if groups else []
-    done = subprocess.run(
-        command, input="Q\n", capture_output=True, text=True, errors="replace", timeout=20, check=False
-    )
+    try:
+        done = subprocess.run(
+            command, input="Q\n", capture_output=True, text=True, errors="replace", timeout=20, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Answer()
     suite = re.search(r"^New, TLSv1\.3, Cipher is (\S+)", done.stdout, re.MULTILINE)
     if suite is None:
         return Answer()
