@@ -566,12 +566,12 @@ class BackendHandshakeFailure(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         seen: set[tuple[Directive, str]] = set()
-        told: set[Directive] = set()
+        unsigned: set[Directive] = set()
         for handshake in upstream_handshakes(configuration):
             outcome, target, connection = handshake.outcome, handshake.target, handshake.connection
             old = handshake.without_signature
-            if connection is None and old and old == handshake.protocols and target.place not in told:
-                told.add(target.place)
+            if connection is None and old and old == handshake.protocols and target.place not in unsigned:
+                unsigned.add(target.place)
                 yield self._unsigned(handshake)
             if outcome is None or outcome.fault not in _DECIDING or outcome.reason.startswith("nginx does not start"):
                 continue

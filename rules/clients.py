@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
-from nginxtls.model.clients import server_offer
 from nginxtls.rule import NGINX_SSL, Fix, Rule, replace_argument
-from nginxtls.tls.agreement import agree
-from nginxtls.tls.clients import current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,6 +111,10 @@ def _locked_out(tls: EffectiveTLS, kinds: Sequence[str]) -> str:
     """The message for a server; empty if no current client is locked out for one of these causes."""
     if not tls.certificates_known or all(group.post_quantum for group in tls.group_list.groups):
         return ""  # of the latter, post-quantum-groups-only reports more
+    from nginxtls.model.clients import server_offer
+    from nginxtls.tls.agreement import agree
+    from nginxtls.tls.clients import current
+
     offer = server_offer(tls)
     names = []
     reason = ""

@@ -214,20 +214,10 @@ def _groups(endpoints: Sequence[Endpoint]) -> tuple[tuple[str, ...], tuple[str, 
 
 
 def _grades(configuration: Configuration, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
-    """The grades of some endpoints; those that serve alike are graded once."""
-    from nginxtls.model import Handshake
-    from nginxtls.model.grade import LETTERS, grade
-    from nginxtls.pki import match_hostname
+    """The grades of some endpoints, best first."""
+    from nginxtls.model.grade import LETTERS, endpoint_grade
 
-    found: set[str | None] = set()
-    alike: dict[object, str | None] = {}
-    for endpoint in endpoints:
-        name = next((name.key for name in endpoint.server.names if name.form in ("exact", "suffix")), None)
-        covered = name is None or all(match_hostname(name, b.leaf).matches for b in endpoint.tls.bundles if b.leaf)
-        key = (id(endpoint.tls.suites), endpoint.server.tls_lines, covered)
-        if key not in alike:
-            alike[key] = grade(Handshake(configuration, endpoint.socket, name)).letter
-        found.add(alike[key])
+    found = {endpoint_grade(configuration, endpoint).letter for endpoint in endpoints}
     return tuple(letter for letter in LETTERS if letter in found)
 
 

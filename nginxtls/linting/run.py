@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from nginxtls.base.errors import is_fault
@@ -83,7 +84,7 @@ def lint(
     severities = {find_rule(rules, name).name: Severity[word.upper()] for name, word in settings.severity}
     failures: dict[object, Failure] = {}
     found: list[Finding] = []
-    rows: list[tuple[Endpoint, Alternatives | None]] = []
+    rows: list[tuple[Endpoint, Alternatives | None, Configuration]] = []
     policies: list[PolicyRow] = []
     certificates = 0
     requested = {file for subject in subjects for file in subject.requested}
@@ -102,7 +103,7 @@ def lint(
                 continue
             found += mine
             served = [e for e in subject.configuration.endpoints if _is_row(e, requested)]
-            rows += ((endpoint, subject.alternatives) for endpoint in served)
+            rows += ((endpoint, subject.alternatives, subject.configuration) for endpoint in served)
             policies += policy_rows(served, subject.configuration, subject.alternatives)
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
         except BaseException as error:
@@ -332,7 +333,7 @@ def _about(
 
                 if name not in near and len(near) < _MOST_NEAR:
                     near[name] = closest(name, known)
-                meant = near.get(name)
+                meant = near.get(name, "")
                 yield unknown.at(
                     place,
                     f'the comment suppresses nothing: there is no rule "{name}"',
@@ -432,7 +433,7 @@ def _is_row(endpoint: Endpoint, requested: Collection[SourceFile]) -> bool:
 class _Rows(Sequence[EndpointRow]):
     """A row for each virtual server on a TLS socket, made on access, as most formats do not use it."""
 
-    def __init__(self, endpoints: Sequence[tuple[Endpoint, Alternatives | None]]) -> None:
+    def __init__(self, endpoints: Sequence[tuple[Endpoint, Alternatives | None, Configuration]]) -> None:
         self.endpoints = endpoints
 
     def __len__(self) -> int:
@@ -447,7 +448,7 @@ class _Rows(Sequence[EndpointRow]):
     def __getitem__(self, index: int | slice) -> EndpointRow | Sequence[EndpointRow]:
         if isinstance(index, slice):
             return _Rows(self.endpoints[index])
-        endpoint, alternatives = self.endpoints[index]
+        endpoint, alternatives, configuration = self.endpoints[index]
         matter = alternatives is not None and alternatives.matter
         served = (
             alternatives.protocols(endpoint) if alternatives is not None and matter else {endpoint.tls.versions: ""}
@@ -463,4 +464,11 @@ class _Rows(Sequence[EndpointRow]):
             not_after=leaf.not_after if leaf and leaf.has_dates else None,
             location=Location(place.file, place.span),
             differing=tuple((part, versions) for versions, part in served.items() if part),
+            grade=partial(_letter, configuration, endpoint),
         )
+
+
+def _letter(configuration: Configuration, endpoint: Endpoint) -> str:
+    from nginxtls.model.grade import endpoint_grade
+
+    return endpoint_grade(configuration, endpoint).letter or ""

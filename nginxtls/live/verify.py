@@ -27,7 +27,7 @@ from nginxtls.live.targets import Host, at_hosts, configured, left, names_of, pa
 from nginxtls.live.visits import Seen, visit
 from nginxtls.model import Handshake, refusals
 from nginxtls.model.conf_commands import unmodelled
-from nginxtls.syntax.places import Failure, Location
+from nginxtls.syntax.places import Failure, Location, NotChecked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from nginxtls.live.connections import Target
     from nginxtls.model import Configuration
     from nginxtls.pki import Certificate
-    from nginxtls.syntax.places import NotChecked
 
 _SILENT = 2
 """After so many visits without any TLS answer a listener is not visited again."""
@@ -139,14 +138,19 @@ def verify(
     tasks: list[_Task] = []
     doors: dict[Target, _Door] = {}
     local = False
-    for subject in reading.subjects:
-        if not subject.enabled:
-            continue
+    enabled = [subject for subject in reading.subjects if subject.enabled]
+    whole = [subject for subject in enabled if subject.configuration.completeness == "full" and not subject.variants]
+    for subject in enabled:
         configuration = subject.configuration
         main = configuration.tree.roots[0].name
-        if configuration.completeness != "full" or subject.variants:
-            what = "a template" if subject.variants else "not a whole configuration"
-            failures.append(Failure(main, f"is {what}, so what a server does is not known", help=_WHOLE))
+        if subject not in whole:
+            reason = (
+                f"is {'a template' if subject.variants else 'not a whole configuration'}: what is served is unknown"
+            )
+            if whole:  # a folder has snippets beside its main files
+                not_checked.append(NotChecked(main, reason))
+            else:
+                failures.append(Failure(main, reason, help=_WHOLE))
             continue
         targets = list(_targets(configuration, main, choice, not_checked))
         local = local or any(target.local for target in targets)
@@ -191,7 +195,8 @@ _HOSTS = "name a host with `--connect HOST[:PORT]`"
 
 
 def _subject_of(reading: Reading) -> str:
-    return ", ".join(subject.configuration.tree.roots[0].name for subject in reading.subjects[:3]) or "nginxtls"
+    names = (subject.configuration.tree.roots[0].name for subject in reading.subjects if subject.enabled)
+    return ", ".join([*names][:3]) or "nginxtls"
 
 
 def _targets(
@@ -435,9 +440,9 @@ def _row(endpoint: Endpoint) -> EndpointRow:
     )
 
 
-def _blind(told: Sequence[Finding], local: bool) -> Iterator[str]:
+def _blind(reported: Sequence[Finding], local: bool) -> Iterator[str]:
     """The hint on processes that this user may not look into."""
-    if told and local and os.name == "posix" and os.geteuid() != 0:
+    if reported and local and os.name == "posix" and os.geteuid() != 0:
         yield "this user may not see which processes listen: run nginxtls as root to know the likely cause"
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.conf_commands import option
 from nginxtls.model.effective import EffectiveTLS
+from nginxtls.model.grade import covers_name
 from nginxtls.model.handshakes import Handshake, group_name, key_text
 from nginxtls.model.names import valid_host
 from nginxtls.tls.agreement import Agreement, Order, ServerOffer, agree
@@ -204,22 +205,13 @@ def _faults(bundle: ServedBundle, name: str | None) -> tuple[_Fault, ...]:
     if name is not None and valid_host(name) is not None:
         from nginxtls.pki import match_hostname
 
-        if leaf.sans and not _covered(leaf, name):
+        if leaf.sans and not covers_name(leaf, name):
             found.append(_Fault("name-mismatch", match_hostname(name, leaf).reason))
         elif not leaf.sans:
             mine = name.lower() in (common.lower() for common in leaf.common_names)
             text = "the certificate has its name only in the subject" if mine else match_hostname(name, leaf).reason
             found.append(_Fault("cn-only" if mine else "name-mismatch", text))
     return tuple(found)
-
-
-def _covered(leaf: Any, name: str) -> bool:
-    from nginxtls.pki import match_hostname
-
-    if name.lower() in leaf.host_names:
-        return True
-    matched: bool = match_hostname(name, leaf).matches
-    return matched
 
 
 def _cache(tls: EffectiveTLS) -> bool:

@@ -112,7 +112,7 @@ def _endpoints(report: Report) -> str:
     return (
         f"<details{' open' if len(rows) <= OPEN else ''}><summary>{count(len(rows), 'endpoint')}</summary>"
         '<div class="scroll"><table><thead><tr><th>socket</th><th>name</th><th>protocols</th><th>certificate</th>'
-        "<th>days left</th></tr></thead><tbody>\n"
+        "<th>days left</th><th>grade</th></tr></thead><tbody>\n"
         + "\n".join(_endpoint(row, report) for row in rows[:MOST_ENDPOINTS])
         + f"\n</tbody></table></div>{more}</details>"
     )
@@ -144,4 +144,4 @@ def _endpoint(row: EndpointRow, report: Report) -> str:
         left = (row.not_after - report.at).days
         days, kind = str(left), ' class="late"' if left < 0 else ' class="soon"' if left < 14 else ""
     cells = (row.socket, row.name, served(row), row.certificate)
-    return f"<tr{kind}>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}<td>{days}</td></tr>"
+    return f"<tr{kind}>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}<td>{days}</td><td>{row.grade()}</td></tr>"

@@ -471,6 +471,7 @@ def _is_main(name: str) -> bool:
 def _tree_of_dump(files: Sequence[SourceFile]) -> Tree:
     """The first of these files with all that it brings in; nginx dumps the others of that host after it."""
     by_path = {file.nginx_path or "": file for file in files}
+    matched: dict[str, tuple[SourceFile, ...]] = {}
     base = os.path.dirname(files[0].nginx_path or "/")
     tree = Tree([files[0]], [])
     pending = [(files[0], 0)]
@@ -483,7 +484,7 @@ def _tree_of_dump(files: Sequence[SourceFile]) -> Tree:
                 reason = f"more than {MAX_INCLUDE_DEPTH} includes deep"
                 tree.unresolved[directive] = (Gap(directive.args[0] if directive.args else "", reason),)
                 continue
-            follow_in_dump(tree, directive, base, by_path)
+            follow_in_dump(tree, directive, base, by_path, matched)
             brought = [other for other in tree.includes.get(directive, ()) if other not in seen]
             seen.update(brought)
             pending += ((other, depth + 1) for other in brought)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.base.limits import LIMITS
 from nginxtls.syntax.secrets import hide
 from nginxtls.syntax.words import UNKNOWN, read_statement, word_places
 
@@ -259,6 +260,11 @@ class Directive:
         """From the name to the last argument, without the terminator or the block."""
         return self.file.span(self.start, self.words[-1][1])
 
+    @property
+    def name_span(self) -> Span:
+        """The span of the name."""
+        return self.file.span(self.start, self.name_end)
+
     def arg_span(self, index: int) -> Span:
         """The span of an argument, quotes included; of one that is missing, the directive's."""
         return self.file.span(*self.words[index + 1]) if 0 <= index < len(self.args) else self.span
@@ -309,6 +315,8 @@ class Tree:
         """What each include directive brings in, in nginx's order. One that is not here could not be followed."""
         self.unresolved: dict[Directive, tuple[Gap, ...]] = {}
         """Includes that could not be followed, or not in full: every file that is not read."""
+        self.names_left = LIMITS["names"]
+        """How many files its includes may still bring in, each include counted, or look at in a dump."""
         self._names_in: dict[SourceFile, frozenset[str]] = {}
         self.holds: frozenset[tuple[int, int]] | None = None
         """Of a template, the branches that are there (see ``Directive.branch``); None: all of them."""

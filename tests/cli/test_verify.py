@@ -103,6 +103,15 @@ def test_exit_codes(tmp_path: Path, port: int) -> None:
     assert "use the main file" in done.stdout
 
 
+def test_a_folder_with_snippets(tmp_path: Path, port: int) -> None:
+    """They are no failures beside a main file."""
+    configuration(tmp_path, port)
+    (tmp_path / "tls.conf").write_text("ssl_protocols TLSv1.2;\nssl_session_tickets off;\n")
+    done = run(".", "--no-config", "--format", "concise", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"the listener 127.0.0.1:{port} refuses connections" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

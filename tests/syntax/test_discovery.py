@@ -414,3 +414,9 @@ def test_a_dump_of_another_machine_leads_only_where_it_is_mapped(tree: Path) -> 
 def test_contexts(tree: Path, text: str, kind: str, context: str) -> None:
     loaded = only(found("-", stdin_text=text))
     assert (loaded.kind, loaded.context) == (kind, context)
+
+
+def test_a_pattern_that_takes_too_long_ignores_nothing(tree: Path) -> None:
+    name = "a" * 200 + ".conf"
+    write(tree, {".git/HEAD": "", ".gitignore": "*a*a*a*a*a*a*a*a*b\nother.conf\n", name: SERVER, "other.conf": SERVER})
+    assert discover(["."], files=Files(["."])).taken == [name]
