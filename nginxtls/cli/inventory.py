@@ -3,45 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nginxtls.base.errors import UsageError, printable
 from nginxtls.cli import options
-from nginxtls.model.effective import VERSIONS
+from nginxtls.linting.report import CertificateRow
 
-if TYPE_CHECKING:
-    from nginxtls.model import Configuration, Endpoint, ServedBundle
-    from nginxtls.model.alternatives import Alternatives
-    from nginxtls.tls import ServerKey
-
-SORTS = ("file", "expires", "subject", "issuer", "verdict")
+SORTS = ("file", "host", "expires", "subject", "issuer", "verdict")
 FORMS = ("text", "json", "csv")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A served certificate; if it could not be read, only the file and where it is served are known."""
-
-    file: str
-    subject: str | None
-    names: tuple[str, ...]
-    issuer: str | None
-    not_after: str | None
-    days_left: int | None
-    key: str | None
-    chain: str
-    endpoints: tuple[str, ...]
-    server_names: tuple[str, ...]
-    protocols: tuple[str, ...]
-    suites: tuple[str, ...]
-    used_by: tuple[str, ...]
-    sha256: str | None
-    differing: tuple[str, ...] = ()
-    """Where the builds in question differ: the protocols of each, in words."""
 
 
 def inventory(
@@ -63,6 +35,7 @@ def inventory(
     """
     from nginxtls.api import read, root_for
     from nginxtls.cli import print_error
+    from nginxtls.linting.tables import certificate_rows
     from nginxtls.linting.versions import made_for
 
     if form not in FORMS:
@@ -88,14 +61,14 @@ def inventory(
         row
         for subject in reading.subjects
         if subject.enabled
-        for row in _over_builds(subject.alternatives, _rows(subject.configuration, moment), moment)
+        for row in certificate_rows(subject.configuration, subject.alternatives)
     ]
     versions = made_for((s.configuration, s.alternatives) for s in reading.subjects if s.enabled)
     rows.sort(key=lambda row: _order(row, sort))
     if form == "json":
         import json
 
-        typer.echo(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([row._asdict() for row in rows], indent=2, ensure_ascii=False))
     elif form == "csv":
         typer.echo(_csv(rows), nl=False)
     else:
@@ -107,104 +80,10 @@ def inventory(
         raise typer.Exit(2)
 
 
-def _over_builds(alternatives: Alternatives | None, rows: Iterable[Row], at: datetime) -> Iterable[Row]:
-    """The rows of a configuration, with the protocols and suites of all builds in question, and where they differ."""
-    rows = list(rows)
-    if alternatives is None or not alternatives.matter:
-        return rows
-    numbers = range(len(alternatives.builds))
-    others = [list(_rows(alternatives.configuration_in(number), at)) for number in numbers]
-    return [_over(row, [other[place] for other in others], alternatives) for place, row in enumerate(rows)]
-
-
-def _over(row: Row, others: Sequence[Row], alternatives: Alternatives) -> Row:
-    by_protocols: dict[tuple[str, ...], list[int]] = {}
-    for number, other in enumerate(others):
-        by_protocols.setdefault(other.protocols, []).append(number)
-    differing = tuple(
-        f"{' '.join(protocols) or 'none'} with {alternatives.part(having, range(len(others)))}"
-        for protocols, having in by_protocols.items()
-    )
-    served = {protocol for protocols in by_protocols for protocol in protocols}
-    return replace(
-        row,
-        protocols=tuple(version for version in VERSIONS if version in served),
-        suites=tuple(dict.fromkeys(suite for other in reversed(others) for suite in other.suites)),
-        differing=differing if len(by_protocols) > 1 else (),
-    )
-
-
-def _rows(configuration: Configuration, at: datetime) -> Iterable[Row]:
-    served: dict[ServedBundle, list[Endpoint]] = {}
-    for endpoint in configuration.endpoints:
-        for bundle in endpoint.tls.bundles:
-            served.setdefault(bundle, []).append(endpoint)
-    for bundle in configuration.bundles:
-        endpoints = served.get(bundle, [])
-        places = tuple(dict.fromkeys(endpoint.socket.label for endpoint in endpoints))
-        servers = tuple(
-            dict.fromkeys(
-                name.text for server in configuration.servers_of(bundle) for name in server.names if name.text
-            )
-        )
-        directive = bundle.directive
-        used_by = tuple(
-            dict.fromkeys(
-                f"{each.file.name}:{each.line}"
-                for each in (directive, *(server.directive for server in configuration.servers_of(bundle)))
-                if each is not None
-            )
-        )
-        leaf = bundle.leaf
-        if leaf is None:
-            unknown = (None, (), None, None, None, None)
-            yield Row(bundle.path, *unknown, _verdict(bundle), places, servers, (), (), used_by, None)
-            continue
-        key = " ".join(filter(None, (leaf.key.kind, leaf.key.curve or (str(leaf.key.bits) if leaf.key.bits else ""))))
-        yield Row(
-            bundle.path,
-            leaf.subject,
-            tuple(san.value for san in leaf.sans),
-            leaf.issuer,
-            leaf.not_after.isoformat() if leaf.has_dates else None,
-            (leaf.not_after - at).days if leaf.has_dates else None,
-            key,
-            _verdict(bundle),
-            places,
-            servers,
-            *_negotiated(endpoints, leaf.key),
-            used_by,
-            leaf.sha256,
-        )
-
-
-def _negotiated(endpoints: Sequence[Endpoint], key: ServerKey) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The protocol versions and suites in which clients can get a certificate with this key."""
-    protocols: dict[str, None] = {}
-    suites: dict[str, None] = {}
-    for tls in {id(endpoint.tls.suites): endpoint.tls for endpoint in endpoints}.values():
-        for version, offered in tls.suites.items():
-            ways = key.authenticates(version, tls.level, tls.openssl)
-            fitting = [suite.name for suite in offered if suite.authentication in ways]
-            suites.update(dict.fromkeys(fitting))
-            protocols.update(dict.fromkeys([version] if fitting else ()))
-    return tuple(protocols), tuple(suites)
-
-
-def _verdict(bundle: ServedBundle) -> str:
-    if bundle.bundle is None:
-        return f"not checked: {bundle.unreadable}"
-    if not bundle.bundle.loads or bundle.chain is None:
-        # nginx stops at the first error in a file.
-        why = bundle.bundle.problems[-1].message
-        return f"not checked: {why}" if bundle.bundle.loads else f"not loaded: {why}"
-    kinds = dict.fromkeys(each.kind for each in bundle.chain.reasons)
-    return bundle.chain.verdict + (f" ({', '.join(kinds)})" if kinds else "")
-
-
-def _order(row: Row, sort: str) -> tuple[bool, str | int, str]:
+def _order(row: CertificateRow, sort: str) -> tuple[bool, str | int, str, str]:
     values = {
         "file": row.file,
+        "host": row.host,
         "expires": row.days_left,
         "subject": row.subject,
         "issuer": row.issuer,
@@ -212,16 +91,16 @@ def _order(row: Row, sort: str) -> tuple[bool, str | int, str]:
     }
     value = values[sort]
     # Unreadable certificates come last.
-    return value is None, value if value is not None else 0, row.file
+    return value is None, value if value is not None else 0, row.file, row.host
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def _csv(rows: Sequence[CertificateRow]) -> str:
     import csv
     import io
 
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    names = tuple(Row.__dataclass_fields__)
+    names = CertificateRow._fields
     writer.writerow(names)
     writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
     return buffer.getvalue()
@@ -237,9 +116,11 @@ def _cell(value: object) -> str:
 _MOST = 3
 
 
-def _text(rows: Sequence[Row]) -> Iterable[str]:
+def _text(rows: Sequence[CertificateRow]) -> Iterable[str]:
     for row in rows:
         yield row.file
+        if row.host not in ("", "-"):
+            yield f"  host       {row.host}"
         if row.subject is not None:
             expires = "(no date)"
             if row.not_after is not None and row.days_left is not None:
@@ -248,6 +129,8 @@ def _text(rows: Sequence[Row]) -> Iterable[str]:
             yield f"  subject    {row.subject}"
             yield f"  names      {', '.join(row.names) or '(none)'}"
             yield f"  issuer     {row.issuer}"
+            yield f"  serial     {row.serial}"
+            yield f"  valid from {(row.not_before or '(no date)')[:10]}"
             yield f"  expires    {expires}"
             yield f"  key        {row.key}"
         yield f"  chain      {row.chain}"
@@ -256,6 +139,7 @@ def _text(rows: Sequence[Row]) -> Iterable[str]:
             yield f"  protocols  {'; '.join(row.differing) or ', '.join(row.protocols)}"
             more = f" and {len(row.suites) - _MOST} more" if len(row.suites) > _MOST else ""
             yield f"  suites     {', '.join(row.suites[:_MOST])}{more}"
+            yield f"  groups     {', '.join(row.groups) or '(none)'}"
         yield f"  used by    {', '.join(row.used_by)}"
     count = len(rows)
     yield f"{count} certificate{'s' if count != 1 else ''}"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.finding import Location, Severity
@@ -13,17 +12,17 @@ from nginxtls.linting.confidence import agreed, asks_for_version, hedged
 from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
-from nginxtls.linting.report import EndpointRow, Report
+from nginxtls.linting.report import Report
 from nginxtls.linting.suppression import Suppressions, removal
+from nginxtls.linting.tables import CertificateRows, EndpointRows
 from nginxtls.linting.unread import by_key
 from nginxtls.linting.versions import made_for
-from nginxtls.model.effective import VERSIONS
 from nginxtls.rule import Rule
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.words import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from nginxtls.finding import Finding
     from nginxtls.linting.baseline import Baseline, Entry
@@ -127,7 +126,8 @@ def lint(
             *_not_enabled(subjects),
         ),
         failures=tuple(failures.values()),
-        endpoints=_Rows(rows),
+        endpoints=EndpointRows(rows),
+        served=CertificateRows([(subject.configuration, subject.alternatives) for subject in enabled]),
         versions=made_for((subject.configuration, subject.alternatives) for subject in subjects),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),
         servers=sum(not server.fragment for c in configurations for server in c.servers),
@@ -347,40 +347,3 @@ def _is_row(endpoint: Endpoint, asked: Collection[SourceFile]) -> bool:
     """Whether the server is in a requested file."""
     server = endpoint.server
     return not server.fragment and server.directive is not None and server.directive.file in asked
-
-
-class _Rows(Sequence[EndpointRow]):
-    """A row for each virtual server on a TLS socket, made on access, as most formats do not use it."""
-
-    def __init__(self, endpoints: Sequence[tuple[Endpoint, Alternatives | None]]) -> None:
-        self.endpoints = endpoints
-
-    def __len__(self) -> int:
-        return len(self.endpoints)
-
-    @overload
-    def __getitem__(self, index: int) -> EndpointRow: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[EndpointRow]: ...
-
-    def __getitem__(self, index: int | slice) -> EndpointRow | Sequence[EndpointRow]:
-        if isinstance(index, slice):
-            return _Rows(self.endpoints[index])
-        endpoint, alternatives = self.endpoints[index]
-        matter = alternatives is not None and alternatives.matter
-        served = (
-            alternatives.protocols(endpoint) if alternatives is not None and matter else {endpoint.tls.versions: ""}
-        )
-        leaf = next((bundle.leaf for bundle in endpoint.bundles if bundle.leaf), None)
-        place = endpoint.server.directive
-        assert place is not None
-        return EndpointRow(
-            socket=endpoint.socket.label,
-            name=", ".join(endpoint.names),
-            protocols=tuple(version for version in VERSIONS if any(version in versions for versions in served)),
-            certificate=leaf.subject if leaf else "",
-            not_after=leaf.not_after if leaf and leaf.has_dates else None,
-            location=Location(place.file, place.span),
-            differing=tuple((part, versions) for versions, part in served.items() if part),
-        )

@@ -184,7 +184,7 @@ class Handshake:
             "refusal": self.refusal,
             "protocols": list(live.versions) if live else [],
             "ciphers": {v: [s.name for s in suites] for v, suites in live.suites.items()} if live else {},
-            "groups": [_group(group) for group in live.groups] if live else [],
+            "groups": [group_name(group) for group in live.groups] if live else [],
             "certificates": [_certificate(bundle) for bundle in live.served_bundles] if live else [],
             "client_certificate": live.client_certificate if live else "none",
             "session_tickets": live.tickets if live else False,
@@ -243,7 +243,7 @@ def _server(server: VirtualServer) -> dict[str, Any]:
     }
 
 
-def _group(group: Group) -> str:
+def group_name(group: Group) -> str:
     """OpenSSL's and nginx's name of a group, where IANA's differs."""
     return "prime256v1" if group.name == "secp256r1" else group.name
 

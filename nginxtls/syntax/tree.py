@@ -77,6 +77,7 @@ class SourceFile:
         "directives",
         "engines",
         "first_line",
+        "host",
         "includes",
         "masked",
         "name",
@@ -100,6 +101,8 @@ class SourceFile:
         """The line of ``name`` on which ``text`` starts (more than 1 for a configuration inside another file)."""
         self.outer: tuple[str, int] | None = None
         """For a file of a dump: the dump's name, and how many of its lines stand before this file's first."""
+        self.host = ""
+        """For a file of a dump: the dump's name, with a number for its second and later hosts."""
         self.engines: tuple[str, ...] = ()
         """The template languages found in it: ``"jinja"``, ``"erb"``, ``"go"``, ``"envsubst"``, ``"placeholder"``."""
         self.defaults: dict[int, str] = {}
