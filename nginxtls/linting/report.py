@@ -102,6 +102,8 @@ class Report(NamedTuple):
     """The certificates that are served, made on access."""
     tables: tuple[Table, ...] = ()
     """Further tables, which the formats for people show after those of endpoints and certificates."""
+    hosts: Mapping[str, str] = {}
+    """The hosts whose dumps were linted, by the names of the main files."""
     scope: tuple[str, ...] = ()
     """The paths that were requested, as given."""
     at: datetime | None = None

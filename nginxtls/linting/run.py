@@ -127,6 +127,7 @@ def lint(
         ),
         failures=tuple(failures.values()),
         endpoints=EndpointRows(rows),
+        hosts={root.name: root.host for c in configurations if (root := c.tree.roots[0]).host},
         served=CertificateRows([(subject.configuration, subject.alternatives) for subject in enabled]),
         versions=made_for((subject.configuration, subject.alternatives) for subject in subjects),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),
