@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.report.prose import with_code
 from nginxtls.report.words import encodable, markup
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _cell(cell: str | int | Pick | None, column: Column) -> str:
         kind = _late(cell) if column.days else " zero" if cell == 0 else ""
         return f"<td{_kind(True, kind)}>{cell:,}</td>"
     text = cell or ""
-    return f"<td{_kind(column.number, ' wide' if len(text) > LONG else '')}>{escaped(text)}</td>"
+    return f"<td{_kind(column.number, ' wide' if len(text) > LONG else '')}>{with_code(escaped(text))}</td>"
 
 
 def _late(days: int) -> str:

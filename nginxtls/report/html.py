@@ -252,7 +252,6 @@ class _Page:
             f"{_source(finding)}"
             f"{'<ul>' + ''.join(more) + '</ul>' if more else ''}"
             f"{f'<p class=help><b>Fix:</b> {_rich(helping)}</p>' if helping else ''}"
-            f"{'<details class=why><summary>Explanation</summary></details>' if explained else ''}"
             "</article>"
         )
 
@@ -352,7 +351,7 @@ class _Page:
             ]
             references = f"<p>References:</p><ul>{''.join(links)}</ul>" if links else ""
             parts.append(
-                f'<details class="card" id="rule-{escaped(name)}" data-summary="{escaped(rule.summary)}">'
+                f'<details class="card" id="rule-{escaped(name)}">'
                 f"<summary>{escaped(name)}</summary>"
                 f'<div class="prose">{prose(rule.documentation)}{references}</div></details>'
             )

@@ -4,12 +4,23 @@
   const list = document.querySelector("#list");
   const form = document.querySelector(".filters");
 
-  // Explanations: each is on the page once, under Rules, and is copied where it is opened.
+  // Explanations: each is on the page once, under Rules, and is copied where it is opened. Ten thousand closed boxes
+  // would take as long to load as all the rest: a finding gets its box when it comes near the screen.
   const explanation = rule => document.getElementById("rule-" + rule)?.querySelector(".prose")?.cloneNode(true);
-  list.addEventListener("toggle", event => {
-    const box = event.target;
-    if (box.open && box.childElementCount === 1) box.append(explanation(box.closest("article").dataset.rule) ?? "");
-  }, true);
+  const explainable = article => {
+    if (article.querySelector(".why") || !document.getElementById("rule-" + article.dataset.rule)) return;
+    const box = document.createElement("details"), title = document.createElement("summary");
+    box.className = "why";
+    title.append("Explanation");
+    box.append(title);
+    box.addEventListener("toggle", () => {
+      if (box.open && box.childElementCount === 1) box.append(explanation(article.dataset.rule));
+    });
+    article.append(box);
+  };
+  if ("oncontentvisibilityautostatechange" in document) {
+    list.addEventListener("contentvisibilityautostatechange", event => { if (!event.skipped) explainable(event.target); });
+  } else for (const article of list.querySelectorAll("article")) explainable(article);
   const reveal = () => {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
@@ -76,8 +87,8 @@
       section.className = "group";
       title.append(titles[name] ?? (name || "(none)"), " ", document.createElement("span"));
       section.append(title);
-      const summary = by === "rule" && document.getElementById("rule-" + name)?.dataset.summary;
-      if (summary) section.append(Object.assign(document.createElement("p"), { textContent: summary }));
+      // The first paragraph of a rule says what is wrong.
+      if (by === "rule") section.append(explanation(name)?.querySelector("p") ?? "");
       section.append(...members.map(row => row.element));
       return section;
     });

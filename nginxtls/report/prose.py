@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
 _FENCE = re.compile(r"^```nginx (good|bad)([^\n]*)$", re.MULTILINE)
+_EXAMPLE = re.compile(r"<p>((Good|Bad)(?: \([^<]*\))?):</p>\n(<pre>.*?</pre>)", re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
 def prose(text: str) -> str:
     """Markdown as HTML; the examples of a rule get a line that says which is which."""
     text = "\n".join(visible(line) for line in encodable(text).split("\n"))
-    return str(_markdown().render(_FENCE.sub(_fence, text)))
+    return _EXAMPLE.sub(_figure, str(_markdown().render(_FENCE.sub(_fence, text))))
 
 
 def with_code(text: str) -> str:
@@ -29,6 +30,10 @@ def with_code(text: str) -> str:
 def _fence(match: re.Match[str]) -> str:
     options = f" ({match[2].strip(' ,')})" if match[2].strip(" ,") else ""
     return f"{match[1].title()}{options}:\n\n```"
+
+
+def _figure(match: re.Match[str]) -> str:
+    return f'<figure class="{match[2].lower()}"><figcaption>{match[1]}</figcaption>{match[3]}</figure>'
 
 
 @cache
