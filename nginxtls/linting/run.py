@@ -9,7 +9,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.finding import Location, Severity
 from nginxtls.linting.builds import advisable, by_package, merged
 from nginxtls.linting.confidence import agreed, asks_for_version, hedged
-from nginxtls.linting.fingerprint import fingerprinted
+from nginxtls.linting.fingerprint import directive_at, fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
 from nginxtls.linting.report import Report
@@ -100,7 +100,7 @@ def lint(
                 main, f"the model {stopped(error)}", help="this is a bug in nginxtls: please report it"
             )
     found = [_judged(finding, severities) for finding in fingerprinted(sorted(_once(found), key=_rank))]
-    found = [hedged(told) for finding in found if (told := finding.among(asked)) is not None]
+    found = [_written(hedged(told)) for finding in found if (told := finding.among(asked)) is not None]
     by_version = {rule.name for rule in chosen if rule.since}
     found = [finding for finding in found if finding.rule not in by_version or not asks_for_version(finding)]
     ignored = _path_ignores(settings, rules)
@@ -215,6 +215,25 @@ def _judged(finding: Finding, severities: Mapping[str, Severity]) -> Finding:
     return finding if severity is None or finding.group else finding.replace(severity=severity)
 
 
+def _written(finding: Finding) -> Finding:
+    """The finding with what a template has in place of unknown values."""
+    texts = (finding.message, finding.label, finding.help, *finding.notes, *(label.text for label in finding.labels))
+    if not any(UNKNOWN in text for text in texts):
+        return finding
+    directive = directive_at(finding.location)
+
+    def written(text: str) -> str:
+        return directive.written(text) if directive is not None else text.replace(UNKNOWN, "…")
+
+    return finding.replace(
+        message=written(finding.message),
+        label=written(finding.label),
+        help=written(finding.help),
+        notes=tuple(map(written, finding.notes)),
+        labels=tuple(label._replace(text=written(label.text)) for label in finding.labels),
+    )
+
+
 def _path_ignores(settings: Settings, rules: Mapping[str, Rule]) -> Callable[[Finding], bool]:
     """Whether a finding is in a file for which the settings ignore its rule."""
     if not settings.per_path_ignores:
@@ -316,7 +335,7 @@ def _not_included(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
                 place = Location(directive.file, directive.span)
                 for gap in gaps:
                     if not gap.stock:
-                        path = gap.path.replace(UNKNOWN, "…") or "include"
+                        path = directive.written(gap.path) or "include"
                         kept.setdefault((path, gap.reason), NotChecked(path, gap.reason, place))
     yield from kept.values()
 

@@ -140,7 +140,7 @@ def _row(
     protocols, suites = _negotiated(endpoints, leaf.key) if leaf else ((), ())
     return CertificateRow(
         host=configuration.tree.roots[0].host,
-        file=bundle.path,
+        file=bundle.directive.written(bundle.path) if bundle.directive else bundle.path,
         subject=leaf.subject if leaf else None,
         names=tuple(san.value for san in leaf.sans) if leaf else (),
         issuer=leaf.issuer if leaf else None,
@@ -151,7 +151,7 @@ def _row(
         key=_key(leaf.key) if leaf else None,
         chain=_verdict(bundle),
         endpoints=tuple(dict.fromkeys(endpoint.socket.label for endpoint in endpoints)),
-        server_names=tuple(dict.fromkeys(name.text for server in servers for name in server.names if name.text)),
+        server_names=tuple(dict.fromkeys(name.shown for server in servers for name in server.names if name.text)),
         protocols=protocols,
         suites=suites,
         groups=tuple(

@@ -359,7 +359,7 @@ class _Page:
 
 
 def _asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text("utf-8").strip()
+    return files(__package__).joinpath(name).read_text("utf-8")
 
 
 def _hash(text: str) -> str:

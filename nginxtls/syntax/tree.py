@@ -279,6 +279,17 @@ class Directive:
         start, end = self.words[1:][index] if index < len(self.args) else (0, 0)
         return self.file.text[start:end]
 
+    def written(self, text: str, arg: int | None = None) -> str:
+        """A text that has values of the arguments in it, for people: ``${NAME}`` of the template where one is unknown.
+
+        ``arg`` is the number of the argument that the text comes from, if it is known.
+        """
+        if UNKNOWN not in text:
+            return text
+        from nginxtls.syntax.written import as_written
+
+        return as_written(self, text, arg)
+
     @property
     def likely(self) -> bool:
         """A default of the template stands in the arguments."""

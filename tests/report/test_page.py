@@ -1,4 +1,4 @@
-"""The HTML page in a real browser: what a person sees, filters, groups and opens, and that axe-core finds it accessible.
+"""The HTML page in a real browser: what a person sees, filters and opens, and that axe-core finds no fault.
 
 The tests with axe-core need Node.js and a folder ``node_modules`` with axe-core and playwright-core, which the variable
 ``NGINXTLS_NODE_MODULES`` names; the others need Chromium alone.
