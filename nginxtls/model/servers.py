@@ -139,9 +139,9 @@ class VirtualServer:
     def title(self) -> str:
         """The name of the server for people: its first name, or its place."""
         for name in self.names:
-            if name.text and name.text != "_":
+            if name.directive is not None and name.text not in ("", "_"):
                 return name.shown
-        return f"the server at {self.place}"
+        return f"the server at {self.place}" if not self.fragment else "the servers that include it"
 
     @cached_property
     def speaks_tls(self) -> bool:

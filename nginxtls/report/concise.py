@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def render(report: Report, options: Options) -> str:
     """The findings, then what could not be linted, a line each; with findings, last what they were made for."""
-    lines = [_line(finding) for finding in told(report, options.show_suppressed)]
+    lines = [_line(finding) for finding in told(report, options)]
     for failure in report.failures:
         where = visible(failure.subject)
         if failure.location:

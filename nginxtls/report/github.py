@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
 from nginxtls.report.places import Place, Places
-from nginxtls.report.words import encodable, help_line, notes, told, versions, visible
+from nginxtls.report.words import encodable, remarks, told, versions, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
@@ -19,19 +19,21 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE
 def render(report: Report, options: Options) -> str:
     """A workflow command for each finding and each input that could not be linted."""
     places = Places(report.root)
-    lines = [_command(finding, places) for finding in told(report, options.show_suppressed)]
+    lines = [_command(finding, places) for finding in told(report, options)]
     for failure in report.failures:
         properties = {"title": "nginxtls"}
         if failure.location:
             properties = {**_where(places.of(failure.location)), **properties}
-        lines.append(_told("error", properties, visible(f"{failure.subject}: {failure.reason}")))
+        help = [f"help: {failure.help}"] if failure.help else []
+        text = "\n".join(visible(part) for part in [f"{failure.subject}: {failure.reason}", *help])
+        lines.append(_told("error", properties, text))
     lines += [f"::debug::{_data(f'versions: {visible(line)}')}" for line in versions(report)]
     return "".join(f"{line}\n" for line in lines)
 
 
 def _command(finding: Finding, places: Places) -> str:
     properties = {**_where(places.of(finding.location)), "title": f"nginxtls: {finding.rule}"}
-    text = "\n".join(visible(part) for part in [finding.message, *notes(finding), help_line(finding)] if part)
+    text = "\n".join(visible(part) for part in [finding.message, *remarks(finding)])
     return _told("notice" if finding.suppressed else _COMMANDS[finding.severity], properties, text)
 
 

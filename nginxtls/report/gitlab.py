@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nginxtls.finding import Severity
 from nginxtls.report.places import Places
-from nginxtls.report.words import encodable, told, versions, visible
+from nginxtls.report.words import encodable, remarks, told, versions, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
@@ -24,12 +24,12 @@ def render(report: Report, options: Options) -> str:
     """The findings as Code Quality issues; fingerprints are unique, as GitLab requires."""
     seen: dict[str, int] = {}
     places = Places(report.root)
-    made_for = encodable(visible("; ".join(versions(report))))
-    issues = [_issue(finding, places, seen) for finding in told(report, options.show_suppressed)]
-    return json.dumps([{**issue, "content": {"body": f"versions: {made_for}"}} for issue in issues], indent=2) + "\n"
+    made_for = [f"versions: {'; '.join(versions(report))}"] if report.versions else []
+    issues = [_issue(finding, places, seen, made_for) for finding in told(report, options)]
+    return json.dumps(issues, indent=2) + "\n"
 
 
-def _issue(finding: Finding, places: Places, seen: dict[str, int]) -> dict[str, Any]:
+def _issue(finding: Finding, places: Places, seen: dict[str, int], made_for: list[str]) -> dict[str, Any]:
     where = places.of(finding.location)
     number = seen[finding.fingerprint] = seen.get(finding.fingerprint, -1) + 1
     severe = finding.severity is Severity.ERROR and finding.security_severity >= CRITICAL
@@ -44,4 +44,5 @@ def _issue(finding: Finding, places: Places, seen: dict[str, int]) -> dict[str, 
             "path": encodable(where.file),
             "lines": {"begin": where.line, "end": where.end_line},
         },
+        "content": {"body": "\n\n".join(encodable(visible(part)) for part in [*remarks(finding), *made_for])},
     }

@@ -25,6 +25,7 @@ from nginxtls.report.words import (
     told,
     verdict,
     versions,
+    worst_first,
 )
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ class _Page:
     def __init__(self, report: Report, options: Options) -> None:
         self.report = report
         self.places = Places(report.root)
-        self.shown = told(report, options.show_suppressed)
-        self.shown.sort(key=lambda finding: (bool(finding.group), -finding.severity))
+        self.shown = worst_first(told(report, options))
         self.hosts = short_names({*report.hosts.values()}) if len({*report.hosts.values()}) > 1 else {}
         self.sections = [("findings", "Findings")]
 

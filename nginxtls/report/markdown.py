@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.report.places import Places
-from nginxtls.report.words import checked, encodable, help_line, not_checked, notes, told, verdict, versions, visible
+from nginxtls.report.words import checked, encodable, not_checked, remarks, told, verdict, versions, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
@@ -24,7 +24,7 @@ def render(report: Report, options: Options) -> str:
     """Heading, table, what could not be checked; rows are cut where a comment would get too long."""
     lines = [f"### nginxtls: {escaped(verdict(report))}", ""]
     places = Places(report.root)
-    rows = [_row(finding, places) for finding in told(report, options.show_suppressed)]
+    rows = [_row(finding, places) for finding in told(report, options)]
     if rows:
         lines += ["| | rule | place | finding |", "| --- | --- | --- | --- |"]
         used = 0
@@ -37,17 +37,21 @@ def render(report: Report, options: Options) -> str:
         lines.append("")
     for failure in report.failures:
         lines += [f"- **could not be linted**: {escaped(failure.subject)}: {escaped(failure.reason)}"]
-    tail = " ".join([f"Checked {checked(report)}.", *(f"Versions: {line}." for line in versions(report))])
-    left = not_checked(report.not_checked)
-    if left:
-        tail += f" Not checked: {', '.join(left)}."
-    return "\n".join([*lines, *(escaped(text) for text in (tail, *report.hints)), ""])
+    if report.failures:
+        lines.append("")
+    tail = [f"Checked {checked(report)}."]
+    if made_for := versions(report):
+        tail.append(f"Versions: {'; '.join(made_for)}.")
+    if left := not_checked(report.not_checked):
+        tail.append(f"Not checked: {', '.join(left)}.")
+    # A line each: Markdown would join them.
+    summary = "<br>\n".join(escaped(text) for text in (*tail, *report.hints))
+    return "\n".join([*lines, summary, ""])
 
 
 def _row(finding: Finding, places: Places) -> str:
     where = places.of(finding.location)
-    more = [*notes(finding), help_line(finding)]
-    text = "<br>".join(escaped(part) for part in [finding.message, *more] if part)
+    text = "<br>".join(escaped(part) for part in [finding.message, *remarks(finding)])
     return f"| {finding.severity} | {escaped(finding.rule)} | {escaped(where.file)}:{where.line} | {text} |"
 
 

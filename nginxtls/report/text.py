@@ -43,7 +43,7 @@ def render(report: Report, options: Options) -> str:
     pen = Pen(report, options)
     parts: list[str] = []
     group = ""
-    for finding in told(report, options.show_suppressed):
+    for finding in told(report, options):
         if finding.group != group:
             group = finding.group
             parts.append(pen.heading(group))
