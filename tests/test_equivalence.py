@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from nginxtls.finding import Finding
@@ -92,7 +92,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+_BOTH_SOCKETS = ["listen 443 ssl;", "listen 127.0.0.1:443 ssl;"]
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(
+    servers=[
+        (_BOTH_SOCKETS, [], None, ["ssl_session_tickets off;"], []),
+        (_BOTH_SOCKETS, [], "good", [], []),
+    ],
+    level=[],
+    nginx=None,
+    openssl=None,
+)
 @given(
     servers=st.lists(SERVER, min_size=1, max_size=6),
     level=st.lists(st.sampled_from(LINES[1:]), max_size=3, unique=True),

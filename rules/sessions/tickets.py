@@ -304,7 +304,8 @@ class TicketsDifferOnSocket(Rule):
             if place is None:
                 continue
             cached = not any(map(_lacks_shared_cache, endpoints))
-            also = [endpoint.server.directive for endpoint in endpoints] if other is None else [other]
+            servers = dict.fromkeys(endpoint.server.directive for endpoint in everyone(endpoints))
+            also = [*servers] if other is None else [other]
             yield self.at(
                 place,
                 f"before nginx 1.29.2 no {'TLS 1.3 ' if cached else ''}session is resumed for"

@@ -67,6 +67,7 @@ def test_alpn(bench: Bench) -> None:
         f"server {{ listen {PORT}; protocol smtp; starttls on; }}",
         f"ssl on; server {{ listen {PORT}; protocol imap; {PAIR} }}",
     ],
+    ids=["variables-ssl", "variables-plain", "no-protocol", "ssl", "starttls", "ssl-on"],
 )
 def test_starting(bench: Bench, body: str) -> None:
     main, configuration = _load(bench, body)
