@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from nginxtls.finding import Finding
 from nginxtls.model.decides import by_origin
 from nginxtls.rule import Rule
-from nginxtls.syntax.places import Failure
+from nginxtls.syntax.places import Failure, Location
+from nginxtls.syntax.secrets import hide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from nginxtls.finding import Finding
     from nginxtls.model import Configuration
+
+LONGEST = 500
+"""The most characters of an exception's text that are shown."""
 
 _OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
     ("check_server", lambda configuration: configuration.servers),
@@ -26,14 +30,15 @@ _OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
 def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
     """Call each hook that a rule overrides with each of its objects.
 
-    A rule that raises an exception is reported once in ``failures``; the other rules continue.
+    A rule that raises an exception, or yields something else than findings, is reported once in ``failures``; the other
+    rules continue.
     """
     found: list[Finding] = []
 
     def call(rule: Rule, hook: Callable[..., Iterable[Finding]], *arguments: object) -> None:
         try:
-            found.extend(hook(*arguments, configuration))
-        except Exception as error:
+            found.extend(findings_of(hook, *arguments, configuration))
+        except (Exception, SystemExit) as error:
             failures.setdefault(rule.name, _broken(rule, error))
 
     for rule in _applicable(rules, "check_configuration", configuration.mentions):
@@ -88,18 +93,45 @@ def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
     return any(name.startswith(start) and name.endswith(end) for start, end in affixes for name in mentions)
 
 
-def stopped(error: Exception) -> str:
-    """The type and place of an exception. Its message is not shown: it might quote a key."""
+def findings_of(hook: Callable[..., Iterable[Finding]], *arguments: object) -> list[Finding]:
+    """What a hook yields.
+
+    Raises:
+        TypeError: it yields something else than findings.
+    """
+    found = hook(*arguments)
+    if found is None:
+        raise TypeError(f"{hook.__name__} returned None: yield findings, or return a list of them")
+    told = []
+    for finding in found:
+        if not isinstance(finding, Finding):
+            raise TypeError(f"{hook.__name__} yielded {_short(finding)}, not a Finding: use self.at(…)")
+        if not isinstance(finding.message, str) or not isinstance(finding.location, Location):
+            raise TypeError(f"{hook.__name__} yielded a finding whose message is no text or whose place is none")
+        told.append(finding)
+    return told
+
+
+def _short(thing: object) -> str:
+    return f"{type(thing).__name__} {thing!r:.80}"
+
+
+def stopped(error: BaseException) -> str:
+    """The type, text and place of an exception, without key material that the text may quote."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f" in {os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}" if trace else ""
-    return f"stopped with {type(error).__name__}{place}"
+    text = hide(str(error))
+    return f"stopped with {type(error).__name__}{place}" + (f": {text[:LONGEST]}" if text else "")
 
 
-def _broken(rule: Rule, error: Exception) -> Failure:
+def _broken(rule: Rule, error: BaseException) -> Failure:
+    from traceback import format_exception
+
     return Failure(
         f"rule {rule.name}",
         stopped(error),
         help=f"this is a bug in the rule: please report it; to continue, add `--ignore {rule.name}`",
+        trace=hide("".join(format_exception(error))),
     )

@@ -113,6 +113,8 @@ class Pen:
             lines += self._excerpt([Wanted(failure.location, "", True)], gutter, RED)
         if failure.help:
             lines += self._remark("help", failure.help, gutter)
+        if failure.trace and self.options.verbose:
+            lines += [f"   {visible(line)}" for line in failure.trace.splitlines()]
         return "".join(f"{line}\n" for line in lines)
 
     def summary(self) -> Iterator[str]:

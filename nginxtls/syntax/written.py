@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nginxtls.base.lazy import pattern
 from nginxtls.syntax.words import FILL, MASK, UNKNOWN
@@ -10,7 +10,29 @@ from nginxtls.syntax.words import FILL, MASK, UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nginxtls.syntax.tree import Directive
+
+class Text(Protocol):
+    """What is needed of its file (see ``SourceFile``)."""
+
+    text: str
+    masked: str
+
+
+class Words(Protocol):
+    """What is needed of a directive."""
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """Its arguments."""
+
+    @property
+    def words(self) -> list[tuple[int, int]]:
+        """The offsets of the name and of each argument."""
+
+    @property
+    def file(self) -> Text:
+        """Its file."""
+
 
 ANY = "…"
 """What is shown where it is not known which expression a value comes from."""
@@ -19,7 +41,7 @@ LONGEST = 60
 _RUN = pattern(f"(?:{MASK}{FILL}*)+")
 
 
-def as_written(directive: Directive, text: str, arg: int | None = None) -> str:
+def as_written(directive: Words, text: str, arg: int | None = None) -> str:
     """A text with values of a directive's arguments (of all, or of number ``arg``) as the template has them."""
     numbers = range(len(directive.args)) if arg is None else [arg]
     expressions = {directive.args[number]: _expressions(directive, number) for number in numbers}
@@ -35,7 +57,7 @@ def as_written(directive: Directive, text: str, arg: int | None = None) -> str:
     return _filled(text, everything if text.count(UNKNOWN) == len(everything) else ())
 
 
-def _expressions(directive: Directive, arg: int) -> list[str]:
+def _expressions(directive: Words, arg: int) -> list[str]:
     """The expressions of an argument, one for each ``UNKNOWN`` of its value."""
     start, end = directive.words[1:][arg]
     file = directive.file
