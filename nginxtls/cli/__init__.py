@@ -17,8 +17,11 @@ from nginxtls.cli.plain import PlainCommand, plain
 if TYPE_CHECKING:
     from typing import NoReturn
 
-COMMANDS = ("check", "rules", "policies", "explain", "handshake", "ciphers", "chain", "inventory", "diff", "parse")
-"""Each command is the function of that name in the module of that name; the module is imported on use."""
+COMMANDS = (
+    *("check", "rules", "policies", "explain", "handshake", "ciphers", "chain", "inventory", "diff", "parse"),
+    *("test-rules", "new-rule"),
+)
+"""Each command is the function of that name in the module of that name (with underscores), imported on use."""
 
 
 class Commands(TyperGroup):
@@ -48,7 +51,8 @@ class Commands(TyperGroup):
             )
         if cmd_name not in self.commands:
             app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-            app.command(cmd_name, cls=PlainCommand)(getattr(import_module(f"nginxtls.cli.{cmd_name}"), cmd_name))
+            module = cmd_name.replace("-", "_")
+            app.command(cmd_name, cls=PlainCommand)(getattr(import_module(f"nginxtls.cli.{module}"), module))
             self.commands[cmd_name] = typer.main.get_command(app)
         return self.commands[cmd_name]
 
