@@ -42,7 +42,7 @@ def main() -> None:
     loading = timed(lambda: CipherString("HIGH").evaluate(openssl), 1)
     print(f"{loading:8.3f}  loading, with the first evaluation")
     for string in STRINGS:
-        print(f"{timed(lambda string=string: _evaluate.__wrapped__(string, openssl)):8.3f}  {string[:80]}")  # type: ignore[misc]
+        print(f"{timed(lambda string=string: _evaluate.__wrapped__(string, openssl)):8.3f}  {string[:80]}")  # type: ignore[misc, attr-defined]
     print(f"{timed(lambda: CipherString(STRINGS[0]).evaluate(openssl)):8.3f}  the same once more")
     evaluation = CipherString(STRINGS[0]).evaluate(openssl)
     served = timed(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
+from nginxtls.base.reading import read_regular
 from nginxtls.detection import for_configuration, found_versions, of_this_machine
 from nginxtls.linting.registry import choose, find_rule, installed_rules
 from nginxtls.linting.run import Subject, lint
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from nginxtls.pki import TrustStore
     from nginxtls.syntax import Files, LoadedTree, SourceFile, Sources
     from nginxtls.syntax.places import NotChecked
+    from nginxtls.syntax.reading import KeptFiles
     from nginxtls.tls import Policy, SystemConfiguration
 
 
@@ -154,7 +157,23 @@ def settings_of(file: Path, *, trusted: bool = False) -> Settings:
     Raises:
         UsageError: it cannot be used.
     """
-    settings = read_settings(file, trusted=trusted)
+    return _checked(read_settings(file, trusted=trusted), file)
+
+
+def settings_over(base: Settings, table: Mapping[str, object], folder: Path) -> Settings:
+    """The settings with the keys of a table that the user gives, as in the settings file; its paths start in a folder.
+
+    Raises:
+        UsageError: a key or a value cannot be used.
+    """
+    from nginxtls.linting.settings import changes_in
+
+    place = folder / "settings of the editor"
+    return _checked(base._replace(**changes_in(table, place, trusted=True)), place)  # type: ignore[arg-type]
+
+
+def _checked(settings: Settings, file: Path) -> Settings:
+    """The settings, if the rules and the policy that they name exist."""
     try:
         for words in (settings.select, settings.ignore, *(words for _, words in settings.per_path_ignores)):
             if words:
@@ -255,9 +274,14 @@ def read_and_lint(
     )
 
 
-def lint_reading(reading: Reading, settings: Settings) -> Report:
-    """Lint what was read, without a baseline."""
-    return lint(reading.subjects, installed_rules(), settings)
+def lint_reading(reading: Reading, settings: Settings, *, use_baseline: bool = False) -> Report:
+    """Lint what was read."""
+    known = None
+    if settings.baseline and use_baseline:
+        from nginxtls.linting.baseline import read_baseline
+
+        known = read_baseline(Path(settings.baseline))
+    return lint(reading.subjects, installed_rules(), settings, known)
 
 
 def read(
@@ -270,10 +294,14 @@ def read(
     stdin_text: str | None = None,
     instead: Mapping[str, str] | None = None,
     only_nginx: bool = False,
+    folders: Sequence[str] = (),
+    kept: KeptFiles | None = None,
+    narrow: Callable[[LoadedTree], LoadedTree] = lambda loaded: loaded,
 ) -> Reading:
     """Find and read the configurations at the paths; with ``only_nginx``, other files are not failures.
 
-    ``instead``: texts that replace the content of files, by real path.
+    ``instead``: texts that replace the content of files, by real path. ``folders``: more that may be read.
+    ``kept``: files that earlier runs have parsed. ``narrow`` returns the part of a configuration to interpret.
 
     Raises:
         UsageError: a version, a trust file or a folder that was named cannot be used.
@@ -281,9 +309,9 @@ def read(
     from nginxtls.syntax import discover
 
     subject = _subjects(paths, settings, root, at, openssl_conf, only_nginx)
-    files = _files(paths, settings, root)
-    sources = discover(paths, stdin_text=stdin_text, files=files, instead=instead)
-    subjects = tuple(subject(loaded, files) for loaded in sources.trees)
+    files = _files(paths, settings, root, folders)
+    sources = discover(paths, stdin_text=stdin_text, files=files, instead=instead, kept=kept)
+    subjects = tuple(subject(narrow(loaded), files) for loaded in sources.trees)
     return Reading(
         subjects=subjects,
         failures=(*sources.failures, *(() if only_nginx else _unanswered(paths, sources))),
@@ -357,10 +385,21 @@ def _subjects(
 
 
 def _asked(loaded: LoadedTree) -> set[SourceFile]:
-    """The files to report on: a requested main file includes all that it includes, wherever that is."""
-    if any(root in loaded.asked for root in loaded.tree.roots):
-        return {*loaded.asked, *loaded.tree.files}
-    return loaded.asked
+    """The files to report on: a requested main file, or a file in a requested folder, with all that it includes.
+
+    Named files without ``http`` and the like are reported alone.
+    """
+    tree = loaded.tree
+    if any(root in loaded.asked for root in tree.roots):
+        return {*loaded.asked, *tree.files}
+    found = set(loaded.asked)
+    pending = [file for file in loaded.asked if file not in loaded.named]
+    while pending:
+        for directive in pending.pop().includes:
+            new = [file for file in tree.includes.get(directive, ()) if file not in found]
+            found.update(new)
+            pending += new
+    return found
 
 
 def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure]:
@@ -405,7 +444,7 @@ def _unanswered(paths: Sequence[str], sources: Sources) -> Iterator[Failure]:
         )
 
 
-def _files(paths: Sequence[str], settings: Settings, root: str | None) -> Files:
+def _files(paths: Sequence[str], settings: Settings, root: str | None, folders: Sequence[str] = ()) -> Files:
     """The files that may be read: those in the requested paths, the options and the settings, nothing else."""
     from nginxtls.syntax.files import Files
 
@@ -417,7 +456,7 @@ def _files(paths: Sequence[str], settings: Settings, root: str | None) -> Files:
     for there, here in maps:
         if not here.exists():
             raise UsageError(f"map {there}={here}", "does not exist", "correct `--map` or the settings")
-    return Files(_allowed(paths, root), root=root, maps=maps)
+    return Files([*_allowed(paths, root), *map(Path, folders)], root=root, maps=maps)
 
 
 def _allowed(paths: Sequence[str], root: str | None) -> list[Path]:
@@ -479,6 +518,6 @@ def _system(path: str | None) -> SystemConfiguration | None:
     from nginxtls.tls.system import parse_openssl_conf
 
     try:
-        return parse_openssl_conf(Path(path).read_text(encoding="utf-8", errors="replace"))
+        return parse_openssl_conf(read_regular(path, LIMITS["openssl.cnf"]).decode("utf-8", "replace"))
     except OSError as error:
         raise UsageError(f"--openssl-conf {path}", f"cannot be read: {error.strerror}") from error

@@ -55,6 +55,8 @@ def found_versions(paths: Sequence[str], settings: Settings, root: str | None) -
         if auto:
             raise
         return Versions()
+    if not in_root:
+        found = found._replace(provenance=found.provenance._replace(local=True))
     return found._replace(openssl=openssl_version(library)) if library else found
 
 
@@ -71,6 +73,8 @@ def for_configuration(known: Versions, settings: Settings, main: SourceFile, top
     """
     if (given := _by_path(settings, main)) is not None:
         return given
+    if known.provenance.local and settings.nginx_version is None and not of_this_machine([main.path or main.name]):
+        return Versions()  # found in a folder above that of the local nginx
     if known.nginx is not None or main.path is None or top is None:
         return known
     from nginxtls.syntax.containers.images import image_for
@@ -110,11 +114,17 @@ def _by_path(settings: Settings, main: SourceFile) -> Versions | None:
 
 
 def of_this_machine(paths: Sequence[str]) -> bool:
-    """Whether the paths are this machine's own nginx configuration."""
+    """Whether the paths are the local nginx configuration: a folder that nginx is installed with, in it or above it."""
     from nginxtls.syntax.files import CONF_FOLDERS
 
     places = [Path(os.path.abspath(path)) for path in paths if path != "-"] or [Path.cwd()]
-    return all(any(place.is_relative_to(folder) for folder in CONF_FOLDERS) for place in places)
+    return all(
+        any(
+            place.is_relative_to(folder) or (Path(folder).is_relative_to(place) and os.path.isdir(folder))
+            for folder in CONF_FOLDERS
+        )
+        for place in places
+    )
 
 
 def _in_root(root: str) -> Versions:
@@ -163,7 +173,7 @@ def local_versions() -> Versions:
     return Versions(
         NginxVersion.parse(nginx[1]),
         openssl_version(openssl[1] if openssl else None),
-        Provenance(f"detected from {program} -V"),
+        Provenance(f"detected from {program} -V", open_source="nginx-plus" not in done.stderr),
     )
 
 
@@ -174,7 +184,9 @@ def _of_package(package: Package, source: str) -> Versions:
         raise UsageError(
             "--nginx-version auto", f"the package's version {package.nginx!r} is not known", _GIVE
         ) from error
-    provenance = Provenance(source, package.distribution, package.fixed, package.complete)
+    provenance = Provenance(
+        source, package.distribution, package.fixed, package.complete, open_source=True
+    )  # the package of NGINX Plus has another name
     return Versions(nginx, openssl, provenance)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.grouping import default_is_sure, listed
@@ -32,11 +33,12 @@ VALUE = "'h3=\":443\"; ma=86400'"
 
 
 def _literal(directive: Directive) -> str | None:
-    """The value of an add_header of Alt-Svc without variables, or None."""
+    """The value of an add_header of Alt-Svc, any port for ``$server_port``; None with other variables."""
     args = directive.args
-    if len(args) < 2 or args[0].lower() != "alt-svc" or not args[1] or "$" in args[1] or not directive.known:
+    if len(args) < 2 or args[0].lower() != "alt-svc" or not args[1] or not directive.known:
         return None
-    return args[1]
+    value = re.sub(r"\$(\{server_port\}|server_port\b)", "443", args[1])
+    return None if "$" in value else value
 
 
 class MalformedAltSvc(Rule):
@@ -46,7 +48,7 @@ class MalformedAltSvc(Rule):
 
     Fix: `add_header Alt-Svc 'h3=":443"; ma=86400' always;`
 
-    Values with variables are not checked.
+    Values with variables other than `$server_port` are not checked.
 
     ```nginx bad
     add_header Alt-Svc "h3=:443; ma=86400" always;
@@ -92,7 +94,7 @@ class DraftAltSvc(Rule):
 
     Fix: announce `h3`: `add_header Alt-Svc 'h3=":443"; ma=86400' always;`
 
-    Values with variables are not checked.
+    Values with variables other than `$server_port` are not checked.
 
     ```nginx bad
     add_header Alt-Svc 'h3-28=":443"; ma=86400' always;

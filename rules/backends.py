@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from nginxtls.rules.common.serving import CODE
 
 from nginxtls.finding import Confidence, Severity
-from nginxtls.model.backends import answering, connections, is_whole, verification
+from nginxtls.model.backends import addresses, answering, connections, group_of, is_whole, targets, verification
 from nginxtls.model.listens import is_ip
+from nginxtls.model.locations import location_for
 from nginxtls.model.outgoing import upstream_handshakes
 from nginxtls.rule import Rule, label
 from nginxtls.syntax.tree import UNKNOWN
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.finding import Finding, Label
-    from nginxtls.model import Configuration, Socket, Upstream, VirtualServer
-    from nginxtls.model.backends import Connection
+    from nginxtls.model import Configuration, Socket, VirtualServer
+    from nginxtls.model.backends import Connection, Target
+    from nginxtls.model.settings import Scope
     from nginxtls.syntax.tree import Directive
 
 PROXY = "https://nginx.org/en/docs/http/ngx_http_proxy_module.html"
@@ -106,14 +108,15 @@ class TlsToPlainListener(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for connection in _once(configuration):
             target, socket = connection.target, connection.socket
-            if target.sends_tls is not True or socket.speaks_tls or socket.module != "http":
+            if target.sends_tls is not True or socket.begins_with_tls or socket.forwards:
                 continue
             if not is_whole(configuration, socket):
                 continue
+            speaks = "speaks plain HTTP" if socket.module == "http" else f"does not begin with TLS ({socket.module})"
             if target.family == "stream":
-                text = f"TLS connections to {connection.address} fail: {_of(socket)} speaks plain HTTP"
+                text = f"TLS connections to {connection.address} fail: {_of(socket)} {speaks}"
             else:
-                text = f"requests to {target.shown} fail with 502: {_of(socket)} speaks plain HTTP"
+                text = f"requests to {target.shown} fail with 502: {_of(socket)} {speaks}"
             help = "use http:// for the target" if target.scheme == "https" else "add ssl to the listen line"
             yield self.at(
                 connection.place, text, arg=connection.arg, labels=_places(connection, "has no ssl"), help=help
@@ -196,7 +199,7 @@ class ProxyProtocolMismatch(Rule):
 
     Fix: set `proxy_protocol on;` in the stream server, and `proxy_protocol` on the `listen` line, or neither.
 
-    Silent where a stream server forwards what it receives, as the header may come from its client.
+    A warning where a stream server forwards what it receives without looking at it, as its client may send the header.
 
     ```nginx bad
     stream {
@@ -244,7 +247,8 @@ class ProxyProtocolMismatch(Rule):
         for connection in _once(configuration):
             target, socket = connection.target, connection.socket
             sends = target.sends_proxy_protocol
-            if sends is None or sends == socket.proxy_protocol:
+            relayed = sends is None and socket.proxy_protocol and target.relays
+            if not relayed and (sends is None or sends == socket.proxy_protocol):
                 continue
             if sends and not (is_whole(configuration, socket) and (socket.module == "http" or socket.tls)):
                 continue
@@ -262,7 +266,10 @@ class ProxyProtocolMismatch(Rule):
                 text = f"connections to {target.shown} fail: {_of(socket)} expects a PROXY header, and none is sent"
                 stream = target.family == "stream"
                 help = "set proxy_protocol on;" if stream else "remove proxy_protocol from the listen line"
-            yield self.at(connection.place, text, arg=connection.arg, labels=labels, help=help)
+            if relayed:
+                text = f"{text} by nginx: it has to come from the clients of {target.server.title}"
+            finding = self.at(connection.place, text, arg=connection.arg, labels=labels, help=help)
+            yield finding.replace(severity=Severity.WARNING, confidence=Confidence.LIKELY) if relayed else finding
 
 
 class ProxyLoop(Rule):
@@ -274,7 +281,8 @@ class ProxyLoop(Rule):
     Fix: use the address of the back end.
 
     Reported for a stream server whose target is its own socket, and in `http` where the `Host` header that is sent
-    selects the same server, and the same location without conditions or rewrites passes the request on again.
+    selects a server whose location, without conditions or rewrites, passes the request on again: to itself, or by way
+    of other servers.
 
     ```nginx bad
     server {
@@ -304,26 +312,33 @@ class ProxyLoop(Rule):
     needs = ("proxy_pass", "grpc_pass")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for connection in _once(configuration):
-            target, socket = connection.target, connection.socket
-            own = target.server.directive
-            if not (_stream_loop(connection) or _http_loop(connection)) or own is None:
+        all_of_them = list(_once(configuration))
+        seen: set[Directive] = set()
+        for connection in all_of_them:
+            target = connection.target
+            path = _stream_loop(connection) or _http_loop(connection, all_of_them)
+            if not path or connection.place in seen:
                 continue
+            seen.update(each.place for each in path)
             what = "connections" if target.family == "stream" else "requests"
+            text = f"{what} to {target.server.title} loop: {target.shown} is {_of(connection.socket)}"
+            text += " itself" if len(path) == 1 else f", which passes them on to {path[1].target.shown}"
+            more = [label(each.place, "passes them on") for each in path[1:]]
             yield self.at(
                 connection.place,
-                f"{what} to {target.server.title} loop: {target.shown} is {_of(socket)} itself",
+                text,
                 arg=connection.arg,
-                labels=_places(connection, "receives them again"),
+                labels=[*_places(connection, "receives them again" if len(path) == 1 else "receives them"), *more],
                 help="use the address of the back end",
             )
 
 
-def _stream_loop(connection: Connection) -> bool:
+def _stream_loop(connection: Connection) -> list[Connection]:
     target, socket = connection.target, connection.socket
     if target.family != "stream" or target.server not in socket.servers:
-        return False
-    return len(socket.servers) == 1 and (target.passes_through or bool(target.sends_tls) == socket.tls)
+        return []
+    same = len(socket.servers) == 1 and (target.passes_through or bool(target.sends_tls) == socket.tls)
+    return [connection] if same else []
 
 
 _LEAVES = (
@@ -338,24 +353,46 @@ _LEAVES = (
     "proxy_cache",
     "limit_req",
 )
+_LONGEST_LOOP = 8
 
 
-def _http_loop(connection: Connection) -> bool:
+def _http_loop(start: Connection, connections: list[Connection]) -> list[Connection]:
+    """The connections that a request takes until it is back at the first; none if it ends elsewhere, or may do so."""
+    path = [start]
+    while len(path) <= _LONGEST_LOOP:
+        here = path[-1]
+        if not _always_passes_on(here):
+            return []
+        server, location = answering(here), here.target.location
+        if server is None or location is None:
+            return []
+        found, sure = location_for(server.locations, location.pattern)
+        if not sure or found is None:
+            return []
+        if server is start.target.server and found is start.target.location:
+            return path
+        following = next((each for each in connections if each.target.location is found), None)
+        if following is None or following in path:
+            return []
+        path.append(following)
+    return []
+
+
+def _always_passes_on(connection: Connection) -> bool:
+    """Every request for the location is passed on as it is."""
     target, location = connection.target, connection.target.location
     if target.family not in ("proxy", "grpc") or location is None or location.directive.name != "location":
         return False
-    if target.uri or location.modifier == "@" or target.condition is not None:
+    if location.modifier not in ("", "^~", "=") or target.condition is not None:
         return False
-    level = location.scope
+    if target.uri not in ("", location.pattern):
+        return False
+    level: Scope | None = location.scope
     while level is not None and level.level in ("location", "server"):
         if any(name in level.own for name in _LEAVES) or any(CODE.search(name) for name in level.own):
             return False
-        if level.parent is None:
-            break
         level = level.parent
-    if target.sends_tls != connection.socket.speaks_tls or connection.socket.proxy_protocol:
-        return False
-    return answering(connection) is target.server
+    return target.sends_tls == connection.socket.speaks_tls and not connection.socket.proxy_protocol
 
 
 class BackendCertificateMismatch(Rule):
@@ -439,9 +476,10 @@ class BackendHandshakeFailure(Rule):
     """nginx as a client and its own listener agree on no handshake, so every request fails.
 
     The ClientHello that `proxy_ssl_protocols`, `proxy_ssl_server_name` and `proxy_ssl_certificate` lead to is
-    compared with what the listener accepts: protocol versions without overlap and `ssl_reject_handshake` in the
-    server that answers end in 502, a missing client certificate in 400, and `grpc_pass` needs HTTP/2 in the
-    listener (measured). Without SNI, the default, that server is the default server of the socket. OpenSSL 3 offers
+    compared with what the listener accepts: protocol versions or cipher suites without overlap and
+    `ssl_reject_handshake` in the server that answers end in 502, a client certificate that is missing or from another
+    CA in 400, a `Host` of a server with `ssl_verify_client` other than the SNI in 421, and `grpc_pass` needs HTTP/2 in
+    the listener (measured). Without SNI, the default, that server is the default server of the socket. OpenSSL 3 offers
     TLS 1.0 and 1.1 at security level 0 only.
 
     Fix: enable a common protocol version, set `proxy_ssl_server_name on;` with `proxy_ssl_name`, or set
@@ -497,7 +535,7 @@ class BackendHandshakeFailure(Rule):
                 continue
             seen.add((place, outcome.reason))
             origin = target.setting(_DECIDING[outcome.fault]).origin
-            labels = [label(origin, "offers no other version")] if origin and outcome.fault != "client" else []
+            labels = [label(origin, _LABELS[outcome.fault])] if origin and outcome.fault in _LABELS else []
             if connection is not None:
                 labels = [*_places(connection, "is the listener"), *labels]
             where = f"of {_of(connection.socket)}: {outcome.reason}" if connection else f": {outcome.reason}"
@@ -513,17 +551,29 @@ class BackendHandshakeFailure(Rule):
 _DECIDING = {
     "offer": "protocols",
     "versions": "protocols",
+    "ciphers": "ciphers",
     "refused": "server_name",
     "alpn": "alpn",
     "client": "certificate",
+    "misdirected": "server_name",
 }
 """The setting behind each outcome that this rule reports."""
+_LABELS = {
+    "offer": "offers no other version",
+    "versions": "offers no other version",
+    "ciphers": "offers no other suite",
+    "client": "is sent",
+    "misdirected": "sends an SNI",
+}
+"""What the directive of the setting does, where naming it helps."""
 _HELP = {
     "offer": "add TLSv1.2 TLSv1.3 to {}protocols",
     "versions": "enable a protocol version on both sides",
+    "ciphers": "enable a cipher suite on both sides",
     "refused": "set {0}server_name on; and {0}name to a name of the back end",
     "alpn": "set http2 on; in the server of the listener",
-    "client": "set {0}certificate and {0}certificate_key",
+    "client": "set {0}certificate and {0}certificate_key to a certificate of a CA that the listener trusts",
+    "misdirected": "set {0}name to the name in the Host header",
 }
 
 
@@ -635,24 +685,29 @@ class UpstreamDefaultDepth(Rule):
     needs = ("*_ssl_verify",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        by_file: dict[Directive, Upstream] = {}
-        for upstream in configuration.upstreams:
-            depth, trusted = upstream.setting("verify_depth"), upstream.setting("trusted_certificate").origin
-            if not upstream.setting("verify").enabled or depth.directives or not depth.certain or trusted is None:
+        by_file: dict[Directive, Target] = {}
+        for target in _tls_targets(configuration):
+            depth, trusted = target.setting("verify_depth"), target.setting("trusted_certificate").origin
+            if not target.setting("verify").enabled or depth.directives or not depth.certain or trusted is None:
                 continue
             if not trusted.args or not _PUBLIC_FILES.search(trusted.args[0]):
                 continue
-            if any(is_public_name(_bare(server)) for server in upstream.servers):
-                by_file.setdefault(trusted, upstream)
-        for trusted, upstream in by_file.items():
-            name = upstream.directive_name("verify_depth")
+            if any(is_public_name(_bare(address)) for address, _, _ in addresses(configuration, target)):
+                by_file.setdefault(trusted, target)
+        for trusted, target in by_file.items():
+            name = target.directive_name("verify_depth")
             yield self.at(
-                upstream.directive,
+                target.directive,
                 f"chains with more than one intermediate are refused: {name} is 1 by default",
-                arg=0 if upstream.family != "stream" else None,
+                arg=0 if target.family != "stream" else None,
                 labels=[label(trusted, "has the public CAs")],
                 help=f"set {name} 3;",
             )
+
+
+def _tls_targets(configuration: Configuration) -> Iterator[Target]:
+    """The targets to which nginx speaks TLS of its own."""
+    return (target for target in targets(configuration) if target.sends_tls and not target.passes_through)
 
 
 _LOCAL_NAMES = re.compile(
@@ -722,21 +777,21 @@ class UpstreamGroupWithoutServerName(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         seen: set[tuple[Directive, str]] = set()
-        for upstream in configuration.upstreams:
-            setting, group = upstream.setting("server_name"), upstream.group
-            if group is None or setting.enabled or not setting.known or not setting.certain or upstream.is_variable:
+        for target in _tls_targets(configuration):
+            setting, group = target.setting("server_name"), group_of(configuration, target)
+            if group is None or setting.enabled or not setting.known or not setting.certain:
                 continue
-            lines = (d for d in configuration.tree.expand(group.block or []) if d.name == "server" and d.args)
+            lines = (line for _, line, _ in addresses(configuration, target))
             line = next((d for d in lines if is_public_name(_bare(d.args[0]))), None)
-            if line is None or (line, upstream.family) in seen:
+            if line is None or (line, target.family) in seen:
                 continue
-            seen.add((line, upstream.family))
-            host, prefix = _bare(line.args[0]), upstream.directive_name("")
-            named = upstream.setting("name").directives or upstream.host_name == host
+            seen.add((line, target.family))
+            host, prefix = _bare(line.args[0]), target.directive_name("")
+            named = target.setting("name").directives or target.host_name == host
             yield self.at(
-                setting.origin or upstream.directive,
+                setting.origin or target.directive,
                 f"no SNI is sent to {host}: {prefix}server_name is off{'' if setting.origin else ' by default'}",
-                arg=None if setting.origin or upstream.family == "stream" else 0,
+                arg=None if setting.origin or target.family == "stream" else 0,
                 labels=[label(line, "is a host on the internet")],
                 help=f"set {prefix}server_name on;{'' if named else f' and {prefix}name {host};'}",
             )
@@ -752,6 +807,13 @@ def _preread_only(server: VirtualServer) -> bool:
         and preread.certain
         and not any(socket.tls for socket in server.sockets)
     )
+
+
+def _passes_through(server: VirtualServer) -> bool:
+    switch = server.setting("proxy_ssl")
+    if server.first("proxy_pass") is None or switch.enabled or not switch.certain or not switch.known:
+        return False
+    return _preread_only(server)
 
 
 class PassedThroughTlsSettings(Rule):
@@ -789,21 +851,28 @@ class PassedThroughTlsSettings(Rule):
     references = (f"{PREREAD}#ssl_preread", f"{STREAM}#proxy_ssl")
     needs = ("ssl_preread",)
 
-    def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
-        switch = server.setting("proxy_ssl")
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        servers = [server for server in configuration.servers if server.module == "stream"]
+        through = [server for server in servers if _passes_through(server)]
+        for server in through:
+            yield from self._in(server.scope, server)
+        level = configuration.blocks.get("stream")
+        passing = [server for server in servers if server.first("proxy_pass") is not None]
+        if level is not None and level.certain and passing and len(passing) == len(through):
+            yield from self._in(level, passing[0])
+
+    def _in(self, scope: Scope, server: VirtualServer) -> Iterator[Finding]:
         target = server.first("proxy_pass")
-        if target is None or not _preread_only(server) or switch.enabled or not switch.certain or not switch.known:
-            return
-        own = [lines[0] for name, lines in server.scope.own.items() if name.startswith("proxy_ssl_")]
+        own = [lines[0] for name, lines in scope.own.items() if name.startswith("proxy_ssl_")]
         preread = server.setting("ssl_preread").origin
         for index, directive in enumerate(sorted(own, key=lambda d: (d.file.name, d.start))):
             if index == 0:
                 yield self.at(
                     directive,
                     f"{directive.name} has no effect: {server.title} forwards the clients' own TLS to"
-                    f" {' '.join(target.args)}",
+                    f" {' '.join(target.args) if target else ''}",
                     labels=[label(preread, "forwards TLS without ending it")] if preread is not None else [],
-                    help="remove the proxy_ssl_* directives of this server" if len(own) > 1 else "remove it",
+                    help=f"remove the proxy_ssl_* directives of this {scope.level}" if len(own) > 1 else "remove it",
                 )
 
 

@@ -1,4 +1,4 @@
-"""Rules about variables in the paths of certificates and keys."""
+"""Rules about variables in the paths of certificates, keys and other files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from nginxtls.rules.common.serving import titles, variables
 
 from nginxtls.finding import Severity
 from nginxtls.model import refusals
+from nginxtls.model.patterns import read_pattern
+from nginxtls.model.variables import definitions
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
@@ -69,13 +71,15 @@ class SniInCertificatePath(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         lines: dict[Directive, list[VirtualServer]] = {}
+        chosen_in = {module: _chosen(configuration, module) for module in ("http", "stream")}
         for server in configuration.servers:
+            chosen = chosen_in.get(server.module, SNI)
             if server.fragment or not any(s.speaks_tls and s.default is server for s in server.sockets):
                 continue
             for bundle in server.bundles:
                 for directive in filter(None, (bundle.directive, bundle.key_directive)):
                     path = directive.args[-1]
-                    if not path.startswith("data:") and variables(path) & SNI:
+                    if not path.startswith("data:") and variables(path) & chosen:
                         lines.setdefault(directive, []).append(server)
         told = set()
         for directive, servers in lines.items():
@@ -85,12 +89,87 @@ class SniInCertificatePath(Rule):
             others = [line for line, users in lines.items() if line is not directive and users[0] is servers[0]]
             yield self.at(
                 directive,
-                "any client chooses this path: $ssl_server_name is the text of its SNI, which may contain / and ..",
+                _chooses(directive),
                 arg=len(directive.args) - 1,
                 labels=[label(line, "this path, too", len(line.args) - 1) for line in others],
                 help="map $ssl_server_name to known names, and use the result in the path",
                 endpoints=titles(servers),
             )
+
+
+def _chooses(directive: Directive, arg: int = -1) -> str:
+    """The message, with the variable of the path: that of nginx if it is there, else the first."""
+    found = variables(directive.args[arg])
+    name = next(iter(found & SNI), min(found))
+    return f"any client chooses this path: ${name} is the text of its SNI, which may contain / and .."
+
+
+class SniInFilePath(Rule):
+    """The path of a file that nginx reads or writes contains `$ssl_server_name`, so any client chooses it.
+
+    The variable holds what the client sends in its ClientHello, and nginx does not compare it with the `Host` header,
+    which selects the server. An SNI of `../secret` with a `Host` of the site opens that folder below `root`
+    (measured on nginx 1.18.0 to 1.30.6).
+
+    Fix: use `$host`, which cannot contain `/`, or a `map` that chooses among names that are known.
+
+    ```nginx bad
+    root /srv/$ssl_server_name;
+    ```
+
+    ```nginx good
+    root /srv/$host;
+    ```
+    """
+
+    severity = Severity.WARNING
+    security_severity = 7.5
+    cwe = (22,)
+    references = (
+        "https://nginx.org/en/docs/http/ngx_http_core_module.html#root",
+        "https://nginx.org/en/docs/http/ngx_http_ssl_module.html#var_ssl_server_name",
+    )
+    directives = ("root", "alias", "access_log", "auth_basic_user_file", "proxy_store", "fastcgi_store", "uwsgi_store",
+                  "scgi_store")  # fmt: skip
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        if not directive.args or "$" not in directive.args[0]:
+            return
+        if variables(directive.args[0]) & _chosen(configuration, "http"):
+            yield self.at(
+                directive,
+                _chooses(directive, 0),
+                arg=0,
+                help="use $host, or map $ssl_server_name to known names and use the result",
+            )
+
+
+def _chosen(configuration: Configuration, module: str) -> frozenset[str]:
+    """The variables that can have the unchecked text of an SNI: nginx's own, and those that copy it."""
+    known = set(SNI)
+    made = definitions(configuration, module)
+    while True:
+        more = {name for name, lines in made.items() if name not in known and any(_copies(d, known) for d in lines)}
+        if not more:
+            return frozenset(known)
+        known |= more
+
+
+def _copies(directive: Directive, known: set[str]) -> bool:
+    """Whether a definition can give its variable the text of a known one."""
+    if directive.name == "set":
+        return bool(variables(directive.args[1]) & known)
+    from_sni = bool(variables(directive.args[0]) & known)
+    for line in directive.block or ():
+        value = variables(line.args[0]) if line.args else set()
+        if value & known:
+            return True
+        if from_sni and value and line.name.startswith("~"):
+            caseless = line.name.startswith("~*")
+            pattern = read_pattern(line.name.lstrip("~").removeprefix("*"), caseless=caseless)
+            if pattern.matches("../../tmp/x"):
+                return True
+    return False
 
 
 class VariablesInMailCertificate(Rule):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
+from nginxtls.model.clients import server_offer
 from nginxtls.rule import NGINX_SSL, Rule
+from nginxtls.tls.agreement import agree
+from nginxtls.tls.clients import current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration, Endpoint
+    from nginxtls.model import Configuration, EffectiveTLS, Endpoint
     from nginxtls.syntax.tree import Directive
 
 ECDH_CURVE = f"{NGINX_SSL}#ssl_ecdh_curve"
@@ -55,3 +58,68 @@ class PostQuantumGroupsOnly(Rule):
             help="add classical groups: X25519MLKEM768:X25519:prime256v1",
             endpoints=[each.title for each in everyone],
         )
+
+
+class LockedOutClient(Rule):
+    """A widely used client in its current version gets no handshake.
+
+    What a server offers can be too new or too rare for the browsers and libraries of today: a curve that Chromium does
+    not support, or suites that only some libraries have. `nginxtls clients` shows all known clients and what each gets.
+
+    Fix: offer what the clients named have, too.
+
+    ```nginx bad, openssl: 3.5.0
+    ssl_ecdh_curve secp521r1:X448;
+    ```
+
+    ```nginx good, openssl: 3.5.0
+    ssl_ecdh_curve X25519:prime256v1:secp521r1;
+    ```
+    """
+
+    severity = Severity.NOTE
+    decides = ("ssl_ciphers", "ssl_ecdh_curve", "ssl_protocols")
+    references = (ECDH_CURVE, f"{NGINX_SSL}#ssl_ciphers")
+
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        kinds = _KINDS.get(directive.name, ())
+        found: dict[str, list[Endpoint]] = {}
+        for endpoint in endpoints:
+            tls = endpoint.tls
+            if endpoint.socket.module == "http" and not endpoint.socket.quic and tls.accepts:
+                found.setdefault(_locked_out(tls, kinds), []).append(endpoint)
+        for text, some in found.items():
+            if text:
+                everyone = [each.title for endpoint in some for each in endpoint.everyone]
+                yield self.at(
+                    directive, text, arg=len(directive.args) - 1, help=_HELP[directive.name], endpoints=everyone
+                )
+
+
+_KINDS = {"ssl_protocols": ("protocol",), "ssl_ciphers": ("suite", "certificate"), "ssl_ecdh_curve": ("group",)}
+"""The directives, and the causes that they decide."""
+_HELP = {
+    "ssl_protocols": "set `ssl_protocols TLSv1.2 TLSv1.3;`",
+    "ssl_ciphers": "add suites such as ECDHE-RSA-AES128-GCM-SHA256 and ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ssl_ecdh_curve": "add X25519 and prime256v1",
+}
+
+
+def _locked_out(tls: EffectiveTLS, kinds: Sequence[str]) -> str:
+    """The message for a server; empty if no current client is locked out for one of these causes."""
+    if not tls.certificates_known or all(group.post_quantum for group in tls.group_list.groups):
+        return ""  # of the latter, post-quantum-groups-only reports more
+    offer = server_offer(tls)
+    names = []
+    reason = ""
+    for client in current():
+        agreed = agree(offer, client.hello)
+        if agreed.kind in kinds:
+            names.append(client.name)
+            reason = reason or agreed.problem
+    if not names:
+        return ""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"current clients get no handshake, such as {', '.join(names[:3])}{more}: {reason}"

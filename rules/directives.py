@@ -23,6 +23,8 @@ CHANGES = "https://nginx.org/en/CHANGES"
 INDEX = "https://nginx.org/en/docs/dirindex.html"
 LISTEN = "https://nginx.org/en/docs/http/ngx_http_core_module.html#listen"
 SSL_CONF = "https://docs.openssl.org/3.5/man3/SSL_CONF_cmd/"
+_MOST_UNKNOWN = 300
+"""No more unknown names are compared with the known ones; a configuration of more is for another program."""
 SSL_GONE = (1, 25, 1)
 
 
@@ -189,10 +191,13 @@ class UnknownTlsDirective(Rule):
     references = (INDEX,)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        known = {entry.directive for entry in entries()}
+        meant: dict[str, list[str]] = {}
         for refusal in _of_kind(configuration, "unknown-directive"):
             name = refusal.directive.name
-            known = {entry.directive for entry in entries()}
-            near = difflib.get_close_matches(name, known, 1, 0.85) if name not in known else []
+            if name not in known and name not in meant and len(meant) < _MOST_UNKNOWN:
+                meant[name] = difflib.get_close_matches(name[:80], known, 1, 0.85)
+            near = meant.get(name)
             if near and "_by_lua" not in name:
                 yield self.at(
                     refusal.directive,

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.grouping import (
-    default_is_sure,
-    legacy_suites,
-    listed,
-    sockets,
-    suites_by_version,
-    titles,
-    word_place,
-)
+from nginxtls.rules.common.grouping import default_is_sure, listed, sockets, titles, word_place
 
 from nginxtls.finding import Edit, Severity
 from nginxtls.model.decides import live_groups
 from nginxtls.model.effective import groups_of, origin_of
+from nginxtls.model.offered import legacy_suites, suites_by_version
 from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label, replace_argument
 
 if TYPE_CHECKING:

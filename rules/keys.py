@@ -392,12 +392,15 @@ class KeyLogEnabled(Rule):
     directives = ("ssl_key_log", "proxy_ssl_key_log", "grpc_ssl_key_log", "uwsgi_ssl_key_log")
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
-        if directive.args[:1] != ("off",):
-            yield self.at(
-                directive,
-                f"`{directive.name}` writes the secrets of all TLS sessions to a file",
-                help=f"remove `{directive.name}`",
-            )
+        if directive.args[:1] == ("off",):
+            return
+        if configuration.facts.provenance.open_source:
+            message = f"nginx does not start: only NGINX Plus has `{directive.name}`"
+            notes = ["NGINX Plus would write the secrets of all TLS sessions to the file"]
+        else:
+            message = f"`{directive.name}` writes the secrets of all TLS sessions to a file"
+            notes = ["only NGINX Plus has this directive; open-source nginx does not start with it"]
+        yield self.at(directive, message, notes=notes, help=f"remove `{directive.name}`")
 
 
 class KeyInWebRoot(Rule):
@@ -458,7 +461,7 @@ class KeyInWebRoot(Rule):
 
 
 def _absolute(path: str, base: str | None) -> str | None:
-    """Where a key lies: relative paths start from the folder of the main file; None for what is no file."""
+    """Where a key lies: relative paths start from the folder of the main file; None for what is not a file."""
     if "$" in path or not is_file(path) or not (path.startswith("/") or (base and base.startswith("/"))):
         return None
     return posixpath.normpath(posixpath.join(base or "/", path))

@@ -292,9 +292,12 @@ class ServerNameNeverAsked(Rule):
     references = (SERVER_NAMES, "https://www.rfc-editor.org/rfc/rfc6066#section-3")
 
     def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
-        for name in server.names if server.module != "mail" else ():
+        if server.module == "mail":
+            return
+        written = {name.text.lower() for name in server.names}
+        for name in server.names:
             right = _requested_form(name)
-            if right is None or name.directive is None or any(each.text.lower() == right for each in server.names):
+            if right is None or name.directive is None or right in written:
                 continue
             raw = name.directive.arg_text(name.arg)
             what = "without a trailing dot" if name.text.isascii() else "in ASCII form"

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from nginxtls.rules.common.grouping import (
-    legacy_suites,
-    suites_by_version,
-    titles,
-    where_missing,
-)
+from nginxtls.rules.common.grouping import titles, where_missing
 
 from nginxtls.finding import Confidence, Severity
-from nginxtls.model import headers
+from nginxtls.model.compliance import SETTINGS, judge, judge_upstream
 from nginxtls.model.decides import live
-from nginxtls.model.effective import VERSIONS, origin_of
 from nginxtls.rule import NGINX_SSL, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration, Endpoint, Setting
+    from nginxtls.model import Configuration, Endpoint
     from nginxtls.syntax.tree import Directive
-    from nginxtls.tls import Effective, Objection, Policy
+    from nginxtls.tls import Objection, Policy
 
-HSTS = "Strict-Transport-Security"
-_LEGACY = frozenset({"TLSv1", "TLSv1.1", "TLSv1.2"})
 _BASES = {
     "second-hand": "not verified against the policy's text: based on secondary sources",
     "memory": "not verified against the policy's text: recorded from memory",
@@ -45,21 +37,14 @@ class _PolicyRule(Rule):
             yield from self._judge(policy, configuration)
 
     def _judge(self, policy: Policy, configuration: Configuration) -> Iterator[Finding]:
-        legacy = _LEGACY & set(policy.items.get("protocols", {}).get("allowed", _LEGACY))
         found: dict[tuple[Directive | None, str], tuple[Objection, list[Endpoint]]] = {}
         for endpoint in live(configuration):
-            if endpoint.tls.refusal_at_hello:
-                continue
-            for objection in policy.objections(effective(endpoint)):
-                if objection.item not in self.items or objection.advice is not self.advice:
-                    continue
-                if objection.item == "suites" and not legacy:
-                    continue  # reported by policy-protocols
-                place, sure = _decides(objection.item, endpoint)
-                if place is not None or sure:
+            for objection, place in judge(policy, endpoint, configuration).objections:
+                if objection.item in self.items and objection.advice is self.advice:
                     found.setdefault((place, objection.message), (objection, []))[1].append(endpoint)
         for (origin, message), (objection, endpoints) in found.items():
-            place = origin or where_missing(configuration, endpoints)
+            name = SETTINGS.get(objection.item, "ssl_certificate")
+            place = origin or where_missing(configuration, endpoints, name)
             if place is None:
                 continue
             notes = [f"{policy.title}, {objection.clause} ({objection.date})"]
@@ -420,17 +405,14 @@ class PolicyUpstreamProtocols(Rule):
     references = ("https://www.cisecurity.org/benchmark/nginx", NGINX_SSL)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        from nginxtls.tls.policy_files import Effective
-
         for policy in configuration.facts.policies:
             seen = set()
             for upstream in configuration.upstreams:
-                protocols = upstream.setting("protocols")
-                place = protocols.origin or upstream.directive
-                if place in seen or not protocols.known or not (protocols.directives or protocols.certain):
+                place = upstream.setting("protocols").origin or upstream.directive
+                if place in seen:
                     continue
                 seen.add(place)
-                for objection in policy.objections(Effective(upstream_protocols=protocols.values)):
+                for objection in judge_upstream(policy, upstream)[0]:
                     yield self.at(
                         place,
                         f"{policy.name}: {objection.message}",
@@ -438,85 +420,3 @@ class PolicyUpstreamProtocols(Rule):
                         help=f"set `{upstream.directive_name('protocols')}"
                         f" {' '.join(policy.items['upstream_protocols']['allowed'])};`",
                     )
-
-
-# -- what a server does ------------------------------------------------------------------------------------------------
-
-
-def effective(endpoint: Endpoint) -> Effective:
-    """What a client gets from an endpoint, as far as it is known, in the terms of policies."""
-    from nginxtls.tls.policy_files import Effective
-
-    tls = endpoint.tls
-    versions = suites_by_version(endpoint)
-    ciphers_known = tls.ciphers.known and _sure(tls.ciphers)
-    legacy = legacy_suites(endpoint) if ciphers_known and _sure(tls.protocols) and tls.protocols.known else None
-    served = set(versions) if tls.facts.openssl_known else set(tls.enabled)
-    leaves = [bundle.leaf for bundle in tls.bundles if bundle.leaf is not None]
-    dhe = any(suite.key_exchange == "DHE" for suite in legacy or ())
-    return Effective(
-        protocols=[v for v in VERSIONS if v in served] if tls.protocols.known and _sure(tls.protocols) else None,
-        suites=legacy,
-        ciphersuites=versions.get("TLSv1.3"),
-        groups=tls.groups if tls.versions and _sure(tls.setting("ssl_ecdh_curve")) else None,
-        dhparam_bits=tls.dhparam_bits if dhe else None,
-        keys=[leaf.key for leaf in leaves],
-        lifetime_days=max(((leaf.not_after - leaf.not_before).days for leaf in leaves), default=None),
-        hsts_age=_hsts_age(endpoint),
-        stapling=tls.setting("ssl_stapling").enabled if any(leaf.ocsp_responders for leaf in leaves) else None,
-        session_tickets=tls.tickets and bool(tls.versions),
-        early_data=tls.early_data,
-        server_order=tls.server_order if legacy and _sure(tls.setting("ssl_prefer_server_ciphers")) else None,
-        protocols_explicit=bool(tls.protocols.directives) if _sure(tls.protocols) else None,
-    )
-
-
-def _sure(setting: Setting) -> bool:
-    return bool(setting.directives) or setting.certain
-
-
-def _hsts_age(endpoint: Endpoint) -> int | None:
-    """max-age of the server's header in seconds; 0 if certainly none is sent; None if unknown."""
-    server = endpoint.server
-    if endpoint.socket.module != "http":
-        return None
-    found = headers.find(server.scope, HSTS)
-    if found:
-        parts = (part.strip().lower().partition("=") for part in found[0].value.split(";"))
-        ages = [value.strip('" ') for name, _, value in parts if name.strip() == "max-age"]
-        known = found[0].known and ages and ages[0].isdigit() and len(ages[0]) < 20
-        return int(ages[0]) if known else None
-    names = [name for name in server.names if name.is_host]
-    # A back end may send the header.
-    if not names or not server.scope.certain or any(line.name.endswith("_pass") for line in server.walk()):
-        return None
-    return 0
-
-
-_SETTINGS = {
-    "protocols": "ssl_protocols",
-    "suites": "ssl_ciphers",
-    "ciphersuites": "ciphersuites",
-    "groups": "ssl_ecdh_curve",
-    "dhparam": "ssl_dhparam",
-    "stapling": "ssl_stapling",
-    "session_tickets": "ssl_session_tickets",
-    "early_data": "ssl_early_data",
-    "server_order": "ssl_prefer_server_ciphers",
-}
-
-
-def _decides(item: str, endpoint: Endpoint) -> tuple[Directive | None, bool]:
-    """The directive that decides an item of a policy, or None, and whether its absence is certain."""
-    tls = endpoint.tls
-    if item == "hsts":
-        found = headers.find(endpoint.server.scope, HSTS)
-        return (found[0].directive if found else endpoint.server.directive), True
-    if item in ("key", "lifetime"):
-        return next((bundle.directive for bundle in tls.bundles if bundle.leaf), None), False
-    name = _SETTINGS[item]
-    server = tls.decided_by(name)
-    directive = origin_of(server, name)
-    if directive is None and item == "ciphersuites":
-        return None, server.setting("ssl_conf_command").certain
-    return directive, server.setting(name).certain

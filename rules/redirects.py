@@ -11,7 +11,7 @@ from nginxtls.base.lazy import pattern
 from nginxtls.finding import Severity
 from nginxtls.model.locations import location_for
 from nginxtls.model.request_variables import Unknown, primary_name
-from nginxtls.model.requests import REDIRECTS, follow
+from nginxtls.model.requests import REDIRECTS, answer, follow
 from nginxtls.rule import Rule, label
 from nginxtls.syntax.tree import UNKNOWN
 
@@ -79,6 +79,9 @@ class RedirectToImpossibleHost(Rule):
             for line in server.walk():
                 if line in places and (host := _impossible(line.args[places[line]], server)) is not None:
                     found.setdefault(line, []).append((server, host))
+        for line, server, host in _by_answers(configuration):
+            if line not in found and line in places:
+                found[line] = [(server, host)]
         for line, servers in found.items():
             server, host = servers[0]
             name = server.names[0]
@@ -95,6 +98,20 @@ class RedirectToImpossibleHost(Rule):
                     f"{each.title} on {socket.label}" for each, _ in servers for socket in each.sockets
                 ),
             )
+
+
+def _by_answers(configuration: Configuration) -> Iterator[tuple[Directive, VirtualServer, str]]:
+    """Redirects whose target is impossible by the values of other variables, with ``$server_name`` in one of them."""
+    for socket, request in starts(configuration):
+        found = answer(configuration, socket, request)
+        match = _HOST.match(found.target) if found is not None and found.target else None
+        if found is None or match is None or found.directive is None:
+            continue
+        host = re.sub(r":\d+$", "", match[1])
+        first = found.server.names[0]
+        written = first.form in ("exact", "suffix") and first.key.strip("_")  # a name, or a placeholder for one
+        if host and host == first.text and not written and not _VALID.fullmatch(host):
+            yield found.directive, found.server, host
 
 
 def _target(line: Directive) -> int | None:

@@ -34,6 +34,7 @@ REPORTED_ELSEWHERE: dict[str, tuple[str, ...]] = {
     "key": ("",),
     "handler": ("",),
     "mail-variable": ("",),
+    "zone": ("",),
     "dhparam": ("too small",),
     "client-ca": ("no ssl_client_certificate",),
     "listen": ('"listen ... http2" directive is deprecated', 'incompatible with "quic"', 'parameter "http3"'),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.grouping import default_is_sure, listed, wildcard_pairs
+from nginxtls.rules.common.families import lost_names
+from nginxtls.rules.common.grouping import default_is_sure, listed
+from nginxtls.rules.common.listening import all_lines_sure, listen_on, selects_by_name
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.listens import WILDCARD4, WILDCARD6, is_ip
@@ -25,14 +27,6 @@ REJECT = "https://nginx.org/en/docs/http/ngx_http_ssl_module.html#ssl_reject_han
 RFC6066 = "https://www.rfc-editor.org/rfc/rfc6066#section-3"
 
 
-def _all_lines_sure(socket: Socket) -> bool:
-    """No listen line of the socket depends on a condition of a template."""
-    return socket.known and not any(
-        listen.directive is not None and server.scope.is_conditional(listen.directive)
-        for server, listen in socket.listens
-    )
-
-
 def _place(socket: Socket) -> Directive | None:
     """The first listen line of a socket that is there under all conditions, or the server to which nginx adds one."""
     for server, listen in socket.listens:
@@ -40,10 +34,6 @@ def _place(socket: Socket) -> Directive | None:
         if place is not None and not server.scope.is_conditional(place):
             return place
     return None
-
-
-def _listen_on(server: VirtualServer, socket: Socket) -> Directive | None:
-    return next((listen.directive for other, listen in socket.listens if other is server), None)
 
 
 class AddressAlreadyInUse(Rule):
@@ -125,7 +115,7 @@ def _without(socket: Socket, parameter: str) -> tuple[tuple[VirtualServer, Liste
     having = {server for server, listen in socket.listens if listen.has(parameter)}
     first = next(((server, listen) for server, listen in socket.listens if listen.has(parameter)), None)
     others = (server for server in socket.servers if server not in having and not server.rejects_handshake)
-    return first, [server for server in others if _listen_on(server, socket)]
+    return first, [server for server in others if listen_on(server, socket)]
 
 
 class ProxyProtocolOnSharedSocket(Rule):
@@ -180,7 +170,7 @@ class ProxyProtocolOnSharedSocket(Rule):
             if not socket.proxy_protocol or socket.datagram or socket.is_loopback:
                 continue
             first, others = _without(socket, "proxy_protocol")
-            if not _all_lines_sure(socket):
+            if not all_lines_sure(socket):
                 continue
             if first is None or not others or first[1].directive is None or (first[0], *others) in seen:
                 continue
@@ -192,9 +182,9 @@ class ProxyProtocolOnSharedSocket(Rule):
                 arg=first[1].argument("proxy_protocol"),
                 label="applies to the whole socket",
                 labels=[
-                    label(line, "no proxy_protocol here")
+                    label(line.directive, "no proxy_protocol here")
                     for server in others[:3]
-                    if (line := _listen_on(server, socket)) is not None
+                    if (line := listen_on(server, socket)) is not None and line.directive is not None
                 ],
                 help="add proxy_protocol to every listen line of the socket, or use another port",
                 endpoints=[f"{server.title} on {socket.label}" for server in others],
@@ -248,7 +238,7 @@ class Http2OnSharedSocket(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         seen: set[tuple[VirtualServer, ...]] = set()
         for socket in configuration.sockets:
-            if not socket.http2 or not socket.tls or socket.datagram or not _all_lines_sure(socket):
+            if not socket.http2 or not socket.tls or socket.datagram or not all_lines_sure(socket):
                 continue
             first, others = _without(socket, "http2")
             # http2 on is what applies anyway, and http2 off has a rule of its own: ignored-http2-off
@@ -263,9 +253,9 @@ class Http2OnSharedSocket(Rule):
                 arg=first[1].argument("http2"),
                 label="applies to the whole socket",
                 labels=[
-                    label(line, "no http2 here")
+                    label(line.directive, "no http2 here")
                     for server in others[:3]
-                    if (line := _listen_on(server, socket)) is not None
+                    if (line := listen_on(server, socket)) is not None and line.directive is not None
                 ],
                 help="add http2 to every listen line of the socket, or use the http2 directive per server",
                 endpoints=[f"{server.title} on {socket.label}" for server in others],
@@ -318,18 +308,20 @@ class SslOnInOtherServer(Rule):
         for socket in configuration.sockets:
             if socket.speaks_tls or socket.module != "http" or socket.port == 80 or socket.datagram:
                 continue
-            if not default_is_sure(socket, configuration) or not _all_lines_sure(socket):
+            if not default_is_sure(socket, configuration) or not all_lines_sure(socket):
                 continue
             for server in socket.servers:
                 origin = server.setting("ssl").origin
                 if server is socket.default or not server.ssl_on or origin is None or server in seen:
                     continue
                 seen.add(server)
-                other = _listen_on(socket.default, socket)
+                other = listen_on(socket.default, socket)
                 yield self.at(
                     origin,
                     f"{server.title} is served in plain HTTP on {socket.label}: the default server has no ssl on",
-                    labels=[label(other, "is the default server, without ssl")] if other is not None else [],
+                    labels=[label(other.directive, "is the default server, without ssl")]
+                    if other is not None and other.directive is not None
+                    else [],
                     help="remove ssl on; and add ssl to the listen lines",
                     endpoints=[f"{server.title} on {socket.label}"],
                 )
@@ -343,7 +335,8 @@ class MissingOnIpv4(Rule):
 
     Fix: add `listen 443 ssl;` to the server.
 
-    Silent where the configuration is incomplete. It does not know whether the name has an IPv4 address.
+    Without TLS it is a note, and only where the other server answers otherwise. Silent where the configuration is
+    incomplete. Whether the name has an IPv4 address is not known.
 
     ```nginx bad
     server {
@@ -385,36 +378,22 @@ class MissingOnIpv4(Rule):
     references = (LISTEN, REQUESTS)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for four, six in wildcard_pairs(configuration):
-            if not (_all_lines_sure(four) and _all_lines_sure(six)):
-                continue
-            for server in six.servers:
-                if any(not _only_ipv6(socket) for socket in server.sockets if socket.port == six.port):
-                    continue
-                if server.rejects_handshake or not server.scope.certain:
-                    continue
-                lost = [name for name in server.names if name.is_host and four.names.find(name.key) is None]
-                listen, other = _listen_on(server, six), _listen_on(four.default, four)
-                if not lost or listen is None:
-                    continue
-                yield self.at(
-                    listen,
-                    f"over IPv4 {lost[0].text} is answered by {four.default.title}: the server has no"
-                    f" listen {four.port}",
-                    labels=[label(other, "answers instead over IPv4")] if other is not None else [],
-                    help=f"add listen {four.port} ssl;",
-                    endpoints=[f"{server.title} on {four.label}"],
-                )
-
-
-def _only_ipv6(socket: Socket) -> bool:
-    return ":" in socket.address and not socket.address.startswith("unix:")
+        for lost in lost_names(configuration, WILDCARD4):
+            other, four = lost.answers, lost.other
+            finding = self.at(
+                lost.listen,
+                f"over IPv4 {lost.name.text} is answered by {four.default.title}: the server has no listen {four.port}",
+                labels=[label(other.directive, "answers instead over IPv4")] if other and other.directive else [],
+                help=f"add {lost.line}",
+                endpoints=[f"{lost.server.title} on {four.label}"],
+            )
+            yield finding if four.tls else finding.replace(severity=Severity.NOTE)
 
 
 def _address_names(configuration: Configuration) -> Iterator[tuple[Socket, VirtualServer, Directive, int, str]]:
     """The server names that are IP addresses, on each TLS socket whose default server is another one."""
     for socket in configuration.sockets:
-        if socket.module != "http" or not socket.tls or not default_is_sure(socket, configuration):
+        if not socket.tls or not selects_by_name(socket) or not default_is_sure(socket, configuration):
             continue
         for server in socket.servers:
             if server is socket.default:

@@ -218,13 +218,13 @@ def _size(text: str) -> int:
 
 
 class _Flaws(Rule):
-    """Base of the rules that tell of flaws in the table."""
+    """Base of the rules that report flaws in the table."""
 
     confidence = Confidence.LIKELY
     references = (ADVISORIES, "https://nginx.org/en/CHANGES")
 
     def wanted(self, flaw: dict[str, Any]) -> bool:
-        """Whether this rule tells of the flaw."""
+        """Whether this rule reports the flaw."""
         raise NotImplementedError
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
@@ -342,8 +342,8 @@ class SessionReuseAcrossServers(Rule):
     """A session of one server opens another that demands a client certificate (CVE-2025-23419).
 
     Where several servers share a socket and the default one verifies clients, nginx 1.11.4 to 1.26.2 and 1.27.0 to
-    1.27.3 accept a TLS 1.3 session of one server in another: the client is never asked to present the certificate that
-    the other server requires.
+    1.27.3 accept a TLS 1.3 session of one server in another: the client is never requested to present the certificate
+    that the other server requires.
 
     Fix: update to nginx 1.26.3 or 1.27.4; until then disable tickets and the session cache in these servers, or use a
     separate socket for each server that verifies.

@@ -14,6 +14,7 @@ import pytest
 
 import nginxtls
 from nginxtls.base.freshness import DATE, FRESH_DAYS, notice
+from nginxtls.report import BUILT_IN
 
 ROOT = Path(__file__).parents[1]
 NGINXTLS = Path(sys.executable).with_name("nginxtls")
@@ -61,14 +62,17 @@ def test_the_version_says_how_old_the_facts_are() -> None:
 @pytest.fixture
 def main(tmp_path: Path) -> Path:
     path = tmp_path / "nginx.conf"
-    path.write_text("events {}\nhttp { server { listen 80; } }\n")
+    path.write_text(
+        "events {}\nhttp { server { listen 80; add_header Strict-Transport-Security max-age=63072000; } }\n"
+    )
     return path
 
 
-@pytest.mark.parametrize("form", ["text", "json", "sarif", "html", "markdown"])
+@pytest.mark.parametrize("form", BUILT_IN)
 def test_reports_say_how_old_the_facts_are_and_name_versions_that_are_too_new(main: Path, form: str) -> None:
     told = run("check", str(main), "--format", form, "--openssl-version", "4.1.0").stdout
     assert DATE.isoformat() in told
+    assert "OpenSSL 4.1.0: given" in told
     assert "OpenSSL 4.1.0 is newer than OpenSSL 4.0" in told
     assert "is newer than OpenSSL" not in run("check", str(main), "--format", form, "--openssl-version", "4.0.3").stdout
 
@@ -99,5 +103,7 @@ def test_fixes_that_changes_do_not_mention_are_found(tmp_path: Path) -> None:
     file = tmp_path / "CHANGES.md"
     file.write_text(CHANGES)
     assert not [line for line in FACTS.openssl_flaws([file]) if line.startswith("CVE-2026-2673")]
+    file.write_text(CHANGES.replace(" * Something", " * Other ([CVE-2027-1])\n * Something"))
+    assert "CVE-2027-1, fixed in 3.5.6: neither in the table nor left out" in list(FACTS.openssl_flaws([file]))
     file.write_text(CHANGES.replace("2673", "2"))
     assert "CVE-2026-2673: CHANGES of 3.5.6 do not mention it" in list(FACTS.openssl_flaws([file]))

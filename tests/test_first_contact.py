@@ -146,6 +146,13 @@ def test_a_folder_is_reported_with_all_that_its_main_file_includes(host: Path) -
     assert summary(check(host, root="/"), root) == summary(complete(host), root)
 
 
+@pytest.mark.parametrize("folder", ["sites-enabled", "sites-available", "../nginx/sites-enabled/"])
+def test_a_folder_of_sites_is_reported_with_all_that_they_include(host: Path, folder: str) -> None:
+    report = check(host / folder, root="/")
+    assert rules_and_files(report) >= FAULTS
+    assert {name for _, name in rules_and_files(report)} == {"shop", "options-ssl-nginx.conf"}
+
+
 def test_only_named_files_narrow_the_report(host: Path) -> None:
     report = check(host / "sites-enabled/shop", root="/")
     assert {finding.location.name for finding in report.findings} == {str(host / "sites-available/shop")}
@@ -218,6 +225,23 @@ def test_every_command_takes_the_root(image: Path, arguments: tuple[str, ...], t
     (image / "other.conf").write_text("events {}\nhttp { server { listen 80; } }\n")
     done = run(*arguments, "--root", "image", cwd=image.parent)
     assert told in done.stdout, done.stderr
+
+
+def test_an_absolute_path_is_that_of_the_root(image: Path) -> None:
+    """Also where this machine has a file of that name, and where links of the root lead to it."""
+    (image / "srv").mkdir()
+    (image / "srv/conf").symlink_to("/etc/nginx")
+    here = image.parent / "here"
+    (image / str(here)[1:]).mkdir(parents=True)
+    for folder, name in ((here, "local"), (image / str(here)[1:], "inside")):
+        folder.mkdir(exist_ok=True)
+        (folder / "nginx.conf").write_text(f"events {{}} http {{ server {{ listen 80; server_name {name}; }} }}")
+    done = run("check", here / "nginx.conf", "/srv/conf", "--root", "image", "--list-files", cwd=image.parent)
+    assert f"image{here}/nginx.conf" in done.stdout
+    assert "image/etc/nginx/nginx.conf" in done.stdout
+    (image / str(here)[1:] / "nginx.conf").unlink()
+    done = run("check", here / "nginx.conf", "--root", "image", "--list-files", cwd=image.parent)
+    assert done.stdout == "here/nginx.conf\n"
 
 
 def test_links_resolve_in_the_root_at_every_component(image: Path, host: Path) -> None:
@@ -476,6 +500,13 @@ def containers(tmp_path: Path) -> Path:
     (tmp_path / "nginx.conf").write_text("events {}\nhttp {\n    include /etc/nginx/conf.d/*.conf;\n}\n")
     (tmp_path / "templates/shop.conf.template").write_text(TEMPLATE)
     return tmp_path
+
+
+def test_a_value_of_several_words(containers: Path) -> None:
+    (containers / "compose.yml").write_text(COMPOSE.format(environment='PROTOCOL: "TLSv1 TLSv1.2"'))
+    told = {finding.rule: finding for finding in check(containers).findings}
+    assert "TLS 1.0" in told["missing-tls13"].message
+    assert told["protocol-gap"].confidence.value == "likely"
 
 
 @pytest.mark.parametrize(

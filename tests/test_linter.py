@@ -9,6 +9,7 @@ import pytest
 
 import nginxtls
 from nginxtls.base.errors import UsageError
+from nginxtls.base.limits import LIMITS
 from nginxtls.finding import Finding, Severity
 from nginxtls.linting.registry import choose, installed_rules
 from nginxtls.linting.report import Report
@@ -115,6 +116,77 @@ def test_a_broken_rule_is_told_once_without_its_words_and_the_rest_goes_on() -> 
     assert failure.subject == "rule broken"
     assert "KeyError in test_linter.py" in failure.reason
     assert "MIGH" not in failure.reason
+
+
+class Panic(BaseException):
+    """What the Rust core of a library raises."""
+
+
+Panic.__module__ = "pyo3_runtime"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RecursionError(), Panic("-----BEGIN PRIVATE KEY-----")])
+def test_whatever_a_rule_raises_costs_its_own_findings(error: BaseException) -> None:
+    class Raising(Rule):
+        """A rule with a fault."""
+
+        def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
+            raise error
+            yield
+
+    report = run(SITE, rules={**RULES, "raising": Raising()})
+    assert len(report.findings) == 4
+    assert [failure.subject for failure in report.failures] == ["rule raising"]
+
+
+def test_an_interrupt_ends_the_run() -> None:
+    class Interrupted(Rule):
+        """A rule during which the user gives up."""
+
+        def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
+            raise KeyboardInterrupt
+            yield
+
+    with pytest.raises(KeyboardInterrupt):
+        run(SITE, rules={"interrupted": Interrupted()})
+
+
+def test_a_broken_part_of_the_model_costs_only_the_rules_that_look_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(configuration: Configuration) -> list[object]:
+        raise KeyError
+
+    monkeypatch.setattr("nginxtls.model.Configuration.upstreams", property(broken))
+
+    class Upstreams(Rule):
+        """A rule on upstreams."""
+
+        def check_upstream(self, upstream: object, configuration: Configuration) -> Iterator[Finding]:
+            yield self.at(configuration.directives("http")[0], "x")
+
+    report = run(SITE, rules={**RULES, "upstreams": Upstreams()})
+    assert len(report.findings) == 4
+    (failure,) = report.failures
+    assert "the model stopped with KeyError" in failure.reason
+
+
+def test_findings_beyond_the_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LIMITS, "findings", 3)
+    report = run(SITE)
+    assert len(report.findings) == 3
+    assert any("more than 3 findings" in entry.reason for entry in report.not_checked)
+
+
+def test_texts_of_a_finding_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Long(Rule):
+        """A rule that quotes a word of megabytes."""
+
+        def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
+            assert server.directive
+            yield self.at(server.directive, "a" + "x" * 5_000_000 + "z", label="y" * 10_000, help="h" * 10_000)
+
+    for finding in run(SITE, rules={"long": Long()}).findings:
+        assert max(map(len, (finding.message, finding.label, finding.help))) <= 2000
+        assert finding.message[0] + finding.message[-1] == "az"
 
 
 def test_hardening_advice_is_asked_for() -> None:

@@ -1,4 +1,4 @@
-"""The sandbox: whatever a scanned tree says, no file and no folder outside of it is opened."""
+"""The sandbox: whatever a scanned tree says, nothing outside of it is opened, and nothing is sent but by ``verify``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from nginxtls.cli import COMMANDS
+
 WATCHED = """
 import os, sys
 import nginxtls
@@ -16,6 +18,8 @@ package = os.path.dirname(os.path.dirname(nginxtls.__file__))
 ours = tuple(os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, package, sys.argv[1]))
 
 def watch(event, arguments):
+    if event.startswith("socket.") and event != "socket.gethostname":
+        os.write(2, f"/network/{event}{os.linesep}".encode())
     if event in ("open", "os.listdir", "os.scandir") and arguments and isinstance(arguments[0], (str, bytes)):
         path = os.path.abspath(os.fsdecode(arguments[0]))
         if not path.startswith(ours) and path not in ("/etc/localtime", "/dev/null"):
@@ -60,6 +64,23 @@ http {
 """
 
 
+COMMAND_LINES = (
+    ("check", "."),
+    ("check", "nginx.conf"),
+    ("check", "conf.d/secret.conf", "link.pem", "conf.d/passwd.conf"),
+    ("check", ".", "--map", "/etc/nginx=conf.d"),
+    ("check", ".", "--root", "."),
+    ("inventory", "."),
+    ("inventory", "--root", "."),
+    ("handshake", "nginx.conf", "--root", ".", "--all"),
+    ("chain", "/linked/secret.pem", "--root", "."),
+    ("chain", "link.pem", "--root", "."),
+    ("diff", "nginx.conf", "conf.d", "--root", "."),
+    ("parse", "."),
+    ("parse", "nginx.conf", "--root", "."),
+)
+
+
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository that tries to get out, beside a folder with what it is after."""
@@ -95,25 +116,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tree
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("check", "."),
-        ("check", "nginx.conf"),
-        ("check", "conf.d/secret.conf", "link.pem", "conf.d/passwd.conf"),
-        ("check", ".", "--map", "/etc/nginx=conf.d"),
-        ("check", ".", "--root", "."),
-        ("inventory", "."),
-        ("inventory", "--root", "."),
-        ("handshake", "nginx.conf", "--root", ".", "--all"),
-        ("chain", "/linked/secret.pem", "--root", "."),
-        ("chain", "link.pem", "--root", "."),
-        ("diff", "nginx.conf", "conf.d", "--root", "."),
-        ("parse", "."),
-        ("parse", "nginx.conf", "--root", "."),
-    ],
-    ids=" ".join,
-)
+@pytest.mark.parametrize("arguments", COMMAND_LINES, ids=" ".join)
 def test_nothing_outside_of_the_tree_is_opened(tree: Path, arguments: tuple[str, ...]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, str(tree), *arguments],
@@ -128,6 +131,28 @@ def test_nothing_outside_of_the_tree_is_opened(tree: Path, arguments: tuple[str,
     assert not opened
     assert "Traceback" not in done.stderr
     assert "SSLv3" not in done.stdout
+
+
+def test_every_command_but_verify_is_watched() -> None:
+    """Those that read no configuration aside."""
+    watched = {arguments[0] for arguments in COMMAND_LINES}
+    assert set(COMMANDS) - watched == {"verify", "rules", "policies", "explain", "ciphers"}
+
+
+def test_the_watch_sees_connections(tree: Path) -> None:
+    """Only ``verify`` opens any."""
+    (tree / "conf.d/one.conf").write_text("")
+    (tree / "one.conf").write_text("events {}\nhttp { server { listen 127.0.0.1:9 ssl; ssl_reject_handshake on; } }\n")
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, str(tree), "verify", "one.conf", "--no-config"],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "/network/socket.connect" in done.stderr.splitlines()
+    assert "unanswered-listener" in done.stdout
 
 
 def test_the_watch_sees_what_is_opened(tree: Path) -> None:

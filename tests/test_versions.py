@@ -13,12 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from nginxtls import check
+from nginxtls import check, detection
+from nginxtls.detection import Versions
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.builds import BOUNDARIES, group, in_question, table
+from nginxtls.model.facts import Provenance
 from nginxtls.model.packages import installed_nginx
 from nginxtls.model.versions import NginxVersion, distribution_package
 from nginxtls.report import BUILT_IN, Options, renderer
+from nginxtls.syntax import files
+from nginxtls.tls import OpenSSL
 from nginxtls.tls.openssl import GENERATIONS
 
 CERTIFICATES = Path(__file__).parents[1] / "fixtures" / "certificates"
@@ -263,6 +267,20 @@ def test_the_same_version_without_a_package_has_them_all(tmp_path: Path) -> None
     assert ("known-vulnerability", Severity.ERROR) in [(f.rule, f.severity) for f in findings]
 
 
+@pytest.mark.parametrize("named", ["etc/nginx", "etc", "etc/nginx/nginx.conf"])
+def test_the_local_nginx_is_that_of_its_own_configuration(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = Versions(NginxVersion.parse("1.22.1"), OpenSSL.parse("3.0.20"), Provenance("detected from dpkg"))
+    monkeypatch.setattr(files, "CONF_FOLDERS", (str(tmp_path / "etc/nginx"),))
+    monkeypatch.setattr(detection, "local_versions", lambda: local)
+    for place in ("etc/nginx", "etc/other"):
+        write(tmp_path, f"{place}/nginx.conf", "events {}\nhttp { server { listen 443 ssl; } }\n")
+    made_for = {entry.text: entry.configurations for entry in check(tmp_path / named).versions}
+    assert made_for.pop("nginx 1.22.1, OpenSSL 3.0.20: detected from dpkg") == (str(tmp_path / "etc/nginx/nginx.conf"),)
+    assert [text.partition(",")[0] for text in made_for] == (["not known"] if named == "etc" else [])
+
+
 def test_apk(tmp_path: Path) -> None:
     write(tmp_path, "lib/apk/db/installed", "C:Q1\nP:libssl3\nV:3.5.5-r0\n\nC:Q1\nP:nginx\nV:1.28.3-r0\nF:usr\n\n")
     found = installed_nginx(str(tmp_path))
@@ -325,6 +343,18 @@ def test_a_database_outside_of_the_root_is_not_read(tmp_path: Path) -> None:
     [
         ("Dockerfile", "FROM nginx:1.26.3-alpine\n", "nginx 1.26.3: likely, image nginx:1.26.3-alpine in Dockerfile"),
         ("Dockerfile", "FROM docker.io/library/nginx:1.26\n", "nginx 1.26.3: likely, "),
+        ("Dockerfile", "ARG V=1.26.3\nFROM nginx:${V}-alpine\n", "nginx 1.26.3: likely, image nginx:1.26.3-alpine in"),
+        ("Dockerfile", "ARG V\nFROM nginx:${V:-1.26.3}\n", "nginx 1.26.3: likely, image nginx:1.26.3 in"),
+        ("Dockerfile", "ARG V\nFROM nginx:$V\n", "not known, so "),
+        ("compose.yaml", "services:\n  web:\n    image: nginx:${TAG:-1.27.4}\n", "nginx 1.27.4: likely, "),
+        ("compose.yaml", "services:\n  web:\n    image: example/nginx:2.4.1\n", "not known, so "),
+        (
+            "values.yaml",
+            'a:\n  repository: x\n  tag: "1"\nimage:\n  repository: nginx\n  p: x\n  # a\n  tag: "1.28.0"\n',
+            "nginx 1.28.0: likely, image nginx:1.28.0 in values.yaml",
+        ),
+        ("values.yaml", "image:\n  tag: 1.28.0\n  pullPolicy: x\n  repository: nginx\n", "nginx 1.28.0: likely, "),
+        ("values.yaml", "a:\n  repository: nginx\nb:\n  tag: 1.28.0\n", "not known, so "),
         ("compose.yaml", "services:\n  web:\n    image: 'nginx:1.27.4'\n", "nginx 1.27.4: likely, "),
         ("values.yaml", "image:\n  repository: bitnami/nginx\n  tag: 1.28.0-debian-12-r4\n", "nginx 1.28.0: likely, "),
         ("Dockerfile", "FROM nginx:latest\n", "not known, so "),

@@ -4,7 +4,7 @@
 
 Each folder directly inside FOLDER is checked by itself, as a repository of its own, without settings and at one moment.
 NEW is the working tree by default. Findings are matched by rule, severity, file and line; a message that was only
-reworded is no difference. Prints the gained and lost findings by rule, with ``--details`` each of them.
+reworded is not a difference. Prints the gained and lost findings by rule, with ``--details`` each of them.
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@ Each option names a copy of a source; what has none is not checked, which is sai
 code 1 if there are any. It changes no file: what a difference means for the rules and their prose a person decides, and
 then moves the date ``checked`` of the file and ``DATE`` in nginxtls/base/freshness.py.
 
-    --nginx            clone of nginx with tags: directives.tsv, releases.json
+    --nginx            clone of nginx with tags: directives.tsv, variables.tsv, stock.tsv, releases.json
     --advisories       xml/en/security_advisories.xml of nginx.org: cves.json
-    --generations      the folder that tests/conformance/generations.py fills: suites.tsv, groups.tsv
-    --openssl-changes  CHANGES.md of an OpenSSL branch, may be repeated: openssl_flaws.json
+    --generations      the folder that tests/conformance/generations.py fills: suites.tsv, groups.tsv,
+                       default_groups.tsv, and with the
+                       CHANGES in its packages openssl_flaws.json
+    --openssl-changes  CHANGES.md of another OpenSSL branch, may be repeated: openssl_flaws.json
     --tlsref           TLSRef's or Mozilla's server-side guidelines, JSON: policies/mozilla-*.json of that version
 """
 
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import gzip
 import json
 import re
 import subprocess
@@ -33,8 +36,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import nginx_directives  # noqa: E402
 import nginx_flaws  # noqa: E402
+import nginx_variables  # noqa: E402
 
 SECTION = re.compile(r"^### Changes between \S+ and (\S+) .*?$(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"\(\[(CVE-\d{4}-\d+)\]")
 #: Schemas and the list of rules that have fixes hold no facts.
 FACTS = sorted(
     path
@@ -75,6 +80,36 @@ def remade(tool: str, table: Path, folder: Path) -> Iterator[str]:
     yield from (line for line in difflib.ndiff(old, new) if line[:1] in "-+")
 
 
+def default_groups(folder: Path) -> Iterator[str]:
+    """Where default_groups.tsv differs from the list in the libssl of a generation; those before 3.5 have none."""
+    table = (ROOT / "nginxtls/tls/default_groups.tsv").read_text().splitlines()
+    ours = dict(line.split("\t") for line in table if line[:1] not in ("", "#"))
+    for library in sorted(folder.glob("*/usr/lib/x86_64-linux-gnu/libssl.so.[0-9]")):
+        found = re.search(rb"\?\*?X25519MLKEM768[\w:?*/ ]+", library.read_bytes())
+        if found is None:
+            continue
+        theirs = re.sub(r"[?* ]", "", found[0].decode()).replace("secp256r1", "P-256")
+        theirs = re.sub(r"secp(384|521)r1", r"P-\1", theirs)
+        if theirs not in ours.values():
+            yield f"{library.parents[3].name}: {theirs}"
+
+
+def variables(repository: Path) -> Iterator[str]:
+    """The lines in which variables.tsv differs from the result of its tool."""
+    old = [line for line in nginx_variables.TABLE.read_text().splitlines() if line[:1] not in ("", "#")][1:]
+    yield from (line for line in difflib.ndiff(old, list(nginx_variables.rows(repository))) if line[:1] in "-+")
+
+
+def stock(repository: Path, tag: str) -> Iterator[str]:
+    """Files in conf/ of nginx that stock.tsv lacks, and those that it has and conf/ lacks."""
+    names = nginx_directives.git(repository, "ls-tree", "--name-only", tag, "conf/").split()
+    theirs = {name.removeprefix("conf/") for name in names} - {"nginx.conf"}
+    table = (ROOT / "nginxtls/syntax/stock.tsv").read_text().splitlines()
+    ours = {line.split("\t")[0] for line in table if line.endswith("nginx/nginx/tree/master/conf")}
+    yield from (f"{name}: in conf/, not in the table" for name in sorted(theirs - ours))
+    yield from (f"{name}: in the table, not in conf/" for name in sorted(ours - theirs))
+
+
 def releases(repository: Path) -> Iterator[str]:
     """Branches of nginx that are newer than those in releases.json."""
     data = json.loads((ROOT / "rules/releases.json").read_text())
@@ -86,19 +121,35 @@ def releases(repository: Path) -> Iterator[str]:
 
 
 def openssl_flaws(files: list[Path]) -> Iterator[str]:
-    """Fixes in openssl_flaws.json that CHANGES do not confirm; a file counts for its own branch only."""
-    flaws = json.loads((ROOT / "rules/openssl_flaws.json").read_text())["flaws"]
+    """Fixes in openssl_flaws.json that CHANGES do not confirm.
+
+    Also flaws fixed in the newest version of a branch that the table neither has nor leaves out.
+    A file is complete for its own branch; of older ones it has what was known when it began, so that a mention counts.
+    """
+    table = json.loads((ROOT / "rules/openssl_flaws.json").read_text())
+    flaws = table["flaws"]
+    judged = {*table["left_out"], *(flaw["id"] for flaw in flaws)}
+    new: dict[str, str] = {}
     seen: set[str] = set()
     for file in files:
-        text = file.read_text(encoding="utf-8", errors="replace")
-        sections = dict(SECTION.findall(text))
-        branch = next(iter(sections)).rpartition(".")[0] + "."
+        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        sections = dict(SECTION.findall(data.decode("utf-8", "replace")))
+        if not sections:
+            continue  # of OpenSSL 1.1.1 and before, which have another form
+        newest = next(iter(sections))
+        branch = newest.rpartition(".")[0] + "."
+        new |= {number: newest for number in NUMBER.findall(sections[newest]) if number not in judged}
         for flaw in flaws:
             for version in flaw["fixed_in"]:
-                if version.startswith(branch) and version in sections:
+                if version not in sections:
+                    continue
+                mentioned = flaw["id"] in sections[version]
+                if mentioned or version.startswith(branch):
                     seen.add(flaw["id"])
-                    if flaw["id"] not in sections[version]:
-                        yield f"{flaw['id']}: CHANGES of {version} do not mention it"
+                if not mentioned and version.startswith(branch):
+                    yield f"{flaw['id']}: CHANGES of {version} do not mention it"
+    for number, version in new.items():
+        yield f"{number}, fixed in {version}: neither in the table nor left out"
     for flaw in flaws:
         if flaw["id"] not in seen:
             yield f"{flaw['id']}: no given CHANGES are of the branches of {', '.join(flaw['fixed_in'])}"
@@ -136,6 +187,8 @@ def main() -> int:
     if given.nginx:
         tag = nginx_directives.releases(given.nginx)[-1]
         checks[f"directives.tsv ({tag})"] = nginx_directives.differences(given.nginx, tag)
+        checks["variables.tsv"] = variables(given.nginx)
+        checks["stock.tsv"] = stock(given.nginx, tag)
         checks["releases.json"] = releases(given.nginx)
     if given.advisories:
         data = json.loads(nginx_flaws.TABLE.read_text())
@@ -144,6 +197,8 @@ def main() -> int:
         for name in ("suites", "groups"):
             table = ROOT / f"nginxtls/tls/{name}.tsv"
             checks[table.name] = remade(f"tls_{name}.py", table, given.generations)
+        checks["default_groups.tsv"] = default_groups(given.generations)
+        given.openssl_changes += sorted(given.generations.glob("*/usr/share/doc/openssl/changelog.gz"))
     if given.openssl_changes:
         checks["openssl_flaws.json"] = openssl_flaws(given.openssl_changes)
     if given.tlsref:

@@ -58,7 +58,7 @@ class Row(NamedTuple):
 
 
 def git(repository: Path, *arguments: str) -> str:
-    """What git prints; grep's exit code 1 is no match."""
+    """What git prints; grep's exit code 1 means no match."""
     done = subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, text=True, check=False)
     if done.returncode > 1:
         sys.exit(f"git {arguments[0]}: {done.stderr.strip()}")

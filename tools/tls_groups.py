@@ -114,7 +114,7 @@ def offers(program: Path, name: str, *options: str) -> list[int] | None:
 
 
 def version(folder: Path) -> str:
-    """The version of the newest OpenSSL that is asked."""
+    """The version of the newest OpenSSL that is queried."""
     program = folder / "bin" / f"openssl-{list(RELEASES.values())[-1]}"
     return subprocess.run([program, "version"], check=False, capture_output=True, text=True).stdout.split()[1]
 

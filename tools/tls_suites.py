@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make nginxtls/tls/suites.tsv: every cipher suite that an OpenSSL from 1.0.2 on knows, asked from real OpenSSLs.
+"""Make nginxtls/tls/suites.tsv: every cipher suite that an OpenSSL from 1.0.2 on knows, as real OpenSSLs list them.
 
     python tools/tls_suites.py FOLDER > nginxtls/tls/suites.tsv
 
@@ -271,7 +271,7 @@ def gone() -> list[dict[str, str]]:
 
 
 def version(folder: Path) -> str:
-    """The version of the newest OpenSSL that is asked."""
+    """The version of the newest OpenSSL that is queried."""
     program = folder / "bin" / f"openssl-{list(RELEASES.values())[-1]}"
     return subprocess.run([program, "version"], check=False, capture_output=True, text=True).stdout.split()[1]
 

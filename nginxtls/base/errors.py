@@ -21,6 +21,11 @@ class UsageError(Exception):
         self.help = help
 
 
+def is_fault(error: BaseException) -> bool:
+    """Whether it is a fault of code, a panic of a library in Rust included, and no interrupt or exit."""
+    return isinstance(error, Exception) or type(error).__module__ == "pyo3_runtime"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean "x"?`` with the known word that is nearest, or an empty text."""
     import difflib

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -39,3 +40,23 @@ def write_whole(path: Path, data: bytes, mode: int | None = None, *, owner: tupl
     except BaseException:
         os.unlink(name)
         raise
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write what a user named: a file whole, as ``write_whole``, and into a device, a pipe or a link's target.
+
+    In a folder where nothing can be made, or over a mount, an existing file is written in its place.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    real = Path(os.path.realpath(path))
+    if not real.exists() or real.is_file():
+        try:
+            write_whole(real, data)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EBUSY, errno.EPERM) or not real.exists():
+                raise
+    with open(real, "wb", buffering=0) as stream:
+        stream.write(data)

@@ -11,17 +11,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from nginxtls.base.errors import UsageError, nearest, printable
+from nginxtls.base.errors import UsageError, is_fault, nearest
+from nginxtls.base.printing import shown
 from nginxtls.cli.plain import PlainCommand, plain
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
 COMMANDS = (
-    *("check", "rules", "policies", "explain", "handshake", "ciphers", "chain", "inventory", "diff", "parse"),
-    *("test-rules", "new-rule"),
+    "check",
+    "verify",
+    "rules",
+    "policies",
+    "explain",
+    "handshake",
+    "clients",
+    "ciphers",
+    "chain",
+    "inventory",
+    "diff",
+    "parse",
+    "fleet",
+    "lsp",
+    "test-rules",
+    "new-rule",
 )
-"""Each command is the function of that name in the module of that name (with underscores), imported on use."""
+"""Each is the function of that name (with underscores) in the module of that name, or its ``command``."""
 
 
 class Commands(TyperGroup):
@@ -50,11 +65,16 @@ class Commands(TyperGroup):
                 nearest(cmd_name, COMMANDS) or f"commands: {', '.join(COMMANDS)}; to lint: nginxtls check {cmd_name}",
             )
         if cmd_name not in self.commands:
-            app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-            module = cmd_name.replace("-", "_")
-            app.command(cmd_name, cls=PlainCommand)(getattr(import_module(f"nginxtls.cli.{module}"), module))
-            self.commands[cmd_name] = typer.main.get_command(app)
+            name = cmd_name.replace("-", "_")
+            module = import_module(f"nginxtls.cli.{name}")
+            self.commands[cmd_name] = getattr(module, "command", None) or _command(cmd_name, getattr(module, name))
         return self.commands[cmd_name]
+
+
+def _command(name: str, function: Any) -> Any:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(name, cls=PlainCommand)(function)
+    return typer.main.get_command(app)
 
 
 app = typer.Typer(
@@ -137,7 +157,9 @@ def run() -> NoReturn:
         print_error(error)
     except RecursionError:
         print_error(UsageError("nginxtls", "the input is nested too deeply"))
-    except Exception as error:
+    except BaseException as error:
+        if not is_fault(error):
+            raise
         print_error(_unforeseen(error))
     sys.exit(2)
 
@@ -152,13 +174,13 @@ def _has_working_directory() -> bool:
 
 def print_error(error: UsageError) -> None:
     """Write an error and its help line to standard error."""
-    lines = [f"error: {printable(error.subject)}: {printable(error.reason)}"]
+    lines = [shown(f"error: {error.subject}: {error.reason}")]
     if error.help:
-        lines.append(f"  = help: {printable(error.help)}")
+        lines.append(shown(f"  = help: {error.help}"))
     print("\n".join(lines), file=sys.stderr)
 
 
-def _unforeseen(error: Exception) -> UsageError:
+def _unforeseen(error: BaseException) -> UsageError:
     """An error in nginxtls itself. The text of the exception is not shown: it might quote a key."""
     if isinstance(error, OSError) and error.strerror:
         return UsageError(str(error.filename or "nginxtls"), error.strerror)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nginxtls.base.errors import UsageError
+from nginxtls.base.reading import read_regular
 from nginxtls.base.writing import write_whole
 
 if TYPE_CHECKING:
@@ -61,8 +62,17 @@ def _refuse_key(target: str) -> None:
     if os.path.lexists(target):
         if not os.path.isfile(target) or os.path.islink(target):
             raise UsageError(f"--write {target}", "is not a regular file", "name another file")
-        if b"PRIVATE KEY-----" in Path(target).read_bytes():
+        if b"PRIVATE KEY-----" in _old(target):
             raise UsageError(f"--write {target}", "has a private key, which is never touched", "name another file")
+
+
+def _old(target: str) -> bytes:
+    from nginxtls.pki.pem import TOO_BIG
+
+    try:
+        return read_regular(target, TOO_BIG)
+    except OSError as error:
+        raise UsageError(f"--write {target}", f"cannot be read: {error.strerror}", "name another file") from error
 
 
 def _beside(name: str, read: Callable[[str], bytes | None]) -> Iterator[Certificate]:

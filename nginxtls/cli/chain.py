@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from nginxtls.base.errors import UsageError, printable
+from nginxtls.base.errors import UsageError
+from nginxtls.base.printing import json_text, shown
 from nginxtls.cli import options
 
 if TYPE_CHECKING:
@@ -60,13 +61,11 @@ def chain(
         whole = whole | store
     verdict = analyse_chain(bundle, whole, moment, name or None)
     if form == "json":
-        import json
-
-        typer.echo(json.dumps(_json(verdict), indent=2, ensure_ascii=False))
+        typer.echo(json_text(_json(verdict), indent=2))
     else:
         each = [(store.name, analyse_chain(bundle, store, moment, name or None)) for store in stores]
         for line in _text(file, bundle, verdict, each, moment):
-            typer.echo(printable(line))
+            typer.echo(shown(line))
     if write:
         from nginxtls.cli.bundle import write_fixed
         from nginxtls.pki.pem import TOO_BIG
@@ -78,7 +77,7 @@ def chain(
                 return None
 
         leaf = verdict.sent[verdict.leaf_place]
-        typer.echo(printable(write_fixed(bundle, leaf, write, whole, moment, read)), err=True)
+        typer.echo(shown(write_fixed(bundle, leaf, write, whole, moment, read)), err=True)
     if verdict.verdict != "trusted":
         raise typer.Exit(1)
 

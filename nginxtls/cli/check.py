@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from nginxtls.base.errors import UsageError
+from nginxtls.base.printing import shown
 from nginxtls.cli import options
 from nginxtls.cli.output import outputs, revision, use_color, width, write
 from nginxtls.finding import Severity
@@ -286,18 +287,17 @@ def _write_baseline(report: "Report", settings: "Settings") -> None:
     _print_failures(report)
     assert settings.baseline
     count = write_baseline(Path(settings.baseline), report.findings)
-    print(f"{settings.baseline}: {count} finding{'' if count == 1 else 's'}")
+    print(shown(f"{settings.baseline}: {count} finding{'' if count == 1 else 's'}"))
 
 
 def _list(paths: list[str], settings: "Settings", root: str | None, text: str | None) -> None:
     from nginxtls import api
-    from nginxtls.base.errors import printable
 
     reading = api.read(paths, settings, root=root, stdin_text=text)
     for name in reading.taken:
-        print(printable(name))
+        print(shown(name))
     left = [*reading.left, *((entry.subject, entry.reason) for entry in reading.skipped)]
     left += [(failure.subject, failure.reason) for failure in reading.failures]
     for name, reason in dict(left).items():
-        print(f"skipped: {printable(name)}: {printable(reason)}", file=sys.stderr)
+        print(shown(f"skipped: {name}: {reason}"), file=sys.stderr)
     raise typer.Exit(2 if reading.failures else 0)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from nginxtls.base.errors import UsageError, printable
+from nginxtls.base.errors import UsageError
+from nginxtls.base.printing import json_text, shown
 from nginxtls.cli import options
 
 if TYPE_CHECKING:
@@ -103,15 +104,13 @@ def ciphers(
         subjects = [_given(string, openssl, keys, dhparam or None)]
     answers = [_json(subject, chosen) for subject in subjects]
     if form == "json":
-        import json
-
-        typer.echo(json.dumps(answers if nginx else answers[0], indent=2, ensure_ascii=False))
+        typer.echo(json_text(answers if nginx else answers[0], indent=2))
     else:
         for number, (subject, answer) in enumerate(zip(subjects, answers, strict=True)):
             if number:
                 typer.echo("")
             for line in _text(subject, answer):
-                typer.echo(printable(line))
+                typer.echo(shown(line))
     if any(answer["error"] or (chosen and any(s["objection"] for s in answer["suites"])) for answer in answers):
         raise typer.Exit(1)
 

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nginxtls.base.errors import UsageError, printable
+from nginxtls.base.errors import UsageError
+from nginxtls.base.printing import json_text, shown
 from nginxtls.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.api import Reading
-    from nginxtls.diff.compare import Comparison
+    from nginxtls.diff.compare import Access, Comparison
     from nginxtls.finding import Finding
     from nginxtls.linting.report import Report
     from nginxtls.linting.settings import Settings
@@ -56,7 +57,7 @@ def diff(
         found = compare(was.configurations, now.configurations, before, after, moment)
         lines = _json(found, old, new) if form == "json" else (_text if form == "text" else _markdown)(found)
         for line in lines:
-            typer.echo(printable(line))
+            typer.echo(shown(line))
     if exit_code and not found.empty:
         raise typer.Exit(1)
 
@@ -94,6 +95,10 @@ def _name_after_revision(reading: Reading, revision: str, folder: Path) -> None:
                 file.name = f"{revision}:{(inside / Path(file.path).relative_to(folder)).as_posix()}"
 
 
+def _few(items: list[str], most: int = 8) -> str:
+    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
+
+
 def _heading(names: tuple[str, ...], socket: str) -> str:
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return f"{shown} on {socket}"
@@ -110,14 +115,27 @@ def _text(found: Comparison) -> Iterator[str]:
         yield _heading(names, socket)
         for sentence in sentences:
             yield f"  {sentence}"
+    for access in found.access:
+        yield f"clients of {_heading(access.names, access.socket)}"
+        for sentence in _sentences(access):
+            yield f"  {sentence}"
     for word, findings in (("new", found.gained), ("gone", found.lost)):
         for finding in findings:
             yield f"{word}: {finding.severity}[{finding.rule}] {finding.message} ({_place(finding)})"
 
 
-def _json(found: Comparison, old: str, new: str) -> Iterator[str]:
-    import json
+def _sentences(access: Access) -> Iterator[str]:
+    """Who loses access and why, then who gains it."""
+    by_reason: dict[str, list[str]] = {}
+    for client, reason in access.lost:
+        by_reason.setdefault(reason, []).append(client)
+    for reason, clients in by_reason.items():
+        yield f"lose access: {_few(clients)} ({reason})"
+    if access.gained:
+        yield f"gain access: {_few(list(access.gained))}"
 
+
+def _json(found: Comparison, old: str, new: str) -> Iterator[str]:
     def plain(finding: Finding) -> dict[str, object]:
         return {
             "rule": finding.rule,
@@ -133,9 +151,10 @@ def _json(found: Comparison, old: str, new: str) -> Iterator[str]:
         "old": old,
         "new": new,
         "changes": [change.to_dict() for change in found.changes],
+        "clients": [access.to_dict() for access in found.access],
         "findings": {"new": [plain(f) for f in found.gained], "gone": [plain(f) for f in found.lost]},
     }
-    yield from json.dumps(document, indent=2).splitlines()
+    yield from json_text(document, indent=2).splitlines()
 
 
 def _markdown(found: Comparison) -> Iterator[str]:
@@ -147,6 +166,14 @@ def _markdown(found: Comparison) -> Iterator[str]:
     for socket, names, sentences in found.for_people():
         yield f"- **{_escaped(_heading(names, socket))}**"
         for sentence in sentences:
+            yield f"  - {_escaped(sentence)}"
+    if found.access:
+        yield ""
+        yield "#### Clients"
+        yield ""
+    for access in found.access:
+        yield f"- **{_escaped(_heading(access.names, access.socket))}**"
+        for sentence in _sentences(access):
             yield f"  - {_escaped(sentence)}"
     for title, findings in (("New findings", found.gained), ("Fixed findings", found.lost)):
         if findings:

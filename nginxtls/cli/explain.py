@@ -34,8 +34,9 @@ def explain(
     else:
         from nginxtls.linting.pages import page
         from nginxtls.linting.registry import find_rule, installed_rules
+        from nginxtls.live.differences import rules
 
-        text = page(find_rule(installed_rules(), rule))
+        text = page(rules().get(rule) or find_rule({**installed_rules(), **rules()}, rule))
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown

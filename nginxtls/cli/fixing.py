@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nginxtls.base.errors import UsageError, printable
+from nginxtls.base.errors import UsageError
+from nginxtls.base.printing import shown
 from nginxtls.fix import UNSAFE, diff, encoding_on_disk, file_key, write
 from nginxtls.fix.proof import State
 from nginxtls.fix.rounds import fix
@@ -106,7 +107,7 @@ def summary(outcome: Outcome, *, would: bool) -> str:
         lines.append(f"and {len(others) - SHOWN} more that cannot be fixed")
     if unsafe:
         lines.append(f"{unsafe} unsafe fix{'es' * (unsafe != 1)} available with --unsafe-fixes")
-    return "".join(f"{printable(line)}\n" for line in lines)
+    return "".join(f"{shown(line)}\n" for line in lines)
 
 
 def _place(finding: Finding) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nginxtls.base.errors import UsageError, printable
+from nginxtls.base.errors import UsageError
+from nginxtls.base.printing import json_text, shown
 from nginxtls.cli import options
 
 if TYPE_CHECKING:
@@ -35,9 +36,13 @@ def handshake(
         ),
     ] = "",
     path: Annotated[str, typer.Option("--path", metavar="PATH", help="The path requested, for HSTS.")] = "/",
+    quic: Annotated[bool, typer.Option("--quic", help="Connect over QUIC, as HTTP/3 does.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Show every socket and every name on it.")] = False,
     upstreams: Annotated[
         bool, typer.Option("--upstreams", help="Show every back end that nginx connects to over TLS, as its client.")
+    ] = False,
+    graded: Annotated[
+        bool, typer.Option("--grade", help="Show the grade that SSL Labs' rating guide gives, and each criterion.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show the line that decides each setting.")] = False,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format: text or json.")] = "text",
@@ -83,25 +88,24 @@ def handshake(
         if every:
             return list(_all(configuration, path))
         host, port = _address(connect)
-        return [answer_to(configuration, host, port, servername or None, path)]
+        return [answer_to(configuration, host, port, servername or None, path, quic=quic)]
 
     answers = ask(configuration)
     differing = _differing(answers, subject.alternatives, ask)
     if form == "json":
-        import json
-
         found = [
-            {**_json(answer, explain), "versions": versions.text, "differing": differing[number]}
+            {**_json(answer, explain, graded), "versions": versions.text, "differing": differing[number]}
             for number, answer in enumerate(answers)
         ]
-        typer.echo(json.dumps(found if every else found[0], indent=2, ensure_ascii=False))
+        typer.echo(json_text(found if every else found[0], indent=2))
         return
     for number, answer in enumerate(answers):
         if number:
             typer.echo("")
-        for line in (*_text(answer, explain), *_difference(answer, differing[number])):
-            typer.echo(printable(line))
-    typer.echo(printable(f"versions: {versions.text}"))
+        grading = _grade(answer) if graded else ()
+        for line in (*_text(answer, explain), *grading, *_difference(answer, differing[number])):
+            typer.echo(shown(line))
+    typer.echo(shown(f"versions: {versions.text}"))
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -181,9 +185,7 @@ def _show_upstreams(configuration: Configuration, form: str) -> None:
 
     answers = [answer.to_dict() for answer in upstream_handshakes(configuration)]
     if form == "json":
-        import json
-
-        typer.echo(json.dumps(answers, indent=2, ensure_ascii=False))
+        typer.echo(json_text(answers, indent=2))
         return
     if not answers:
         typer.echo("nginx speaks TLS to no back end")
@@ -191,7 +193,7 @@ def _show_upstreams(configuration: Configuration, form: str) -> None:
         if number:
             typer.echo("")
         for line in _upstream_text(answer):
-            typer.echo(printable(line))
+            typer.echo(shown(line))
 
 
 def _upstream_text(answer: dict[str, Any]) -> Iterator[str]:
@@ -214,8 +216,27 @@ def _upstream_text(answer: dict[str, Any]) -> Iterator[str]:
         yield f"  unknown        {unknown}"
 
 
-def _json(answer: Handshake, explain: bool) -> dict[str, Any]:
-    return {"servername": answer.servername, "path": answer.path, **answer.to_dict(explain=explain)}
+def _json(answer: Handshake, explain: bool, graded: bool) -> dict[str, Any]:
+    found = {"servername": answer.servername, "path": answer.path, **answer.to_dict(explain=explain)}
+    if graded:
+        from nginxtls.model.grade import grade
+
+        found["grade"] = grade(answer).to_dict()
+    return found
+
+
+def _grade(answer: Handshake) -> Iterator[str]:
+    from nginxtls.model.grade import ASSUMED, GUIDE, grade
+
+    found = grade(answer)
+    yield f"  grade          {found.letter or 'none'}, score {found.score} (SSL Labs' rating guide {GUIDE})"
+    for criterion in found.criteria:
+        cap = f" (at most {criterion.cap})" if criterion.cap else ""
+        yield f"{'':<17}{criterion.name}: {criterion.result}{cap}"
+    for text in found.unknown:
+        yield f"{'':<17}unknown: {text}"
+    for text in ASSUMED:
+        yield f"{'':<17}assumed: {text}"
 
 
 def _text(answer: Handshake, explain: bool) -> Iterator[str]:

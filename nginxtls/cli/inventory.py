@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nginxtls.base.errors import UsageError, printable
+from nginxtls.base.errors import UsageError
+from nginxtls.base.printing import json_text, shown
 from nginxtls.cli import options
 from nginxtls.linting.report import CertificateRow
 
+if TYPE_CHECKING:
+    from nginxtls.model import Configuration
+
 SORTS = ("file", "host", "expires", "subject", "issuer", "verdict")
-FORMS = ("text", "json", "csv")
+FORMS = ("text", "json", "csv", "cyclonedx")
 
 
 def inventory(
     paths: options.Paths = None,
     sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"Sort by {', '.join(SORTS)}.")] = "file",
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format: text, json or csv.")] = "text",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="Output format: text, json, csv or cyclonedx.")
+    ] = "text",
     nginx_version: options.NginxVersion = "",
     openssl_version: options.OpenSSLVersion = "",
     root: options.Root = "",
@@ -57,6 +63,10 @@ def inventory(
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
         raise UsageError(asked[0], failure.reason if failure else "contains no nginx configuration")
+    if form == "cyclonedx":
+        for line in _cyclonedx([s.configuration for s in reading.subjects if s.enabled], moment):
+            typer.echo(line)
+        return
     rows = [
         row
         for subject in reading.subjects
@@ -66,18 +76,28 @@ def inventory(
     versions = made_for((s.configuration, s.alternatives) for s in reading.subjects if s.enabled)
     rows.sort(key=lambda row: _order(row, sort))
     if form == "json":
-        import json
-
-        typer.echo(json.dumps([row._asdict() for row in rows], indent=2, ensure_ascii=False))
+        typer.echo(json_text([row._asdict() for row in rows], indent=2))
     elif form == "csv":
         typer.echo(_csv(rows), nl=False)
     else:
         for line in (*_text(rows), *(f"versions: {entry.text}" for entry in versions)):
-            typer.echo(printable(line))
+            typer.echo(shown(line))
     for failure in reading.failures:
         print_error(UsageError(failure.subject, failure.reason, failure.help))
     if reading.failures:
         raise typer.Exit(2)
+
+
+def _cyclonedx(configurations: Sequence[Configuration], at: datetime) -> Iterable[str]:
+    try:
+        from nginxtls.report.cbom import render
+    except ImportError:
+        raise UsageError(
+            "--format cyclonedx", "needs the package cyclonedx-python-lib", "run pip install 'nginxtls[cbom]'"
+        ) from None
+    import nginxtls
+
+    yield from render(configurations, at, nginxtls.__version__).splitlines()
 
 
 def _order(row: CertificateRow, sort: str) -> tuple[bool, str | int, str, str]:
@@ -109,7 +129,7 @@ def _csv(rows: Sequence[CertificateRow]) -> str:
 def _cell(value: object) -> str:
     text = "" if value is None else " ".join(value) if isinstance(value, tuple) else str(value)
     # A spreadsheet evaluates such a cell as a formula.
-    return printable(f"'{text}" if text.startswith(("=", "+", "-", "@")) and not isinstance(value, int) else text)
+    return shown(f"'{text}" if text.startswith(("=", "+", "-", "@")) and not isinstance(value, int) else text)
 
 
 # More suites than fit on a line; JSON and CSV have them all.
@@ -139,7 +159,8 @@ def _text(rows: Sequence[CertificateRow]) -> Iterable[str]:
             yield f"  protocols  {'; '.join(row.differing) or ', '.join(row.protocols)}"
             more = f" and {len(row.suites) - _MOST} more" if len(row.suites) > _MOST else ""
             yield f"  suites     {', '.join(row.suites[:_MOST])}{more}"
-            yield f"  groups     {', '.join(row.groups) or '(none)'}"
+            yield f"  groups     {', '.join(row.groups)}{'' if row.post_quantum else ' (none is post-quantum)'}"
+            yield f"  grade      {', '.join(row.grades) or 'none'}"
         yield f"  used by    {', '.join(row.used_by)}"
     count = len(rows)
     yield f"{count} certificate{'s' if count != 1 else ''}"

@@ -81,17 +81,24 @@ NoConfig = Annotated[bool, typer.Option("--no-config", help="Do not read a setti
 
 
 def default_paths(paths: Sequence[str] | None, root: str = "") -> list[str]:
-    """The paths to read: those given, or the default. A path that is not here is looked for in ``root``."""
+    """The paths to read: those given, or the default. An absolute path is one of ``root`` if it exists there."""
     if not paths:
         if root:
             return [os.path.join(root, "etc/nginx")]
         return ["/etc/nginx" if os.path.isdir("/etc/nginx") else "."]
-    return [
-        root + path
-        if root and path.startswith("/") and not os.path.lexists(path) and os.path.lexists(root + path)
-        else path
-        for path in paths
-    ]
+    if not root or os.path.realpath(root) == "/":
+        return list(paths)
+    from nginxtls.syntax.files import Files
+
+    files, top = Files([], root=root), os.path.abspath(root)
+
+    def in_root(path: str) -> bool:
+        if not path.startswith("/") or os.path.commonpath((top, os.path.normpath(path))) == top:
+            return False
+        found = files.real(os.path.normpath(os.path.join(top, path.lstrip("/"))))
+        return isinstance(found, str) and os.path.exists(found)
+
+    return [root.rstrip("/") + path if in_root(path) else path for path in paths]
 
 
 def settings(

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nginxtls.base.errors import UsageError, nearest
+from nginxtls.base.printing import harmless
+from nginxtls.base.writing import write as write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,11 +57,12 @@ def write(report: Report, name: str, file: str | None, options: Options) -> None
 
     render: Callable[[Report, Options], str] = renderer(name)
     if file is None:
-        sys.stdout.write(render(report, options))
+        text = render(report, options)
+        sys.stdout.write(text if name == "github" else harmless(text))
         return
     text = render(report, options._replace(color=False, hyperlinks=False, width=0))
     try:
-        Path(file).write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_file(Path(file), text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageError(f"--output {name}:{file}", f"cannot be written: {error.strerror}") from error
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from nginxtls.base.errors import UsageError
+from nginxtls.base.printing import json_text
 from nginxtls.cli import options
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ def parse(
 
     Exit code 0, or 2 if the path cannot be read. Syntax errors are in the payload under ``errors``.
     """
-    import json
-
     from nginxtls.api import read, root_for
     from nginxtls.syntax.payloads import payload
 
@@ -40,7 +39,7 @@ def parse(
         raise UsageError(path, failure.reason if failure else "contains no nginx configuration")
     trees = [(subject.configuration.tree, subject.asked) for subject in reading.subjects]
     found = payload((tree, _with_includes(tree, requested)) for tree, requested in trees)
-    typer.echo(json.dumps(found, indent=indent, ensure_ascii=False))
+    typer.echo(json_text(found, indent=indent))
 
 
 def _with_includes(tree: Tree, requested: Iterable[SourceFile]) -> list[SourceFile]:

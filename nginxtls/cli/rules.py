@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from nginxtls.base.writing import write
 from nginxtls.cli.options import words
 
 if TYPE_CHECKING:
@@ -97,4 +98,4 @@ def _write(folder: Path, chosen: list[Rule]) -> None:
     for stale in {path.name for path in folder.glob("*.md")} - texts.keys():
         (folder / stale).unlink()
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        write(folder / name, text.encode())

@@ -16,17 +16,17 @@ from typing import IO, TYPE_CHECKING
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
 from nginxtls.syntax.files import DUMP_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_FILES = 100_000
-MOST_ENTRIES = 300_000
-"""The most files and folders of a revision that are listed."""
-MOST_BYTES = 1_000_000_000
+MOST_FILES, MOST_ENTRIES = LIMITS["revision-files"], LIMITS["revision-entries"]
+"""The most files of a revision, and files and folders, that are listed."""
+MOST_BYTES = LIMITS["revision-bytes"]
 """The most bytes of a revision that are written."""
-SECONDS = 60.0
+SECONDS = float(LIMITS["revision-seconds"])
 """The time limit of one git command, in seconds."""
 _LONGEST_NAME = 65_536
 _CHUNK = 65_536
@@ -107,6 +107,28 @@ def check_out(text: str, repository: Path, folder: Path) -> None:
             except OSError as error:
                 raise UsageError(text, f"{entry.name} cannot be written: {error.strerror}") from None
     (folder / ".git").mkdir(exist_ok=True)  # marks the folder as a repository, so that only files inside it are read
+
+
+def history(path: Path, repository: Path, most: int = 20) -> Iterator[tuple[str, bytes]]:
+    """The last contents of a file in the history of a repository, the newest first: abbreviated commit and content.
+
+    Nothing if git is missing or does not know the file.
+    """
+    name = path.relative_to(repository).as_posix()
+    if not _git():
+        return
+    try:
+        with _running(name, repository, "log", f"-{most}", "--format=%H", "--no-show-signature", "--", name) as process:
+            assert process.stdout
+            commits = process.stdout.read(most * 65).decode("ascii", "replace").split()
+        for commit in commits:
+            with _running(name, repository, "cat-file", "blob", f"{commit}:{name}") as process:
+                assert process.stdout
+                content = process.stdout.read(DUMP_LIMIT)
+            if content:
+                yield commit[:12], content
+    except UsageError:
+        return
 
 
 def _copy(text: str, entry: _Entry, process: subprocess.Popen[bytes], stream: IO[bytes]) -> None:

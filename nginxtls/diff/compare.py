@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.linting.report import Report
     from nginxtls.model import Configuration
+    from nginxtls.model.clients import Outcome
 
 _LISTS = (("protocols", "protocol"), ("groups", "group"), ("alpn", "ALPN protocol"))
 _SWITCHES = (
@@ -72,12 +73,28 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Which named clients gain or lose access to some endpoints; each loss with its reason."""
+
+    socket: str
+    names: tuple[str, ...]
+    lost: tuple[tuple[str, str], ...]
+    gained: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        lost = [{"client": client, "reason": reason} for client, reason in self.lost]
+        return {"socket": self.socket, "names": list(self.names), "lost": lost, "gained": list(self.gained)}
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """The changes for clients, and in the findings."""
 
     changes: tuple[Change, ...]
     gained: tuple[Finding, ...]
     lost: tuple[Finding, ...]
+    access: tuple[Access, ...] = ()
 
     def for_people(self) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
         """Socket, names and sentences, each once for all names with the same."""
@@ -89,20 +106,51 @@ class Comparison:
     @property
     def empty(self) -> bool:
         """Whether nothing changes."""
-        return not (self.changes or self.gained or self.lost)
+        return not (self.changes or self.gained or self.lost or self.access)
 
 
 def compare(
     old: Iterable[Configuration], new: Iterable[Configuration], before: Report, after: Report, at: datetime
 ) -> Comparison:
     """Compare two states: their configurations, and their findings (matched by fingerprint)."""
+    old, new = tuple(old), tuple(new)
     told_before = {finding.fingerprint for finding in before.findings}
     told_after = {finding.fingerprint for finding in after.findings}
     return Comparison(
         tuple(_changes(answers(old), answers(new), at)),
         tuple(finding for finding in after.findings if finding.fingerprint not in told_before),
         tuple(finding for finding in before.findings if finding.fingerprint not in told_after),
+        tuple(_access(old, new)),
     )
+
+
+def _access(old: Iterable[Configuration], new: Iterable[Configuration]) -> Iterator[Access]:
+    """The named clients that gain or lose access, for the endpoints that both states have."""
+    from nginxtls.model.clients import every_handshake, outcomes
+    from nginxtls.tls.clients import clients
+
+    known = clients()
+    seen: dict[tuple[str, str], tuple[Outcome, ...]] = {}
+    for configuration in old:
+        for name, answer in every_handshake(configuration):
+            if answer.socket is not None:
+                seen[answer.socket.label, name] = outcomes(answer, known)
+    grouped: dict[tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]], list[str]] = {}
+    for configuration in new:
+        for name, answer in every_handshake(configuration):
+            before = seen.get((answer.socket.label, name)) if answer.socket else None
+            if before is None or answer.socket is None:
+                continue
+            after = outcomes(answer, known)
+            if before == after:
+                continue
+            was = {outcome.client: outcome.connects for outcome in before}
+            lost = [(o.client.name, o.reason) for o in after if o.connects is False and was.get(o.client)]
+            gained = [o.client.name for o in after if o.connects and was.get(o.client) is False]
+            if lost or gained:
+                grouped.setdefault((answer.socket.label, tuple(lost), tuple(gained)), []).append(name)
+    for (socket, lost_there, gained_there), names in grouped.items():
+        yield Access(socket, tuple(names), lost_there, gained_there)
 
 
 def answers(configurations: Iterable[Configuration]) -> dict[tuple[str, str], dict[str, Any]]:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.base.writing import write_whole
+from nginxtls.base.limits import LIMITS
+from nginxtls.base.printing import json_text
+from nginxtls.base.reading import read_regular
+from nginxtls.base.writing import write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding
 
 VERSION = 1
-LIMIT = 256 << 20
 
 
 class Entry(NamedTuple):
@@ -58,9 +60,7 @@ def read_baseline(path: Path) -> Baseline:
     """
     again = "write a new one with `--write-baseline`"
     try:
-        if path.stat().st_size > LIMIT:
-            raise UsageError(f"{path}", "is larger than 256 MiB", again)
-        data = json.loads(path.read_bytes())
+        data = json.loads(read_regular(path, LIMITS["baseline"]))
         if data["version"] != VERSION:
             raise UsageError(f"{path}", f"is a baseline of version {data['version']}, not {VERSION}", again)
         entries = [Entry(*(str(row[key]) for key in Entry._fields)) for row in data["findings"]]
@@ -84,10 +84,9 @@ def write_baseline(path: Path, findings: Iterable[Finding]) -> int:
         ),
         key=lambda row: (row["file"], row["rule"], row["fingerprint"]),
     )
-    text = json.dumps({"version": VERSION, "findings": rows}, indent=1, ensure_ascii=False) + "\n"
+    text = json_text({"version": VERSION, "findings": rows}, indent=1) + "\n"
     try:
-        # File names that are not UTF-8 are escaped, as in every report.
-        write_whole(path, text.encode("utf-8", "backslashreplace"))
+        write(path, text.encode())
     except OSError as error:
         raise UsageError(
             f"{path}", f"cannot be written: {error.strerror}", "select another file with `--baseline`"

@@ -100,7 +100,7 @@ def _keyed(findings: Iterable[Finding]) -> Iterator[tuple[object, Finding]]:
 def _hedged(
     finding: Finding, having: dict[int, Finding], among: Collection[int], alternatives: Alternatives
 ) -> Finding | None:
-    """The finding of some of the builds; None where it is no more than that older nginx lacks what is written.
+    """The finding of some of the builds; None where all it says is that older nginx lacks what is written.
 
     A configuration in use is taken as one that its nginx accepts: a directive that older ones lack is not for them.
     """

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive, SourceFile
 
 
+LONGEST = 4096
+"""Characters of the title of a directive."""
+
+
 def fingerprinted(findings: Iterable[Finding]) -> list[Finding]:
     """The findings with their fingerprints set: 32 hexadecimal digits, each once.
 
@@ -19,12 +23,13 @@ def fingerprinted(findings: Iterable[Finding]) -> list[Finding]:
     which of several equal ones it is; neither file nor line.
     """
     contexts: dict[Directive, str] = {}
+    titles: dict[Directive, str] = {}
     seen: dict[str, int] = {}
     marked = []
     for finding in findings:
         from hashlib import sha256  # the import takes longer than the rest of a run without findings
 
-        key = f"{finding.rule}\n{_place(finding.location, contexts)}"
+        key = f"{finding.rule}\n{_place(finding.location, contexts, titles)}"
         ordinal = seen[key] = seen.get(key, -1) + 1
         marked.append(finding.replace(fingerprint=sha256(f"{key}\n{ordinal}".encode()).hexdigest()[:32]))
     return marked
@@ -44,15 +49,17 @@ def directive_at(location: Location) -> Directive | None:
     return found
 
 
-def _place(location: Location, contexts: dict[Directive, str]) -> str:
+def _place(location: Location, contexts: dict[Directive, str], titles: dict[Directive, str]) -> str:
     file, span = location.file, location.span
     directive = directive_at(location)
     if directive is None:
-        return file.line_text(span.line).strip()
+        return _short(file.line_text(span.line).strip())
     start = offset_of(file, span.line, span.column)
     part = file.text[start : offset_of(file, span.end_line, span.end_column)] if start != directive.start else ""
     around = _context(directive.parent, contexts) if directive.parent else ""
-    return f"{around}\n{_title(directive)}\n{part}"
+    if directive not in titles:
+        titles[directive] = _title(directive)
+    return f"{around}\n{titles[directive]}\n{_short(part)}"
 
 
 def _context(block: Directive, contexts: dict[Directive, str]) -> str:
@@ -73,7 +80,16 @@ def _title(directive: Directive) -> str:
     words = [directive.name, *directive.args]
     if directive.name == "server" and directive.block:
         words += (arg for child in directive.block if child.name == "server_name" for arg in child.args)
-    return " ".join(words)
+    return _short(" ".join(words))
+
+
+def _short(text: str) -> str:
+    """A text, or of a very long one its hash: there may be as many findings in it as it has words."""
+    if len(text) <= LONGEST:
+        return text
+    from hashlib import sha256
+
+    return sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def offsets(place: Location) -> tuple[int, int]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from nginxtls.base.errors import is_fault
+from nginxtls.base.limits import LIMITS
 from nginxtls.finding import Finding
 from nginxtls.model.decides import by_origin
 from nginxtls.rule import Rule
@@ -12,13 +16,16 @@ from nginxtls.syntax.places import Failure, Location
 from nginxtls.syntax.secrets import hide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from nginxtls.model import Configuration
+    from nginxtls.model import Configuration, Endpoint
+    from nginxtls.syntax.tree import Directive
 
+T = TypeVar("T")
+
+_REPORT = "this is a bug in nginxtls: please report it"
 LONGEST = 500
 """The most characters of an exception's text that are shown."""
-
 _OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
     ("check_server", lambda configuration: configuration.servers),
     ("check_endpoint", lambda configuration: configuration.endpoints),
@@ -30,23 +37,36 @@ _OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
 def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
     """Call each hook that a rule overrides with each of its objects.
 
-    A rule that raises an exception, or yields something else than findings, is reported once in ``failures``; the other
-    rules continue.
+    A rule that raises an exception, or yields something else than findings, is reported once in ``failures``, a part of
+    the model that raises one is, too; the other rules and parts continue.
     """
     found: list[Finding] = []
+    most = LIMITS["findings"]
 
     def call(rule: Rule, hook: Callable[..., Iterable[Finding]], *arguments: object) -> None:
         try:
-            found.extend(findings_of(hook, *arguments, configuration))
-        except (Exception, SystemExit) as error:
+            found.extend(islice(findings_of(hook, *arguments, configuration), max(most - len(found), 0)))
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             failures.setdefault(rule.name, _broken(rule, error))
+
+    def parts(read: Callable[[], Iterable[T]]) -> Iterable[T]:
+        try:
+            return read()
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            name = configuration.tree.roots[0].name
+            failures.setdefault((name, stopped(error)), Failure(name, f"the model {stopped(error)}", help=_REPORT))
+            return ()
 
     for rule in _applicable(rules, "check_configuration", configuration.mentions):
         call(rule, rule.check_configuration)
     for hook, objects in _OBJECTS:
         overriding = [rule for rule in rules if _overrides(rule, hook)]
         fitting: dict[frozenset[str], list[Rule]] = {}
-        for thing in objects(configuration) if overriding else ():
+        for thing in parts(partial(objects, configuration)) if overriding else ():
             mentions = thing.mentions if hook == "check_server" else configuration.mentions
             if mentions not in fitting:
                 fitting[mentions] = [rule for rule in overriding if _applies(rule, mentions)]
@@ -54,14 +74,22 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
                 call(rule, getattr(rule, hook), thing)
     for rule in _applicable(rules, "check_setting", configuration.mentions):
         for name in rule.decides:
-            for directive, endpoints in by_origin(configuration, name).items():
+            for directive, endpoints in parts(partial(_decided, configuration, name)):
                 if directive is not None:
                     call(rule, rule.check_setting, directive, endpoints)
     for rule in rules:
         for name in rule.directives:
             for directive in configuration.directives(name):
                 call(rule, rule.check_directive, directive)
+    if len(found) >= most:
+        last = found[-1].location
+        reason = f"more than {most:,} findings; those of other rules and places are not reported"
+        configuration.store.unchecked(last.name, reason, last)
     return found
+
+
+def _decided(configuration: Configuration, name: str) -> Iterable[tuple[Directive | None, Sequence[Endpoint]]]:
+    return by_origin(configuration, name).items()
 
 
 def applicable(rules: Iterable[Rule], configuration: Configuration) -> list[Rule]:
@@ -93,8 +121,8 @@ def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
     return any(name.startswith(start) and name.endswith(end) for start, end in affixes for name in mentions)
 
 
-def findings_of(hook: Callable[..., Iterable[Finding]], *arguments: object) -> list[Finding]:
-    """What a hook yields.
+def findings_of(hook: Callable[..., Iterable[Finding]], *arguments: object) -> Iterator[Finding]:
+    """What a hook yields, one by one.
 
     Raises:
         TypeError: it yields something else than findings.
@@ -102,14 +130,12 @@ def findings_of(hook: Callable[..., Iterable[Finding]], *arguments: object) -> l
     found = hook(*arguments)
     if found is None:
         raise TypeError(f"{hook.__name__} returned None: yield findings, or return a list of them")
-    told = []
     for finding in found:
         if not isinstance(finding, Finding):
             raise TypeError(f"{hook.__name__} yielded {_short(finding)}, not a Finding: use self.at(…)")
         if not isinstance(finding.message, str) or not isinstance(finding.location, Location):
             raise TypeError(f"{hook.__name__} yielded a finding whose message is no text or whose place is none")
-        told.append(finding)
-    return told
+        yield finding
 
 
 def _short(thing: object) -> str:

@@ -67,10 +67,14 @@ class CertificateRow(NamedTuple):
     server_names: tuple[str, ...]
     protocols: tuple[str, ...]
     suites: tuple[str, ...]
-    groups: tuple[str, ...]
-    """The groups for the key exchange of the endpoints that serve it."""
     used_by: tuple[str, ...]
     sha256: str | None
+    groups: tuple[str, ...] = ()
+    """The groups for the key exchange of the endpoints that serve it."""
+    post_quantum: tuple[str, ...] = ()
+    """Those of the groups that withstand a quantum computer."""
+    grades: tuple[str, ...] = ()
+    """The letters of SSL Labs' rating guide for the endpoints that send it, best first."""
     differing: tuple[str, ...] = ()
     """Where the builds in question differ: the protocols of each, in words."""
 
@@ -81,6 +85,29 @@ class Table(NamedTuple):
     title: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
+
+
+class PolicyRow(NamedTuple):
+    """A row of the policies table of a report: whether an endpoint complies with a policy."""
+
+    policy: str
+    title: str
+    """The policy's title."""
+    endpoint: str
+    """``shop.example.com on *:443``."""
+    socket: str
+    name: str
+    result: str
+    """``pass``; ``fail``; ``depends`` on the build in question; ``unknown``: an item could not be compared."""
+    violated: tuple[str, ...]
+    """The items of the policy that are violated, of all builds in question."""
+    unknown: tuple[str, ...]
+    """The items that could not be compared, such as ``key`` where the certificate could not be read."""
+    location: Location
+    serves: bool = True
+    """False where no handshake succeeds, so that nothing is violated."""
+    differing: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Where the builds in question differ: builds in words, and the items that they violate."""
 
 
 class Report(NamedTuple):
@@ -94,6 +121,8 @@ class Report(NamedTuple):
     failures: tuple[Failure, ...] = ()
     suppressed: tuple[Finding, ...] = ()
     endpoints: Sequence[EndpointRow] = ()
+    policies: Sequence[PolicyRow] = ()
+    """A row for each endpoint and chosen policy; ``ignore`` comments and the selection of rules do not change them."""
     files: int = 0
     servers: int = 0
     certificates: int = 0

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
 
+from nginxtls.base.errors import is_fault
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
+from nginxtls.base.printing import cut
 from nginxtls.finding import Location, Severity
 from nginxtls.linting.builds import advisable, by_package, merged
 from nginxtls.linting.confidence import agreed, asks_for_version, hedged
 from nginxtls.linting.fingerprint import directive_at, fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
-from nginxtls.linting.report import Report
+from nginxtls.linting.report import PolicyRow, Report
 from nginxtls.linting.suppression import Suppressions, removal
 from nginxtls.linting.tables import CertificateRows, EndpointRows
 from nginxtls.linting.unread import by_key
+from nginxtls.linting.verdicts import policy_rows
 from nginxtls.linting.versions import made_for
 from nginxtls.rule import Rule
 from nginxtls.syntax.places import Failure, NotChecked
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
     from nginxtls.model.alternatives import Alternatives
     from nginxtls.syntax.tree import Problem, SourceFile
 
+
+_Entry = TypeVar("_Entry", NotChecked, Failure)
 
 NOT_ENABLED = "not enabled"
 """The group of the findings in files that no configuration includes."""
@@ -76,6 +83,7 @@ def lint(
     failures: dict[object, Failure] = {}
     found: list[Finding] = []
     rows: list[tuple[Endpoint, Alternatives | None]] = []
+    policies: list[PolicyRow] = []
     certificates = 0
     asked = {file for subject in subjects for file in subject.asked}
     in_use = {file for subject in subjects if subject.enabled for file in subject.asked}
@@ -92,14 +100,18 @@ def lint(
                 found += (_of_no_effect(finding) for finding in mine if finding.location.file not in in_use)
                 continue
             found += mine
-            rows += ((e, subject.alternatives) for e in subject.configuration.endpoints if _is_row(e, asked))
+            served = [e for e in subject.configuration.endpoints if _is_row(e, asked)]
+            rows += ((endpoint, subject.alternatives) for endpoint in served)
+            policies += policy_rows(served, subject.configuration, subject.alternatives)
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
-        except Exception as error:
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             main = subject.configuration.tree.roots[0].name
             failures[main] = Failure(
                 main, f"the model {stopped(error)}", help="this is a bug in nginxtls: please report it"
             )
-    found = [_judged(finding, severities) for finding in fingerprinted(sorted(_once(found), key=_rank))]
+    found = [_short(_judged(finding, severities)) for finding in fingerprinted(sorted(_once(found), key=_rank))]
     found = [_written(hedged(told)) for finding in found if (told := finding.among(asked)) is not None]
     by_version = {rule.name for rule in chosen if rule.since}
     found = [finding for finding in found if finding.rule not in by_version or not asks_for_version(finding)]
@@ -107,6 +119,8 @@ def lint(
     found = [finding for finding in found if not ignored(finding)]
     found = [*_silenced(found, subjects, chosen, rules)]
     found = sorted(map(baseline.apply, found) if baseline else found, key=_order)
+    rest = found[LIMITS["findings"] :]
+    del found[LIMITS["findings"] :]
     least = Severity[settings.min_severity.upper()]
     ran = {rule.name: rule for rule in chosen}
 
@@ -119,16 +133,21 @@ def lint(
         findings=tuple(f for f in found if f.suppressed is None and f.severity >= least),
         suppressed=tuple(f for f in found if f.suppressed is not None and f.severity >= least),
         rules=ran,
-        not_checked=(
-            *_remarks(in_use),
-            *_not_included(enabled),
-            *_not_checked(c for subject in enabled for c in subject.configurations),
-            *_not_enabled(subjects),
+        not_checked=tuple(
+            _short_texts(entry)
+            for entry in (
+                *_remarks(in_use),
+                *_not_included(enabled),
+                *_not_checked(c for subject in enabled for c in subject.configurations),
+                *_not_enabled(subjects),
+                *_too_many(rest),
+            )
         ),
-        failures=tuple(failures.values()),
+        failures=tuple(map(_short_texts, failures.values())),
         endpoints=EndpointRows(rows),
         hosts={root.name: root.host for c in configurations if (root := c.tree.roots[0]).host},
         served=CertificateRows([(subject.configuration, subject.alternatives) for subject in enabled]),
+        policies=policies,
         versions=made_for((subject.configuration, subject.alternatives) for subject in subjects),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),
         servers=sum(not server.fragment for c in configurations for server in c.servers),
@@ -232,6 +251,38 @@ def _written(finding: Finding) -> Finding:
         notes=tuple(map(written, finding.notes)),
         labels=tuple(label._replace(text=written(label.text)) for label in finding.labels),
     )
+
+
+def _short(finding: Finding) -> Finding:
+    """The finding with texts of a bounded length: a message may quote a word of megabytes."""
+    texts = (finding.message, finding.label, finding.help, *finding.notes, *(label.text for label in finding.labels))
+    if max(map(len, texts)) <= LIMITS["message"]:
+        return finding
+    return finding.replace(
+        message=_cut(finding.message),
+        label=_cut(finding.label),
+        help=_cut(finding.help),
+        notes=tuple(map(_cut, finding.notes)),
+        labels=tuple(label._replace(text=_cut(label.text)) for label in finding.labels),
+    )
+
+
+def _short_texts(entry: _Entry) -> _Entry:
+    """An entry that was not checked, or failed, with texts of a bounded length."""
+    if max(len(entry.subject), len(entry.reason)) <= LIMITS["message"]:
+        return entry
+    return entry._replace(subject=_cut(entry.subject), reason=_cut(entry.reason))
+
+
+def _cut(text: str) -> str:
+    return cut(text, LIMITS["message"])
+
+
+def _too_many(rest: Sequence[Finding]) -> Iterator[NotChecked]:
+    """The entry on findings beyond the limit, at the first of them."""
+    if rest:
+        reason = f"more than {LIMITS['findings']:,} findings: {len(rest):,} from here on are not reported"
+        yield NotChecked(rest[0].location.name, reason, rest[0].location)
 
 
 def _path_ignores(settings: Settings, rules: Mapping[str, Rule]) -> Callable[[Finding], bool]:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
+from nginxtls.base.reading import read_regular
 from nginxtls.finding import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FILE = ".nginxtls.yaml"
-LIMIT = 1 << 20
 """The largest settings file that is read, in bytes."""
 
 STORES = ("system", "mozilla", "none")
@@ -100,8 +101,16 @@ def read_settings(path: Path, *, trusted: bool = False) -> Settings:
     Raises:
         UsageError: it cannot be read, or has an unknown key, a value of the wrong kind or a path outside its folder.
     """
-    table = _read(path)
-    changes: dict[str, object] = {"file": path}
+    return Settings(file=path, **changes_in(_read(path), path, trusted=trusted))  # type: ignore[arg-type]
+
+
+def changes_in(table: Mapping[str, object], path: Path, *, trusted: bool) -> dict[str, object]:
+    """The fields of ``Settings`` that a table of keys sets; paths are relative to the folder of ``path``.
+
+    Raises:
+        UsageError: as ``read_settings``.
+    """
+    changes: dict[str, object] = {}
     for key, value in table.items():
         if key not in KEYS:
             raise UsageError(
@@ -109,7 +118,7 @@ def read_settings(path: Path, *, trusted: bool = False) -> Settings:
             )
         reader = _Reader(path, str(key), trusted)
         changes[key.replace("-", "_")] = reader.read(KEYS[key][0], value)
-    return Settings(**changes)  # type: ignore[arg-type]
+    return changes
 
 
 def is_path(policy: str) -> bool:
@@ -296,15 +305,11 @@ def _loader() -> Any:
 
 def _bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(LIMIT + 1)
+        return read_regular(path, LIMITS["settings"])
     except OSError as error:
         raise UsageError(
             f"{path}", f"cannot be read: {error.strerror}", "fix the file, or add `--no-config`"
         ) from error
-    if len(data) > LIMIT:
-        raise UsageError(f"{path}", "is larger than 1 MiB", "remove what does not belong there")
-    return data
 
 
 def _one_line(error: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.finding import Edit, Fix, Location
-from nginxtls.linting.fingerprint import offsets
+from nginxtls.linting.fingerprint import directive_at, offset_of, offsets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,6 +72,33 @@ def removal(suppression: Suppression, name: str) -> Fix:
     if not start or text[start - 1] in "\n\ufeff":
         end = text.find("\n", end) + 1 or len(text)
     return Fix("remove the comment", (Edit(Location(file, file.span(start, end)), ""),), True)
+
+
+def ignoring(file: SourceFile, offset: int, name: str) -> Edit:
+    """The edit that suppresses a rule's findings in the directive at an offset.
+
+    The comment is at the end of its line, or above it where the line has a comment or goes on in a quoted word; a
+    suppression that is there gets the name.
+    """
+    from nginxtls.syntax.parser import parse_text
+
+    place = Location(file, file.span(offset, offset))
+    for suppression in suppressions(file):
+        here = suppression.location.span.line
+        if suppression.names and here in (place.span.line - 1, place.span.line) and suppression.applies_to(place.span):
+            start, end = offsets([*suppression.names.values()][-1])
+            return Edit(Location(file, file.span(end, end)), f", {name}")
+    comment = f"# nginxtls: ignore[{name}]"
+    end = offset_of(file, place.span.line, len(file.line_text(place.span.line)) + 1)
+    end -= len(file.text[:end]) - len(file.text[:end].rstrip(" \t"))
+    if any(c.start == end + 2 for c in parse_text(f"{file.masked[:end]}  {comment}{file.masked[end:]}").comments):
+        return Edit(Location(file, file.span(end, end)), f"  {comment}")
+    directive = directive_at(place)
+    start = offset_of(file, file.position(directive.start if directive else offset)[0], 1)
+    line = file.line_text(file.position(start)[0])
+    indent = line[: len(line) - len(line.lstrip())]
+    newline = "\r\n" if "\r\n" in file.text else "\n"
+    return Edit(Location(file, file.span(start, start)), f"{indent}{comment}{newline}")
 
 
 class Suppressions:

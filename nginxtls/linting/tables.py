@@ -114,7 +114,6 @@ def _over(row: CertificateRow, others: Sequence[CertificateRow], alternatives: A
     return row._replace(
         protocols=tuple(version for version in VERSIONS if version in served),
         suites=tuple(dict.fromkeys(suite for other in reversed(others) for suite in other.suites)),
-        groups=tuple(dict.fromkeys(group for other in reversed(others) for group in other.groups)),
         differing=differing if len(by_protocols) > 1 else (),
     )
 
@@ -131,13 +130,12 @@ def _rows(configuration: Configuration) -> Iterable[CertificateRow]:
 def _row(
     configuration: Configuration, bundle: ServedBundle, endpoints: Sequence[Endpoint], at: datetime
 ) -> CertificateRow:
-    from nginxtls.model.handshakes import group_name
-
     servers = configuration.servers_of(bundle)
     lines = (bundle.directive, *(server.directive for server in servers))
     leaf = bundle.leaf
     dated = leaf is not None and leaf.has_dates
     protocols, suites = _negotiated(endpoints, leaf.key) if leaf else ((), ())
+    groups, post_quantum = _groups(endpoints) if leaf else ((), ())
     return CertificateRow(
         host=configuration.tree.roots[0].host,
         file=bundle.directive.written(bundle.path) if bundle.directive else bundle.path,
@@ -154,11 +152,11 @@ def _row(
         server_names=tuple(dict.fromkeys(name.shown for server in servers for name in server.names if name.text)),
         protocols=protocols,
         suites=suites,
-        groups=tuple(
-            dict.fromkeys(group_name(group) for endpoint in endpoints for group in endpoint.tls.groups) if leaf else ()
-        ),
         used_by=tuple(dict.fromkeys(f"{line.file.name}:{line.line}" for line in lines if line is not None)),
         sha256=leaf.sha256 if leaf else None,
+        groups=groups,
+        post_quantum=post_quantum,
+        grades=_grades(configuration, endpoints) if leaf else (),
     )
 
 
@@ -183,6 +181,26 @@ def _negotiated(endpoints: Sequence[Endpoint], key: ServerKey) -> tuple[tuple[st
             suites.update(dict.fromkeys(fitting))
             protocols.update(dict.fromkeys([version] if fitting else ()))
     return tuple(protocols), tuple(suites)
+
+
+def _groups(endpoints: Sequence[Endpoint]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The groups that some endpoint offers, and those of them that are post-quantum."""
+    from nginxtls.model.handshakes import group_name
+
+    found = {group: None for endpoint in endpoints for group in endpoint.tls.groups}
+    return tuple(map(group_name, found)), tuple(group_name(group) for group in found if group.post_quantum)
+
+
+def _grades(configuration: Configuration, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
+    """The grades of some endpoints; those that serve alike are graded once."""
+    from nginxtls.model import Handshake
+    from nginxtls.model.grade import LETTERS, grade
+
+    found = set()
+    for endpoint in {(id(endpoint.tls.suites), endpoint.server.tls_lines): endpoint for endpoint in endpoints}.values():
+        name = next((name.key for name in endpoint.server.names if name.form in ("exact", "suffix")), None)
+        found.add(grade(Handshake(configuration, endpoint.socket, name)).letter)
+    return tuple(letter for letter in LETTERS if letter in found)
 
 
 def _verdict(bundle: ServedBundle) -> str:

@@ -36,7 +36,7 @@ def by_key(found: list[Finding], configuration: Configuration, rules: Iterable[R
 
 
 def _unread(configuration: Configuration) -> bool:
-    """Whether a certificate in force could not be read."""
+    """Whether an effective certificate could not be read."""
     return any(None in endpoint.tls.context.key_types for endpoint in configuration.endpoint_groups)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.builds import Build, InQuestion, in_question, table
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from nginxtls.model.versions import NginxVersion
     from nginxtls.syntax.tree import Directive
 
+T = TypeVar("T")
 _SHOWN = 3
 """So many releases are named as examples."""
 
 
 class Alternatives:
-    """What nginx makes of a configuration whose versions are not both known, in each build in question.
+    """How nginx interprets a configuration whose versions are not both known, in each build in question.
 
     Builds go by their number in ``builds``.
     """
@@ -109,14 +110,21 @@ class Alternatives:
 
     def protocols(self, endpoint: Endpoint) -> dict[tuple[str, ...], str]:
         """The protocol versions that clients of an endpoint get, by the builds in words; one entry if all agree."""
-        found: dict[tuple[str, ...], list[int]] = {}
+        return self.by_build(endpoint, lambda _, other: tuple(other.tls.versions) if other else ())
+
+    def by_build(self, endpoint: Endpoint, answer: Callable[[Configuration, Endpoint | None], T]) -> dict[T, str]:
+        """The answers about an endpoint, with the builds in words; one entry with an empty text if all agree.
+
+        ``answer`` gets the configuration of a build and the endpoint in it, None where that build does not have it.
+        """
+        found: dict[T, list[int]] = {}
         for number in range(len(self.builds)):
-            other = _same(self.configuration_in(number), endpoint)
-            found.setdefault(tuple(other.tls.versions) if other else (), []).append(number)
+            configuration = self.configuration_in(number)
+            found.setdefault(answer(configuration, _same(configuration, endpoint)), []).append(number)
         if len(found) == 1:
             return {next(iter(found)): ""}
         among = range(len(self.builds))
-        return {versions: self.part(numbers, among) for versions, numbers in found.items()}
+        return {each: self.part(numbers, among) for each, numbers in found.items()}
 
     @cached_property
     def span(self) -> tuple[str, str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.handshakes import Handshake
 from nginxtls.model.listens import is_ip, is_loopback
 from nginxtls.model.names import valid_host
 from nginxtls.model.sockets import connected
+from nginxtls.model.upstreams import TlsClient
+from nginxtls.model.variables import possible_values
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
 
     from nginxtls.model.bundles import ServedBundle
     from nginxtls.model.configuration import Configuration
+    from nginxtls.model.effective import EffectiveTLS
     from nginxtls.model.locations import LocationBlock
     from nginxtls.model.servers import Socket, VirtualServer
-    from nginxtls.model.settings import Scope, Setting
+    from nginxtls.model.settings import Scope
     from nginxtls.pki import Certificate
     from nginxtls.syntax.tree import Directive
 
@@ -27,18 +30,12 @@ DEFAULT_PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
 """The port of a target without one, by scheme; other schemes need a port. In an upstream block it is always 80."""
 TLS_SCHEMES = frozenset({"https", "grpcs", "suwsgi"})
 PASSES = ("proxy_pass", "grpc_pass", "uwsgi_pass", "fastcgi_pass", "scgi_pass", "memcached_pass")
-_VARIABLE = pattern(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True)
+class Target(TlsClient):
     """What a pass directive leads to, with the values of its variables written in: one for each value."""
 
-    directive: Directive
-    server: VirtualServer
-    scope: Scope
-    location: LocationBlock | None
-    family: str
-    """``proxy``, ``grpc``, ``uwsgi``, ``fastcgi``, ``scgi``, ``memcached``, ``stream``, or ``auth_http`` (mail)."""
     scheme: str
     """In lower case, empty where there is none."""
     host: str
@@ -49,14 +46,6 @@ class Target(NamedTuple):
     """Where the host is written: the directive itself, a line of a ``map``, a ``set``."""
     condition: tuple[str, str] | None = None
     """The source of the ``map`` and the value of it for which the target is chosen."""
-
-    def setting(self, suffix: str) -> Setting:
-        """``setting("verify")`` is ``proxy_ssl_verify``, ``grpc_ssl_verify`` …"""
-        return self.scope.setting(self.directive_name(suffix))
-
-    def directive_name(self, suffix: str) -> str:
-        """The name of the directive of this family: ``proxy_ssl_verify`` for ``verify``."""
-        return f"{'proxy' if self.family == 'stream' else self.family}_ssl_{suffix}"
 
     @property
     def shown(self) -> str:
@@ -105,7 +94,13 @@ class Target(NamedTuple):
         if switch.enabled:
             return True
         ends = self.server.listens and all(li.has("ssl") or li.has("proxy_protocol") for li in self.server.listens)
-        return False if ends or self.passes_through else None
+        return False if ends or self.passes_through or self.sends_tls else None
+
+    @property
+    def relays(self) -> bool:
+        """A stream server that forwards the bytes of its clients and adds no PROXY header."""
+        switch = self.server.setting("proxy_protocol")
+        return self.family == "stream" and switch.known and switch.certain and not switch.enabled
 
     @property
     def name(self) -> str | None:
@@ -178,7 +173,7 @@ def _targets(
 ) -> Iterator[Target]:
     if not directive.args or scope.is_conditional(directive):
         return
-    for text, place, condition in _values(configuration, server, directive.args[0], directive):
+    for text, place, condition in possible_values(configuration, server, location, directive):
         scheme, mark, rest = text.partition("://")
         if not mark:
             scheme, rest = "", text
@@ -188,40 +183,7 @@ def _targets(
         else:
             host, slash, uri = rest.partition("/")
             uri = slash + uri
-        yield Target(directive, server, scope, location, family, scheme.lower(), host, uri, place, condition)
-
-
-def _values(
-    configuration: Configuration, server: VirtualServer, text: str, directive: Directive
-) -> Iterator[tuple[str, Directive, tuple[str, str] | None]]:
-    """A text with its variable written in: the values of ``map`` and ``set`` that are written out themselves.
-
-    The text itself where no value is known.
-    """
-    found = list(_VARIABLE.finditer(text))
-    known = False
-    if len(found) == 1 and UNKNOWN not in text:
-        name = f"${found[0][1] or found[0][2]}"
-        start, end = found[0].span()
-        for value, line, condition in _written_values(configuration, server, name):
-            known = True
-            yield text[:start] + value + text[end:], line, condition
-    if not known:
-        yield text, directive, None
-
-
-def _written_values(
-    configuration: Configuration, server: VirtualServer, name: str
-) -> Iterator[tuple[str, Directive, tuple[str, str]]]:
-    """The values of a variable that ``map`` blocks and ``set`` write out, each with its line and condition."""
-    level = configuration.blocks.get(server.module)
-    for block in level.all("map") if level else ():
-        for line in (block.block or ()) if block.args[1:2] == (name,) else ():
-            if line.args and line.name != "include" and not _unresolved(line.args[0]):
-                yield line.args[0], line, (block.args[0], line.name)
-    for line in server.walk() if server.module == "http" else ():
-        if line.name == "set" and line.args[:1] == (name,) and len(line.args) == 2 and not _unresolved(line.args[1]):
-            yield line.args[1], line, ("set", "")
+        yield Target(directive, family, scope, server, location, scheme.lower(), host, uri, place, condition)
 
 
 def _unresolved(value: str) -> bool:
@@ -229,26 +191,34 @@ def _unresolved(value: str) -> bool:
     return "$" in value or UNKNOWN in value
 
 
-@lru_cache(maxsize=4)
 def connections(configuration: Configuration) -> tuple[Connection, ...]:
     """Every address behind a pass directive that is a socket of this configuration.
 
     Loopback addresses and unix sockets are; another address only where a ``listen`` line names that very address. Names
     other than localhost are not resolved.
     """
+    return configuration.memo("connections", lambda: _connections(configuration))
+
+
+def _connections(configuration: Configuration) -> tuple[Connection, ...]:
     if configuration.completeness != "full" or not configuration.sockets:
         return ()
     return tuple(
         Connection(target, address, place, socket)
         for target in targets(configuration)
-        for address, place, port in _addresses(configuration, target)
+        for address, place, port in addresses(configuration, target)
         if (socket := _own(configuration, address, port)) is not None
     )
 
 
-def _addresses(configuration: Configuration, target: Target) -> Iterator[tuple[str, Directive, int]]:
-    """The addresses of a target, where each is written, and its port (0 if there is none)."""
-    group = configuration.upstream_groups.get((target.server.module, target.host))
+def group_of(configuration: Configuration, target: Target) -> Directive | None:
+    """The ``upstream`` block that a target names, if there is one."""
+    return configuration.upstream_groups.get((target.server.module, target.host))
+
+
+def addresses(configuration: Configuration, target: Target) -> Iterator[tuple[str, Directive, int]]:
+    """The addresses of a target, where each is written, and the port of those without one (0 if there is none)."""
+    group = group_of(configuration, target)
     if group is None:
         yield target.host, target.place, DEFAULT_PORTS.get(target.scheme, 80 if target.family == "auth_http" else 0)
         return
@@ -371,7 +341,7 @@ def _judged(
     server: VirtualServer,
     anchors: tuple[Certificate, ...],
 ) -> Verification:
-    from nginxtls.pki import TrustStore, build_path, match_hostname
+    from nginxtls.pki import TrustStore, build_path
 
     assert bundle.bundle is not None
     assert bundle.leaf is not None
@@ -386,11 +356,57 @@ def _judged(
         fault, reason = "trust", unanchored.message
     elif path.verdict == "trusted" and depth.certain and allowed.isdecimal() and intermediates > int(allowed):
         fault, reason = "depth", f"the depth is {allowed}{'' if depth.directives else ' by default'}"
-    if not fault and name is not None and not is_ip(name) and any(san.kind == "dns" for san in leaf.sans):
-        match = match_hostname(name, leaf)
-        if not match.matches:
-            fault, reason = "name", match.reason
+    if not fault and name is not None and checks_host(name, leaf) is False:
+        fault, reason = "name", f"nginx compares {name} with the DNS names of the certificate: {_dns_names(leaf)}"
     return Verification(bundle, server, fault, name, reason, intermediates)
 
 
 _UNANCHORED = frozenset({"untrusted-root", "missing-intermediate", "self-signed-certificate"})
+
+
+def client_verdict(configuration: Configuration, tls: EffectiveTLS, path: str, directive: Directive) -> str | None:
+    """Why a server does not accept a client certificate of nginx (400); None if it does, or that is not known."""
+    from nginxtls.pki import TrustStore, build_path
+
+    sent, _ = configuration.store.read_bundle(path, directive)
+    anchors: list[Certificate] = []
+    for name in ("ssl_client_certificate", "ssl_trusted_certificate"):
+        line = tls.setting(name).origin
+        if line is not None and line.args:
+            found, _ = configuration.store.read_bundle(line.args[0], line)
+            if found is None:
+                return None
+            anchors += found.certificates
+    if sent is None or not sent.certificates or not anchors:
+        return None
+    trust = TrustStore("ssl_client_certificate", anchors, private=True)
+    facts = configuration.facts
+    judged = build_path(sent.certificates[0], sent.certificates, trust, facts.at, "client", security_level=tls.level)
+    depth = tls.context.setting("ssl_verify_depth")
+    if judged.verdict == "untrusted":
+        return f"{path} does not verify: {next((reason.message for reason in judged.reasons), 'it has no path')}"
+    too_deep = depth.value.isdecimal() and len(judged.path) - 2 > int(depth.value)
+    return f"{path} has a longer chain than ssl_verify_depth {depth.value}" if too_deep else None
+
+
+def checks_host(name: str, leaf: Certificate) -> bool | None:
+    """Whether X509_check_host(3) accepts a name, as nginx calls it; None if that is not known.
+
+    It compares the DNS names, or the common name where there is none; an address is compared as text, never with the
+    addresses of the certificate (measured, all generations).
+    """
+    from nginxtls.pki.hostnames import covers
+
+    names = _compared(leaf)
+    if any("*" in each.removeprefix("*.") for each in names):
+        return None  # a wildcard inside a label, which OpenSSL accepts
+    return any(covers(each, name) or each.lower() == name.lower() for each in names)
+
+
+def _compared(leaf: Certificate) -> list[str]:
+    return [san.value for san in leaf.sans if san.kind == "dns"] or list(leaf.common_names)
+
+
+def _dns_names(leaf: Certificate) -> str:
+    names = _compared(leaf)
+    return f"{', '.join(names[:3])}{' …' if names[3:] else ''}" if names else "it has none"

@@ -6,7 +6,7 @@ packages have. Where the versions are not known, all of them are in question.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.data import read_data
@@ -63,7 +63,7 @@ class InQuestion(NamedTuple):
     others: tuple[Build, ...] = ()
 
 
-@cache
+@lru_cache(256)
 def in_question(nginx: NginxVersion | None, openssl: OpenSSL | None, needed: NginxVersion | None = None) -> InQuestion:
     """The builds in question, oldest first, where one of the versions or both are None.
 

@@ -141,7 +141,7 @@ class Configuration:
     @cached_property
     def endpoint_groups(self) -> list[EndpointGroup]:
         """The endpoints by group: those of a group differ in names, certificates and locations alone."""
-        self.bundles  # noqa: B018 - loaded in the order of the text, so that the first line that names one stands for it
+        self.bundles  # noqa: B018 - loaded in the order of the text, so that the first line that names one represents it
         return endpoint_groups_of(self.endpoints)
 
     def _assumed_sockets(self, server: VirtualServer) -> tuple[Socket, ...]:

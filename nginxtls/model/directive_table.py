@@ -1,4 +1,4 @@
-"""The table of directives: where each may stand, its default, and its first nginx version (nginx.org's index)."""
+"""The table of directives: where each is allowed, its default, and its first nginx version (nginx.org's index)."""
 
 from __future__ import annotations
 

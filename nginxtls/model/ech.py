@@ -5,6 +5,7 @@ After ngx_ssl_ech_files() of 1.31.4, measured with OpenSSL 4.0.3 and 3.6.5.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from nginxtls.model.store import is_file
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 #: The first OpenSSL with Encrypted ClientHello.
 SINCE = (4, 0)
+_LABEL = re.compile(rb"^-----BEGIN ([A-Z ]+)-----", re.MULTILINE)
 IGNORED = '"ssl_ech_file" is not supported on this platform, ignored'
 
 
@@ -38,6 +40,24 @@ def problems(server: VirtualServer) -> Iterator[tuple[Directive, str, str]]:
             yield directive, "warn", IGNORED
         elif (path := _path(directive)) and server.store.is_missing(path):
             yield directive, "emerg", f'BIO_new_file("{path}") failed: no such file'
+        elif path and (content := server.store.read(path, directive)[0]) is not None and (why := malformed(content)):
+            yield directive, "emerg", f"OSSL_ECHSTORE_read_pem({path}) failed: {why}"
+
+
+def malformed(content: bytes) -> str:
+    """Why OpenSSL 4 does not load a file of keys (OSSL_ECHSTORE_read_pem); empty where its PEM blocks are in order.
+
+    The first private key is looked for, past ECHCONFIGs, and its ECHCONFIG is the next block. Without any private key
+    only the first block counts.
+    """
+    labels: list[str] = [match[1].decode("ascii") for match in _LABEL.finditer(content)]
+    if "ECHCONFIG" not in labels:
+        return "the file has no ECHCONFIG"
+    first = next((number for number, label in enumerate(labels) if label.endswith("PRIVATE KEY")), None)
+    if first is not None:
+        in_order = {*labels[:first]} <= {"ECHCONFIG"} and labels[first + 1 : first + 2] == ["ECHCONFIG"]
+        return "" if in_order else "the ECHCONFIG does not follow the private key"
+    return "" if labels[0] == "ECHCONFIG" else f"the file starts with a {labels[0]}"
 
 
 def _path(directive: Directive) -> str:

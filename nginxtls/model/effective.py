@@ -163,6 +163,13 @@ class EffectiveTLS:
     def _suites(self) -> dict[str, tuple[Suite, ...]]:
         if self.refusal_at_hello:
             return {}
+        versions = self.selectable
+        found = self._negotiable(self.keys, versions)
+        return {version: found[version] for version in VERSIONS if found.get(version)}
+
+    @property
+    def selectable(self) -> frozenset[str]:
+        """The versions that OpenSSL can choose for a client, whether or not a handshake then succeeds in them."""
         versions = self.enabled
         if self.socket.quic:
             versions &= {"TLSv1.3"}
@@ -172,9 +179,10 @@ class EffectiveTLS:
             # The version is chosen before SNI takes effect, at the default server's level as OpenSSL 1.1.1 reads it
             # (measured on 1.1.1w and 3.0.20).
             level, counted = security_level(self.default), OpenSSL.parse("1.1.1")
-            versions = frozenset(version for version in versions if protocol_allowed(version, level, counted))
-        found = self._negotiable(self.keys, versions)
-        return {version: found[version] for version in VERSIONS if found.get(version)}
+            return frozenset(version for version in versions if protocol_allowed(version, level, counted))
+        if self.by_client_hello:
+            return frozenset(version for version in versions if protocol_allowed(version, self.level, self.openssl))
+        return versions
 
     def _negotiable(self, keys: tuple[ServerKey, ...], versions: frozenset[str]) -> dict[str, tuple[Suite, ...]]:
         """The suites that a client can get with these keys, by version."""
@@ -198,13 +206,14 @@ class EffectiveTLS:
 
     def _signs(self, key: ServerKey, version: str) -> bool:
         """Whether ``SignatureAlgorithms`` lets a key sign; versions before TLS 1.2 have no such choice."""
-        algorithms = self._signature_algorithms
+        algorithms = self.signature_algorithms
         if algorithms is None or version not in ("TLSv1.2", "TLSv1.3"):
             return True
         return any(algorithm.signs(key, version, self.level, self.openssl) for algorithm in algorithms)
 
     @cached_property
-    def _signature_algorithms(self) -> tuple[SignatureAlgorithm, ...] | None:
+    def signature_algorithms(self) -> tuple[SignatureAlgorithm, ...] | None:
+        """The server's own algorithms (``SignatureAlgorithms``); None for the library's."""
         command = self.context.conf_command("SignatureAlgorithms")
         return signature_algorithms(command[0]) if command else None
 
@@ -233,11 +242,18 @@ class EffectiveTLS:
     @cached_property
     def ciphersuites(self) -> tuple[Suite, ...]:
         """The TLS 1.3 suites of the deciding server, in its order."""
-        return evaluate_ciphersuites(self._ciphersuites_text, self.openssl).suites
+        return self.ciphersuites_of(self.decided_by("ciphersuites"))
+
+    def ciphersuites_of(self, server: VirtualServer) -> tuple[Suite, ...]:
+        """The TLS 1.3 suites of a server, in its order."""
+        return evaluate_ciphersuites(self._ciphersuites_of(server), self.openssl).suites
 
     @property
     def _ciphersuites_text(self) -> str | None:
-        command = self.decided_by("ciphersuites").conf_command("Ciphersuites")
+        return self._ciphersuites_of(self.decided_by("ciphersuites"))
+
+    def _ciphersuites_of(self, server: VirtualServer) -> str | None:
+        command = server.conf_command("Ciphersuites")
         return command[0] if command else self.facts.system.ciphersuites
 
     @cached_property
@@ -255,6 +271,14 @@ class EffectiveTLS:
         """The effective groups: the default server's, on all versions."""
         return groups_of(self.default)
 
+    @property
+    def level_of_groups(self) -> int:
+        """The security level that counts for groups of TLS 1.3.
+
+        OpenSSL 3.5 chooses the group while it reads the extensions, before SNI takes effect (measured).
+        """
+        return security_level(self.default) if self._level_of_default_counts else self.level
+
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The groups that a client can get in one of the versions served, in the server's order."""
@@ -262,9 +286,7 @@ class EffectiveTLS:
         exchanges = {
             suite.key_exchange for version, suites in self.suites.items() if version != "TLSv1.3" for suite in suites
         }
-        enough = security_bits(self.level)
-        # OpenSSL 3.5 chooses the group of TLS 1.3 while it reads the extensions, before SNI takes effect (measured).
-        enough13 = security_bits(security_level(self.default)) if self._level_of_default_counts else enough
+        enough, enough13 = security_bits(self.level), security_bits(self.level_of_groups)
         return tuple(
             g
             for g in self.group_list.groups
@@ -285,16 +307,24 @@ class EffectiveTLS:
         return tuple(bundle for bundle in self.bundles if bundle.leaf is None or self._serves(bundle.leaf.key))
 
     def _serves(self, key: ServerKey) -> bool:
+        return bool(self.versions_with(key))
+
+    def versions_with(self, key: ServerKey) -> tuple[str, ...]:
+        """The versions in which a client that accepts only this type of key gets a handshake, oldest first."""
         found = self._negotiable((key,), frozenset(self.versions))
-        return any(suite.authentication != "None" for suites in found.values() for suite in suites)
+        return tuple(v for v in VERSIONS if any(suite.authentication != "None" for suite in found.get(v, ())))
 
     @cached_property
     def keys(self) -> tuple[ServerKey, ...]:
         """The keys that can sign; for a certificate that could not be read, an RSA and an EC key are assumed."""
         known: dict[ServerKey, None] = {}
         for key in self.context.key_types:
-            known.update(dict.fromkeys((key,) if key else self.facts.assumed_keys))
+            known.update(dict.fromkeys((key,) if key else map(self._loadable, self.facts.assumed_keys)))
         return tuple(known)
+
+    def _loadable(self, key: ServerKey) -> ServerKey:
+        """An assumed key, of a size that the security level accepts: else nginx would not start."""
+        return key if key.allowed(self.level) else key._replace(bits=None, curve=None)
 
     @cached_property
     def possible_keys(self) -> tuple[tuple[ServerKey, ...], ...]:
@@ -333,7 +363,7 @@ class EffectiveTLS:
         From security level 3 on OpenSSL issues none (SSL_SECOP_TICKET).
         """
         deciding = (self.context,) if self.by_client_hello else (self.default, self.context)
-        return all(_tickets(server) and security_level(server) < 3 for server in deciding)
+        return all(issues_tickets(server) and security_level(server) < 3 for server in deciding)
 
     @property
     def early_data(self) -> bool:
@@ -354,7 +384,8 @@ class EffectiveTLS:
             # Since 1.21.4; another protocol ends the handshake (ngx_mail_ssl_alpn_select).
             return (mail_protocol(self.context),) if self.nginx.at_least(1, 21, 4) else ()
         if self.socket.quic:
-            return ("h3",)
+            h3, hq = self.server.setting("http3").value != "off", self.server.setting("http3_hq").enabled
+            return (*(["h3"] if h3 else []), *(["hq-interop"] if hq else []))
         wanted = self.nginx.at_least(1, 25, 1) and self.server.setting("http2").enabled
         return ("h2", "http/1.1") if self.socket.http2 or wanted else ("http/1.1",)
 
@@ -401,6 +432,8 @@ class EffectiveTLS:
             return "none of its certificates can be sent: the keys do not match"
         if not self.versions:
             return "no protocol version has a cipher suite for the certificate"
+        if self.socket.quic and not self.alpn:
+            return "http3 is off: ALPN selects no protocol"
         return None
 
     @property
@@ -514,7 +547,8 @@ def _top_of_lowest_range(versions: frozenset[str]) -> str | None:
     return top
 
 
-def _tickets(server: VirtualServer) -> bool:
+def issues_tickets(server: VirtualServer) -> bool:
+    """Whether session tickets are on in a server: ``Options SessionTicket`` wins over ``ssl_session_tickets``."""
     command = option(server.commands, "sessionticket")
     return command[0] if command else server.setting("ssl_session_tickets").value != "off"
 

@@ -55,14 +55,14 @@ class Endpoint:
 
     @property
     def everyone(self) -> Sequence[Endpoint]:
-        """The endpoints that this one stands for: itself, or all of its group."""
+        """The endpoints that this one represents: itself, or all of its group."""
         return (self,)
 
 
 class EndpointGroup(Endpoint):
     """The first of the endpoints that serve alike: the same TLS lines and keys behind the same default server.
 
-    What holds of its ``tls`` but for names, certificates and locations holds of ``everyone``, so that a rule about
+    Its ``tls`` but for names, certificates and locations is that of ``everyone``, so that a rule about
     protocols looks once at what thousands of servers share.
     """
 

@@ -34,6 +34,10 @@ class Provenance(NamedTuple):
     """The changelog is known from the first package of this nginx on: a flaw that it does not name is not fixed."""
     likely: bool = False
     """The versions follow from something beside the configuration, such as the image of a Dockerfile."""
+    open_source: bool = False
+    """The nginx is an installed one that is not NGINX Plus."""
+    local: bool = False
+    """The versions are those of the local nginx, which are those of its own configuration."""
 
 
 UNKNOWN_VERSIONS = Provenance()

@@ -224,13 +224,22 @@ class Handshake:
 
 
 def handshake(
-    configuration: Configuration, address: str, port: int, servername: str | None = None, path: str = "/"
+    configuration: Configuration,
+    address: str,
+    port: int,
+    servername: str | None = None,
+    path: str = "/",
+    *,
+    quic: bool = False,
 ) -> Handshake:
-    """What a client gets that connects to an address and port, sends ``servername`` and requests ``path``."""
-    socket = connected(configuration.sockets, address, port)
+    """What a client gets that connects to an address and port, sends ``servername`` and requests ``path``.
+
+    ``quic``: over QUIC. Else over TCP, or over QUIC where nothing speaks TLS on that TCP port.
+    """
+    socket = None if quic else connected(configuration.sockets, address, port)
     if socket is None or not socket.tls:
-        quic = connected(configuration.sockets, address, port, datagram=True)
-        socket = socket if quic is None or not quic.quic else quic
+        udp = connected(configuration.sockets, address, port, datagram=True)
+        socket = socket if udp is None or not udp.quic else udp
     return Handshake(configuration, socket, servername, path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
@@ -119,11 +119,11 @@ def _address(host: str) -> str:
     try:
         return str(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
-        # nginx resolves names when it starts; localhost is the one whose answer can be told without asking.
+        # nginx resolves names when it starts; localhost is the one whose answer is known without a query.
         return "127.0.0.1" if host.lower() == "localhost" else host.lower()
 
 
-@cache
+@lru_cache(maxsize=4096)
 def is_ip(address: str) -> bool:
     """The text is an IPv4 or IPv6 address, without brackets."""
     try:
@@ -133,7 +133,7 @@ def is_ip(address: str) -> bool:
     return True
 
 
-@cache
+@lru_cache(maxsize=4096)
 def is_loopback(address: str) -> bool:
     """Whether an address is a loopback address or a unix socket."""
     if address.startswith("unix:"):

@@ -38,7 +38,7 @@ class ServerName(NamedTuple):
 
     @property
     def is_host(self) -> bool:
-        """A client could ask for exactly this name (``_`` and names without a dot are no hosts)."""
+        """A client could request exactly this name (``_`` and names without a dot are not hosts)."""
         return self.form in ("exact", "suffix") and "." in self.key and self.key != "_"
 
 

@@ -6,26 +6,34 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.model.backends import connections, is_whole, targets, verification
-from nginxtls.model.effective import protocol_names
+from nginxtls.model.backends import answering, client_verdict, connections, is_whole, targets, verification
+from nginxtls.model.effective import VERSIONS, protocol_names
 from nginxtls.model.handshakes import Handshake
-from nginxtls.tls import PROTOCOLS, CipherString
-from nginxtls.tls.levels import protocol_allowed
+from nginxtls.tls import CipherString, OpenSSL, evaluate_ciphersuites
+from nginxtls.tls.levels import protocol_allowed, suite_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.model.backends import Connection, Target
     from nginxtls.model.configuration import Configuration
+    from nginxtls.model.effective import EffectiveTLS
     from nginxtls.model.servers import Socket
     from nginxtls.syntax.tree import Directive
+    from nginxtls.tls import Suite
+
+_MODELLED = frozenset(
+    "minprotocol maxprotocol protocol cipherstring ciphersuites certificate privatekey options numtickets "
+    "recordpadding".split()
+)
+"""The commands of a client whose effect is modelled, or that have none that decides whether a handshake succeeds."""
 
 
 class Outcome(NamedTuple):
     """The result of a connection.
 
     ``fault`` is empty if it is accepted, else ``offer`` (no protocol version), ``plain``, ``proxy``, ``refused``,
-    ``versions``, ``alpn``, ``client`` (certificate), ``name``, ``trust`` or ``depth``.
+    ``versions``, ``ciphers``, ``alpn``, ``client`` (certificate), ``misdirected``, ``name``, ``trust`` or ``depth``.
     """
 
     fault: str
@@ -44,19 +52,74 @@ class UpstreamHandshake:
     connection: Connection | None = None
 
     @property
+    def ciphers(self) -> str:
+        """The cipher string: CipherString of ``*_ssl_conf_command``, else ``*_ssl_ciphers``."""
+        return self._command("cipherstring") or self.target.setting("ciphers").value
+
+    @property
     def level(self) -> int:
-        """OpenSSL's security level: @SECLEVEL of ``*_ssl_ciphers``, else that of openssl.cnf or of the build."""
+        """OpenSSL's security level: @SECLEVEL of the cipher strings, else that of openssl.cnf or of the build."""
         facts = self.configuration.facts
-        text = self.target.setting("ciphers").value
-        written = CipherString(text).evaluate(facts.openssl).security_level if "@SECLEVEL" in text else None
-        return facts.system.level(facts.openssl) if written is None else written
+        for text in (self._command("cipherstring") or "", self.target.setting("ciphers").value):
+            written = CipherString(text).evaluate(facts.openssl).security_level if "@SECLEVEL" in text else None
+            if written is not None:
+                return written
+        return facts.system.level(facts.openssl)
 
     @property
     def protocols(self) -> tuple[str, ...]:
-        """The versions offered, oldest first: ``*_ssl_protocols`` as far as the security level allows them."""
+        """The versions in which a handshake can succeed, oldest first.
+
+        Those offered that the security level allows; none where the newest has no suite (ssl_cipher_list_to_bytes).
+        """
+        openssl, offered = self.configuration.facts.openssl, self.offered
+        if not offered or not self.suites(offered[-1]):
+            return ()
+        return tuple(version for version in offered if protocol_allowed(version, self.level, openssl))
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The versions of the ClientHello, oldest first: ``*_ssl_protocols`` as far as commands allow them.
+
+        Of versions with a gap OpenSSL offers those below it (ssl_get_min_max_version() in ssl/statem/statem_lib.c). Up
+        to 3.4 it applies security levels here as 1.1.1 does, and stricter when the server has chosen (measured).
+        """
         openssl = self.configuration.facts.openssl
-        enabled = protocol_names(self.target.setting("protocols").values)
-        return tuple(v for v in PROTOCOLS if v in enabled and protocol_allowed(v, self.level, openssl))
+        counted = openssl if openssl.version >= (3, 5) else OpenSSL.parse("1.1.1")
+        enabled = set(protocol_names(self.target.setting("protocols").values))
+        for line in self.target.commands:
+            if line.name == "protocol":
+                for word, on in line.words:
+                    named = set(VERSIONS) if word == "all" else set(protocol_names([word]))
+                    enabled = enabled | named if on else enabled - named
+        low, high = (protocol_names([self._command(name) or ""]) for name in ("minprotocol", "maxprotocol"))
+        first = min((VERSIONS.index(v) for v in low & set(VERSIONS)), default=0)
+        last = max((VERSIONS.index(v) for v in high & set(VERSIONS)), default=len(VERSIONS) - 1)
+        offered: list[str] = []
+        for version in VERSIONS[first : last + 1]:
+            if version in enabled and protocol_allowed(version, self.level, counted):
+                offered.append(version)
+            elif offered:
+                break
+        return tuple(offered)
+
+    def suites(self, version: str) -> tuple[Suite, ...]:
+        """The cipher suites offered for a version."""
+        openssl = self.configuration.facts.openssl
+        if version == "TLSv1.3":
+            text = self._command("ciphersuites") or self.configuration.facts.system.ciphersuites
+            return tuple(s for s in evaluate_ciphersuites(text, openssl).suites if suite_allowed(s, self.level))
+        usable = CipherString(self.ciphers).evaluate(openssl).usable(self.level)
+        return tuple(suite for suite in usable if version in suite.protocols)
+
+    def _command(self, name: str) -> str | None:
+        """The value of the last command of this name."""
+        return next((line.value for line in reversed(self.target.commands) if line.name == name), None)
+
+    @property
+    def client_certificate(self) -> str | None:
+        """The file of the certificate that nginx shows where it is requested: a command's, else the directive's."""
+        return self._command("certificate") or self.target.setting("certificate").value or None
 
     @property
     def alpn(self) -> tuple[str, ...]:
@@ -66,9 +129,12 @@ class UpstreamHandshake:
     @property
     def unknown(self) -> list[str]:
         """The parts of the answer that are not known, and why."""
-        found = []
-        if self.target.scope.setting(self.target.directive_name("conf_command")).directives:
-            found.append(f"protocols: {self.target.directive_name('conf_command')} is not modelled")
+        name = self.target.directive_name("conf_command")
+        found = [
+            f"{name} {line.directive.args[0]}: its effect is not known"
+            for line in self.target.commands
+            if line.name not in _MODELLED
+        ]
         if self.target.name is None:
             found.append("name: it has variables")
         found += [
@@ -82,6 +148,9 @@ class UpstreamHandshake:
     def outcome(self) -> Outcome | None:
         """Whether a request gets through, and why not; None where the other side is not known."""
         if not self.unknown and not self.protocols:
+            offered = self.offered
+            if offered and not self.suites(offered[-1]):
+                return Outcome("offer", f"no cipher suite is left for {offered[-1]}, the newest version")
             return Outcome("offer", "no protocol version is left to offer")
         if self.connection is None or self.unknown:
             return None
@@ -102,23 +171,52 @@ class UpstreamHandshake:
             return None
         if reached.refusal:
             return Outcome("refused", reached.refusal)
-        if not set(tls.versions) & set(self.protocols):
+        common = [version for version in self.offered if version in tls.versions]
+        if not common or common[-1] not in self.protocols:
             return Outcome("versions", f"it accepts {' '.join(tls.versions)} only")
+        if not set(self.suites(common[-1])) & set(tls.suites[common[-1]]):
+            return Outcome("ciphers", f"no cipher suite of {common[-1]} is common")
         if self.alpn and not set(self.alpn) & set(tls.alpn):
             return Outcome("alpn", f"it does not accept {' '.join(self.alpn)}")
-        if tls.client_certificate == "required" and not self.target.setting("certificate").directives:
-            return Outcome("client", "it requires a client certificate, and none is sent")
         if self.target.setting("verify").enabled:
             judged = verification(self.configuration, self.connection) if self.connection else None
             if judged is None or judged.fault:
                 return Outcome(judged.fault, judged.reason) if judged else None
+        return self._client(tls) or self._answering(reached)
+
+    def _client(self, tls: EffectiveTLS) -> Outcome | None:
+        """Why the listener refuses the client certificate, or the lack of one; None if it does not."""
+        mode, path = tls.client_certificate, self.client_certificate
+        if mode == "none" or (mode == "requested" and not path):
+            return None
+        if not path:
+            return Outcome("client", "it requires a client certificate, and none is sent")
+        if tls.verify_client.value == "optional_no_ca" and mode == "requested":
+            return None
+        reason = client_verdict(self.configuration, tls, path, self.target.directive)
+        return Outcome("client", reason) if reason else None
+
+    def _answering(self, reached: Handshake) -> Outcome | None:
+        """The answer to the request once the handshake has succeeded: that of the server which ``Host`` selects."""
+        assert self.connection is not None
+        if self.connection.socket.module != "http" or self.target.family not in ("proxy", "grpc"):
+            return Outcome("", "")
+        server = answering(self.connection)
+        if server is None:
+            checking = any(one.setting("ssl_verify_client").value != "off" for one in self.connection.socket.servers)
+            return None if checking else Outcome("", "")
+        if server is not reached.server and server.setting("ssl_verify_client").value != "off":
+            if self.target.servername is not None:
+                return Outcome("misdirected", f"{server.title} checks client certificates, and the SNI is another: 421")
+            if server.setting("ssl_verify_client").value == "on":
+                return Outcome("client", f"{server.title} requires a client certificate, and none was requested: 400")
         return Outcome("", "")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
         target = self.target
         verify, outcome = target.setting("verify").enabled, self.outcome
-        trusted, certificate = target.setting("trusted_certificate"), target.setting("certificate")
+        trusted = target.setting("trusted_certificate")
         return {
             "place": _place(target.directive),
             "directive": target.directive.name,
@@ -132,7 +230,7 @@ class UpstreamHandshake:
             "trusted_certificate": trusted.value if verify and trusted.directives else None,
             "verify_depth": target.setting("verify_depth").value if verify else None,
             "alpn": list(self.alpn),
-            "client_certificate": certificate.value or None,
+            "client_certificate": self.client_certificate,
             "session_reuse": target.setting("session_reuse").value != "off",
             "result": None if outcome is None else str(outcome),
             "unknown": self.unknown,

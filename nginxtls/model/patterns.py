@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import pattern
+from nginxtls.base.limits import LIMITS as TABLE
 
 if TYPE_CHECKING:
     from typing import Any
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 LIMITS = b"(*LIMIT_MATCH=20000)(*LIMIT_DEPTH=2000)(*LIMIT_HEAP=2000)"
 """Steps, depth and KiB of a match, written before a pattern: the bindings have no call for them. Limits of its own
 would override them, so such a pattern is unknown (pcre2pattern, "Setting match resource limits")."""
-LONGEST = 4096
+LONGEST = TABLE["pattern"]
 """Characters of the longest pattern and subject that are looked at."""
 
 _PLAIN = pattern(
@@ -26,6 +28,10 @@ _PLAIN = pattern(
 """A token that Python and PCRE2 read alike. No group is repeated."""
 _UNQUOTED = pattern(r"\\.|\[[^]]*\]")
 _NAMED = pattern(r"\(\?<(?=[A-Za-z_])")
+
+
+class Undecided(Exception):
+    """Whether a pattern matches is not known: it takes too many steps, or cannot be read."""
 
 
 class Pattern:
@@ -82,19 +88,41 @@ class Pattern:
 
     def matches(self, subject: str) -> bool | None:
         """Whether the pattern matches somewhere in a text; None where that is not known (it takes too many steps)."""
+        found = self._search(subject)
+        return found if found is None else found is not False
+
+    def captures(self, subject: str) -> dict[str, str] | None:
+        """The captures of the first match, by number and name, those that took no part empty; None without a match.
+
+        Raises ``Undecided`` where ``matches`` is None.
+        """
+        found = self._search(subject)
+        if found is None:
+            raise Undecided
+        if found is False:
+            return None
+        values = {str(number): value for number, value in enumerate(found.groups(), 1)} | found.groupdict()
+        return {_text(name): _text(value) for name, value in values.items()}
+
+    def _search(self, subject: str) -> Any:
+        """The first match of either library, False without one, None if that is not known."""
         if len(subject) > LONGEST:
             return None
         if self.python is not None and len(subject) <= 255:
-            return self.python.search(subject) is not None
+            return self.python.search(subject) or False
         compiled = self._pcre2
         if compiled is None or isinstance(compiled, str):
             return None
         import pcre2
 
         try:
-            return compiled.search(subject.encode("utf-8", "surrogateescape")) is not None
+            return compiled.search(subject.encode("utf-8", "surrogateescape")) or False
         except pcre2.LibraryError:
             return None
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value or ""
 
 
 def _python(text: str, caseless: bool) -> re.Pattern[str] | None:
@@ -105,7 +133,7 @@ def _python(text: str, caseless: bool) -> re.Pattern[str] | None:
         return None
 
 
-@cache
+@bounded(4096, 1_000_000)
 def read_pattern(text: str, *, caseless: bool = True) -> Pattern:
     """The pattern of a text, made once. nginx compares names without case; ``location ~`` with it."""
     return Pattern(text, caseless=caseless)

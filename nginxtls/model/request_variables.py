@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.names import NameTable, read_name
-from nginxtls.model.patterns import LONGEST, read_pattern
+from nginxtls.model.patterns import Undecided, read_pattern
+from nginxtls.model.variables import VARIABLE, definitions
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.servers import VirtualServer
     from nginxtls.syntax.tree import Directive
-
-_VARIABLE = pattern(r"\$(?:\{(\w+)\}|(\w+))")
-_MAKERS = ("map", "set", "geo", "split_clients")
-
 
 PORTS = {"http": 80, "https": 443}
 
@@ -62,6 +58,8 @@ class Variables:
         self._request = request
         self._set: dict[str, str | None] = {}
         self._captures: dict[str, str] = {}
+        self._undecided = False
+        """Which server name has matched is not known, nor are its captures."""
         self._active: set[str] = set()
         self.uri = request.path
         self.args = request.args
@@ -70,8 +68,12 @@ class Variables:
     def _named_by_host(self) -> None:
         """The captures of the server name that matched, if it is a regular expression."""
         names = self._server.names
-        if not any(name.form == "exact" and name.key == self._request.host for name in names):
+        if any(name.form == "exact" and name.key == self._request.host for name in names):
+            return
+        try:
             any(name.form == "regex" and self.search(name.key, self._request.host, caseless=True) for name in names)
+        except Unknown:
+            self._undecided = True
 
     def set(self, name: str, text: str) -> None:
         """Run a ``set``; an unknown value matters only where it is used."""
@@ -84,35 +86,34 @@ class Variables:
         """A text with its variables replaced. Raises Unknown."""
         if UNKNOWN in text:
             raise Unknown
-        return _VARIABLE.sub(lambda match: self.value(match[1] or match[2]), text) if "$" in text else text
+        return VARIABLE.sub(lambda match: self.value(match[1] or match[2]), text) if "$" in text else text
 
     def search(self, regex: str, text: str, *, caseless: bool = False, clears: bool = False) -> bool:
         """Whether a regular expression matches; its captures are then variables. Raises Unknown if it is unreadable.
 
         ``clears``: without a match ``$1`` and the others are empty (ngx_http_script_regex_start_code: if and rewrite).
         """
-        if UNKNOWN in regex or len(regex) > LONGEST or len(text) > LONGEST:
+        if UNKNOWN in regex:
             raise Unknown
-        if read_pattern(regex, caseless=caseless).python is None:
-            raise Unknown  # of what PCRE2 alone can read, the captures are not known
         try:
-            found = re.search(_NAMED.sub("(?P<", regex), text, re.IGNORECASE if caseless else 0)
-        except (re.error, OverflowError, RecursionError):
+            found = read_pattern(regex, caseless=caseless).captures(text)
+        except Undecided:
             raise Unknown from None
         if found is not None or clears:
             self._captures = {key: value for key, value in self._captures.items() if not key.isdigit()}
         if found is None:
             return False
-        self._captures |= {str(number): value or "" for number, value in enumerate(found.groups(), 1)}
-        self._captures |= {key: value or "" for key, value in found.groupdict().items()}
+        self._captures |= found
         return True
 
     def value(self, name: str) -> str:
         """The value of a variable, named without ``$``. Raises Unknown."""
         if name in self._set:
             found = self._set[name]
-        elif name in self._captures or name.isdigit():
-            found = self._captures.get(name, "")
+        elif name in self._captures:
+            found = self._captures[name]
+        elif name.isdigit():
+            found = None if self._undecided else ""
         else:
             found = self._own(name)
             if found is None:
@@ -154,7 +155,7 @@ class Variables:
 
     def _made(self, name: str) -> str | None:
         """A variable of ``map``; one of a ``set`` that did not run is empty."""
-        makers = _makers(self._configuration).get(name, ())
+        makers = definitions(self._configuration, self._server.module).get(name, ())
         if makers and all(line.name == "set" for line in makers):
             return ""
         if len(makers) != 1 or makers[0].name != "map" or name in self._active:
@@ -209,32 +210,9 @@ class Variables:
         raise Unknown
 
 
-_NAMED = pattern(r"\(\?<(?=[A-Za-z_])")
-
-
 class _MapLine:
     """A line of a map as something with a server name, so that names are found as nginx finds those of servers."""
 
     def __init__(self, key: str, value: str) -> None:
         self.names = (read_name(key.removeprefix("\\")),)
         self.value = value
-
-
-def _makers(configuration: Configuration) -> Mapping[str, Sequence[Directive]]:
-    """The directives that define a variable, by its name."""
-
-    def work() -> dict[str, list[Directive]]:
-        found: dict[str, list[Directive]] = {}
-        for name, directive in _definitions(configuration):
-            found.setdefault(name, []).append(directive)
-        return found
-
-    return configuration.memo("variables", work)
-
-
-def _definitions(configuration: Configuration) -> Iterator[tuple[str, Directive]]:
-    for name in _MAKERS:
-        for directive in configuration.directives(name):
-            if directive.args:
-                variable = directive.args[0] if name == "set" else directive.args[-1]
-                yield variable.lstrip("$"), directive

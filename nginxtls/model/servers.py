@@ -236,7 +236,7 @@ class VirtualServer:
 
     def levels(self, *names: str) -> list[tuple[Scope, LocationBlock | None]]:
         """The server's own level and those of the locations, ``if`` and ``limit_except`` in it: all, or those in which
-        a directive of these names stands. Locations without one are not even made."""
+        a directive of these names is. Locations without one are not even made."""
         if not names:
             return [(self.scope, None), *((location.scope, location) for location in self.all_locations())]
         wanted = frozenset(names)
@@ -251,7 +251,7 @@ class VirtualServer:
         return found
 
     def _blocks_with(self, wanted: frozenset[str]) -> Iterator[tuple[Directive, ...]]:
-        """The blocks in whose very level one of the wanted directives stands, each with those around it."""
+        """The blocks that directly contain one of the wanted directives, each with those around it."""
         expand = self.tree.expand
         stack: list[tuple[Directive, ...]] = [(block,) for block in _blocks(self.scope.own, ("location", "if"))]
         while stack:
@@ -310,7 +310,7 @@ class Socket:
         self.proxy_protocol = False
         self.ipv6only = True
         self.known = True
-        """No template text stands in its listen lines."""
+        """Its listen lines contain no template text."""
         self._joined: set[tuple[str, ...]] = set()
 
     @property
@@ -327,6 +327,16 @@ class Socket:
     def speaks_tls(self) -> bool:
         """By ``ssl`` or ``quic`` on a line, or by the default server's ``ssl on`` (measured on 1.22.1) or starttls."""
         return self.tls or self.default.ssl_on or self.default.starttls
+
+    @property
+    def begins_with_tls(self) -> bool:
+        """TLS is spoken from the start: by ``ssl`` or ``quic`` on a line, or by the default server's ``ssl on``."""
+        return self.tls or self.default.ssl_on
+
+    @property
+    def forwards(self) -> bool:
+        """A stream socket that passes on the bytes that it receives, or whose ``ssl_preread`` looks at them only."""
+        return self.module == "stream" and any(server.first("return") is None for server in self.servers)
 
     @cached_property
     def names(self) -> NameTable[VirtualServer]:

@@ -129,7 +129,7 @@ class Scope:
         self.nginx = nginx
         self.parent = parent
         self.certain: bool = certain and (parent is None or parent.certain)
-        """Whether all that stands in this level and around it is known."""
+        """Whether everything in this level and around it is known."""
         self.own = own = _by_name(directives)
         if "include" in own or tree.holds is not None:
             self.own = own = _by_name(tree.expand(directives))
@@ -160,7 +160,7 @@ class Scope:
         return name in self.left_out or UNKNOWN in self.left_out
 
     def is_conditional(self, line: Directive) -> bool:
-        """Whether a line may not be there: it stands under a condition, and all branches are looked at in one."""
+        """Whether a line may not be there: it is under a condition, and all branches are looked at in one."""
         return self._all_branches and bool(line.branch)
 
     def setting(self, name: str) -> Setting:
@@ -197,7 +197,7 @@ class Scope:
 
 
 def _by_name(directives: Iterable[Directive]) -> dict[str, Sequence[Directive]]:
-    """The directives of a level by name. Most names stand once, and a tuple of one is made sooner than a list."""
+    """The directives of a level by name. Most names occur once, and a tuple of one is made sooner than a list."""
     own: dict[str, Sequence[Directive]] = {}
     for directive in directives:
         name = directive.name

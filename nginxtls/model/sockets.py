@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def join(servers: list[VirtualServer]) -> list[Socket]:
     """The sockets of all servers, in order of first appearance.
 
-    A TLS socket whose address stands in a template is the server's alone, as who else listens there is not known.
+    A TLS socket whose address is in a template is the server's alone, as who else listens there is not known.
     """
     sockets: dict[tuple[bool, str, str, int], Socket] = {}
     for server in servers:
@@ -50,7 +50,7 @@ def _unplaced(server: VirtualServer, listen: Listen) -> Socket:
 def connected(sockets: list[Socket], address: str, port: int, *, datagram: bool = False) -> Socket | None:
     """The socket that a connection to ``address`` and ``port`` reaches: the most specific address first.
 
-    ``[::]`` takes IPv4 as well where it stands with ipv6only=off and no IPv4 wildcard has the port.
+    ``[::]`` takes IPv4 as well where it has ipv6only=off and no IPv4 wildcard has the port.
     """
     if address.startswith("unix:"):
         return next((socket for socket in sockets if socket.address == address), None)

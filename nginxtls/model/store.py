@@ -27,7 +27,7 @@ def is_file(path: str) -> bool:
 
 
 class Store:
-    """Reads what directives name through ``files``, and nothing before it is asked for.
+    """Reads what directives name through ``files``, and nothing before it is requested.
 
     ``base`` is the folder that relative paths start from. ``memo`` keeps what several servers share.
     """
@@ -49,9 +49,10 @@ class Store:
         """What could not be read so far, each once."""
         return list(self._unchecked.values())
 
-    def unchecked(self, subject: str, reason: str, directive: Directive | None = None) -> None:
+    def unchecked(self, subject: str, reason: str, place: Directive | Location | None = None) -> None:
         """Note something that could not be looked at."""
-        place = Location(directive.file, directive.span) if directive else None
+        if place is not None and not isinstance(place, Location):
+            place = Location(place.file, place.span)
         self._unchecked.setdefault((subject, reason), NotChecked(subject, reason, place))
 
     def read(self, path: str, directive: Directive) -> tuple[bytes | None, str]:

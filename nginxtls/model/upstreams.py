@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.conf_commands import commands
 from nginxtls.syntax.tree import UNKNOWN
 
@@ -26,24 +26,21 @@ FAMILIES = {
 }
 
 
-class Upstream(NamedTuple):
-    """A place that speaks TLS to an upstream: a ``*_pass`` in a location, or a stream server with ``proxy_ssl on``.
-
-    ``family`` is ``proxy``, ``grpc``, ``uwsgi`` or ``stream``.
-    """
+@dataclass(frozen=True)
+class TlsClient:
+    """A place from which nginx connects, with the settings of TLS there."""
 
     directive: Directive
+    """The pass directive (or ``auth_http``)."""
     family: str
+    """``proxy``, ``grpc``, ``uwsgi``, ``fastcgi``, ``scgi``, ``memcached``, ``stream`` or ``auth_http`` (mail)."""
     scope: Scope
     server: VirtualServer
     location: LocationBlock | None
-    groups: Mapping[tuple[str, str], Directive]
-    """The ``upstream`` blocks, by module and name."""
 
     def setting(self, suffix: str) -> Setting:
         """``setting("verify")`` is proxy_ssl_verify, grpc_ssl_verify …, as the family has it."""
-        prefix = "proxy" if self.family == "stream" else self.family
-        return self.scope.setting(f"{prefix}_ssl_{suffix}")
+        return self.scope.setting(self.directive_name(suffix))
 
     def directive_name(self, suffix: str) -> str:
         """The directive of the family for a suffix: ``grpc_ssl_verify`` for ``verify``."""
@@ -51,8 +48,19 @@ class Upstream(NamedTuple):
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """The lines of ``proxy_ssl_conf_command`` and its kin that are in force, in order."""
+        """The lines of ``proxy_ssl_conf_command`` and its kin that are effective, in order."""
         return tuple(commands(self.setting("conf_command").directives))
+
+
+@dataclass(frozen=True)
+class Upstream(TlsClient):
+    """A place that speaks TLS to an upstream: a ``*_pass`` in a location, or a stream server with ``proxy_ssl on``.
+
+    ``family`` is ``proxy``, ``grpc``, ``uwsgi`` or ``stream``.
+    """
+
+    groups: Mapping[tuple[str, str], Directive]
+    """The ``upstream`` blocks, by module and name."""
 
     @property
     def target(self) -> str:

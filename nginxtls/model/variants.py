@@ -24,7 +24,7 @@ _OF_SERVERS = frozenset({"listen", "server", "server_name"})
 
 
 class _Lines:
-    """What stands in one branch and could contradict another's: single-valued settings, and servers by their ports."""
+    """What one branch contains and could contradict another's: single-valued settings, and servers by their ports."""
 
     def __init__(self) -> None:
         self.settings: set[object] = set()
@@ -32,7 +32,7 @@ class _Lines:
 
 
 class _Variant:
-    """Branches that may stand together."""
+    """Branches that are compatible."""
 
     def __init__(self, branches: dict[Branch, _Lines], by_condition: dict[tuple[int, int], list[Branch]]) -> None:
         self.branches, self.by_condition = branches, by_condition
@@ -43,7 +43,7 @@ class _Variant:
     def take(self, branch: Branch) -> bool:
         """Add a branch if no condition of it is denied here, and no line that it brings contradicts one that is here.
 
-        Branches that imply each other are meant to stand together.
+        Branches that imply each other are meant to be used together.
         """
         if any((key, 1 - number) in self.holds for key, number in branch):
             return False
@@ -77,7 +77,7 @@ def _imply(one: Branch, other: Branch) -> bool:
 
 
 def variants(tree: Tree) -> list[Tree]:
-    """The tree in each of its variants; the tree itself if no line stands under a condition.
+    """The tree in each of its variants; the tree itself if no line is under a condition.
 
     Each variant has as many branches as can be, the first one those that come first; in the last no condition holds.
     """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.pki import der
 from nginxtls.pki.oids import known, name_of
 
@@ -22,7 +22,7 @@ _HASHES = {
 }
 
 
-@lru_cache(20000)
+@bounded(4096, 2_000_000)
 def describe_public_key(info: bytes) -> ServerKey:
     """Type, size and curve of a SubjectPublicKeyInfo in DER; for other keys an algorithm's name or ``unknown``."""
     from nginxtls.tls import ServerKey

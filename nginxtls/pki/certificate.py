@@ -7,10 +7,11 @@ subject that is not UTF-8, an invalid extension), and startup without it is 0.1 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.pki import der, extensions
 from nginxtls.pki.names import Name, parse_name
@@ -467,7 +468,7 @@ def _algorithm(value: bytes) -> tuple[str, bytes]:
         return "", b""
 
 
-@lru_cache(20000)
+@bounded(4096, 8_000_000)
 def certificate(data: bytes) -> Certificate:
     """The certificate in DER at the beginning of data; the same object for the same bytes.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
+from nginxtls.base.bounded import bounded
 from nginxtls.pki import der
 from nginxtls.pki.certificate import Certificate
 from nginxtls.pki.damage import Problem
@@ -60,7 +60,7 @@ class CRLs:
     only_certificates: bool = False
 
 
-@lru_cache(256)
+@bounded(256, 8_000_000)
 def read_crl(data: bytes) -> CRLs:
     """Read a file for `ssl_crl`. Never raises."""
     found, problems, certificates = [], [], False

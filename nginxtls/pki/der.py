@@ -55,6 +55,15 @@ def contents(data: bytes, tag: int) -> bytes:
     return data[start:end]
 
 
+def encode(tag: int, value: bytes) -> bytes:
+    """An element of DER."""
+    size = len(value)
+    if size < 128:
+        return bytes([tag, size]) + value
+    width = (size.bit_length() + 7) // 8
+    return bytes([tag, 128 | width]) + size.to_bytes(width, "big") + value
+
+
 def integer(value: bytes) -> int:
     """A signed integer from its contents."""
     if not value:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from unicodedata import normalize
 
+from nginxtls.base.bounded import bounded
 from nginxtls.pki.certificate import Certificate, SubjectAltName
 from nginxtls.pki.names import printable, valid_host
 
@@ -53,6 +54,7 @@ def covers(pattern: str, host: str) -> bool:
     return first == "*" and "." in rest and "*" not in rest and rest == parent and valid_host(host) and bool(label)
 
 
+@bounded(4096, 200_000)
 def ascii_host(name: str) -> str | None:
     """The ASCII form in lower case, without a trailing dot; None if it is not a host name."""
     host = name.removesuffix(".")
@@ -72,11 +74,15 @@ def ascii_host(name: str) -> str | None:
 # (IDNA 2008; UTS #46 section 2.3 without transitional processing).
 _DOTS = re.compile("[\u3002\uff0e\uff61]")
 _KEPT = re.compile("[\u00df\u03c2]")
+# The ASCII form has at least as many characters; encoding a long one takes quadratic time.
+_LONGEST = 63
 
 
 def _ascii_label(label: str) -> str:
     if label.isascii():
         return label
+    if len(label) > _LONGEST:
+        raise UnicodeError("longer than any label")
     # Character by character, because `lower` maps a capital sigma at the end of a word to another letter.
     lower = normalize("NFKC", "".join(each.lower() for each in label))
     # It must be a valid label without these characters, too.

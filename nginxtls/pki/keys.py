@@ -9,11 +9,12 @@ from functools import lru_cache, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.pki import der
 from nginxtls.pki.algorithms import DSA, EC, EDWARDS, RSA, RSA_PSS, describe_public_key, rsa_numbers
 from nginxtls.pki.damage import why_unseen
 from nginxtls.pki.library import MAX_ROUNDS, LibraryRefusal, derivation_cost, guarded
-from nginxtls.pki.pem import Block, is_key, is_pkcs12, read_blocks
+from nginxtls.pki.pem import Block, is_key, is_pkcs12, read_blocks, shown
 
 if TYPE_CHECKING:
     from nginxtls.tls import ServerKey
@@ -69,7 +70,7 @@ def _roca_table() -> tuple[tuple[int, frozenset[int]], ...]:
     return tuple((prime, frozenset(pow(65537, power, prime) for power in range(prime))) for prime in primes)
 
 
-@lru_cache(4096)
+@bounded(1024, 8_000_000)
 def read_key(data: bytes, passwords: tuple[bytes, ...] = (), *, skips_bom: bool = True) -> PrivateKey | KeyProblem:
     """The first private key of a file, as nginx loads `ssl_certificate_key`; passwords are tried in order.
 
@@ -117,9 +118,10 @@ def _load(block: Block, passwords: tuple[bytes, ...]) -> PrivateKey | KeyProblem
         if cost is None or cost * len(passwords) > MAX_ROUNDS:
             return KeyProblem("unknown-key", "deriving the key from its password takes too long", block.line)
     pem = _pem(block)
+    restricted = _identifier(block) if _algorithm(block) == RSA_PSS else b""
     for password in passwords if encrypted else (None,):
         try:
-            return guarded(partial(_read, pem, password, encrypted, block.line))
+            return guarded(partial(_read, pem, password, encrypted, block.line, restricted))
         except (UnsupportedAlgorithm, LibraryRefusal):
             return KeyProblem("unknown-key", "the type of the key is not known to nginxtls", block.line)
         except (ValueError, TypeError):
@@ -129,17 +131,23 @@ def _load(block: Block, passwords: tuple[bytes, ...]) -> PrivateKey | KeyProblem
     if _algorithm(block) not in _READ_HERE:
         # OpenSSL supports encodings of post-quantum keys that `cryptography` does not.
         return KeyProblem("unknown-key", "the type of the key is not known to nginxtls", block.line)
-    return KeyProblem("damaged", f"the {block.label} cannot be decoded", block.line)
+    return KeyProblem("damaged", f"the {shown(block.label)} cannot be decoded", block.line)
 
 
 def _algorithm(block: Block) -> str:
     """The algorithm of a PKCS #8 key (RFC 5958), dotted; empty for other formats."""
     try:
-        (_, version), (tag, algorithm), *_ = der.elements(der.contents(block.data, der.SEQUENCE))
+        algorithm = _identifier(block)
         _, start, end = der.element(algorithm)
-        return der.oid(algorithm[start:end]) if version and tag == der.SEQUENCE else ""
+        return der.oid(algorithm[start:end])
     except ValueError:
         return ""
+
+
+def _identifier(block: Block) -> bytes:
+    """The contents of the AlgorithmIdentifier of a PKCS #8 key; empty for other formats."""
+    (_, version), (tag, algorithm), *_ = der.elements(der.contents(block.data, der.SEQUENCE))
+    return algorithm if version and tag == der.SEQUENCE else b""
 
 
 def _pem(block: Block) -> bytes:
@@ -150,16 +158,20 @@ def _pem(block: Block) -> bytes:
     return b"-----BEGIN %b-----\n%b%b\n-----END %b-----\n" % (label, headers, body, label)
 
 
-def _read(pem: bytes, password: bytes | None, encrypted: bool, line: int) -> PrivateKey:
+def _read(pem: bytes, password: bytes | None, encrypted: bool, line: int, restricted: bytes = b"") -> PrivateKey:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
     # Neither nginx nor OpenSSL looks for the primes of an RSA key when it loads one, which can take half a minute.
     key = load_pem_private_key(pem, password, unsafe_skip_rsa_key_validation=True)
     info = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if restricted:
+        # The library drops the restriction to RSASSA-PSS (RFC 4055), which is part of the certificate's key.
+        (_, _), (_, bits) = der.elements(der.contents(info, der.SEQUENCE))
+        info = der.encode(der.SEQUENCE, der.encode(der.SEQUENCE, restricted) + der.encode(3, bits))
     return PrivateKey(describe_public_key(info), sha256(info).hexdigest(), encrypted, line)
 
 
-@lru_cache(256)
+@bounded(256, 4_000_000)
 def read_dhparam(data: bytes) -> DHParameters | KeyProblem:
     """The first DH parameters of a file, as nginx loads `ssl_dhparam`."""
     for block in read_blocks(data):

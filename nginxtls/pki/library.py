@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from nginxtls.base.errors import is_fault
+from nginxtls.base.limits import LIMITS
 from nginxtls.pki import der
 
 if TYPE_CHECKING:
@@ -15,22 +17,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_ROUNDS = 4_000_000
-"""Rounds of key derivation that are computed for a key, over all passwords: about two seconds."""
-MAX_SCRYPT_BYTES = 128 * 1024 * 1024
+MAX_ROUNDS, MAX_SCRYPT_BYTES = LIMITS["passwords"], LIMITS["scrypt"]
+"""Rounds of key derivation that are computed for a key, over all passwords (about two seconds), and memory for it."""
 
 _PBES2, _PBKDF2, _SCRYPT = "1.2.840.113549.1.5.13", "1.2.840.113549.1.5.12", "1.3.6.1.4.1.11591.4.11"
 
 
 class LibraryRefusal(Exception):
-    """The library cannot read something, for a reason that is not told apart from others."""
+    """The library cannot read something, for a reason that is not distinguished from others."""
 
 
 def guarded(work: Callable[[], T]) -> T:
     """The result of a call of the library.
 
     Raises:
-        LibraryRefusal: it raised something that is no ordinary answer, a panic included.
+        LibraryRefusal: it raised something other than an ordinary answer, a panic included.
         ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature: as the library raises them.
     """
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -40,8 +41,7 @@ def guarded(work: Callable[[], T]) -> T:
     except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
         raise
     except BaseException as error:
-        # A panic of the Rust core is no Exception; interrupts and exits are none either, and go on.
-        if isinstance(error, Exception) or type(error).__module__ == "pyo3_runtime":
+        if is_fault(error):
             raise LibraryRefusal(type(error).__name__) from None
         raise
 

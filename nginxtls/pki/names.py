@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
+from nginxtls.base.bounded import bounded
 from nginxtls.pki import der
 from nginxtls.pki.oids import name_of
 
@@ -57,7 +58,7 @@ class Name:
         return tuple(frozenset((oid, _folded(tag, value)) for oid, tag, value in part) for part in self.parts)
 
 
-@lru_cache(20000)
+@bounded(4096, 2_000_000)
 def parse_name(data: bytes) -> Name:
     """A Name from its DER, tag included.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from hashlib import new as new_hash
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.pki import der
 from nginxtls.pki.damage import Problem
 from nginxtls.pki.library import LibraryRefusal, guarded
@@ -52,7 +52,7 @@ class Response:
     decoded: bool = True
 
 
-@lru_cache(256)
+@bounded(256, 4_000_000)
 def read_ocsp(data: bytes) -> Response | Problem:
     """Read a file for `ssl_stapling_file`; with a problem, nginx does not start. Never raises."""
     if not data.strip():

@@ -10,15 +10,15 @@ import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
+from nginxtls.base.bounded import bounded
+from nginxtls.base.limits import LIMITS
 from nginxtls.pki.certificate import Certificate, certificate
 from nginxtls.pki.damage import BOM, Problem, what_happened, why_unseen
 from nginxtls.pki.der import DerError
-from nginxtls.pki.names import printable
 
 #: The largest file that is read, in bytes; nginx has no limit, but no chain is nearly as large.
-TOO_BIG = 16 * 1024 * 1024
+TOO_BIG = LIMITS["pem"]
 _LINE = 254
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _CERTIFICATES = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
@@ -36,7 +36,7 @@ class Block:
     problem: Problem | None = None
 
     def __repr__(self) -> str:
-        return f"<{printable(self.label)} at line {self.line}>"
+        return f"<{shown(self.label)} at line {self.line}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,14 @@ class Bundle:
         return tuple(block.line for block in self.blocks if is_key(block.label))
 
 
+_LABEL = re.compile(r"(?:[A-Z][A-Z0-9.]{0,15} ){0,4}[A-Z][A-Z0-9.]{0,15}")
+
+
+def shown(label: str) -> str:
+    """A label for messages: one without a line end after it may be the whole of a key."""
+    return label if _LABEL.fullmatch(label) else "PEM block"
+
+
 def is_key(label: str) -> bool:
     """Whether a PEM label is that of a private key."""
     return label.endswith("PRIVATE KEY")
@@ -81,7 +89,7 @@ def read_blocks(data: bytes, *, skips_bom: bool = True) -> Iterator[Block]:
         if block.problem and block.problem.kind in ("bad-base64", "truncated"):
             damage = what_happened(data, block.line)
             if damage is not None:
-                text = f"the {printable(block.label)} is damaged: {damage.message}"
+                text = f"the {shown(block.label)} is damaged: {damage.message}"
                 block = replace(block, problem=replace(damage, message=text))
         yield block
 
@@ -128,40 +136,40 @@ def _read_block(label: str, begin: int, lines: Iterator[tuple[int, bytes]]) -> B
     headers: list[bytes] = []
     body: list[bytes] = []
     state, blank = "maybe header", begin
-    shown = printable(label)
+    name = shown(label)
     for number, line in lines:
         if state == "maybe header" and b":" in line:
             state = "header"
         if not line:
             if state == "body":
                 return Block(
-                    label, begin, b"", problem=Problem("bad-base64", f"the {shown} contains an empty line", number)
+                    label, begin, b"", problem=Problem("bad-base64", f"the {name} contains an empty line", number)
                 )
             headers, body, state, blank = body, [], "body", number
         elif line.startswith(b"-----END "):
             if line[9:] != label.encode("latin-1") + b"-----":
                 if b"-----BEGIN " in line:
-                    text = f"the END line of the {shown} and the next BEGIN line are on one line"
+                    text = f"the END line of the {name} and the next BEGIN line are on one line"
                     return Block(label, begin, b"", problem=Problem("glued", text, number))
-                text = f"the BEGIN and END lines of the {shown} have different labels"
+                text = f"the BEGIN and END lines of the {name} have different labels"
                 return Block(label, begin, b"", problem=Problem("truncated", text, number))
             if headers and not headers[0].startswith(b"Proc-Type:") and not any(b":" in line for line in headers):
                 # What is before an empty line are headers.
-                text = f"the {shown} contains an empty line"
+                text = f"the {name} contains an empty line"
                 return Block(label, begin, b"", problem=Problem("bad-base64", text, blank))
             return _open_ended(_decode(label, begin, headers, body), body)
         elif state == "body" and len(line) > 64:
-            text = f"the {shown} contains a line of more than 64 characters"
+            text = f"the {name} contains a line of more than 64 characters"
             return Block(label, begin, b"", problem=Problem("bad-base64", text, number))
         else:
             body.append(line)
-    return Block(label, begin, b"", problem=Problem("truncated", f"the {shown} has no END line", begin))
+    return Block(label, begin, b"", problem=Problem("truncated", f"the {name} has no END line", begin))
 
 
 def _open_ended(block: Block, body: list[bytes]) -> Block:
     """A block that goes on over another BEGIN: OpenSSL decodes what precedes it, if that is whole (measured)."""
     if block.problem and any(line.startswith(b"-----BEGIN ") for line in body):
-        text = f"the {printable(block.label)} has no END line before the next BEGIN line"
+        text = f"the {shown(block.label)} has no END line before the next BEGIN line"
         return replace(block, problem=Problem("truncated", text, block.line))
     return block
 
@@ -171,16 +179,16 @@ def _decode(label: str, begin: int, headers: list[bytes], body: list[bytes]) -> 
     # OpenSSL stops decoding at a hyphen.
     text = text.partition(b"-")[0]
     if not text or len(text) % 4 or not _BASE64.fullmatch(text):
-        problem = Problem("bad-base64", f"the {printable(label)} is not valid base64", begin)
+        problem = Problem("bad-base64", f"the {shown(label)} is not valid base64", begin)
         return Block(label, begin, b"", problem=problem)
     head = b"\n".join(headers)
     if head and not head.startswith(b"Proc-Type:"):
-        problem = Problem("bad-base64", f"the {printable(label)} has headers that OpenSSL does not support", begin)
+        problem = Problem("bad-base64", f"the {shown(label)} has headers that OpenSSL does not support", begin)
         return Block(label, begin, b"", head, problem)
     return Block(label, begin, binascii.a2b_base64(text), head)
 
 
-@lru_cache(4096)
+@bounded(1024, 8_000_000)
 def _read(
     data: bytes, skips_bom: bool
 ) -> tuple[tuple[Certificate, ...], tuple[int, ...], tuple[Block, ...], tuple[Problem, ...], bool]:
@@ -210,7 +218,7 @@ def _read(
                 lines.append(block.line)
             except DerError as error:
                 fatal = True
-                text = f"the {block.label} is damaged: {error}"
+                text = f"the {shown(block.label)} is damaged: {error}"
                 problems.append(Problem("not-a-certificate", text, block.line))
                 break
         elif is_key(block.label):
@@ -232,9 +240,7 @@ def _what_instead(data: bytes, blocks: list[Block]) -> Problem:
     if any(is_key(block.label) for block in blocks):
         return Problem("key-only", "the file contains a private key but no certificate", blocks[0].line)
     if blocks:
-        return Problem(
-            "not-pem", f"the file contains a {printable(blocks[0].label)} but no certificate", blocks[0].line
-        )
+        return Problem("not-pem", f"the file contains a {shown(blocks[0].label)} but no certificate", blocks[0].line)
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         return Problem("html", "the file is a web page, perhaps from a failed download")
     if data[:1] == b"\x30":

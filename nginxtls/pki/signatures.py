@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from nginxtls.base.bounded import bounded
 from nginxtls.pki import der
 from nginxtls.pki.algorithms import pss_hash
 from nginxtls.pki.library import LibraryRefusal, guarded
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from nginxtls.pki.certificate import Certificate
 
 
-@lru_cache(50000)
+@lru_cache(8192)
 def verify(certificate: Certificate, public_key: bytes) -> bool | None:
     """Whether the key (a SubjectPublicKeyInfo in DER) made the signature; None if the algorithm is not supported."""
     # OpenSSL rejects it as RFC 5280 section 4.1.1.2 requires (X509_verify in x_all.c).
@@ -72,7 +73,7 @@ def _verify(oid: str, parameters: bytes, signature: bytes, signed: bytes, public
         return False
 
 
-@lru_cache(1024)
+@bounded(1024, 2_000_000)
 def _public_key(info: bytes) -> Any:
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 

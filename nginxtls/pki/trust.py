@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from nginxtls.base.limits import LIMITS
+from nginxtls.base.reading import read_regular
 from nginxtls.pki.certificate import Certificate, certificate
 from nginxtls.pki.der import DerError
 from nginxtls.pki.pem import read_blocks
 
-_BIGGEST = 64 << 20
+_BIGGEST = LIMITS["trust"]
 _LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"})
 
 
@@ -79,12 +81,7 @@ class TrustStore:
         path = Path(text)
         if not path.exists():
             raise ValueError("there is no such file")
-        # Reading a device or pipe may never end.
-        if not path.is_file():
-            raise ValueError("is not a file")
-        if path.stat().st_size > _BIGGEST:
-            raise ValueError("is larger than 64 MB")
-        store = cls.from_pem(path.read_bytes(), text)
+        store = cls.from_pem(read_regular(path, _BIGGEST), text)
         if not store.certificates:
             raise ValueError("contains no certificate")
         return store
@@ -114,7 +111,7 @@ class TrustStore:
         places = (ssl.get_default_verify_paths().cafile, *_SYSTEM_FILES)
         for place in places:
             if place and Path(place).is_file():
-                store = cls.from_pem(Path(place).read_bytes(), "the system's roots")
+                store = cls.from_pem(read_regular(place, _BIGGEST), "the system's roots")
                 store.private = False
                 return store
         return cls("the system's roots", ())

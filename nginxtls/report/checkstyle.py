@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
 from nginxtls.report.places import Place, Places
-from nginxtls.report.words import encodable, markup, told, versions
+from nginxtls.report.words import circumstances, encodable, markup, told
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
@@ -29,7 +29,7 @@ def render(report: Report, options: Options) -> str:
         text = f'<error {at} severity="error" message="{_quoted(failure.reason)}" source="nginxtls"/>'
         files.setdefault(place.file if place else failure.subject, []).append(text)
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<checkstyle version="4.3">']
-    lines += [f"  <!-- {_quoted(line).replace('--', '- -')} -->" for line in versions(report)]
+    lines += [f"  <!-- {_quoted(line).replace('--', '- -')} -->" for line in circumstances(report)]
     for name, errors in files.items():
         lines += [f'  <file name="{_quoted(name)}">', *(f"    {error}" for error in errors), "  </file>"]
     return "\n".join([*lines, "</checkstyle>"]) + "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.report.words import told, versions, visible
+from nginxtls.report.words import circumstances, told, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def render(report: Report, options: Options) -> str:
-    """The findings, then what could not be linted, a line each; with findings, last what they were made for."""
+    """The findings, then what could not be linted, a line each; last what they are based on."""
     lines = [_line(finding) for finding in told(report, options)]
     for failure in report.failures:
         where = visible(failure.subject)
@@ -21,8 +21,8 @@ def render(report: Report, options: Options) -> str:
             span = failure.location.span
             where = f"{visible(failure.location.name)}:{span.line}:{span.column}"
         lines.append(f"{where}: error: {visible(failure.reason)}")
-    if lines:
-        lines += [f"versions: {visible(line)}" for line in versions(report)]
+    if not options.quiet:
+        lines += [visible(line) for line in circumstances(report)]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
 from nginxtls.report.places import Place, Places
-from nginxtls.report.words import encodable, remarks, told, versions, visible
+from nginxtls.report.words import circumstances, encodable, policy_lines, remarks, told, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.linting.report import Report
     from nginxtls.report.options import Options
 
+SHOWN_POLICIES = 200
+"""The number of rows of the policies table in its annotation."""
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
@@ -27,7 +29,9 @@ def render(report: Report, options: Options) -> str:
         help = [f"help: {failure.help}"] if failure.help else []
         text = "\n".join(visible(part) for part in [f"{failure.subject}: {failure.reason}", *help])
         lines.append(_told("error", properties, text))
-    lines += [f"::debug::{_data(f'versions: {visible(line)}')}" for line in versions(report)]
+    if table := policy_lines(report, SHOWN_POLICIES):
+        lines.append(_told("notice", {"title": "nginxtls: policies"}, "\n".join(map(visible, table))))
+    lines += [f"::debug::{_data(visible(line))}" for line in circumstances(report._replace(policies=()))]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -15,12 +15,14 @@ from nginxtls.report.hosts import short_names
 from nginxtls.report.places import Places
 from nginxtls.report.prose import prose, with_code
 from nginxtls.report.words import (
+    compliance,
     count,
     duration,
     help_line,
     listing,
     not_checked,
     notes,
+    policy_rows,
     served,
     told,
     verdict,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nginxtls.finding import Finding, Location
-    from nginxtls.linting.report import CertificateRow, EndpointRow, Report
+    from nginxtls.linting.report import CertificateRow, EndpointRow, PolicyRow, Report
     from nginxtls.report.options import Options
 
 MOST_ROWS, OPEN = 20_000, 50
@@ -264,7 +266,7 @@ class _Page:
         return place.file, place.line, place.column
 
     def tables(self) -> str:
-        """Endpoints, certificates, and the further tables of the report."""
+        """Endpoints, certificates, policies, and the further tables of the report."""
         report = self.report
         host = [Column("host")] if self.hosts else []
         parts = [
@@ -281,6 +283,15 @@ class _Page:
                 [*host, *map(Column, CERTIFICATE), DAYS],
                 [self._certificate(row) for row in report.served[:MOST_ROWS]],
                 len(report.served),
+            )
+        )
+        policies, _ = policy_rows(report, MOST_ROWS)
+        parts.append(
+            self._table(
+                "Policies",
+                [*host, Column("policy"), Column("endpoint"), Column("result")],
+                [self._policy(row) for row in policies],
+                len(report.policies),
             )
         )
         for table in report.tables:
@@ -317,6 +328,10 @@ class _Page:
             (row.not_after or "")[:10],
         )
         return Row(*([host] if self.hosts else []), *cells, row.days_left, host=host)
+
+    def _policy(self, row: PolicyRow) -> Row:
+        host = self.host(row.location.file.host)
+        return Row(*([host] if self.hosts else []), row.policy, row.endpoint, compliance(row), host=host)
 
     def unchecked(self) -> str:
         """What was not checked, and why."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timezone
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.freshness import DATE
+from nginxtls.base.printing import json_text
 from nginxtls.finding import Severity
 from nginxtls.report.places import Places
-from nginxtls.report.words import encodable, told
+from nginxtls.report.words import told
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from nginxtls.finding import Finding, Location
-    from nginxtls.linting.report import EndpointRow, MadeFor, Report
+    from nginxtls.linting.report import EndpointRow, MadeFor, PolicyRow, Report
     from nginxtls.report.options import Options
     from nginxtls.rule import Rule
     from nginxtls.syntax.places import Failure, NotChecked
@@ -50,11 +50,12 @@ def render(report: Report, options: Options) -> str:
         "failures": [writer.failure(failure) for failure in report.failures],
         "not_checked": [writer.not_checked(entry) for entry in report.not_checked],
         "endpoints": [writer.endpoint(endpoint) for endpoint in report.endpoints],
+        "policies": [writer.policy(row) for row in report.policies],
         "rules": {name: _rule(report.rules[name]) for name in sorted({f.rule for f in shown} & {*report.rules})},
         "baseline_gone": list(report.gone),
         "hints": list(report.hints),
     }
-    return json.dumps(_encodable(document)) + "\n"
+    return json_text(document) + "\n"
 
 
 class _Writer:
@@ -128,6 +129,21 @@ class _Writer:
             "location": self.location(endpoint.location),
         }
 
+    def policy(self, row: PolicyRow) -> dict[str, Any]:
+        return {
+            "policy": row.policy,
+            "title": row.title,
+            "endpoint": row.endpoint,
+            "socket": row.socket,
+            "name": row.name,
+            "result": row.result,
+            "violated": list(row.violated),
+            "unknown": list(row.unknown),
+            "serves": row.serves,
+            "differing": [{"builds": part, "violated": list(items)} for part, items in row.differing],
+            "location": self.location(row.location),
+        }
+
 
 def _dumped(location: Location) -> dict[str, Any] | None:
     """The host of a dump, and the place in the host's own file; ``file`` and ``line`` are of the dump."""
@@ -163,14 +179,3 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 def _time(moment: datetime | None) -> str | None:
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
-
-
-def _encodable(value: Any) -> Any:
-    """The text with lone surrogates (bytes that are not UTF-8) written as escapes: many JSON parsers reject them."""
-    if isinstance(value, str):
-        return encodable(value)
-    if isinstance(value, dict):
-        return {key: _encodable(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [_encodable(member) for member in value]
-    return value

@@ -5,12 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.report.places import Places
-from nginxtls.report.words import checked, encodable, markup, remarks, told, versions, visible
+from nginxtls.report.words import (
+    checked,
+    circumstances,
+    compliance,
+    encodable,
+    markup,
+    policy_rows,
+    remarks,
+    told,
+    visible,
+)
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.linting.report import Report
     from nginxtls.report.options import Options
+
+
+SHOWN_POLICIES = 1_000
 
 
 def render(report: Report, options: Options) -> str:
@@ -48,9 +61,14 @@ def render(report: Report, options: Options) -> str:
 
 
 def _properties(report: Report) -> list[str]:
-    """What the suite was made for."""
-    entries = [f'      <property name="versions" value="{_quoted(line)}"/>' for line in versions(report)]
-    return ["    <properties>", *entries, "    </properties>"] if entries else []
+    """What the findings are based on, and the table of policies: ``policy stig: shop.example.com on *:443``."""
+    facts, *lines = circumstances(report._replace(policies=()))
+    pairs = [("facts", facts), *(line.split(": ", 1) for line in lines)]
+    rows, left = policy_rows(report, SHOWN_POLICIES)
+    pairs += [(f"policy {row.policy}: {row.endpoint}", compliance(row)) for row in rows]
+    pairs += [("policies left out", f"{left:,}")] if left else []
+    entries = [f'      <property name="{_quoted(name)}" value="{_quoted(value)}"/>' for name, value in pairs]
+    return ["    <properties>", *entries, "    </properties>"]
 
 
 def _fails(finding: Finding, options: Options) -> bool:

@@ -6,14 +6,26 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.report.places import Places
-from nginxtls.report.words import checked, encodable, not_checked, remarks, told, verdict, versions, visible
+from nginxtls.report.words import (
+    checked,
+    compliance,
+    encodable,
+    not_checked,
+    policy_rows,
+    remarks,
+    told,
+    verdict,
+    versions,
+    visible,
+)
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.linting.report import Report
     from nginxtls.report.options import Options
 
-LIMIT = 60_000
+SHOWN_POLICIES = 60
+LIMIT = 50_000
 """A comment on GitHub holds 65,536 characters."""
 
 _MARKS = re.compile(r"([\\`*_\[\]|~!])")
@@ -35,6 +47,14 @@ def render(report: Report, options: Options) -> str:
                 break
             lines.append(row)
         lines.append("")
+    rows_of_policies, left_out = policy_rows(report, SHOWN_POLICIES)
+    if rows_of_policies:
+        lines += ["| policy | endpoint | result |", "| --- | --- | --- |"]
+        lines += [
+            f"| {escaped(row.policy)} | {escaped(row.endpoint)} | {escaped(compliance(row))} |"
+            for row in rows_of_policies
+        ]
+        lines += ["", *([f"… and {left_out:,} more.", ""] if left_out else [])]
     for failure in report.failures:
         lines += [f"- **could not be linted**: {escaped(failure.subject)}: {escaped(failure.reason)}"]
     if report.failures:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import json
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.freshness import DATE
+from nginxtls.base.printing import json_text
 from nginxtls.finding import Confidence, Severity
 from nginxtls.linting.pages import page
 from nginxtls.report.places import Place, Places, uri
-from nginxtls.report.words import affected, help_line, told, versions, visible
+from nginxtls.report.words import affected, compliance, help_line, policy_rows, told, versions, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,14 +94,23 @@ class _Run:
             "columnKind": "unicodeCodePoints",
             "invocations": [self._invocation(left_out)],
             "results": [self._result(finding, numbers) for finding in findings],
-            "properties": {"versions": [visible(line) for line in versions(self.report)]},
+            "properties": {"versions": [visible(line) for line in versions(self.report)], **self._policies()},
         }
         if self.places.root:
             root = uri(self.places.root.rstrip("/") + "/")
             run["originalUriBaseIds"] = {BASE: {"uri": root}}
         if self.options.revision:
             run["versionControlProvenance"] = [_provenance(self.options.revision)]
-        return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, separators=(",", ":")) + "\n"
+        return json_text({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, separators=(",", ":")) + "\n"
+
+    def _policies(self) -> dict[str, Any]:
+        """The table of policies, if any was chosen."""
+        rows, left = policy_rows(self.report, RESULTS)
+        table = [
+            {"policy": row.policy, "endpoint": visible(row.endpoint), "result": row.result, "text": compliance(row)}
+            for row in rows
+        ]
+        return {"policies": table, **({"policiesLeftOut": left} if left else {})} if table else {}
 
     def _result(self, finding: Finding, numbers: Mapping[str, int]) -> dict[str, Any]:
         labels = finding.labels[:RELATED]

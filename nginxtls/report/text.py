@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from nginxtls.report.source import Wanted, row, under, wrapped
 from nginxtls.report.words import (
     checked,
+    compliance,
     count,
     duration,
     help_line,
     not_checked,
     notes,
+    policy_rows,
     told,
     unread_includes,
     verdict,
@@ -34,6 +36,8 @@ _COLORS = {"error": RED, "warning": YELLOW, "note": GREEN}
 NARROWEST, WIDEST = 40, 200
 SHOWN_INCLUDES = 5
 """The number of unread includes that are listed without ``--verbose``."""
+SHOWN_POLICIES = 30
+"""The number of rows of the policies table that are shown without ``--verbose``."""
 SHOWN_HINTS = 3
 """The number of hints on path mappings that are shown without ``--verbose``."""
 
@@ -51,6 +55,8 @@ def render(report: Report, options: Options) -> str:
     parts += [pen.failure(failure) for failure in report.failures]
     if options.statistics and report.findings:
         parts.append("".join(f"{line}\n" for line in _statistics(report)))
+    if report.policies and not options.quiet:
+        parts.append("".join(f"{line}\n" for line in pen.policies()))
     if not options.quiet:
         parts.append("".join(f"{line}\n" for line in pen.summary()))
     return "\n".join(parts)
@@ -116,6 +122,20 @@ class Pen:
         if failure.trace and self.options.verbose:
             lines += [f"   {visible(line)}" for line in failure.trace.splitlines()]
         return "".join(f"{line}\n" for line in lines)
+
+    def policies(self) -> Iterator[str]:
+        """The table of policies: a row for each endpoint and policy."""
+        everything = len(self.report.policies)
+        rows, left = policy_rows(self.report, everything if self.options.verbose else SHOWN_POLICIES)
+        cells = [(visible(row.policy), visible(row.endpoint)) for row in rows]
+        first = max(len("POLICY"), *(len(policy) for policy, _ in cells))
+        second = max(len("ENDPOINT"), *(len(endpoint) for _, endpoint in cells))
+        yield self.paint(f"{'POLICY':<{first}}  {'ENDPOINT':<{second}}  RESULT", BOLD)
+        for each, (policy, endpoint) in zip(rows, cells, strict=True):
+            style = {"fail": RED, "pass": GREEN}.get(each.result, YELLOW)
+            yield f"{policy:<{first}}  {endpoint:<{second}}  {self.paint(compliance(each), style)}"
+        if left:
+            yield f"and {left:,} more, which -v lists"
 
     def summary(self) -> Iterator[str]:
         """What was checked and what was not, and the result."""

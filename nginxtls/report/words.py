@@ -14,15 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nginxtls.finding import Finding
-    from nginxtls.linting.report import EndpointRow, Report
+    from nginxtls.linting.report import EndpointRow, PolicyRow, Report
     from nginxtls.report.options import Options
     from nginxtls.syntax.places import NotChecked
 
 SHOWN = 3
 """The number of names listed before "and 4 more"."""
 
+SHOWN_HINTS = 10
+"""The number of hints in formats of lines."""
+
 _KINDS = {
     "include": ("include", "includes"),
+    "listen": ("listener", "listeners"),
+    "server_name": ("server name", "server names"),
     "ssl_dhparam": ("DH parameter file", "DH parameter files"),
     "ssl_certificate": ("certificate", "certificates"),
     "ssl_certificate_key": ("private key", "private keys"),
@@ -50,7 +55,7 @@ def markup(text: str) -> str:
     """The visible text for XML and HTML, in content or in a quoted attribute."""
     from html import escape
 
-    return escape(visible(text))
+    return escape(visible(text)).replace("##", "#&#35;")
 
 
 def count(number: int, one: str, many: str = "") -> str:
@@ -148,6 +153,54 @@ def served(row: EndpointRow) -> str:
     if not row.differing:
         return ", ".join(row.protocols)
     return "; ".join(f"{', '.join(protocols) or 'none'} with {part}" for part, protocols in row.differing)
+
+
+def compliance(row: PolicyRow) -> str:
+    """``pass``; ``fail: protocols, key``; ``depends: fails with nginx 1.26.3 and older: groups``; ``unknown: key``."""
+    if row.differing:
+        parts = "; ".join(
+            f"fails with {part}: {_items(items)}" if items else f"passes with {part}" for part, items in row.differing
+        )
+        text = f"{row.result}: {parts}"
+    else:
+        text = row.result + (f": {_items(row.violated)}" if row.violated else "")
+    if row.unknown:
+        text += f"{'; not known' if row.violated else ''}: {_items(row.unknown)}"
+    return text if row.serves else f"{text} (no handshake succeeds)"
+
+
+def _items(names: Iterable[str]) -> str:
+    return ", ".join(name.replace("_", " ") for name in names)
+
+
+_RESULTS = ("fail", "depends", "unknown", "pass")
+
+
+def policy_rows(report: Report, most: int) -> tuple[list[PolicyRow], int]:
+    """The rows of the policies table, at most so many, and the number of the others; then failed ones come first."""
+    rows = list(report.policies)
+    if len(rows) > most:
+        rows.sort(key=lambda row: _RESULTS.index(row.result))
+    return rows[:most], max(len(rows) - most, 0)
+
+
+def policy_lines(report: Report, most: int = 1_000) -> list[str]:
+    """The policies table as lines: ``policy stig: shop.example.com on *:443: fail: protocols``."""
+    rows, left = policy_rows(report, most)
+    lines = [f"policy {row.policy}: {row.endpoint}: {compliance(row)}" for row in rows]
+    return [*lines, f"and {left:,} more"] if left else lines
+
+
+def circumstances(report: Report) -> list[str]:
+    """What findings alone do not say, for formats of lines: facts, versions, what was not checked, hints, policies."""
+    left = not_checked(report.not_checked)
+    return [
+        f"facts of {DATE}",
+        *(f"versions: {line}" for line in versions(report)),
+        *([f"not checked: {', '.join(left)}"] if left else []),
+        *(f"note: {hint}" for hint in report.hints[:SHOWN_HINTS]),
+        *policy_lines(report),
+    ]
 
 
 def not_checked(entries: Iterable[NotChecked]) -> list[str]:

@@ -10,7 +10,6 @@ from nginxtls.syntax.files import read_plain
 _LIMIT = 200_000_000
 
 
-@lru_cache(4096)
 def checkout_of(folder: str) -> str | None:
     """The top folder of the checkout that a folder lies in, or None: the nearest above it with a ``.git``."""
     while True:
@@ -22,7 +21,6 @@ def checkout_of(folder: str) -> str | None:
         folder = parent
 
 
-@lru_cache(4096)
 def is_tracked(path: str) -> bool | None:
     """Whether git has a file, by a real path; None if it is unknown (no checkout, a work tree elsewhere)."""
     top = checkout_of(os.path.dirname(path))
@@ -45,7 +43,7 @@ def is_tracked(path: str) -> bool | None:
 
 @lru_cache(8)
 def _index(top: str) -> bytes | None:
-    """The index of a checkout, if its paths stand in it whole."""
+    """The index of a checkout, if it has its paths in full."""
     content = read_plain(top, ".git/index", _LIMIT)
     if content is None:
         return None

@@ -8,7 +8,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def decode(content: bytes) -> tuple[str | None, str]:
-    """The text, line ends and byte order mark kept, and a remark; no text if the bytes are no text.
+    """The text, line ends and byte order mark kept, and a remark; no text if the bytes are not text.
 
     nginx reads bytes: what is not UTF-8 is taken as Latin-1, where each byte is a character.
     """

@@ -11,21 +11,23 @@ from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.dumps import failure_of, is_dump, split_dump
 from nginxtls.syntax.expansion import bound_includes
 from nginxtls.syntax.files import PERMISSION, Unreachable, display_name
-from nginxtls.syntax.fragments import classify, is_nginx, is_whole, may_be_nginx
+from nginxtls.syntax.fragments import classify, is_nginx, is_script, is_whole, may_be_nginx
 from nginxtls.syntax.payloads import is_payload, read_payload
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, follow_in_dump, source
+from nginxtls.syntax.secrets import hide
 from nginxtls.syntax.stock import is_stock
 from nginxtls.syntax.tree import Directive, Gap, Problem, SourceFile, Tree
 from nginxtls.syntax.use import unused_among
 from nginxtls.syntax.walking import Candidate, is_nginx_folder, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from nginxtls.syntax.containers import Extract
     from nginxtls.syntax.files import Files
     from nginxtls.syntax.fragments import Context, Kind
+    from nginxtls.syntax.reading import KeptFiles
 
 _LIKE_SNIPPET = b"snippet"
 
@@ -51,8 +53,9 @@ _PARTS = frozenset(
 class LoadedTree(NamedTuple):
     """An independent configuration.
 
-    ``kind`` tells how much of it there is, ``context`` the block that a fragment belongs in, ``base`` the folder that
-    its relative paths start from, ``asked`` the files to report about.
+    ``kind`` is its completeness, ``context`` the block that a fragment belongs in, ``base`` the folder that
+    its relative paths start from, ``asked`` the files to report about, ``named`` those of them that were named
+    themselves.
     """
 
     tree: Tree
@@ -61,6 +64,7 @@ class LoadedTree(NamedTuple):
     base: str
     asked: set[SourceFile]
     from_dump: bool = False
+    named: Collection[SourceFile] = ()
     enabled: bool = True
     """False for a file of this server or checkout that no main file includes, and that was not named."""
 
@@ -84,20 +88,21 @@ def discover(
     stdin_text: str | None = None,
     files: Files,
     instead: Mapping[str, str] | None = None,
+    kept: KeptFiles | None = None,
 ) -> Sources:
     """Find and read the configurations at the paths: files, folders, dumps, and ``-`` for the text of standard input.
 
     A named file is always read; one that is not an nginx file is skipped silently (it is in ``left``). A folder is
     searched. Each file is parsed once, and linted in the configuration that includes it, where there is one.
-    ``instead``: texts that replace the content of files, by real path.
+    ``instead``: texts that replace the content of files, by real path. ``kept``: files that earlier runs have parsed.
     """
-    return _Discovery(files, instead).run(paths, stdin_text)
+    return _Discovery(files, instead, kept).run(paths, stdin_text)
 
 
 class _Discovery:
-    def __init__(self, files: Files, instead: Mapping[str, str] | None = None) -> None:
+    def __init__(self, files: Files, instead: Mapping[str, str] | None = None, kept: KeptFiles | None = None) -> None:
         self.files = files
-        self.reader = Reader(files, instead=instead)
+        self.reader = Reader(files, instead=instead, kept=kept)
         self.sources = Sources()
         self.asked: dict[SourceFile, str] = {}
         """The files to report about, with their real paths."""
@@ -134,6 +139,9 @@ class _Discovery:
             return
         if self.failed_run("standard input", text):
             return
+        if (refused := self.files.refuse_text("standard input", text)) is not None:
+            self.sources.failures.append(Failure("standard input", refused.reason))
+            return
         if is_dump(text):
             self.take_dump("-", text)
             return
@@ -157,7 +165,7 @@ class _Discovery:
                 self.sources.left.append(entry)
             else:
                 self.sources.skipped.append(NotChecked(*entry))
-        # First what tells where files are; then main files, for what they include needs no second look.
+        # First what names the places of files; then main files, for what they include needs no second look.
         candidates.sort(key=lambda candidate: (not candidate.container, not _is_main(candidate.name)))
         for candidate in candidates:
             self.take_file(candidate)
@@ -179,7 +187,8 @@ class _Discovery:
                 if candidate.asked:
                     self.named.add(known)
             return
-        content = self.files.read_real(located)
+        given = self.reader.instead.get(located)
+        content = self.files.read_real(located) if given is None else given.encode("utf-8", "surrogatepass")
         if isinstance(content, Unreachable):
             self.refuse(candidate, content)
             return
@@ -192,12 +201,14 @@ class _Discovery:
         if _is_empty(content):
             self.pass_over(candidate, "empty")
             return
+        if is_script(content):
+            self.pass_over(candidate, "not nginx")
+            return
         named_payload = candidate.asked and is_payload(content[:200].decode("latin-1"))
         if not (named_payload or may_be_nginx(content) or candidate.certain or (candidate.asked and b"\0" in content)):
             self.pass_over(candidate, "not nginx")
             return
-        text, problem = decode(content)
-        text = self.reader.instead.get(located, text)
+        text, problem = decode(content) if given is None else (given, "")
         if text is None:
             if candidate.asked or candidate.certain or problem.startswith("it is UTF-16"):
                 self.refuse(candidate, Unreachable(path, problem, True))
@@ -216,6 +227,8 @@ class _Discovery:
         file = self.reader.parse(located, text, problem)
         if not is_nginx(file) and not (candidate.certain and is_nginx(file, named_so=True)):
             self.doubtful[file] = located
+            if candidate.asked:
+                self.named.add(file)
             self.pass_over(candidate, "not nginx")
             return
         self.asked[file] = located
@@ -237,7 +250,7 @@ class _Discovery:
         return True
 
     def take_container(self, candidate: Candidate, name: str, located: str, content: bytes) -> None:
-        """A manifest, Compose file or Dockerfile: what stands in it, and where it puts files."""
+        """A manifest, Compose file or Dockerfile: its contents, and where it puts files."""
         said = b"nginx" in content or _LIKE_SNIPPET in content
         text = decode(content)[0] if said or may_be_nginx(content) else None
         if text is None:
@@ -311,8 +324,8 @@ class _Discovery:
             prefix = "" if host == "-" else f"{host}:"
             tree = _tree_of_dump(files)
             for file in tree.files:
-                file.name = prefix + (file.nginx_path or "")
-                file.host = host
+                file.name = hide(prefix + (file.nginx_path or ""))  # a dump may say anything there
+                file.host = hide(host)
             kind, context = classify(tree.roots[0])
             base = os.path.dirname(tree.roots[0].nginx_path or "/")
             self.sources.trees.append(LoadedTree(tree, kind, context, base, set(tree.files), from_dump=True))
@@ -329,8 +342,8 @@ class _Discovery:
         placed: set[SourceFile] = set()
         self.add_mains(mains, trees, placed)
         rest = [file for file in self.asked if file not in placed]
-        if rest:
-            self.add_mains(self.mains_above(rest), trees, placed)
+        if wanted := [*rest, *self.named.intersection(self.doubtful)]:
+            self.add_mains(self.mains_above(wanted), trees, placed)
             rest = [file for file in rest if file not in placed]
         included: set[SourceFile] = {
             file for main, tree, _ in trees for file in tree.files if file is not main and file in named
@@ -339,12 +352,12 @@ class _Discovery:
             for file in tree.files:
                 if file in self.doubtful:
                     self.asked[file] = self.doubtful.pop(file)
-                    self.sources.left.remove((file.name, "not nginx"))
+                    self.sources.left = [entry for entry in self.sources.left if entry != (file.name, "not nginx")]
         for main, tree, base in trees:
             asked = {file for file in tree.files if file in self.asked}
             if asked and main not in included:
                 kind, context = classify(main)
-                self.sources.trees.append(LoadedTree(tree, kind, context, base, asked))
+                self.sources.trees.append(LoadedTree(tree, kind, context, base, asked, named=self.named))
         full = [(loaded.tree, loaded.base) for loaded in self.sources.trees if loaded.kind == "full"]
         self.add_fragments(rest, {file: classify(file) for file in rest}, unused_among(rest, full, self.files))
         for file, where in self.extracted:
@@ -421,10 +434,12 @@ class _Discovery:
                 asked = {other for other in tree.files if other in self.asked}
                 answered |= asked
                 enabled = file not in unused or not self.named.isdisjoint(asked)
-                self.sources.trees.append(LoadedTree(tree, *kinds[file], base, asked, enabled=enabled))
+                self.sources.trees.append(
+                    LoadedTree(tree, *kinds[file], base, asked, named=self.named, enabled=enabled)
+                )
 
     def base_of(self, file: SourceFile) -> str:
-        """The folder that a fragment's relative paths start from: that of its main file, as far as it can be told."""
+        """The folder that a fragment's relative paths start from: that of its main file, as far as it is known."""
         folder = os.path.dirname(file.path or "")
         parent = os.path.dirname(folder)
         relative = [d.args[0] for d in file.includes if d.args and not d.args[0].startswith("/")]
@@ -440,7 +455,7 @@ class _Discovery:
 
 
 def _is_empty(content: bytes) -> bool:
-    """Nothing stands in it, or nothing but comments."""
+    """It is empty, or has nothing but comments."""
     lines = (line.strip() for line in content.splitlines())
     return all(not line or line.startswith(b"#") for line in lines)
 

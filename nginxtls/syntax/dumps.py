@@ -14,7 +14,7 @@ _LOGGED = pattern(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[")
 
 
 class DumpedFile(NamedTuple):
-    """A file of a dump: its path on the host it comes from, and where its text stands in the dump."""
+    """A file of a dump: its path on the host it comes from, and where its text is in the dump."""
 
     path: str
     start: int
@@ -22,7 +22,7 @@ class DumpedFile(NamedTuple):
 
 
 def is_dump(text: str) -> bool:
-    """Whether a text is a dump: its first mark comes before any directive; nginx's own remarks may stand above."""
+    """Whether a text is a dump: its first mark comes before any directive; remarks of nginx may be above."""
     mark = MARK.search(text) if "# configuration file " in text else None
     if mark is None:
         return False

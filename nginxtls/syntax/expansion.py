@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.base.limits import LIMITS
 from nginxtls.syntax.tree import Gap, Problem
 
 if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive, SourceFile, Tree
 
-FREE, TIMES = 4_000_000, 100
+FREE, TIMES = LIMITS["expanded"], LIMITS["expanded-times"]
 """Included again and again, the text may grow to so many characters, or to so many times what was read."""
 EACH = 100
 """Characters that an include counts for beside the text that it brings in."""

@@ -1,6 +1,6 @@
 """The sandbox: the only door to the disk for what a configuration names.
 
-A path in a configuration is nginx's, not ours: it may live under another root, be mapped, or stand elsewhere in the
+A path in a configuration is nginx's, not ours: it may live under another root, be mapped, or be elsewhere in the
 repository. Whatever it says, nothing is opened outside of the allowed folders, and nothing that is not a regular file.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
 from nginxtls.syntax.dumps import is_dump
 from nginxtls.syntax.payloads import is_payload
 from nginxtls.syntax.rendering import FOLDER as TEMPLATES
@@ -24,18 +25,8 @@ from nginxtls.syntax.words import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-LIMIT = 10_000_000
-"""No larger file is read, in bytes."""
-DUMP_LIMIT = 50_000_000
-"""No larger dump of ``nginx -T`` is, from a file or standard input."""
-TOTAL_LIMIT = 2_000_000_000
-"""No more than this is read in one run, in bytes."""
-TEXT_LIMIT = 200_000_000
-"""No more text than this is taken for configurations in one run: what becomes of it in memory is many times larger."""
-GLOB_LIMIT = 50_000
-"""No pattern may look at more names than this."""
-INDEX_LIMIT = 200_000
-"""The search for a file elsewhere in the tree gives up in trees of more files than this."""
+LIMIT, DUMP_LIMIT, TOTAL_LIMIT = LIMITS["file"], LIMITS["dump"], LIMITS["read"]
+"""Bytes of a file, of a dump of ``nginx -T``, and of all files of a run. In memory a text becomes many times larger."""
 
 CONF_FOLDERS = (
     "/etc/nginx",
@@ -58,7 +49,7 @@ PATH_MAX = 4096
 MAGIC = re.compile(r"[*?\[]")
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 _HEAD = 65_536
-"""So much of a file tells whether it is a dump."""
+"""So much of a file shows whether it is a dump."""
 
 
 class Unreachable(NamedTuple):
@@ -99,7 +90,7 @@ class Files:
         self.root = os.path.realpath(root) if root is not None else None
         self._root_as_given = os.path.abspath(root) if root is not None else ""
         self._is_local = self.root == "/"
-        if self._is_local:  # the machine's own configuration: all paths are what they say
+        if self._is_local:  # the local configuration: all paths are what they say
             self.root = None
             allowed = ("/",)
         self.maps = sorted(
@@ -110,7 +101,7 @@ class Files:
         self.limit = limit
         self.total_limit = total_limit
         self.total = 0
-        self.text_limit = TEXT_LIMIT
+        self.text_left, self.directives_left, self.names_left = (LIMITS[n] for n in ("text", "directives", "names"))
         self._open_folders = tuple(
             {*self.allowed, *(folder for _, folder in self.maps), *([self.root] if self.root else [])}
         )
@@ -271,6 +262,8 @@ class Files:
         """The real path of an existing thing inside the allowed folders."""
         if len(path) > PATH_MAX:
             return Unreachable(path[:100] + "…", "longer than the path limit")
+        if "\0" in path:
+            return Unreachable(path, "not a path")
         folder, _, leaf = path.rpartition("/")
         try:
             if leaf in ("", ".", "..") or not folder:
@@ -349,7 +342,7 @@ class Files:
                     return Unreachable(path, f"{_size(status.st_size)} large; the limit is {allowed}", True)
                 if self.total + status.st_size > self.total_limit:
                     return Unreachable(path, f"more than {_size(self.total_limit)} in one run", True)
-                # One byte more than it has: a regular file that gives less is at its end. /proc tells no sizes.
+                # One byte more than it has: a regular file that gives less is at its end. /proc has no sizes.
                 size = status.st_size + 1 if status.st_size else 65_536
                 content = chunk = os.read(handle, size)
                 while chunk and (len(chunk) == size or not status.st_size):
@@ -368,9 +361,13 @@ class Files:
 
     def refuse_text(self, path: str, text: str) -> Unreachable | None:
         """Count a text that is to be parsed; the reason why it must not be, if there is too much by now."""
-        if len(text) > self.text_limit:
-            return Unreachable(path, f"more than {_size(TEXT_LIMIT)} of configurations in one run", True)
-        self.text_limit -= len(text)
+        if len(text) > self.text_left:
+            return Unreachable(path, f"more than {_size(LIMITS['text'])} of configurations in one run", True)
+        directives = text.count(";") + text.count("{")
+        if directives > self.directives_left:
+            return Unreachable(path, f"more than {LIMITS['directives']:,} directives in one run", True)
+        self.text_left -= len(text)
+        self.directives_left -= directives
         return None
 
     def stat(self, nginx_path: str, base: str | None = None) -> os.stat_result | Unreachable:
@@ -411,7 +408,6 @@ class Files:
             # Where the whole machine can be seen, a folder that is not there has no files.
             return [] if (self.root or self._everything) and not located.exists else located
         level: Iterable[Found] = [Found("" if folder == "." else folder.rstrip("/") + "/", located)]
-        looked_at = 0
         unreadable: list[Found] = []
         for part in (*parents[head:], leaf):
             matches: list[Found] = []
@@ -423,9 +419,10 @@ class Files:
                     if isinstance(error, PermissionError):  # nginx, started as root, can
                         return Unreachable(pattern, f"{display_name(path)}: {PERMISSION}", True)
                     continue
-                looked_at += len(names)
-                if looked_at > GLOB_LIMIT:
-                    return Unreachable(pattern, f"the pattern needs a look at more than {GLOB_LIMIT:,} names", True)
+                self.names_left -= len(names)
+                if self.names_left < 0:
+                    why = f"the patterns of this run look at more than {LIMITS['names']:,} names"
+                    return Unreachable(pattern, why, True)
                 for name in names:
                     if (not name.startswith(".") or part.startswith(".")) and wanted(name):
                         matches.append(Found(prefix + name, f"{path}/{name}"))  # noqa: PERF401
@@ -448,7 +445,7 @@ class Files:
     # -- what containers say ----------------------------------------------------------------------------------------
 
     def hint(self, there: str, here: Sequence[str], origin: str, environment: Iterable[tuple[str, str]] = ()) -> None:
-        """Note that a container finds at a path what stands at the first of these; used where nothing surer is known.
+        """Note that a container finds at a path what is at the first of these; used where nothing surer is known.
 
         Where the path ends with a slash, a file is found in it by its own name. ``environment``: the container's.
         """
@@ -505,7 +502,7 @@ class Files:
         key = ("/".join(nginx_path.split("/")[:-1]), base or "")
         conf_folder = next((folder for folder in CONF_FOLDERS if _inside(nginx_path, folder)), None)
         if conf_folder and base and nginx_path != conf_folder:
-            # Where the main file stands is where nginx's own folder is.
+            # The folder of the main file is that of nginx.
             suffix = nginx_path[len(conf_folder) + 1 :]
             real = self.real(f"{base}/{suffix}")
             if isinstance(real, str):
@@ -529,7 +526,7 @@ class Files:
         return None
 
     def _remember(self, nginx_path: str, suffix: str, real: str, key: tuple[str, str]) -> str:
-        """Note a guess: the same folder is then looked in first, and people are told of it."""
+        """Note a guess: the same folder is then looked in first, and the report has it as a hint."""
         self._guesses[key] = os.path.dirname(real)
         whole = next((folder for folder in CONF_FOLDERS if _inside(nginx_path, folder)), None)
         if whole and real.endswith(nginx_path[len(whole) :]):
@@ -560,7 +557,7 @@ class Files:
                     for name in (*names, *folders):
                         self._index.setdefault(name, []).append(f"{folder}/{name}")
                     count += len(names)
-                    if count > INDEX_LIMIT:
+                    if count > LIMITS["index"]:
                         self._index = {}
                         return []
         found = [path for path in self._index.get(suffix.rpartition("/")[2], ()) if path.endswith("/" + suffix)]

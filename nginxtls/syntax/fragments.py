@@ -31,11 +31,19 @@ _LIKE_NGINX = re.compile(
 )
 
 
+_SCRIPT = re.compile(rb"#! ?/(?!.*nginx)")
+
+
 def may_be_nginx(content: bytes) -> bool:
     """A quick look: some line reads like a directive. Most other files fall here."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         content = content.decode("utf-16", "ignore").encode()
     return b"\0" not in content[:1024] and _LIKE_NGINX.search(content) is not None
+
+
+def is_script(content: bytes) -> bool:
+    """Whether the first line names another interpreter, such as that of an init script."""
+    return _SCRIPT.match(content) is not None
 
 
 def is_nginx(file: SourceFile, *, named_so: bool = False) -> bool:
@@ -74,7 +82,7 @@ def _is_table(directive: Directive) -> bool:
 
 
 def _sample(file: SourceFile, most: int = 400) -> Iterable[Directive]:
-    """The first directives of a file, without what stands in blocks of free words."""
+    """The first directives of a file, without the blocks of free words."""
     pending = list(reversed(file.directives))
     count = 0
     while pending and count < most:

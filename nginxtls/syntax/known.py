@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import pattern
@@ -34,7 +34,7 @@ def _table() -> dict[str, list[int]]:
     return table
 
 
-@cache
+@lru_cache(4096)
 def _passes(name: str, count: int, terminator: str, context: tuple[str, ...], in_context: bool, in_count: bool) -> bool:
     """Whether crossplane's analysis finds no fault in a directive with so many arguments, which are flags."""
     from crossplane.analyzer import analyze
@@ -73,7 +73,7 @@ def takes(name: str, word: str) -> bool | None:
     return word in _OWN if _CLOSED.match(name) else None
 
 
-@cache
+@lru_cache(2048)
 def _places(name: str) -> frozenset[str]:
     """Where a directive is allowed: ``main``, ``http``, ``server``, ``if in server``, ``mail server`` …"""
     from crossplane.analyzer import CONTEXTS

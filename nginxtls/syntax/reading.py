@@ -7,6 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.base.limits import LIMITS
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.expansion import bound_includes
 from nginxtls.syntax.files import MAGIC, OUTSIDE, Files, Unreachable, display_name
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 
     from nginxtls.syntax.stream import Plain
 
-MAX_FILES = 100_000
-"""No configuration of more files is read."""
-MAX_INCLUDE_DEPTH = 64
-"""Includes nested deeper are not followed."""
+MAX_FILES, MAX_INCLUDE_DEPTH = LIMITS["files"], LIMITS["depth"]
+"""Files of a configuration, and includes inside of each other."""
 
 
 def read_tree(main_path: str | os.PathLike[str], files: Files) -> Tree:
@@ -33,11 +32,40 @@ def read_tree(main_path: str | os.PathLike[str], files: Files) -> Tree:
     return Reader(files).read(os.path.abspath(main_path))
 
 
+class KeptFiles:
+    """Parsed files of one run for the next one, which uses a file again only if it has the same text.
+
+    What no run has used since the one before the last is dropped, so it holds no more than two trees.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[SourceFile, int]] = {}
+        self._now: dict[str, tuple[SourceFile, int]] = {}
+
+    def begin(self) -> None:
+        """Begin a run: what the last one did not use is dropped."""
+        self._last, self._now = self._now, {}
+
+    def get(self, path: str, name: str, text: str, variables: Mapping[str, str]) -> SourceFile | None:
+        """The file of a real path as parsed before, if nothing that its directives depend on has changed."""
+        file, problems = self._now.get(path) or self._last.get(path) or (None, 0)
+        if file is None or file.raw != text or file.name != name or file.variables != variables:
+            return None
+        del file.problems[problems:]  # those of the tree that it was in, such as an include that leads back
+        file.nginx_path = None
+        self._now[path] = file, problems
+        return file
+
+    def put(self, path: str, file: SourceFile) -> None:
+        """Keep a file that has just been parsed."""
+        self._now[path] = file, len(file.problems)
+
+
 class Reader:
     """Reads and parses files, each once for all trees.
 
     ``instead``: texts to be taken for the content of files, by real path. ``passes_over`` returns whether a file
-    that an include finds is left out.
+    that an include finds is left out. ``kept``: files that earlier runs have parsed.
     """
 
     def __init__(
@@ -46,8 +74,12 @@ class Reader:
         *,
         instead: Mapping[str, str] | None = None,
         passes_over: Callable[[str], bool] = lambda path: False,
+        kept: KeptFiles | None = None,
     ) -> None:
         self.files = files
+        self.kept = kept
+        if kept is not None:
+            kept.begin()
         self.instead = instead or {}
         self.passes_over = passes_over
         self.here = os.getcwd()
@@ -104,7 +136,12 @@ class Reader:
         """The file of a real path and its text, parsed and kept."""
         variables = self.files.rendering.variables_of(located)
         name = display_name(located, self.here)
-        self.parsed[located] = file = source(name, text, located, known=self.known, variables=variables)
+        file = self.kept.get(located, name, text, variables) if self.kept is not None else None
+        if file is None:
+            file = source(name, text, located, known=self.known, variables=variables)
+            if self.kept is not None:
+                self.kept.put(located, file)
+        self.parsed[located] = file
         if remark:
             file.problems.append(Problem(remark, fatal=False))
         return file
@@ -193,7 +230,7 @@ class Reader:
         return Gap(path, why.reason, missing=seen and not why.exists, stock=is_stock(path))
 
     def give_up(self, tree: Tree, file: SourceFile) -> None:
-        """Take a file that lies beyond the limits out of the tree again."""
+        """Remove a file beyond the limits from the tree again."""
         for directive, brought in list(tree.includes.items()):
             if file in brought:
                 tree.includes[directive] = tuple(other for other in brought if other is not file)
@@ -227,7 +264,7 @@ def source(
 
 
 def follow_in_dump(tree: Tree, directive: Directive, base: str, parsed: dict[str, SourceFile]) -> None:
-    """Note what an include brings in, where all files there are stand in a dump."""
+    """Note what an include brings in, where a dump has all files."""
     if not directive.args:
         tree.unresolved[directive] = (Gap("", "it names no file"),)
         return

@@ -22,8 +22,8 @@ SCRIPT = "/docker-entrypoint.d/20-envsubst-on-templates.sh"
 MOST = 1000
 """So many templates of one mount are looked at."""
 
-_PLAIN = re.compile(r"[^\s;{}\"'$#\\]+")
-"""A value that stays one word in a configuration."""
+_PLAIN = re.compile(r"[^;{}\"'$#\\\r\n]+")
+"""A value of one or several words, which changes nothing of what is around it in a configuration."""
 
 
 class Rendering:

@@ -190,7 +190,7 @@ class Stream:
             self.open.append(block)
 
     def leave_open(self, kept: list[Block], offset: int) -> None:
-        """Leave the blocks that are not among these, and note that more comes into them, which is not known."""
+        """Close the blocks that are not among these, and note that more comes into them, which is not known."""
         while self.open and self.open[-1] not in kept:
             self.ends[offset] = offset
             self.tokens += ((UNKNOWN, offset, True), END)

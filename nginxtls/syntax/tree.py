@@ -1,4 +1,4 @@
-"""The tree of directives: what stands in the files, with the exact place of every word."""
+"""The tree of directives: the content of the files, with the exact place of every word."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Gap", "Problem", "SourceFile", "Span", "Tree"]
 
 
+LONG = 1000
+"""Characters of a statement that is not read again and again: there may be a finding on each of its words."""
 _NOTHING: frozenset[str] = frozenset()
 _NO_VARIABLES: dict[str, str] = {}
 _LINE_END = pattern(r"\r\n?|\n")
@@ -65,7 +67,7 @@ class SourceFile:
 
     A template's text is parsed as ``masked``, of the same length: of an expression nothing is left, each tag and each
     template comment is blank. ``defaults`` has what the template itself gives for an expression, as in
-    ``{{ x | default('on') }}``, by the offset at which the expression starts: these stand in ``Directive.args``, and
+    ``{{ x | default('on') }}``, by the offset at which the expression starts: these are in ``Directive.args``, and
     such a directive is ``likely``.
     """
 
@@ -91,7 +93,7 @@ class SourceFile:
     )
 
     def __init__(self, name: str, text: str, path: str | None = None, nginx_path: str | None = None) -> None:
-        self.name = name
+        self.name = hide(name)
         self.raw = text
         self.text = self.masked = hide(text)
         self.path = path
@@ -100,7 +102,7 @@ class SourceFile:
         self.first_line = 1
         """The line of ``name`` on which ``text`` starts (more than 1 for a configuration inside another file)."""
         self.outer: tuple[str, int] | None = None
-        """For a file of a dump: the dump's name, and how many of its lines stand before this file's first."""
+        """For a file of a dump: the dump's name, and how many of its lines precede this file's first."""
         self.host = ""
         """For a file of a dump: the dump's name, with a number for its second and later hosts."""
         self.engines: tuple[str, ...] = ()
@@ -131,7 +133,7 @@ class SourceFile:
         return self.path is not None and self.outer is None and self.first_line == 1
 
     def add_comment(self, start: int, end: int) -> None:
-        """Note that a comment stands between two offsets."""
+        """Note a comment between two offsets."""
         self._comments.append(start)
         self._comments.append(end)
 
@@ -193,15 +195,15 @@ class SourceFile:
 
 
 class Directive:
-    """A directive as written: its words, where they stand, its block, its parent.
+    """A directive as written: its words with their places, its block, its parent.
 
-    ``args`` are the words after the name, unquoted and unescaped as nginx does it; ``UNKNOWN`` stands in them for
+    ``args`` are the words after the name, unquoted and unescaped as nginx does it; ``UNKNOWN`` replaces
     template text (a whole directive of that name and no arguments is a line that may become anything). The parentheses
     around the condition of an ``if`` are taken away; the code of a Lua block is one argument.
     ``start`` is the offset of the name, ``end`` the offset after ``;`` (or after ``}`` for a block).
-    ``branch`` names the branches of template conditionals it stands in: ``((condition id, 0 if it holds, else 1), …)``.
-    Two directives cannot stand together if their branches give one condition different numbers.
-    Compared and hashed by identity. The places of its words are found again from the text when they are asked for.
+    ``branch`` names the branches of template conditionals it is in: ``((condition id, 0 if it holds, else 1), …)``.
+    Two directives exclude each other if their branches give one condition different numbers.
+    Compared and hashed by identity. The places of its words are found again from the text when they are needed.
     """
 
     __slots__ = ("_end", "args", "block", "branch", "file", "name", "parent", "start")
@@ -223,8 +225,13 @@ class Directive:
 
     @property
     def end(self) -> int:
-        """The offset after the terminator; kept for blocks only, found again for the many others."""
-        return self._end or read_statement(self.file.masked, self.start).end
+        """The offset after the terminator; kept for blocks and long statements, found again for the many others."""
+        if self._end:
+            return self._end
+        end = read_statement(self.file.masked, self.start).end
+        if end - self.start > LONG:
+            self._end = end
+        return end
 
     @end.setter
     def end(self, offset: int) -> None:
@@ -272,11 +279,11 @@ class Directive:
 
     def arg_span(self, index: int) -> Span:
         """The span of an argument, quotes included; of one that is missing, the directive's."""
-        return self.file.span(*self.words[1:][index]) if index < len(self.args) else self.span
+        return self.file.span(*self.words[index + 1]) if 0 <= index < len(self.args) else self.span
 
     def arg_text(self, index: int) -> str:
         """An argument as written, quotes included; empty if it is missing."""
-        start, end = self.words[1:][index] if index < len(self.args) else (0, 0)
+        start, end = self.words[index + 1] if 0 <= index < len(self.args) else (0, 0)
         return self.file.text[start:end]
 
     def written(self, text: str, arg: int | None = None) -> str:
@@ -292,7 +299,7 @@ class Directive:
 
     @property
     def likely(self) -> bool:
-        """A default of the template stands in the arguments."""
+        """The arguments contain a default of the template."""
         defaults = self.file.defaults
         return bool(defaults) and any(place in defaults for start, end in self.words for place in range(start, end))
 

@@ -8,9 +8,10 @@ on, in order, and those that are off but may still come.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache, lru_cache
+from functools import cache
 from itertools import count
 
+from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import NamedTuple, pattern
 
 from .levels import suite_allowed
@@ -160,6 +161,12 @@ def _words() -> tuple[tuple[str, list[str], _Pattern], ...]:
     return tuple(found)
 
 
+def cipher_words(openssl: OpenSSL) -> tuple[str, ...]:
+    """The words of cipher strings that this OpenSSL knows, beside the names of suites."""
+    wanted = {openssl.generation, f"{openssl.generation}:upstream"} if openssl.upstream else {openssl.generation}
+    return tuple(dict.fromkeys(word for word, builds, _ in _words() if not wanted.isdisjoint(builds)))
+
+
 class _Build:
     """The suites and words of one build, and their order before a cipher string is applied."""
 
@@ -174,7 +181,7 @@ class _Build:
         self.words = {word: pattern for word, builds, pattern in _words() if not wanted.isdisjoint(builds)}
         for index, s in enumerate(self.suites):
             masks = self._masks[index]
-            # A suite's protocol version is no part of the pattern that its name makes.
+            # A suite's protocol version is not part of the pattern that its name makes.
             named = _Pattern((*masks[:4], 0, *masks[5:]), index)
             self.words[s.name] = named
             if self.names_iana:
@@ -291,7 +298,7 @@ _DEFAULT = "ALL:!COMPLEMENTOFDEFAULT:!eNULL"
 _DEFAULT_102 = "ALL:!EXPORT:!LOW:!aNULL:!eNULL:!SSLv2"
 
 
-@lru_cache(maxsize=8192)
+@bounded(1024, 1_000_000)
 def _evaluate(text: str, openssl: OpenSSL) -> Evaluation:
     build = _build(openssl.generation, openssl.upstream)
     text = text.partition("\0")[0]
@@ -433,7 +440,7 @@ def _all_words() -> frozenset[str]:
     return frozenset(row[0] for row in read_table("words.tsv"))
 
 
-@lru_cache(maxsize=1024)
+@bounded(1024, 1_000_000)
 def nearest(word: str, known: tuple[str, ...]) -> str | None:
     """The known word that was probably meant, or None: one that differs in case only, else a very similar one."""
     for candidate in known:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
+from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import NamedTuple
 
 from .ciphers import UnknownWord, nearest
@@ -21,7 +20,7 @@ class Ciphersuites(NamedTuple):
     error: str | None
 
 
-@lru_cache(maxsize=1024)
+@bounded(1024, 1_000_000)
 def evaluate_ciphersuites(text: str | None, openssl: OpenSSL) -> Ciphersuites:
     """The suites of a list of names, separated by colons; None is OpenSSL's default, ``""`` is none at all.
 

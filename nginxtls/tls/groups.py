@@ -6,8 +6,10 @@ The lists are read as SSL_CTX_set1_groups_list(3) of each generation does (ssl/t
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 
+from nginxtls.base.bounded import bounded
+from nginxtls.base.data import read_data
 from nginxtls.base.lazy import NamedTuple, pattern
 
 from .ciphers import UnknownWord, nearest
@@ -21,16 +23,12 @@ _SPACE = " \t\n\v\f\r"
 # OpenSSL sends at most so many key shares, and reads names up to this length.
 _MOST_SHARES, _LONGEST = 4, 63
 
-_DEFAULTS = {
-    "1.0.2": "prime256v1:secp521r1:brainpoolP512r1:brainpoolP384r1:secp384r1:brainpoolP256r1:secp256k1",
-    "1.1.1": "X25519:P-256:X448:P-521:P-384",
-    "3.0": "X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192",
-    "3.5": "X25519MLKEM768:X25519:P-256:X448:P-384:P-521:ffdhe2048:ffdhe3072",
-}
-_DEFAULTS["4.0"] = (
-    "X25519MLKEM768:SecP256r1MLKEM768:curveSM2MLKEM768:X25519:P-256:X448:P-384:P-521:curveSM2:ffdhe2048:ffdhe3072"
-)
-_DEFAULTS["3.2"], _DEFAULTS["3.6"] = _DEFAULTS["3.0"], _DEFAULTS["3.5"]
+
+@cache
+def _defaults() -> dict[str, str]:
+    """The library's own list by generation."""
+    lines = (line for line in read_data("nginxtls.tls", "default_groups.tsv").splitlines() if line[:1] not in ("", "#"))
+    return dict(line.split("\t") for line in lines)
 
 
 class Group(NamedTuple):
@@ -70,6 +68,8 @@ class GroupList(NamedTuple):
     error: str | None
     error_at: tuple[int, int] | None
     default: bool
+    tuples: tuple[tuple[Group, ...], ...] = ()
+    """The groups as ``/`` divides them, from 3.5 on: TLS 1.3 tries one tuple after the other."""
 
     @property
     def tls12(self) -> tuple[Group, ...]:
@@ -109,6 +109,16 @@ def _table(generation: str) -> tuple[dict[str, Group], tuple[str, ...]]:
     return out, tuple(spellings)
 
 
+def group_names(openssl: OpenSSL) -> tuple[str, ...]:
+    """A name of each group that this OpenSSL knows, the weak ones of less than 112 bits last."""
+    table, spellings = _table(openssl.generation)
+    folds = _folds(openssl.generation)
+    first: dict[Group, str] = {}
+    for name in spellings:
+        first.setdefault(table[name.lower() if folds else name], name)
+    return tuple(first[group] for group in sorted(first, key=lambda group: group.bits < 112))
+
+
 def _folds(generation: str) -> bool:
     return GENERATIONS.index(generation) >= GENERATIONS.index("3.5")
 
@@ -120,6 +130,16 @@ def group(name: str) -> Group | None:
 
 
 @cache
+def by_number(number: int) -> Group | None:
+    """The group of a number of IANA's, as the newest generation that has it; else None."""
+    for generation in reversed(GENERATIONS):
+        for found in _table(generation)[0].values():
+            if found.number == number:
+                return found
+    return None
+
+
+@cache
 def _since(number: int) -> int:
     """The oldest generation that has a group, as its place among the generations."""
     return next(
@@ -127,17 +147,18 @@ def _since(number: int) -> int:
     )
 
 
-@lru_cache(maxsize=1024)
+@bounded(1024, 1_000_000)
 def evaluate_groups(text: str | None, openssl: OpenSSL) -> GroupList:
     """What a list gives on this OpenSSL; None and ``"auto"``, nginx's word, are the library's default. Never raises."""
     if text is None or text == "auto":
-        default = _Reader(_DEFAULTS[openssl.generation], openssl)
+        default = _Reader(_defaults()[openssl.generation], openssl)
         default.read()
-        return GroupList(text, tuple(default.groups), (), None, None, True)
+        return GroupList(text, tuple(default.groups), (), None, None, True, default.divided())
     reader = _Reader(text.partition("\0")[0], openssl)
     reader.read()
     groups = () if reader.error else tuple(reader.groups)
-    return GroupList(text, groups, tuple(reader.unknown), reader.error, reader.error_at, False)
+    divided = reader.divided() if groups else ()
+    return GroupList(text, groups, tuple(reader.unknown), reader.error, reader.error_at, False, divided)
 
 
 class _Reader:
@@ -151,6 +172,15 @@ class _Reader:
         self.error: str | None = None
         self.error_at: tuple[int, int] | None = None
         self._shares = 0
+        self._tuple_of: dict[int, int] = {}
+        self._tuple = 0
+
+    def divided(self) -> tuple[tuple[Group, ...], ...]:
+        """The groups by tuple."""
+        found: dict[int, list[Group]] = {}
+        for g in self.groups:
+            found.setdefault(self._tuple_of[g.number], []).append(g)
+        return tuple(tuple(together) for _, together in sorted(found.items()))
 
     def read(self) -> None:
         pattern = _ELEMENT_35 if self.tuples else _ELEMENT
@@ -171,6 +201,7 @@ class _Reader:
                 self._refuse("an element is empty", at, end)
             if end == len(self.text):
                 break
+            self._tuple += self.text[end] == "/"
             at = end + 1
         if not self.tuples and not self.groups and not self.error:  # "?name" alone on 3.3 and 3.4
             self._refuse("no group is left", 0, len(self.text))
@@ -184,8 +215,10 @@ class _Reader:
         if self.tuples and name.upper() == "DEFAULT":
             if prefixes:
                 self._refuse("DEFAULT takes no prefix", start, end)
-            for g in evaluate_groups(None, self.openssl).groups:
-                self._add(g)
+            for number, together in enumerate(evaluate_groups(None, self.openssl).tuples):
+                self._tuple += number > 0
+                for g in together:
+                    self._add(g)
             return
         if len(set(prefixes)) < len(prefixes):
             self._refuse("a prefix is repeated", start, end)
@@ -209,6 +242,7 @@ class _Reader:
     def _add(self, g: Group) -> None:
         if g not in self.groups:
             self.groups.append(g)
+            self._tuple_of[g.number] = self._tuple
 
     def _unknown(self, name: str, start: int, prefixes: str, spellings: tuple[str, ...]) -> None:
         end = start + len(name)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
+from nginxtls.base.reading import read_regular
 
 from .groups import Group, group
 from .negotiation import ServerKey
 from .suites import PROTOCOLS, Suite, suite
-
-_MOST_BYTES = 200_000
 
 
 class PolicyError(ValueError):
@@ -297,11 +297,7 @@ def load_policy(source: Path | str) -> Policy:
     text = str(source)
     if isinstance(source, Path) or "\n" not in source:
         where = text
-        with open(source, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise PolicyError(f"{where}: larger than {_MOST_BYTES} bytes, the limit for policies")
-        text = data.decode("utf-8", "replace")
+        text = read_regular(source, LIMITS["policy"]).decode("utf-8", "replace")
     import yaml
 
     try:

@@ -34,6 +34,8 @@ class SignatureAlgorithm(NamedTuple):
             return self.signer == key.kind
         if protocol == "TLSv1.3" and self.hash in ("sha1", "sha224"):
             return False
+        if self.signer.startswith("brainpool"):
+            return protocol == "TLSv1.3" and key.curve == self.signer
         if key.kind == "EC":
             curve = _CURVE_NAMES.get(key.curve or "", key.curve)
             fits = protocol == "TLSv1.2" or curve is None or _CURVE_HASHES.get(curve) == self.hash
@@ -45,6 +47,25 @@ class SignatureAlgorithm(NamedTuple):
     def _bits(self, openssl: OpenSSL) -> int:
         sha1 = 80 if openssl.version < (3, 0) else 63
         return _HASH_BITS.get(self.hash, sha1)
+
+
+_NUMBERED = {2: "sha1", 3: "sha224", 4: "sha256", 5: "sha384", 6: "sha512"}
+_SIGNED_BY = {1: "rsa_pkcs1", 2: "dsa", 3: "ecdsa"}
+_INTRINSIC = {
+    0x0804: ("rsa_pss_rsae", "sha256"), 0x0805: ("rsa_pss_rsae", "sha384"), 0x0806: ("rsa_pss_rsae", "sha512"),
+    0x0807: ("Ed25519", ""), 0x0808: ("Ed448", ""),
+    0x0809: ("rsa_pss_pss", "sha256"), 0x080A: ("rsa_pss_pss", "sha384"), 0x080B: ("rsa_pss_pss", "sha512"),
+    0x081A: ("brainpoolP256r1", "sha256"), 0x081B: ("brainpoolP384r1", "sha384"),
+    0x081C: ("brainpoolP512r1", "sha512"),
+}  # fmt: skip
+
+
+def numbered(number: int) -> SignatureAlgorithm | None:
+    """The algorithm of a number (IANA, TLS SignatureScheme); None if no key that is modelled signs with it."""
+    if number in _INTRINSIC:
+        return SignatureAlgorithm(*_INTRINSIC[number])
+    hashed, signer = _NUMBERED.get(number >> 8), _SIGNED_BY.get(number & 0xFF)
+    return SignatureAlgorithm(signer, hashed) if hashed and signer else None
 
 
 def signature_algorithms(text: str) -> tuple[SignatureAlgorithm, ...] | None:

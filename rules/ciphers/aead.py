@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from nginxtls.rules.ciphers.lists import SSL_CIPHERS, WEAK_ENCRYPTION, _CipherRule
-from nginxtls.rules.common.grouping import legacy_suites, listed, suites_by_version, titles
+from nginxtls.rules.common.grouping import listed, titles
 
 from nginxtls.finding import Severity
+from nginxtls.model.offered import legacy_suites, suites_by_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

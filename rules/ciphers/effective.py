@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.ciphers.lists import SSL_CIPHERS, SSL_CONF, _CipherRule
-from nginxtls.rules.common.grouping import legacy_suites, listed, surely_absent, titles, where_missing
+from nginxtls.rules.common.grouping import listed, surely_absent, titles, where_missing
 
 from nginxtls.finding import Severity
 from nginxtls.model.decides import by_origin
+from nginxtls.model.offered import legacy_suites
 from nginxtls.rule import NGINX_SSL, Rule, label
 from nginxtls.tls import CipherString
 
@@ -59,7 +60,7 @@ class DefaultCiphers(Rule):
             for e in surely_absent(bare, "ssl_ciphers")
             if any(s.key_exchange == "RSA" for s in legacy_suites(e)) and e.tls.certificates_known
         ]
-        place = where_missing(configuration, endpoints) if endpoints else None
+        place = where_missing(configuration, endpoints, "ssl_ciphers") if endpoints else None
         if place is not None:
             static = [s for s in legacy_suites(endpoints[0]) if s.key_exchange == "RSA"]
             yield self.at(

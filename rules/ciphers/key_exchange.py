@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.ciphers.lists import SSL_CIPHERS, WEAK_ENCRYPTION, _CipherRule, quoted
-from nginxtls.rules.common.grouping import legacy_suites, listed, surely_absent, titles
+from nginxtls.rules.common.grouping import listed, surely_absent, titles
 
 from nginxtls.finding import Severity
+from nginxtls.model.offered import legacy_suites
 from nginxtls.rule import NGINX_SSL, Fix, replace_argument
 
 if TYPE_CHECKING:

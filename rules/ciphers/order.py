@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.ciphers.lists import SSL_CONF
-from nginxtls.rules.common.grouping import legacy_suites, titles
+from nginxtls.rules.common.grouping import titles
 
 from nginxtls.finding import Severity
+from nginxtls.model.offered import legacy_suites
 from nginxtls.rule import NGINX_SSL, Rule
 
 if TYPE_CHECKING:

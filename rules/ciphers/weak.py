@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from nginxtls.rules.ciphers.lists import CIPHERS_1, SECURITY_LEVEL, SSL_CIPHERS, _CipherRule, is_unprotected, quoted
-from nginxtls.rules.common.grouping import OPENSSL_102, WORD, legacy_suites, listed, titles
+from nginxtls.rules.common.grouping import OPENSSL_102, WORD, listed, titles
 
 from nginxtls.finding import Confidence, Severity
+from nginxtls.model.offered import legacy_suites
 from nginxtls.rule import Fix, replace_argument
 from nginxtls.tls import CipherString, suite
 

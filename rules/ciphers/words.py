@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.ciphers.lists import CIPHERS_1, SSL_CIPHERS, _CipherRule
@@ -50,9 +52,11 @@ class UnknownCipher(_CipherRule):
     refused = True
 
     def check_ciphers(self, ciphers: CipherList, configuration: Configuration) -> Iterator[Finding]:
+        others = _other_names(ciphers.text)
         for unknown in ciphers.evaluation.unknown:
-            if unknown.reason != "misspelt" or _is_other_name(ciphers.text, unknown.start):
-                continue
+            before = bisect_right(others, unknown.start, key=itemgetter(0))
+            if unknown.reason != "misspelt" or (before and unknown.start < others[before - 1][1]):
+                continue  # in the last other name before it
             effect = "it excludes nothing" if unknown.operator in ("!", "-") else "it is silently skipped"
             meant = unknown.suggestion
             place = ciphers.place(unknown.start, unknown.end)
@@ -255,9 +259,8 @@ class SplitCipherList(Rule):
             )
 
 
-def _is_other_name(text: str, start: int) -> bool:
-    """Whether the word is part of an IANA or TLS 1.3 name, which OpenSSL before 3.2 splits at the underscore."""
-    for word in WORD.finditer(text):
-        if word.start("word") <= start < word.end("word"):
-            return word["word"].startswith("TLS_") or is_tls13(word["word"])
-    return False
+def _other_names(text: str) -> list[tuple[int, int]]:
+    """The places of IANA and TLS 1.3 names, which OpenSSL before 3.2 splits at the underscore."""
+    return [
+        word.span("word") for word in WORD.finditer(text) if word["word"].startswith("TLS_") or is_tls13(word["word"])
+    ]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location
-from nginxtls.model.effective import ASSUMED_KEYS
-from nginxtls.model.listens import WILDCARD4, WILDCARD6
-from nginxtls.tls import PROTOCOLS, CipherString, OpenSSL, Suite, negotiable
+from nginxtls.tls import PROTOCOLS, CipherString, OpenSSL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from nginxtls.model import Configuration, Endpoint, Setting, Socket, VirtualServer
     from nginxtls.syntax.tree import Directive
@@ -62,16 +61,17 @@ def is_absent(setting: Setting) -> bool:
     return setting.is_default and setting.certain
 
 
-def where_missing(configuration: Configuration, endpoints: Sequence[Endpoint]) -> Directive | None:
-    """Where to report a missing directive: at the only server without it, or at the block around all servers."""
-    servers = {endpoint.server for endpoint in everyone(endpoints)}
+def where_missing(configuration: Configuration, endpoints: Sequence[Endpoint], name: str) -> Directive | None:
+    """Where to report a missing directive: at the only server whose directive would count (the default server for some
+    settings), or at the block around all servers."""
+    servers = {endpoint.tls.decided_by(name) for endpoint in everyone(endpoints)}
     if len(servers) == 1:
         return next(iter(servers)).directive
     kind = endpoints[0].server.module
     blocks = [block for block in configuration.directives(kind) if block.block is not None]
     if configuration.completeness == "full" and len(blocks) == 1 and all(server.module == kind for server in servers):
         return blocks[0]
-    return endpoints[0].server.directive
+    return endpoints[0].tls.decided_by(name).directive
 
 
 def default_is_sure(socket: Socket, configuration: Configuration) -> bool:
@@ -84,48 +84,24 @@ def default_is_sure(socket: Socket, configuration: Configuration) -> bool:
     return configuration.completeness == "full" and (level is None or level.certain)
 
 
+@lru_cache(maxsize=16)
+def _value_start(directive: Directive, arg: int) -> int:
+    """The offset at which the value of an argument is written; -1 if it is written with escapes."""
+    at = directive.arg_text(arg).find(directive.args[arg])
+    return at if at < 0 else at + directive.arg_starts[arg]
+
+
 def word_place(directive: Directive, arg: int, start: int, end: int) -> Location:
     """The location of a part of an argument; the whole argument if it is written with escapes."""
-    raw, value = directive.arg_text(arg), directive.args[arg]
-    at = raw.find(value)
+    at = _value_start(directive, arg)
     if at < 0:
         return Location(directive.file, directive.arg_span(arg))
-    at += directive.arg_starts[arg]
     return Location(directive.file, directive.file.span(at + start, at + end))
 
 
 # -- suites ------------------------------------------------------------------------------------------------------------
 
 WORD = re.compile(r"(?P<operator>[-+!@]?)(?P<word>[^:;, ]+)")
-
-
-def legacy_suites(endpoint: Endpoint) -> tuple[Suite, ...]:
-    """The cipher suites that a client can negotiate with TLS 1.2 and earlier, in the order of the server.
-
-    If the certificate is not in the visible part of the configuration, both RSA and ECDSA keys are assumed.
-    """
-    found: dict[Suite, None] = {}
-    for version, suites in suites_by_version(endpoint).items():
-        if version != "TLSv1.3":
-            found.update(dict.fromkeys(suites))
-    return tuple(found)
-
-
-def suites_by_version(endpoint: Endpoint) -> dict[str, tuple[Suite, ...]]:
-    """``EffectiveTLS.suites``, with assumed keys for a server whose certificate is not visible."""
-    tls = endpoint.tls
-    if tls.bundles or tls.refusal_at_hello or certificate_is_missing(tls.context):
-        return tls.suites
-    return negotiable(
-        keys=ASSUMED_KEYS,
-        evaluation=tls.evaluation,
-        ciphersuites=tls.ciphersuites,
-        protocols=tls.enabled,
-        level=tls.level,
-        dhparam_bits=tls.dhparam_bits,
-        openssl=tls.openssl,
-        groups=tls.group_list,
-    )
 
 
 def certificate_is_missing(server: VirtualServer) -> bool:
@@ -143,15 +119,3 @@ def reaches_tls10(text: str) -> bool:
     """Whether a cipher string contains a suite for TLS 1.0, evaluated by an OpenSSL that still supports it."""
     suites = CipherString(text).evaluate(OPENSSL_111).usable(0)
     return any("TLSv1" in suite.protocols and not suite.anonymous for suite in suites)
-
-
-def wildcard_pairs(configuration: Configuration) -> Iterator[tuple[Socket, Socket]]:
-    """The TLS sockets of ``http`` on all addresses of IPv4 and of IPv6 that have the same port."""
-    level = configuration.blocks.get("http")
-    if configuration.completeness != "full" or level is None or not level.certain:
-        return
-    tls = [s for s in configuration.sockets if s.module == "http" and s.tls and not s.datagram]
-    six = {socket.port: socket for socket in tls if socket.address == WILDCARD6 and socket.ipv6only}
-    for socket in tls:
-        if socket.address == WILDCARD4 and socket.port in six:
-            yield socket, six[socket.port]

@@ -80,11 +80,11 @@ class SubdomainWithoutTls(Rule):
         if not domains:
             return
         found: dict[Directive, dict[str, ServerName]] = {}
-        for socket, server, name in _plain_names(configuration):
-            parents = (domains[parent] for parent in _parents(name.key) if parent in domains)
+        for socket, server, name, host in _plain_names(configuration):
+            parents = (domains[parent] for parent in _parents(host) if parent in domains)
             line = next(parents, None)
-            if line is not None and _lacks_tls(configuration, socket, server, name.key):
-                found.setdefault(line, {})[name.key] = name
+            if line is not None and _lacks_tls(configuration, socket, server, host):
+                found.setdefault(line, {})[name.text] = name
         for line, names in found.items():
             yield self.at(
                 line,
@@ -117,8 +117,8 @@ def _with_subdomains(configuration: Configuration) -> dict[str, Directive]:
     return found
 
 
-def _plain_names(configuration: Configuration) -> Iterator[tuple[Socket, VirtualServer, ServerName]]:
-    """The host names that browsers reach over plain HTTP on port 80."""
+def _plain_names(configuration: Configuration) -> Iterator[tuple[Socket, VirtualServer, ServerName, str]]:
+    """The names that browsers reach over plain HTTP on port 80, each with a host: of a wildcard one that it matches."""
     for socket in configuration.sockets:
         if socket.module != "http" or socket.port != 80 or socket.speaks_tls or not socket.known:
             continue
@@ -126,8 +126,9 @@ def _plain_names(configuration: Configuration) -> Iterator[tuple[Socket, Virtual
             continue
         for server in socket.servers:
             for name in server.names:
-                if name.is_host and socket.names.find(name.key) is server:
-                    yield socket, server, name
+                host = name.key if name.is_host else f"any.{name.key}" if name.form == "leading" else ""
+                if host and socket.names.find(host) is server:
+                    yield socket, server, name, host
 
 
 def _parents(host: str) -> Iterator[str]:

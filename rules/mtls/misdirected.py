@@ -89,10 +89,11 @@ class UnreachedClientVerification(Rule):
                 if verify.value != "on" or not verify.certain or verify.origin is None:
                     continue
                 for name in server.names:
-                    owner = socket.names.find(name.key) if name.is_host else None
+                    host = name.key if name.is_host else f"any.{name.key}" if name.form == "leading" else ""
+                    owner = socket.names.find(host) if host else None
                     if owner is None or owner is server or not _open(owner) or name.directive is None:
                         continue
-                    first = next((each for each in owner.names if each.key == name.key), None)
+                    first = next((each for each in owner.names if (each.key, each.form) == (name.key, name.form)), None)
                     if first is None or (name.directive.branch or (first.directive and first.directive.branch)):
                         continue
                     yield self.at(

@@ -9,7 +9,6 @@ from nginxtls.rules.common.grouping import (
     listed,
     reaches_tls10,
     spoken,
-    suites_by_version,
     surely_absent,
     titles,
     where_missing,
@@ -19,6 +18,7 @@ from nginxtls.rules.protocols.common import CHANGES, LEGACY, SSL_PROTOCOLS, with
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.decides import by_origin
 from nginxtls.model.effective import origin_of, protocol_names
+from nginxtls.model.offered import suites_by_version
 from nginxtls.rule import Rule
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class OldDefaultProtocols(Rule):
         allowed = _allowed_by_policy(configuration)
         served = {e: _legacy_served(e) - allowed for e in surely_absent(bare, "ssl_protocols")}
         endpoints = [endpoint for endpoint, versions in served.items() if versions]
-        place = where_missing(configuration, endpoints) if endpoints else None
+        place = where_missing(configuration, endpoints, "ssl_protocols") if endpoints else None
         if place is None:
             return
         versions = frozenset[str]().union(*served.values())

@@ -78,8 +78,14 @@ class IgnoredProtocols(Rule):
         nginx = configuration.facts.nginx
         if nginx is None or nginx.at_least(1, 29, 2):
             return
+        undecided: dict[Directive, tuple[VirtualServer, list[Directive], list[Endpoint]]] = {}
         for directive, default, endpoints in _overruled(configuration):
             setting = default.setting("ssl_protocols")
+            if setting.is_default and default.directive is not None:
+                _, ignored, affected = undecided.setdefault(default.directive, (default, [], []))
+                ignored.append(directive)
+                affected += endpoints
+                continue
             names = spoken(protocol_names(setting.values))
             if directive in setting.directives:
                 message = (
@@ -98,6 +104,16 @@ class IgnoredProtocols(Rule):
                 labels=_deciding(directive, default, "decides for every name on the socket"),
                 help="set the protocols at the http level or in the default server",
                 endpoints=titles(endpoints),
+            )
+        for place, (default, ignored, affected) in undecided.items():
+            names = spoken(protocol_names(default.setting("ssl_protocols").values))
+            yield self.at(
+                place,
+                f"nginx's default, {names}, applies to every name on {sockets(affected)}: before nginx 1.29.2 the"
+                " default server decides, and has no `ssl_protocols`",
+                labels=[label(directive, "ignored") for directive in ignored[:3]],
+                help="set the protocols at the http level or in the default server",
+                endpoints=titles(affected),
             )
 
 

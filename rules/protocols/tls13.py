@@ -79,7 +79,7 @@ class MissingTls13(Rule):
             return
         bare = by_origin(configuration, "ssl_protocols").get(None, [])
         lacking = surely_absent(_without_tls13(bare, configuration), "ssl_protocols")
-        place = where_missing(configuration, lacking) if lacking else None
+        place = where_missing(configuration, lacking, "ssl_protocols") if lacking else None
         if place is not None:
             yield self.at(
                 place,

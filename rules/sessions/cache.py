@@ -9,7 +9,7 @@ from nginxtls.rules.common.grouping import sockets, titles
 from nginxtls.rules.sessions.common import RFC_9325_RESUMPTION, overruled
 
 from nginxtls.finding import Severity
-from nginxtls.model.nginx_test.refusal import size
+from nginxtls.model import refusals
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
@@ -242,35 +242,14 @@ class SessionCacheConflict(Rule):
     needs = ("ssl_session_cache",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        first: dict[str, tuple[str, int, Directive]] = {}
-        seen: set[Directive] = set()
-        scopes = [*configuration.blocks.values(), *(server.scope for server in configuration.servers)]
-        for scope in scopes:
-            for directive in scope.all("ssl_session_cache"):
-                if directive in seen or directive.branch:
-                    continue
-                seen.add(directive)
-                for index, word in enumerate(directive.args):
-                    parts = word.split(":")
-                    number = size(parts[2]) if len(parts) == 3 and parts[0] == "shared" else None
-                    if number is None:
-                        continue
-                    module, other, where = first.setdefault(parts[1], (scope.module, number, directive))
-                    if module != scope.module:
-                        message = f'nginx does not start: zone "{parts[1]}" already belongs to {module}'
-                    elif other != number:
-                        message = (
-                            f'nginx does not start: zone "{parts[1]}" is declared with {number} and with {other} bytes'
-                        )
-                    else:
-                        continue
-                    yield self.at(
-                        directive,
-                        message,
-                        arg=index,
-                        labels=[label(where, "first declared here")],
-                        help="use another zone name",
-                    )
+        for refusal in refusals(configuration):
+            if refusal.category == "zone":
+                yield self.at(
+                    refusal.location,
+                    f"nginx does not start: {refusal.message}",
+                    labels=[label(refusal.first, "first declared here")] if refusal.first else [],
+                    help="use another zone name",
+                )
 
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY, "M": 30 * DAY, "y": 365 * DAY, "": 1}

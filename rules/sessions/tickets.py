@@ -5,20 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.grouping import (
-    default_is_sure,
-    everyone,
-    is_absent,
-    listed,
-    sockets,
-    suites_by_version,
-    titles,
-    where_missing,
-)
+from nginxtls.rules.common.grouping import default_is_sure, everyone, is_absent, listed, sockets, titles, where_missing
 from nginxtls.rules.sessions.common import CHANGES, RFC_9325_RESUMPTION
 
 from nginxtls.finding import Severity
 from nginxtls.model.decides import by_origin, live_groups
+from nginxtls.model.effective import issues_tickets, origin_of
+from nginxtls.model.offered import suites_by_version
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
@@ -299,7 +292,7 @@ class TicketsDifferOnSocket(Rule):
         if configuration.facts.nginx is not None and configuration.facts.nginx.at_least(1, 29, 2):
             return
         for (default, directive), endpoints in _other_than_default(configuration).items():
-            theirs = default.setting("ssl_session_tickets").origin
+            theirs = origin_of(default, "ssl_session_tickets")
             place, other = (directive, theirs or default.directive) if directive is not None else (theirs, None)
             if place is None:
                 continue
@@ -334,9 +327,11 @@ def _other_than_default(
             continue
         if not (mine.known and theirs.known and mine.certain and theirs.certain) or endpoint.socket.quic:
             continue
-        on, default_on = mine.value != "off", theirs.value != "off"
+        on, default_on = issues_tickets(server), issues_tickets(default)
         if on != default_on and (on or not _lacks_shared_cache(endpoint)):
-            found.setdefault((default, mine.origin if mine.level == "server" else None), []).append(endpoint)
+            origin = origin_of(server, "ssl_session_tickets")
+            own = origin is not None and origin.name in server.scope.own
+            found.setdefault((default, origin if own else None), []).append(endpoint)
     return found
 
 
@@ -358,7 +353,7 @@ def _generated_keys(
             and suites_by_version(e).keys() - {"TLSv1.3"}
             and (shared_cache or _lacks_shared_cache(e))
         ]
-        place = (directive or where_missing(configuration, found)) if found else None
+        place = (directive or where_missing(configuration, found, "ssl_session_tickets")) if found else None
         if place is not None:
             yield place, found
 

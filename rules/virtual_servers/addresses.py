@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.grouping import default_is_sure, listed, wildcard_pairs
-from nginxtls.rules.virtual_servers.helpers import LISTEN, REQUESTS, host_names, listen_on
+from nginxtls.rules.common.families import lost_names, wildcard_pairs
+from nginxtls.rules.common.grouping import default_is_sure, listed
+from nginxtls.rules.common.listening import listen_on
+from nginxtls.rules.virtual_servers.helpers import LISTEN, REQUESTS, host_names
 
 from nginxtls.finding import Confidence, Severity
+from nginxtls.model.listens import WILDCARD6
 from nginxtls.rule import Rule, label
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ class MissingOnIpv6(Rule):
     requests a name without a server there gets the default server of the IPv6 socket.
 
     Fix: add the other `listen` directive to this server.
+
+    Without TLS it is a note, and only where the other server answers otherwise.
 
     Limitations: whether the name has an IPv6 address at all is not known.
 
@@ -68,26 +73,17 @@ class MissingOnIpv6(Rule):
     references = (LISTEN, REQUESTS)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
-        for four, six in wildcard_pairs(configuration):
-            there = set(six.servers)
-            for server in four.servers:
-                if server in there or server.rejects_handshake or not server.scope.certain:
-                    continue
-                lost = [name for name in server.names if name.is_host and six.names.find(name.key) is None]
-                listen = listen_on(server, four)
-                other = listen_on(six.default, six)
-                if not lost or listen is None or listen.directive is None:
-                    continue
-                labels = []
-                if other is not None and other.directive is not None:
-                    labels.append(label(other.directive, "the default server over IPv6"))
-                yield self.at(
-                    listen.directive,
-                    f"over IPv6 {lost[0].text} is served by {six.default.title}: `listen {six.label}` is missing here",
-                    labels=labels,
-                    help=f"add `listen {six.label} ssl;`",
-                    endpoints=[f"{server.title} on {six.label}"],
-                )
+        for lost in lost_names(configuration, WILDCARD6):
+            other, six = lost.answers, lost.other
+            labels = [label(other.directive, "the default server over IPv6")] if other and other.directive else []
+            finding = self.at(
+                lost.listen,
+                f"over IPv6 {lost.name.text} is served by {six.default.title}: `listen {six.label}` is missing here",
+                labels=labels,
+                help=f"add `{lost.line}`",
+                endpoints=[f"{lost.server.title} on {six.label}"],
+            )
+            yield finding if six.tls else finding.replace(severity=Severity.NOTE)
 
 
 class OtherDefaultOnIpv6(Rule):
@@ -141,6 +137,8 @@ class OtherDefaultOnIpv6(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for four, six in wildcard_pairs(configuration):
             first, second = four.default, six.default
+            if not four.tls or four.datagram:
+                continue
             if first is second or first not in six.servers or second not in four.servers:
                 continue
             if not (default_is_sure(four, configuration) and default_is_sure(six, configuration)):

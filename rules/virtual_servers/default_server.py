@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.grouping import default_is_sure, listed
+from nginxtls.rules.common.listening import selects_by_name
 from nginxtls.rules.common.serving import titles
-from nginxtls.rules.virtual_servers.helpers import HTTPS, NAMES, REJECT, REQUESTS, host_names, selects_by_name
+from nginxtls.rules.virtual_servers.helpers import HTTPS, NAMES, REJECT, REQUESTS, host_names
 
 from nginxtls.finding import Severity
 from nginxtls.rule import Rule, label

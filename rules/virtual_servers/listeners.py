@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.listening import selects_by_name
 from nginxtls.rules.common.serving import titles
-from nginxtls.rules.virtual_servers.helpers import HTTPS, LISTEN, REJECT, selects_by_name
+from nginxtls.rules.virtual_servers.helpers import HTTPS, LISTEN, REJECT
 
 from nginxtls.finding import Confidence, Edit, Severity
 from nginxtls.model import refusals

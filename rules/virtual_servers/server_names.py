@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.grouping import default_is_sure
+from nginxtls.rules.common.listening import listen_on, selects_by_name
 from nginxtls.rules.common.serving import titles
-from nginxtls.rules.virtual_servers.helpers import NAMES, REJECT, REQUESTS, listen_on, selects_by_name
+from nginxtls.rules.virtual_servers.helpers import NAMES, REJECT, REQUESTS
 
 from nginxtls.finding import Severity
 from nginxtls.model import refusals

@@ -58,6 +58,9 @@ def listed(tree: Path, *arguments: str) -> list[dict[str, object]]:
     return found
 
 
+GROUPS = ["X25519MLKEM768", "X25519", "prime256v1", "X448", "secp384r1", "secp521r1", "ffdhe2048", "ffdhe3072"]
+
+
 @pytest.fixture(scope="module")
 def rows(tree: Path) -> dict[str, dict[str, object]]:
     found = listed(tree)
@@ -91,6 +94,9 @@ def test_each_certificate_once_with_all_that_use_it(rows: dict[str, dict[str, ob
         "protocols": ["TLSv1.2", "TLSv1.3"],
         "used_by": ["nginx.conf:3", "nginx.conf:4"],
         "sha256": "02ec2a51d89f0919abee3392426e7c85297df277edc987e009ddc1c6b1211691",
+        "groups": GROUPS,
+        "post_quantum": ["X25519MLKEM768"],
+        "grades": ["A"],
         "differing": ["TLSv1.2 with nginx 1.22.1 and older", "TLSv1.2 TLSv1.3 with nginx 1.24.0 and newer"],
     }
     assert rows["certs/good-rsa.pem"]["key"] == "RSA 2048"
@@ -144,7 +150,7 @@ def test_text(tree: Path) -> None:
         "  protocols  TLSv1.2 with nginx 1.22.1 and older; TLSv1.2 TLSv1.3 with nginx 1.24.0 and newer\n"
         "  suites     ECDHE-ECDSA-AES256-GCM-SHA384, "
     ) in out
-    assert "\n  used by    nginx.conf:3, nginx.conf:4\n" in out
+    assert f" more\n  groups     {', '.join(GROUPS)}\n  grade      A\n  used by    nginx.conf:3, nginx.conf:4\n" in out
     assert "  expires    2026-03-01, 106 days ago\n" in out
     assert "certs/missing.pem\n  chain      not checked: no such file\n  served on  *:8444" in out
     assert "\n8 certificates\nversions: not known, so nginx " in out
@@ -218,3 +224,19 @@ def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], to
     assert (status, out) == (2, "")
     assert told in error
     assert "bug in nginxtls" not in error
+
+
+def test_a_cbom_is_valid_by_its_schema_and_has_every_certificate(tree: Path) -> None:
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    status, out, error = run("nginx.conf", *DAY, "--format", "cyclonedx", "--openssl-version", "3.5.9", cwd=tree)
+    assert (status, error) == (0, "")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(out) is None
+    components = {component["bom-ref"]: component for component in json.loads(out)["components"]}
+    assert "certificate/02ec2a51d89f0919abee3392426e7c85297df277edc987e009ddc1c6b1211691" in components
+    hybrid = components["group/X25519MLKEM768"]["cryptoProperties"]["algorithmProperties"]
+    assert (hybrid["primitive"], hybrid["nistQuantumSecurityLevel"]) == ("combiner", 3)
+    assert "protocol/TLSv1.3" in components
+    # The same again, for a diff of two days.
+    assert run("nginx.conf", *DAY, "--format", "cyclonedx", "--openssl-version", "3.5.9", cwd=tree)[1] == out

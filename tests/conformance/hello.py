@@ -12,6 +12,7 @@ import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 VERSIONS = {"TLSv1": 0x0301, "TLSv1.1": 0x0302, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 GROUPS = {
@@ -99,11 +100,25 @@ def client_hello(
     return b"\x16\x03\x01" + vector(b"\x01" + vector(body, 3))
 
 
-def ask(address: str, port: int, hello: bytes, timeout: float = 5.0) -> Flight:
-    """Send a ClientHello and read until the server's flight ends."""
+STARTTLS = {
+    "imap": ((b"a STARTTLS\r\n", b"a OK"),),
+    "pop3": ((b"STLS\r\n", b"+OK"),),
+    "smtp": ((b"EHLO client\r\n", b"250 "), (b"STARTTLS\r\n", b"220")),
+}
+"""What a mail client sends before TLS, and how the last line of the answer begins (RFC 2595, RFC 3207)."""
+
+
+def ask(address: str, port: int, hello: bytes, timeout: float = 5.0, *, starttls: str = "") -> Flight:
+    """Send a ClientHello and read until the server's flight ends; after STARTTLS of a mail protocol if one is named.
+
+    A server that does not offer STARTTLS has closed the connection, as far as TLS is concerned.
+    """
     flight = Flight()
     buffer = b""
     with socket.create_connection((address, port), timeout) as connection:
+        if starttls and not _starts_tls(connection, starttls):
+            flight.alert = -1
+            return flight
         connection.sendall(hello)
         while True:
             record = _record(connection)
@@ -124,6 +139,19 @@ def ask(address: str, port: int, hello: bytes, timeout: float = 5.0) -> Flight:
                 message, body, buffer = buffer[0], buffer[4 : 4 + size], buffer[4 + size :]
                 if _read(flight, message, body):
                     return flight
+
+
+def _starts_tls(connection: socket.socket, protocol: str) -> bool:
+    with connection.makefile("rb") as lines:
+        lines.readline()
+        for command, answer in STARTTLS[protocol]:
+            connection.sendall(command)
+            line = lines.readline()
+            while line[3:4] == b"-":
+                line = lines.readline()
+            if not line.startswith(answer):
+                return False
+    return True
 
 
 def _record(connection: socket.socket) -> tuple[int, bytes] | None:
@@ -192,3 +220,80 @@ def _server_hello(flight: Flight, body: bytes) -> bool:
             flight.ticket = True
     flight.version = next((name for name, value in VERSIONS.items() if value == number), hex(number))
     return flight.version == "TLSv1.3"
+
+
+def _grease(number: int) -> bool:
+    """Whether a number is one of RFC 8701, which clients send so that servers learn to ignore unknown ones."""
+    return number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF
+
+
+def _numbers(data: bytes, width: int = 2) -> list[int]:
+    found = [int.from_bytes(data[i : i + 2], "big") for i in range(width, len(data) - 1, 2)]
+    return [number for number in found if not _grease(number)]
+
+
+def read_client_hello(record: bytes) -> dict[str, Any]:
+    """What a ClientHello offers, from its record (or an SSL 2 compatible one), or from the message alone.
+
+    Numbers are IANA's, without those of RFC 8701. ValueError if it is not a ClientHello.
+    """
+    if record[:1] == b"\x80" and record[2:3] == b"\x01":
+        size = int.from_bytes(record[5:7], "big")
+        codes = record[11 : 11 + size]
+        suites = [int.from_bytes(codes[i + 1 : i + 3], "big") for i in range(0, size, 3) if codes[i] == 0]
+        return _offer(int.from_bytes(record[3:5], "big"), suites, {})
+    message = b""
+    rest = record
+    while rest[:1] == b"\x16":
+        size = int.from_bytes(rest[3:5], "big")
+        message, rest = message + rest[5 : 5 + size], rest[5 + size :]
+    message = message or record
+    if message[:1] != b"\x01":
+        raise ValueError("not a ClientHello")
+    body = message[4 : 4 + int.from_bytes(message[1:4], "big")]
+    version = int.from_bytes(body[:2], "big")
+    rest = body[35 + body[34] :]
+    size = int.from_bytes(rest[:2], "big")
+    suites = _numbers(rest[: 2 + size])
+    rest = rest[2 + size :]
+    rest = rest[1 + rest[0] :][2:]
+    extensions: dict[int, bytes] = {}
+    while len(rest) >= 4:
+        kind, size = struct.unpack("!HH", rest[:4])
+        if not _grease(kind):
+            extensions[kind] = rest[4 : 4 + size]
+        rest = rest[4 + size :]
+    return _offer(version, suites, extensions)
+
+
+def _offer(version: int, suites: list[int], extensions: dict[int, bytes]) -> dict[str, Any]:
+    names = {number: name for name, number in VERSIONS.items()}
+    modern = _numbers(extensions[43], 1) if 43 in extensions else []
+    shares, alpn = [], []
+    rest = extensions.get(51, b"")[2:]
+    while len(rest) >= 4:
+        number, size = struct.unpack("!HH", rest[:4])
+        shares += [] if _grease(number) else [number]
+        rest = rest[4 + size :]
+    rest = extensions.get(16, b"")[2:]
+    while rest:
+        word = rest[1 : 1 + rest[0]]
+        alpn += [word.decode("latin-1")] if len(word) != 2 or not _grease(int.from_bytes(word, "big")) else []
+        rest = rest[1 + rest[0] :]
+    return {
+        "highest": version,
+        "protocols": [names[number] for number in sorted(modern) if number in names],
+        "suites": [number for number in suites if number not in (0x00FF, 0x5600)],
+        "groups": _numbers(extensions[10]) if 10 in extensions else None,
+        "shares": shares,
+        "signatures": _numbers(extensions[13]) if 13 in extensions else None,
+        "certificate_signatures": _numbers(extensions[50]) if 50 in extensions else None,
+        "alpn": alpn,
+        "sni": 0 in extensions,
+        "tickets": 35 in extensions,
+        "psk_modes": list(extensions.get(45, b"")[1:]),
+        "certificate_compression": _numbers(extensions[27], 1) if 27 in extensions else [],
+        "stapling": 5 in extensions,
+        "extended_master_secret": 23 in extensions,
+        "ech": 0xFE0D in extensions,
+    }

@@ -59,7 +59,11 @@ def _certificate(subject: str, key: Key, issuer: str, signer: Key, *, ca: bool) 
 
 
 def make_certificates(folder: Path) -> None:
-    """a-ec, b-ec, a-rsa, b-rsa, ed, rsa1024: .pem with the intermediate, -only.pem without, .key; root.pem, two.pem."""
+    """a-ec, b-ec, a-rsa, b-rsa, ed, rsa1024: .pem with the intermediate, -only.pem without, .key; root.pem, two.pem.
+
+    ``deep`` has two intermediates, ``foreign`` is below the second root of two.pem alone, which is ``other.pem``.
+    ``intermediate.pem`` has the intermediate that all others are below. ``unread/`` has copies of the .pem files.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     root, inter, other = _key("p256"), _key("p256"), _key("p256")
     root_certificate = _certificate("lab root", root, "lab root", root, ca=True)
@@ -69,8 +73,10 @@ def make_certificates(folder: Path) -> None:
     def pem(*certificates: x509.Certificate) -> bytes:
         return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in certificates)
 
-    (folder / "root.pem").write_bytes(pem(root_certificate))
-    (folder / "two.pem").write_bytes(pem(root_certificate, other_certificate))
+    files = {"root": (root_certificate,), "two": (root_certificate, other_certificate)}
+    files |= {"intermediate": (inter_certificate,), "other": (other_certificate,)}
+    for label, certificates in files.items():
+        (folder / f"{label}.pem").write_bytes(pem(*certificates))
     leafs = {
         "a-ec": "p256",
         "b-ec": "p384",
@@ -78,17 +84,30 @@ def make_certificates(folder: Path) -> None:
         "b-rsa": "rsa3072",
         "ed": "ed25519",
         "rsa1024": "rsa1024",
+        "deep": "p256",
+        "foreign": "p256",
+    }
+    second = _key("p256")
+    second_certificate = _certificate("lab second intermediate", second, "lab intermediate", inter, ca=True)
+    issuers: dict[str, tuple[str, Key, tuple[x509.Certificate, ...]]] = {
+        "deep": ("lab second intermediate", second, (second_certificate, inter_certificate)),
+        "foreign": ("lab other root", other, ()),
     }
     for label, kind in leafs.items():
         key = _key(kind)
-        leaf = _certificate(f"{label}.test", key, "lab intermediate", inter, ca=False)
-        (folder / f"{label}.pem").write_bytes(pem(leaf, inter_certificate))
+        issuer, signer, above = issuers.get(label, ("lab intermediate", inter, (inter_certificate,)))
+        leaf = _certificate(f"{label}.test", key, issuer, signer, ca=False)
+        (folder / f"{label}.pem").write_bytes(pem(leaf, *above))
         (folder / f"{label}-only.pem").write_bytes(pem(leaf))
         (folder / f"{label}.key").write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
         )
+    unread = folder / "unread"
+    unread.mkdir(exist_ok=True)
+    for file in folder.glob("*.pem"):
+        (unread / file.name).write_bytes(file.read_bytes())
     for bits in (1024, 2048):
         command = ["openssl", "dhparam", "-dsaparam", "-out", str(folder / f"dh{bits}.pem"), str(bits)]
         subprocess.run(command, capture_output=True, check=True)

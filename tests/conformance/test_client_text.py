@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,22 @@ def test_an_sni_with_dots_leaves_the_folder(bench: Bench) -> None:
     with bench.running(main, PORT):
         flight = ask("127.0.0.1", PORT, client_hello(["TLSv1.2"], [ECDHE_ECDSA], "../a-ec"))
     assert flight.accepted
+
+
+def test_an_sni_with_dots_leaves_the_root_of_a_server_that_the_host_header_selects(bench: Bench) -> None:
+    (bench.folder.parent / "certificates" / "index.html").write_text("outside")
+    pair = "ssl_certificate DIR/a-ec.pem; ssl_certificate_key DIR/a-ec.key;"
+    main = _http(
+        bench,
+        f"server {{ listen {PORT} ssl; {pair} return 404; }}"
+        f"server {{ listen {PORT} ssl; server_name b.test; {pair} root DIR/sites/$ssl_server_name; }}",
+    )
+    command = [bench.generation.openssl, "s_client", "-quiet", "-connect", f"127.0.0.1:{PORT}", "-servername", ".."]
+    with bench.running(main, PORT):
+        done = subprocess.run(
+            command, input="GET / HTTP/1.0\r\nHost: b.test\r\n\r\n", capture_output=True, text=True, check=False
+        )
+    assert done.stdout.endswith("outside")
 
 
 def test_behind_a_default_server_only_names_arrive(bench: Bench) -> None:

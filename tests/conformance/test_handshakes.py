@@ -1,7 +1,7 @@
-"""The static handshake against real nginx: random configurations, compared field by field.
+"""Handshakes against real nginx: random configurations of each kind, compared field by field.
 
 Here the seeds that once found something, and fresh ones of the day; any number with
-``python tests/conformance/handshakes.py --seeds 0-999``.
+``python tests/conformance/random_runs.py --kind servers --seeds 0-999``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,21 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
 
-import handshakes
+import random_runs
 from generations import installed
 
-FINDERS = (27, 52, 69, 134)
+FINDERS = {
+    "servers": (27, 52, 69, 134, 16641),
+    "mail": (),
+    "quic": (),
+    "upstreams": (32, 70, 141, 187),
+}
 """Seeds whose configurations once showed a fault of the model."""
+FRESH = {"servers": 8, "mail": 3, "quic": 3, "upstreams": 6}
 
 
 def fresh(count: int) -> range:
@@ -26,9 +34,10 @@ def fresh(count: int) -> range:
     return range(first, first + count)
 
 
-def test_what_a_client_sees_is_what_was_predicted(generation: dict[str, Any], full: bool) -> None:
+@pytest.mark.parametrize("kind", random_runs.KINDS)
+def test_what_is_seen_is_what_was_predicted(kind: str, generation: dict[str, Any], full: bool) -> None:
     mine = next(g for g in installed() if g.name == generation["name"])
-    seeds = range(1000) if full else [*FINDERS, *fresh(8)]
-    count, differences = handshakes.run(mine, iter(seeds), stop=3)
+    seeds = range(1000) if full else [*FINDERS[kind], *fresh(FRESH[kind])]
+    count, differences = random_runs.run(mine, iter(seeds), kind, stop=3)
     assert not differences, "\n\n".join(differences)
     assert count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import nginxtls
 from nginxtls.model import refusals
+from nginxtls.model.ech import malformed
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CASES = (
@@ -53,3 +55,31 @@ def test_nginx_starts_or_refuses_as_predicted(
     for message in predicted:
         if "certificate key" in message or "directive" in message:
             assert message in done.stderr
+
+
+ECH = (FIXTURES / "certificates/ech.pem").read_text()
+END = "-----END PRIVATE KEY-----\n"
+KEY, CONFIG = ECH.partition(END)[0] + END, ECH.partition(END)[2]
+CERTIFICATE = (FIXTURES / "certificates/good.pem").read_text()
+PIECES = (KEY, CONFIG, CERTIFICATE, "# a comment\n")
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3])
+def test_ech_files_load_or_not_as_predicted(length: int, openssl4: dict[str, Any], tmp_path: Path) -> None:
+    """Every order of so many keys, configurations, certificates and comments."""
+    wrong = []
+    for name in ("good-rsa.pem", "good-rsa.key"):
+        shutil.copy(FIXTURES / "certificates" / name, tmp_path)
+    main = tmp_path / "nginx.conf"
+    temporary = "".join(f"{n}_temp_path {tmp_path}/t;" for n in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    main.write_text(
+        f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; {temporary} server {{ listen 18999"
+        " ssl; ssl_certificate good-rsa.pem; ssl_certificate_key good-rsa.key; ssl_ech_file ech.pem; } }"
+    )
+    for pieces in product(PIECES, repeat=length):
+        (tmp_path / "ech.pem").write_text("".join(pieces))
+        command = [openssl4["nginx"], "-t", "-p", tmp_path, "-c", main]
+        starts = subprocess.run(command, capture_output=True, check=False).returncode == 0
+        if bool(malformed("".join(pieces).encode())) is starts:
+            wrong.append(([piece[:30] for piece in pieces], starts))
+    assert not wrong

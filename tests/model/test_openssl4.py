@@ -70,6 +70,33 @@ def test_the_ech_file(folder: Path) -> None:
     ]
 
 
+ECH = (FIXTURES / "certificates/ech.pem").read_text()
+END = "-----END PRIVATE KEY-----\n"
+ECH_KEY, ECH_CONFIG = ECH.partition(END)[0] + END, ECH.partition(END)[2]
+CERTIFICATE = (FIXTURES / "certificates/good.pem").read_text()
+# Each is what nginx 1.31.4 with OpenSSL 4.0.3 makes of the file.
+ECH_FILES = {
+    ECH: True,
+    "# a comment\n" + ECH: True,
+    ECH + ECH_CONFIG: True,
+    ECH_CONFIG: True,
+    ECH_CONFIG + CERTIFICATE: True,
+    ECH_KEY: False,
+    ECH_CONFIG + ECH_KEY: False,
+    ECH_KEY + CERTIFICATE + ECH_CONFIG: False,
+    CERTIFICATE + ECH: False,
+    CERTIFICATE: False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize(("content", "loads"), ECH_FILES.items())
+def test_the_order_of_keys_and_configurations_in_an_ech_file(content: str, loads: bool, folder: Path) -> None:
+    (folder / "other.pem").write_text(content)
+    found = refusals(folder, "ssl_ech_file other.pem;", "4.0.3")
+    assert [level for level, _ in found] == ([] if loads else ["emerg"])
+
+
 @pytest.mark.parametrize(
     ("lines", "words"),
     [("ssl_ech_file ech.pem; ssl_protocols TLSv1.2;", "needs TLS 1.3"), ("ssl_ech_file ech.pem;", "")],

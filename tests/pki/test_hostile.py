@@ -49,3 +49,14 @@ def test_key_material_is_not_shown(certificates: Path) -> None:
     shown = repr(read_bundle(text, "x")) + repr(read_key(text))
     assert secret.decode() not in shown
     assert base64.b64decode(secret).hex() not in shown
+
+
+@pytest.mark.parametrize("between", ["", " ", "\\n", "\r", "\t"])
+@pytest.mark.parametrize("label", ["PRIVATE KEY", "EC PRIVATE KEY", "CERTIFICATE", "X"])
+def test_no_message_quotes_a_key_that_lost_its_line_ends(between: str, label: str) -> None:
+    """A BEGIN line that ends with an END line has all of the key in its label."""
+    secret = base64.b64encode(bytes(range(48))).decode()
+    data = between.join((f"-----BEGIN {label}-----", secret, f"-----END {label}-----\n")).encode()
+    for text in (data, data + data, b"-----BEGIN " + secret.encode() + b"-----\nAAAA\n-----END X-----\n"):
+        read = [read_bundle(text, "x"), read_key(text), read_dhparam(text), read_crl(text), read_ocsp(text)]
+        assert secret[8:24] not in repr(read)

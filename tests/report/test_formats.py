@@ -68,7 +68,7 @@ def unescaped(text: str) -> str:
 
 @REPORTS
 def test_github_reads_one_command_a_finding(report: Report) -> None:
-    found = commands(renderer("github")(report, Options()))
+    found = [each for each in commands(renderer("github")(report, Options())) if each[0] != "debug"]
     assert len(found) == len(report.findings) + len(report.failures)
     for (command, properties, _), finding in zip(found, report.findings, strict=False):
         assert command == {"error": "error", "warning": "warning", "note": "notice"}[str(finding.severity)]
@@ -110,7 +110,7 @@ def test_junit_fits_its_schema_and_counts(report: Report, shown: bool) -> None:
     text = renderer("junit")(report, Options(show_suppressed=shown)).encode()
     etree.XMLSchema(etree.parse(DATA / "junit.xsd")).assertValid(etree.fromstring(text))
     suite = ElementTree.fromstring(text)[0]
-    assert int(suite.attrib["tests"]) == len(suite) >= 1
+    assert int(suite.attrib["tests"]) == len(suite.findall("testcase")) >= 1
     for outcome, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
         assert int(suite.attrib[attribute]) == len(suite.findall(f"testcase/{outcome}"))
     assert int(suite.attrib["failures"]) == sum(finding.severity > Severity.NOTE for finding in report.findings)

@@ -142,7 +142,7 @@ def test_statistics_and_what_was_not_checked_on_demand(ordinary: Report) -> None
 
 
 def test_concise_has_a_line_a_finding(ordinary: Report) -> None:
-    assert renderer("concise")(ordinary, Options()) == (
+    assert renderer("concise")(ordinary, Options(quiet=True)) == (
         "nginx.conf:9:19: error[legacy-protocol] TLS 1.0 is accepted for shop.example.com\n"
         "sites-enabled/shop.conf:5:5: note[repeated-directive] the line stands there twice\n"
     )

@@ -59,6 +59,7 @@ def test_names_and_contents_decide(tree: Path) -> None:
             "sites/plain": SERVER,
             "image.conf": b"\x89PNG\x00\x00server { listen 80; }",
             "empty.conf": "",
+            "init.d/nginx": "#!/bin/sh\nserver=1;\nif [ -x nginx ]; then\nproxy_pass http://a;\nlisten 80;\nfi\n",
         },
     )
     sources = found()
@@ -366,12 +367,17 @@ def test_a_large_dump_is_read_where_a_large_file_is_not(tree: Path) -> None:
 def test_more_text_than_memory_is_for_is_told(tree: Path) -> None:
     write(tree, {"a.conf": SERVER, "b.conf": SERVER})
     files = Files(["."])
-    files.text_limit = len(SERVER) + 10
+    files.text_left = len(SERVER) + 10
     sources = discover(["."], files=files)
     assert sources.taken == ["a.conf"]
     assert [(entry.subject, entry.reason) for entry in sources.skipped] == [
         ("b.conf", "more than 200 MB of configurations in one run")
     ]
+    files = Files(["."])
+    files.directives_left = SERVER.count(";") + SERVER.count("{")
+    sources = discover(["."], files=files)
+    assert [entry.subject for entry in sources.skipped] == ["b.conf"]
+    assert "directives in one run" in sources.skipped[0].reason
 
 
 def test_a_dump_of_another_machine_leads_only_where_it_is_mapped(tree: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nginxtls.base.limits import LIMITS
 from nginxtls.syntax import Files, Tree, Unreachable, read_tree
 
 
@@ -181,10 +182,13 @@ def test_limits(fence: Path) -> None:
 
 
 def test_a_pattern_that_looks_at_too_much_is_refused(fence: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nginxtls.syntax.files.GLOB_LIMIT", 10)
+    monkeypatch.setitem(LIMITS, "names", 50)
     for number in range(20):
         (fence / "sub" / str(number)).write_text("")
-    found = Files([fence]).expand("sub/*", str(fence))
+    files = Files([fence])
+    assert not isinstance(files.expand("sub/*", str(fence)), Unreachable)
+    assert not isinstance(files.expand("sub/?", str(fence)), Unreachable)
+    found = files.expand("sub/1*", str(fence))  # the limit is one of the run, not of a pattern
     assert isinstance(found, Unreachable)
     assert "names" in found.reason
 

@@ -15,6 +15,7 @@ from nginxtls.model.nginx_test.patterns import pattern_refusals
 from nginxtls.model.nginx_test.refusal import Refusal, refuse
 from nginxtls.model.nginx_test.sockets import listen_refusals, socket_refusals
 from nginxtls.model.nginx_test.variables import variable_refusals
+from nginxtls.model.nginx_test.zones import zone_refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,7 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
     for scope in (*configuration.blocks.values(), *(server.scope for server in configuration.servers)):
         yield from duplicates(scope)
     yield from handler_refusals(configuration)
+    yield from zone_refusals(configuration)
     yield from listen_refusals(configuration.servers)
     if configuration.completeness == "full":
         for socket in configuration.sockets:

@@ -137,7 +137,7 @@ def _problem_there(name: str, path: tuple[str, ...], configuration: Configuratio
 
 
 def _is_plain(configuration: Configuration) -> bool:
-    """A whole configuration without a template, whose pieces may stand anywhere in the file that it becomes."""
+    """A whole configuration without a template, whose pieces may be anywhere in the file that it becomes."""
     return configuration.completeness == "full" and not any(file.engines for file in configuration.tree.files)
 
 
@@ -196,7 +196,7 @@ def duplicates(scope: Scope) -> Iterator[Refusal]:
 
 
 def _repeated_values(lines: Sequence[Directive]) -> Iterator[Refusal]:
-    """Values of a bit mask that an earlier line of the block has already; within a line ``_of_arguments`` tells."""
+    """Values of a bit mask that an earlier line of the block has already; within a line see ``_of_arguments``."""
     seen: set[str] = set()
     for line in lines:
         if not line.known:

@@ -140,7 +140,7 @@ def _socket_options(parameters: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _options(socket: Socket, address: str) -> Iterator[Refusal]:
-    """Socket options may stand on one line of an address only."""
+    """Socket options are allowed on one line of an address only."""
     first: Directive | None = None
     for _, listen in socket.listens:
         options = _socket_options(listen.parameters)

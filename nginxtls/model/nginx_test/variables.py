@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
+from nginxtls.base.data import read_data
 from nginxtls.base.lazy import pattern
 from nginxtls.model.nginx_test.refusal import refuse
+from nginxtls.model.versions import NginxVersion
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
@@ -37,16 +40,18 @@ def is_built_in(name: str) -> bool:
     return _BUILT_IN.fullmatch(name.lower()) is not None
 
 
-SINCE = {
-    "ssl_alpn_protocol": (1, 21, 4),
-    "ssl_curve": (1, 21, 5),
-    "ssl_sigalg": (1, 29, 3),
-    "ssl_sigalgs": (1, 29, 3),
-    "ssl_client_sigalg": (1, 29, 3),
-    "ssl_ech_status": (1, 29, 4),
-    "ssl_ech_outer_server_name": (1, 29, 4),
-}
-"""Variables of the TLS modules by the first version that has them (CHANGES; measured on 1.18.0 to 1.30.6)."""
+@cache
+def since() -> dict[str, NginxVersion]:
+    """The variables of the TLS modules, and the first nginx with one of each name."""
+    found: dict[str, NginxVersion] = {}
+    for line in read_data("nginxtls.model", "variables.tsv").splitlines():
+        if line and not line.startswith(("#", "variable\t")):
+            name, _, text = line.split("\t")
+            version = NginxVersion.parse(text)
+            found[name] = min(version, found.get(name, version))
+    return found
+
+
 _EXPANDING = frozenset(
     "log_format add_header add_trailer proxy_set_header grpc_set_header fastcgi_param uwsgi_param scgi_param return "
     "rewrite set if map access_log proxy_pass limit_req_zone limit_conn_zone split_clients error_page".split()
@@ -56,7 +61,7 @@ _EXPANDING = frozenset(
 def variable_refusals(configuration: Configuration) -> Iterator[Refusal]:
     """Variables of the TLS modules that this version of nginx does not have, once each: nginx stops at the first."""
     nginx = configuration.facts.nginx
-    missing = {name for name, since in SINCE.items() if nginx is not None and not nginx.at_least(*since)}
+    missing = {name for name, first in since().items() if nginx is not None and nginx < first}
     for name in sorted(_EXPANDING & configuration.by_name.keys()) if missing else ():
         for directive in configuration.by_name[name]:
             for index, argument in enumerate(directive.args):

@@ -1,4 +1,4 @@
-"""Configurations that stand inside other files, read as text: Kubernetes manifests, Compose files, Dockerfiles.
+"""Configurations inside other files, read as text: Kubernetes manifests, Compose files, Dockerfiles.
 
 Nothing is parsed as YAML and nothing is built: block scalars and heredocs are found by their lines, so that templates
 of such files (Helm) are read as well and every line keeps its number. Each kind of file is a module that finds its

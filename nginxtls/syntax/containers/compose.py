@@ -42,7 +42,7 @@ def mounts(text: str) -> Iterator[Mount]:
 
 
 def services(text: str) -> Iterator[str]:
-    """The text of each service, and what stands above them; all of the text where there is no list of them."""
+    """The text of each service, and what is above them; all of the text where there is no list of them."""
     found = _SERVICES.search(text)
     first = found and re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*([ ]+)[^ \n]").match(text, found.end())
     if not first:

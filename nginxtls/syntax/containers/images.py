@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LIMIT = 1_000_000
 FOLDERS = 6
@@ -11,25 +15,40 @@ FOLDERS = 6
 
 _FROM = re.compile(r"^[ \t]*FROM[ \t]+(?:--platform=\S+[ \t]+)?(?P<image>\S+)", re.MULTILINE | re.IGNORECASE)
 _IMAGE = re.compile(r"""^[ \t]*(?:-[ \t]+)?image:[ \t]*["']?(?P<image>[^\s"'#]+)""", re.MULTILINE)
+# Repository and tag of Helm's values, with other members of the same level between them, in either order.
 _HELM = re.compile(
-    r"""^[ \t]*repository:[ \t]*["']?(?P<name>[^\s"'#]+)["']?[ \t]*\n[ \t]*tag:[ \t]*["']?(?P<tag>[^\s"'#]+)""",
-    re.MULTILINE,
+    r"""^(?P<indent>[ \t]*)repository:[ \t]*["']?(?P<name>[^\s"'#]+)[^\n]*\n(?:(?P=indent)[\w#][^\n]*\n|\s*\n){0,4}?
+        (?P=indent)tag:[ \t]*["']?(?P<tag>[^\s"'#]+)
+      | ^(?P<other>[ \t]*)tag:[ \t]*["']?(?P<first>[^\s"'#]+)[^\n]*\n(?:(?P=other)[\w#][^\n]*\n|\s*\n){0,4}?
+        (?P=other)repository:[ \t]*["']?(?P<last>[^\s"'#]+)""",
+    re.MULTILINE | re.VERBOSE,
 )
 _NGINX = re.compile(
-    r"(?:[\w.-]+(?::\d+)?/)*(?:nginx|nginx-unprivileged):(?P<version>\d+\.\d+(?:\.\d+)?)(?:-[\w.-]+)?(?:@sha256:\w+)?"
+    r"(?:[\w.-]+(?::\d+)?/)*(?:nginx|nginx-unprivileged):(?P<version>1\.[1-9]\d(?:\.\d+)?)(?:-[\w.-]+)?(?:@sha256:\w+)?"
 )
+_ARG = re.compile(r"""^[ \t]*ARG[ \t]+(?P<name>\w+)=["']?(?P<value>[^\s"']*)""", re.MULTILINE | re.IGNORECASE)
+_VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::?-(?P<default>[^${}]*))?\})")
 
 
 def images(name: str, text: str) -> set[tuple[str, str]]:
     """The official nginx images that a file names: image with tag, and the version in the tag."""
     if re.search(r"dockerfile|containerfile", name, re.IGNORECASE):
-        found = [match["image"] for match in _FROM.finditer(text)]
+        values = {match["name"]: match["value"] for match in _ARG.finditer(text)}
+        found = [_filled(match["image"], values) for match in _FROM.finditer(text)]
     elif name.endswith((".yml", ".yaml")):
-        found = [match["image"] for match in _IMAGE.finditer(text)]
-        found += [f"{match['name']}:{match['tag']}" for match in _HELM.finditer(text)]
+        found = [_filled(match["image"], {}) for match in _IMAGE.finditer(text)]
+        helm = ((m["name"] or m["last"], m["tag"] or m["first"]) for m in _HELM.finditer(text))
+        found += [f"{name}:{tag}" for name, tag in helm]
     else:
         return set()
     return {(image, match["version"]) for image in found if (match := _NGINX.fullmatch(image))}
+
+
+def _filled(image: str, values: Mapping[str, str]) -> str:
+    """The image with the values of build arguments and the defaults of variables; one that has none stays."""
+    return _VARIABLE.sub(
+        lambda found: values.get(found["plain"] or found["name"]) or found["default"] or found[0], image
+    )
 
 
 def image_for(path: str, top: str) -> tuple[str, str, str] | None:

@@ -18,7 +18,7 @@ class Piece(NamedTuple):
     named_so: bool
     context: Context | None = None
     value: tuple[int, int] | None = None
-    """Where the configuration stands, if not the whole lines are."""
+    """Where the configuration is, if not the whole lines are."""
 
 
 class Mount(NamedTuple):

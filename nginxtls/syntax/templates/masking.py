@@ -43,7 +43,7 @@ def mask_tags(file: SourceFile) -> Branches | None:
 
 @dataclass(slots=True)
 class _State:
-    """Where a place stands in nginx's grammar."""
+    """The state of nginx's grammar at a place."""
 
     inside: bool = False
     """Inside a directive: after its first word, before its terminator."""
@@ -63,7 +63,7 @@ class _Open:
     events: int
     ended: int
     noted: bool
-    """It stands between directives and was noted as the start of a branch."""
+    """It is between directives and was noted as the start of a branch."""
     before: Branch = ()
     """The conditions of the branches before this one, all denied."""
 

@@ -58,7 +58,7 @@ def tags(start: int, end: int, code: str) -> list[Tag]:
 
 
 def _braces(start: int, end: int, code: str, bare: str) -> Tag:
-    """EPP's blocks (and Ruby's ``{ |x|``) stand in braces."""
+    """EPP's blocks (and Ruby's ``{ |x|``) are in braces."""
     opens = bare.endswith("{")
     if bare.startswith("}"):
         if not opens:

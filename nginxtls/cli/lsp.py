@@ -1,0 +1,16 @@
+"""``nginxtls lsp``: the language server for editors."""
+
+from __future__ import annotations
+
+from nginxtls.base.errors import UsageError
+
+
+def lsp() -> None:
+    """Start the language server, which editors talk to over standard input and output."""
+    try:
+        from nginxtls.lsp.server import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("pygls", "lsprotocol"):
+            raise
+        raise UsageError("nginxtls lsp", "needs pygls", "install it with `pip install nginxtls[lsp]`") from error
+    serve()

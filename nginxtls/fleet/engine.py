@@ -1,0 +1,203 @@
+"""A scan of a fleet on Dask: batches are tasks; what a dead worker left is done by another, what is done is kept."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nginxtls.base.errors import UsageError
+from nginxtls.base.lazy import NamedTuple
+from nginxtls.fleet.work import Limits, Task, batches, try_alone, work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from distributed import Client
+
+    from nginxtls.fleet.hosts import Hosts
+    from nginxtls.fleet.sources import Item
+    from nginxtls.fleet.tables import Run
+    from nginxtls.linting.settings import Settings
+
+DEFAULT_LIMITS = Limits()
+IN_A_BATCH = 50
+"""Items, on average: about half a second of work, and a part of some 100 kB."""
+
+
+class Scanned(NamedTuple):
+    """What a scan did."""
+
+    run: Run
+    items: int
+    kept: int
+    resumed: bool
+
+
+def scan(
+    items: list[Item],
+    hosts: Hosts,
+    output: Path,
+    settings: Settings,
+    *,
+    at: datetime | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    scheduler: str = "",
+    workers: int = 0,
+    resume: bool = True,
+    source: str = "",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Scanned:
+    """Check all items and write their tables as a run in ``output``.
+
+    Args:
+        items: from ``find_items``.
+        hosts: from ``read_hosts``.
+        output: a folder; every worker writes into it.
+        settings: for every item; the versions of a host come before theirs.
+        at: the time for which certificates are checked; of a resumed run it is that run's.
+        scheduler: the address of a Dask scheduler; empty for workers of this machine.
+        workers: processes on this machine; 0 for one per core.
+        resume: whether to continue an interrupted run of the same source.
+        progress: called with the items done and their number.
+
+    Raises:
+        UsageError: the output folder or the scheduler cannot be used.
+    """
+    from nginxtls.fleet.tables import SCHEMA_VERSION, Run
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--output {output}", f"cannot be written: {error.strerror}") from error
+    run = _interrupted(output, source, at) if resume else None
+    resumed = run is not None
+    if run is None:
+        moment = (at or datetime.now(timezone.utc)).replace(microsecond=0)
+        run = Run(output, moment.strftime("%Y%m%dT%H%M%SZ"))
+        run.record(_record(source, moment, max(1, len(items) // IN_A_BATCH), complete=False))
+    recorded = run.recorded()
+    moment = datetime.fromisoformat(recorded["at"])
+    pairs = [(item, hosts.of(item)) for item in items]
+    tasks = [
+        Task(part, batch, os.fspath(output.resolve()), run.name, moment, settings, limits)
+        for part, batch in batches(pairs, int(recorded["batches"]))
+    ]
+    done = kept = 0
+    with _client(scheduler, workers) as client:
+        for result in _results(client, tasks):
+            done += result.items
+            kept += result.kept
+            progress(done, len(items))
+    _drop_others(run, {task.part for task in tasks})
+    from nginxtls.fleet.across import write_findings
+
+    write_findings(run)
+    run.record({**recorded, "complete": True, "items": len(items), "schema": SCHEMA_VERSION})
+    return Scanned(run, done, kept, resumed)
+
+
+def _record(source: str, at: datetime, number: int, *, complete: bool) -> dict[str, Any]:
+    import nginxtls
+    from nginxtls.base.freshness import DATE
+
+    return {
+        "source": source,
+        "at": at.isoformat(),
+        "batches": number,
+        "complete": complete,
+        "nginxtls": nginxtls.__version__,
+        "facts": DATE.isoformat(),
+    }
+
+
+def _interrupted(output: Path, source: str, at: datetime | None) -> Run | None:
+    """The newest run, if it was interrupted, was of this source and version, and is for the requested time."""
+    from nginxtls.fleet.tables import runs
+
+    present = runs(output)
+    if not present:
+        return None
+    newest = present[-1]
+    found = newest.recorded()
+    try:
+        same = _record(source, datetime.fromisoformat(found["at"]), int(found["batches"]), complete=False) == found
+    except (KeyError, ValueError, TypeError):
+        return None
+    return newest if same and (at is None or found["at"] == at.replace(microsecond=0).isoformat()) else None
+
+
+def _drop_others(run: Run, parts: set[str]) -> None:
+    """Remove the parts of batches that are empty since the run was interrupted."""
+    from nginxtls.fleet.tables import TABLES
+
+    for table in TABLES:
+        for file in run.part(table, "x").parent.glob("*.parquet"):
+            if file.stem not in parts:
+                file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _client(scheduler: str, workers: int) -> Iterator[Client]:
+    """A client of the given scheduler, or of workers of this machine that end with it."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout="20s")
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--scheduler {scheduler}", "does not answer", "use the address that it prints") from error
+        with client:
+            yield client
+        return
+    # No pages over HTTP: whoever could connect could read along.
+    dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []})
+    with (
+        LocalCluster(
+            n_workers=workers or os.cpu_count() or 1,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=50,
+            security=True,  # TLS with certificates of this run: whoever may connect may run code
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def _results(client: Client, tasks: Iterable[Task]) -> Iterator[Any]:
+    """The results of the batches as they come. A batch whose item ends workers is done again without that item."""
+    from distributed import as_completed
+    from distributed.scheduler import KilledWorker
+
+    waiting = {client.submit(work, task, key=f"{task.run}-{task.part}", pure=False): task for task in tasks}
+    futures = as_completed(list(waiting))
+    for future in futures:
+        task = waiting.pop(future)
+        try:
+            yield future.result()
+        except KilledWorker:
+            again = task._replace(killers=_killers(client, task))
+            retry = client.submit(work, again, key=f"{task.run}-{task.part}-again", pure=False)
+            waiting[retry] = again
+            futures.add(retry)
+        future.release()
+
+
+def _killers(client: Client, task: Task) -> frozenset[str]:
+    """The items of a batch that end the worker when they are tried alone."""
+    from distributed.scheduler import KilledWorker
+
+    found = set()
+    for number, (item, host) in enumerate(task.items):
+        alone = task._replace(items=((item, host),))
+        try:
+            client.submit(try_alone, alone, key=f"{task.run}-{task.part}-alone-{number}", pure=False).result()
+        except KilledWorker:
+            found.add(item.name)
+    return frozenset(found)

@@ -1,0 +1,81 @@
+"""Archives of a host's files, unpacked into a folder that nothing of them can leave, within limits."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_MEMBERS = 50_000
+MOST_TIMES = 200
+"""How many times its own size an archive may become, beyond a megabyte."""
+
+
+class BadArchive(Exception):
+    """The archive cannot be unpacked; the text says why."""
+
+
+def unpack(content: bytes, folder: Path, limit: int) -> None:
+    """Write the files, folders and links of a tar archive below a folder.
+
+    Links are made last and files never through one, so nothing is written elsewhere; the reader resolves links inside
+    the root. Devices and pipes are left out. Files keep their permission bits, as a rule checks who may read a key.
+
+    Args:
+        content: the archive, compressed or not.
+        folder: an empty folder.
+        limit: the most bytes that the files may have together.
+
+    Raises:
+        BadArchive: it is no archive, is damaged, or exceeds the limits.
+    """
+    room = min(limit, len(content) * MOST_TIMES + 1_000_000)
+    links: list[tuple[str, str]] = []
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:*") as archive:
+            for number, member in enumerate(archive):
+                if number >= MOST_MEMBERS:
+                    raise BadArchive(f"has more than {MOST_MEMBERS:,} members")
+                name = _inside(member.name)
+                if not name:
+                    continue
+                if member.issym():
+                    links.append((name, member.linkname))
+                elif member.islnk():
+                    links.append((name, os.path.relpath(_inside(member.linkname) or ".", os.path.dirname(name) or ".")))
+                elif member.isdir():
+                    (folder / name).mkdir(parents=True, exist_ok=True)
+                elif member.isreg():
+                    room -= member.size
+                    if room < 0:
+                        raise BadArchive("has more bytes than the limit")
+                    stream = archive.extractfile(member)
+                    data = stream.read() if stream else b""
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    (folder / name).write_bytes(data)
+                    (folder / name).chmod(member.mode & 0o777 | 0o600)
+        made: set[str] = set()
+        for name, target in links:
+            place = folder / name
+            through_link = any(os.fspath(parent) in made for parent in PurePosixPath(name).parents)
+            if through_link or os.path.lexists(place):
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.symlink(target, place)
+            made.add(name)
+    except (tarfile.TarError, EOFError, OSError, ValueError, UnicodeError) as error:
+        text = getattr(error, "strerror", None) or "is not a readable tar archive"
+        raise BadArchive(text) from error
+    except Exception as error:  # zlib.error and lzma.LZMAError have no base in common
+        raise BadArchive("its compression is damaged") from error
+
+
+def _inside(name: str) -> str:
+    """The name relative to the folder; empty for one that leads out of it."""
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    return "" if ".." in parts or "\0" in name else "/".join(parts)

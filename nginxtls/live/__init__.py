@@ -1,0 +1,1 @@
+"""Running servers compared with their files: the only package that opens a connection."""

@@ -1,0 +1,148 @@
+"""Random configurations of several kinds, each run by real nginx and predicted by the model, compared field by field.
+
+    python tests/conformance/random_runs.py --kind mail --seeds 0-999 [--generation trixie]
+
+A difference prints the seed, the field, both answers and the configuration, minimised line by line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from generations import Generation, installed
+from lab import Bench, make_certificates, scratch
+
+
+def _reserve() -> tuple[int, socket.socket]:
+    """The first of 20 ports that no other run uses, as it holds the last of them."""
+    for attempt in range(500):
+        first = 18000 + (os.getpid() + attempt) % 500 * 20
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", first + 19))
+        except OSError:
+            holder.close()
+        else:
+            return first, holder
+    raise RuntimeError("no port is free")
+
+
+PORT, _HOLDER = _reserve()
+KINDS = {"servers": "handshakes", "mail": "mail_servers", "quic": "quic_servers", "upstreams": "upstreams"}
+"""Each kind and its module, which has ``draw`` and ``differences``."""
+
+
+@dataclass
+class Case:
+    """A configuration and what was drawn for it."""
+
+    files: dict[str, str]
+    ports: list[int] = field(default_factory=list)
+    kind: str = "http"
+
+
+def minimise(case: Case, bench: Bench, field_name: str, kind: Any) -> Case:
+    """Drop lines as long as a difference in the same field stays."""
+    lines = "\n".join(
+        line if not line.startswith("include site") else case.files[line.split()[1].rstrip(";")]
+        for line in case.files["nginx.conf"].split("\n")
+    ).split("\n")
+    wanted = field_name.split()[-1]
+    changed = True
+    while changed:
+        changed = False
+        for index in range(len(lines) - 1, -1, -1):
+            if lines[index].endswith("{"):
+                depth, end = 0, index
+                for end in range(index, len(lines)):
+                    depth += lines[end].count("{") - lines[end].count("}")
+                    if depth == 0:
+                        break
+                shorter = lines[:index] + lines[end + 1 :]
+            elif lines[index].strip() in ("}", "") or lines[index].startswith(
+                ("load_module", "daemon", "events", "access_log")
+            ):
+                continue
+            else:
+                shorter = lines[:index] + lines[index + 1 :]
+            smaller = Case({"nginx.conf": "\n".join(shorter)}, case.ports, case.kind)
+            try:
+                still = any(what.split()[-1] == wanted for what, _, _ in kind.differences(smaller, bench))
+            except Exception:
+                still = False
+            if still:
+                lines, changed = shorter, True
+                break
+    return Case({"nginx.conf": "\n".join(lines)}, case.ports, case.kind)
+
+
+def run(
+    generation: Generation, seeds: Iterator[int], kind: str = "servers", *, minimal: bool = True, stop: int = 0
+) -> tuple[int, list[str]]:
+    """Compare seeds on a generation: how many were compared, and what differed, as text."""
+    module = import_module(KINDS[kind])
+    told: list[str] = []
+    count = 0
+    with scratch() as folder:
+        certificates = folder / "certificates"
+        make_certificates(certificates)
+        bench = Bench(generation, folder / "run")
+        for seed in seeds:
+            count += 1
+            case = module.draw(seed, bench, certificates)
+            try:
+                found = module.differences(case, bench)
+            except RuntimeError as error:
+                found = [("start", str(error), "")]
+            if not found:
+                continue
+            text = f"seed {seed} on {generation.name}:\n" + "\n".join(
+                f"  {w}: seen {a}, predicted {b}" for w, a, b in found[:4]
+            )
+            if minimal:
+                small = minimise(case, bench, found[0][0], module)
+                text += "\n" + small.files["nginx.conf"]
+            else:
+                text += "\n" + "\n".join(f"--- {name}\n{content}" for name, content in case.files.items())
+            told.append(text)
+            if stop and len(told) >= stop:
+                break
+    return count, told
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kind", choices=KINDS, default="servers")
+    parser.add_argument("--seeds", default="0-49", help="first-last")
+    parser.add_argument(
+        "--generation", action="append", help="bullseye, bookworm, trixie, sid, experimental (default: all installed)"
+    )
+    parser.add_argument("--stop", type=int, default=0, help="stop a generation after so many differing seeds")
+    parser.add_argument("--whole", action="store_true", help="print the whole configuration instead of minimising it")
+    options = parser.parse_args()
+    first, _, last = options.seeds.partition("-")
+    status = 0
+    for generation in installed():
+        if options.generation and generation.name not in options.generation:
+            continue
+        seeds = iter(range(int(first), int(last or first) + 1))
+        count, told = run(generation, seeds, options.kind, minimal=not options.whole, stop=options.stop)
+        print(*told, sep="\n\n")
+        print(f"{generation.name}: {count} configurations of {options.kind}, {len(told)} with differences", flush=True)
+        status |= bool(told)
+    return status
+
+
+if __name__ == "__main__":
+    sys.modules.setdefault("random_runs", sys.modules["__main__"])
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""``nginxtls fleet``, its queries and its overview, as a person uses them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nginxtls.base.errors import UsageError
+from nginxtls.fleet.hosts import read_hosts
+from nginxtls.fleet.queries import queries
+from nginxtls.fleet.sources import Item, find_items
+from nginxtls.fleet.tables import TABLES
+
+DOCS = Path(__file__).parents[2] / "docs/fleet.md"
+
+
+def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nginxtls", "fleet", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def dump(body: str) -> str:
+    return f"# configuration file /etc/nginx/nginx.conf:\nevents {{}}\nhttp {{\n{body}\n}}\n"
+
+
+def test_a_first_and_a_second_run(tmp_path: Path) -> None:
+    """Scan, look, change, scan again: the overview says what changed."""
+    hosts = tmp_path / "hosts"
+    hosts.mkdir()
+    (hosts / "one.txt").write_text(dump("server { listen 443 ssl; server_name one.test; ssl_protocols TLSv1.2; }"))
+    (hosts / "<img src=x onerror=alert(1)>|.txt").write_text(dump("server { listen 443 ssl; server_name a.test; }"))
+    out = tmp_path / "out"
+    first = run(hosts, "--output", out, "--at", "2026-11-28")
+    assert first.stdout == f"2 items: run 20261128T000000Z in {out}\n"
+    assert first.stderr == ""
+    (hosts / "one.txt").write_text(
+        dump("server { listen 443 ssl; server_name one.test; ssl_protocols TLSv1 TLSv1.2; }")
+    )
+    run(hosts, "--output", out, "--at", "2026-11-29")
+    new = json.loads(run("query", out, "new", "--format", "json").stdout)
+    assert {(row["host"], row["rule"]) for row in new} >= {("one", "unreachable-protocol")}
+    assert run("report", out).stdout == f"{out}/report.html\n"
+    page = (out / "report.html").read_text()
+    assert "Since the run before" in page
+    assert "unreachable-protocol" in page
+    assert "<img" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    text = run("report", out, "--format", "markdown", "--output", "-").stdout
+    assert "<img" not in text
+    assert "| new |" in text
+
+
+@pytest.mark.parametrize("name", queries())
+def test_each_named_query_runs(scanned: Path, name: str) -> None:
+    assert re.search(r"\d rows?$", run("query", scanned, name).stdout.strip())
+
+
+def test_queries_read_the_tables_alone(scanned: Path, tmp_path: Path) -> None:
+    for sql in (
+        "SELECT * FROM read_text('/etc/hostname')",
+        f"COPY items TO '{tmp_path}/copy.csv'",
+        "INSTALL httpfs",
+        "SET enable_external_access = true",
+    ):
+        assert run("query", scanned, sql, code=2).stderr.startswith("error: the query: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_message_for_bad_input(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one/a.txt").write_text(dump(""))
+    (tmp_path / "bad.csv").write_text("host,colour\na,red\n")
+    (tmp_path / "nohost.yaml").write_text("- {team: web}\n")
+    one, out = tmp_path / "one", tmp_path / "out"
+    cases: list[tuple[list[object], str]] = [
+        ([tmp_path / "none", "--output", out], "does not exist"),
+        ([tmp_path / "empty", "--output", out], "contains no item"),
+        ([one], "--output: is missing"),
+        ([one, "--output", out, "--inventory", tmp_path / "bad.csv"], "row 1: has the unknown column colour"),
+        ([one, "--output", out, "--inventory", tmp_path / "nohost.yaml"], "row 1: has no host"),
+        ([one, "--output", out, "--host-pattern", "x.txt"], "names no {host}"),
+        (["nosuch://bucket/x", "--output", out], "cannot be listed"),
+        (["report", tmp_path / "empty"], "has no complete run"),
+        (["query", tmp_path / "empty", "hosts"], "has no complete run"),
+        ([one, "--output", "/proc/none"], "cannot be written"),
+    ]
+    for arguments, words in cases:
+        error = run(*arguments, code=2).stderr
+        assert words in error
+        assert error.startswith("error: ")
+
+
+def test_hosts_by_inventory_and_pattern(tmp_path: Path) -> None:
+    file = tmp_path / "hosts.yaml"
+    file.write_text("- {host: a, team: web, nginx: 1.26.3}\n- {host: b, item: 'old/*.txt', team: shop}\n")
+    hosts = read_hosts(str(file), "{team}/{host}.txt")
+
+    def of(name: str) -> tuple[str, str, str, bool]:
+        host = hosts.of(Item(name, name, is_folder=False, size=0))
+        return host.name, host.team, host.nginx, host.listed
+
+    assert of("a.txt") == ("a", "web", "1.26.3", True)
+    assert of("old/x.txt") == ("b", "shop", "", True)
+    assert of("maps/c.txt") == ("c", "maps", "", False)
+    assert of("maps/a.txt") == ("a", "web", "1.26.3", True)
+    assert of("d.tar.gz") == ("d", "", "", False)
+    with pytest.raises(UsageError):
+        read_hosts("", "{host}/{host}")
+
+
+def test_sources(tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    for name in ("web/a.txt", "web/b.tgz", ".hidden"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "list").write_text("# hosts\nweb/a.txt\n\nweb/none.txt\n")
+
+    def names(source: str) -> list[tuple[str, bool]]:
+        return [(item.name, bool(item.refused)) for item in find_items(source)]
+
+    assert names(str(tmp_path / "web")) == [("a.txt", False), ("b.tgz", False)]
+    assert names(f"file://{tmp_path}/web") == [("a.txt", False), ("b.tgz", False)]
+    assert names(str(tmp_path / "w*/*.txt")) == [("web/a.txt", False)]
+    assert names(f"@{tmp_path}/list") == [("web/a.txt", False), ("web/none.txt", True)]
+    assert names(str(tmp_path / "web/a.txt")) == [("a.txt", False)]
+
+
+def test_columns_are_documented() -> None:
+    """docs/fleet.md describes each column of each table, and no other."""
+    text = DOCS.read_text()
+    for table, columns in TABLES.items():
+        section = text.partition(f"### `{table}`\n")[2].partition("\n### ")[0].partition("\n## ")[0]
+        assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [*columns], table
+
+
+def test_the_extra_is_named_where_it_is_missing(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['distributed'] = None; sys.argv = ['nginxtls', 'fleet', 'x', '--output', 'y'];"
+        "from nginxtls.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, "nginxtls[fleet]" in done.stderr) == (2, True)
+
+
+def test_check_imports_nothing_of_the_fleet(planted: Any) -> None:
+    script = (
+        "import sys, nginxtls; nginxtls.check(sys.argv[1]);"
+        "assert not {'distributed', 'dask', 'pyarrow', 'duckdb', 'fsspec'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script, planted.root], check=True)

@@ -1,0 +1,125 @@
+"""The limits of a run: documented as they are, and caches that live as long as the process stay within theirs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nginxtls.base.bounded import bounded
+from nginxtls.base.errors import UsageError
+from nginxtls.base.limits import LIMITS
+from nginxtls.base.printing import json_text, shown
+from nginxtls.base.reading import read_regular
+from nginxtls.base.writing import write, write_whole
+from nginxtls.linting.baseline import read_baseline
+from nginxtls.linting.settings import read_settings
+from nginxtls.pki import TrustStore
+from nginxtls.tls import load_policy
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_documentation_has_every_limit() -> None:
+    table = (ROOT / "docs/limits.md").read_text()
+    rows = [line.split("\t") for line in (ROOT / "nginxtls/base/limits.tsv").read_text().splitlines() if line[0] != "#"]
+    assert [name for name, _, _ in rows] == list(LIMITS)
+    for _, number, text in rows:
+        assert f"| {int(number):,} | {text} |" in table
+
+
+def test_a_cache_keeps_so_many_results_of_so_many_bytes() -> None:
+    calls: list[bytes] = []
+
+    @bounded(3, 100)
+    def length(data: bytes, factor: int = 1) -> int:
+        calls.append(data)
+        return len(data) * factor
+
+    assert [length(b"a"), length(b"a"), length(b"a", factor=2), length(b"a", 3)] == [1, 1, 2, 3]
+    assert len(calls) == 3
+    length(b"b")
+    length(b"a")  # the oldest of more than three is gone
+    assert calls[3:] == [b"b", b"a"]
+    length(b"x" * 26)
+    length(b"x" * 26)  # more than a quarter of the bytes
+    assert calls[5:] == [b"x" * 26] * 2
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    return tmp_path / "pipe.yaml"
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "."])
+def test_only_regular_files_are_read(name: str, pipe: Path) -> None:
+    path = pipe if name == "pipe" else Path(name)
+    with pytest.raises(OSError, match=r"not a regular file|folder"):
+        read_regular(path, 10)
+    for read in (read_settings, read_baseline):
+        with pytest.raises(UsageError, match=r"not a regular file|folder"):
+            read(path)
+    for load in (load_policy, lambda path: TrustStore.named(str(path))):
+        with pytest.raises(OSError, match=r"not a regular file|folder"):
+            load(path)
+
+
+def test_a_larger_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"12345")
+    assert read_regular(tmp_path / "x", 5) == b"12345"
+    with pytest.raises(OSError, match="larger than 0 kB"):
+        read_regular(tmp_path / "x", 4)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x").write_bytes(b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for writer in (write, write_whole):
+        with pytest.raises(OSError, match="No space"):
+            writer(tmp_path / "x", b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("x", b"old")]
+
+
+def test_a_link_is_followed_and_a_device_is_written(tmp_path: Path) -> None:
+    (tmp_path / "target").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("target")
+    write(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"new"
+    write(Path("/dev/null"), b"x")
+    assert not Path("/dev/null").is_file()
+
+
+HOSTILE = (
+    "::error::x",
+    " ::set-output name=a::b",
+    "a ##[error]x",
+    "##vso[task.x]y",
+    "##teamcity[x]",
+    "a\x1b[31m\x85\u202e\u2028b",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_line_is_a_command_or_controls_a_terminal(text: str) -> None:
+    line = shown(text)
+    assert line.isprintable()
+    assert not line.lstrip().startswith("::")
+    assert not any(mark in line for mark in ("##[", "##vso[", "##teamcity["))
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "\x7f", "ä😀", 'a"\\\n', "\udcff"])
+def test_json_is_printable_and_the_same_text(text: str) -> None:
+    import json
+
+    written = json_text({"a": [text]})
+    assert written.isascii()
+    assert written.isprintable()
+    assert "##[" not in written
+    assert json.loads(written) == {"a": [text.replace("\udcff", "\\udcff")]}
