@@ -114,7 +114,8 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._over.wait(0.1):
-            for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+            children = [c for file in Path("/proc/self/task").glob("*/children") for c in file.read_text().split()]
+            for child in children:
                 try:
                     pages = int(Path(f"/proc/{child}/statm").read_text().split()[1])
                 except (OSError, IndexError):

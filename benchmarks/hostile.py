@@ -210,7 +210,7 @@ KINDS: dict[str, Callable[[int], Files]] = {
     "escapes": words('a "', '\\\\\\"', '";', joint="", inside="main"),
     "one long word": words("a", "x", joint="", inside="main"),
     "words": words("a", "x", inside="main"),
-    "blank lines": lines(""),
+    "blank lines": lines("  "),
     "one line": words("", "server { listen 443 ssl; ssl_protocols TLSv1.@; }", "", inside="http"),
     "lua": words("content_by_lua_block {", "{ [[ @ ]] }", "}", inside="server"),
     "includes of nothing": lines("include x@.conf;"),

@@ -82,9 +82,9 @@ class Bench:
             seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            told = self.output.read_text(errors="replace")
-            if process.returncode not in statuses or "Traceback (most recent call last)" in told:
-                raise SystemExit(f"{name} ended with status {process.returncode}:\n{told[-2000:]}")
+            reported = self.output.read_text(errors="replace")
+            if process.returncode not in statuses or "Traceback (most recent call last)" in reported:
+                raise SystemExit(f"{name} ended with status {process.returncode}:\n{reported[-2000:]}")
         self.taken.setdefault(name, []).append((seconds, usage.ru_maxrss / 1024))
 
     def others(self, options: argparse.Namespace) -> dict[str, tuple[str, ...]]:

@@ -70,7 +70,7 @@ def main() -> None:
     with stage("load rules"):
         rules = installed_rules()
     with stage("rules"):
-        report = lint([Subject(configuration, loaded.asked)], rules, Settings())
+        report = lint([Subject(configuration, loaded.requested)], rules, Settings())
     assert not report.findings, report.findings[0]
     with stage("report"):
         renderer("sarif")(report, Options())

@@ -1,4 +1,4 @@
-"""How long ``nginxtls verify`` takes for N names of one host, each a server of its own, in seconds, as JSON.
+"""How long ``nginxtls verify`` takes for N names of one host, each a server of its own: seconds and CPU, as JSON.
 
     python benchmarks/verify.py --nginx NGINX --names 1000 [--versions 1.26.3 3.5.1]
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -82,20 +83,23 @@ def _wait(port: int) -> None:
     raise SystemExit("nginx does not start")
 
 
-def _time(main_file: Path, versions: list[str], *arguments: str, command: str = "verify") -> float:
-    """The time of a whole process."""
+def _time(main_file: Path, versions: list[str], *arguments: str, command: str = "verify") -> dict[str, float]:
+    """The time of a whole process, and the CPU time that it takes without nginx's."""
     given = ["--nginx-version", versions[0], "--openssl-version", versions[1]] if versions else []
     words = [sys.executable, "-m", "nginxtls", command, str(main_file), *given, *arguments]
     if command == "verify":
         words += ["--rate", "100000"]
     else:
         words += ["--all", "--format", "json"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
     seconds = time.perf_counter() - start
     if done.returncode:
         raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])
-    return round(seconds, 2)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"seconds": round(seconds, 2), "cpu": round(cpu, 2)}
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def work(target: str, inputs: Iterable[bytes], area: mmap.mmap, pipe: object) ->
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     folder()
-    done, told = 0, 0.0
+    done, reported = 0, 0.0
     for data in inputs:
         area.seek(0)
         area.write(len(data).to_bytes(4, "big") + data[: _SIZE - 8])
@@ -101,8 +101,8 @@ def work(target: str, inputs: Iterable[bytes], area: mmap.mmap, pipe: object) ->
         if wrong and "takes more" in wrong:
             wrong = tried(target, data)  # the machine may have been busy
         done += 1
-        if wrong or time.monotonic() - told > 0.3:
-            told = time.monotonic()
+        if wrong or time.monotonic() - reported > 0.3:
+            reported = time.monotonic()
             pipe.send((done, wrong, data if wrong else b""))  # type: ignore[attr-defined]
     pipe.send((done, None, b""))  # type: ignore[attr-defined]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CERTIFICATE = (ROOT / "fixtures/certificates/good.pem").read_text()
 
-BODY = base64.b64encode(bytes.fromhex("308187020100") + b"".join(sha256(b"%d" % n).digest() for n in range(5))).decode()
+BODY = base64.b64encode(bytes.fromhex("308187020100") + b"".join(sha256(b"%d" % n).digest() for n in range(4))).decode()
 """The base64 of something that begins as a PKCS #8 key does and goes on as random bytes do."""
 _LINES = [BODY[at : at + 64] for at in range(0, len(BODY), 64)]
 PEM = "\n".join(("-----BEGIN PRIVATE KEY-----", *_LINES, "-----END PRIVATE KEY-----", ""))
@@ -19,6 +19,7 @@ FORMS = {
     b"@@KEY:LINES@@": PEM.encode(),
     b"@@KEY:AFTER@@": (CERTIFICATE + PEM).replace("\n", "\\n").encode(),
     b"@@KEY:BEFORE@@": (PEM + CERTIFICATE).encode(),
+    b"@@KEY:JOINED@@": PEM.replace("\n", "").encode(),
     b"@@KEY:RSA@@": PEM.replace("PRIVATE", "RSA PRIVATE").replace("\n", "\\n").encode(),
 }
 _MARK = re.compile(rb"@@KEY(?::[A-Z]+)?@@")

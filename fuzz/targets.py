@@ -146,6 +146,9 @@ COMMANDS: tuple[tuple[tuple[tuple[str, ...], str], ...], ...] = (
     ((("check", "nginx.conf", "--diff", "--unsafe-fixes", "--no-config"), "patch"),),
     ((("check", "nginx.conf", "--list-files", "--no-config"), "text"),),
     ((("parse", "nginx.conf", "--indent", "1"), "json"),),
+    ((("clients", "nginx.conf", "--format", "json"), "json"),),
+    ((("clients", "nginx.conf", "--format", "markdown"), "markdown"),),
+    ((("clients", "nginx.conf"), "text"),),
 )
 
 
@@ -212,7 +215,7 @@ def pem_file(random: Random) -> bytes:
     """Damaged structures, or a damaged file of the fixtures."""
     if random.random() < 0.7:
         return damaged(random, ders(), LABELS)
-    return mutated(random, texts("certificates/*"))
+    return mutated(random, (*texts("certificates/*"), b"@@KEY:LINES@@", b"@@KEY:JOINED@@\n"))
 
 
 def read_pem(data: bytes) -> None:
@@ -228,6 +231,7 @@ def read_pem(data: bytes) -> None:
         read_ocsp,
     )
 
+    data = with_keys(data)
     bundle = read_bundle(data, "file.pem")
     read_bundle(data, "file.pem", skips_bom=False)
     said = [problem.message for problem in bundle.problems]
@@ -243,8 +247,7 @@ def read_pem(data: bytes) -> None:
     read_crl(data)
     said.append(repr(read_ocsp(data)))
     read_ocsp(data[1:])
-    if any("\0" in text for text in said):
-        raise Fault("a NUL character in a message")
+    check_output("\n".join(text.replace("\n", " ") for text in said), "message")
 
 
 def serve(data: bytes) -> None:

@@ -266,7 +266,7 @@ def read_and_lint(
             *(() if only_nginx else _nothing_checked(paths, reading)),
         ),
         not_checked=not_checked,
-        hints=(*_denied(not_checked), *reading.hints),
+        hints=(*denied(not_checked), *reading.hints),
         seconds=time.monotonic() - start,
         scope=tuple(paths),
         at=moment,
@@ -377,23 +377,23 @@ def _subjects(
             Configuration(tree, facts, Store(door, loaded.base), context=loaded.context)
             for tree in variants(loaded.tree)
         )
-        asked = loaded.asked if only_nginx else _asked(loaded)
+        requested = loaded.requested if only_nginx else _requested(loaded)
         is_known = facts.nginx is not None and facts.openssl_known
-        return Subject(first, asked, tuple(others), loaded.enabled, None if is_known else Alternatives(first))
+        return Subject(first, requested, tuple(others), loaded.enabled, None if is_known else Alternatives(first))
 
     return subject
 
 
-def _asked(loaded: LoadedTree) -> set[SourceFile]:
+def _requested(loaded: LoadedTree) -> set[SourceFile]:
     """The files to report on: a requested main file, or a file in a requested folder, with all that it includes.
 
     Named files without ``http`` and the like are reported alone.
     """
     tree = loaded.tree
-    if any(root in loaded.asked for root in tree.roots):
-        return {*loaded.asked, *tree.files}
-    found = set(loaded.asked)
-    pending = [file for file in loaded.asked if file not in loaded.named]
+    if any(root in loaded.requested for root in tree.roots):
+        return {*loaded.requested, *tree.files}
+    found = set(loaded.requested)
+    pending = [file for file in loaded.requested if file not in loaded.named]
     while pending:
         for directive in pending.pop().includes:
             new = [file for file in tree.includes.get(directive, ()) if file not in found]
@@ -417,7 +417,7 @@ def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure
     yield Failure(", ".join(mains[:3]) or " ".join(paths), reason, help=help)
 
 
-def _denied(not_checked: Iterable[NotChecked]) -> Iterator[str]:
+def denied(not_checked: Iterable[NotChecked]) -> Iterator[str]:
     """The hint on files that this user may not read."""
     from nginxtls.syntax.files import PERMISSION
 

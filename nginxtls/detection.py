@@ -185,8 +185,15 @@ def _of_package(package: Package, source: str) -> Versions:
             "--nginx-version auto", f"the package's version {package.nginx!r} is not known", _GIVE
         ) from error
     provenance = Provenance(
-        source, package.distribution, package.fixed, package.complete, open_source=True
-    )  # the package of NGINX Plus has another name
+        source,
+        package.distribution,
+        package.fixed,
+        package.complete,
+        open_source=True,  # the package of NGINX Plus has another name
+        openssl_package=package.openssl or "",
+        openssl_fixed=package.openssl_fixed,
+        openssl_complete=package.openssl_complete,
+    )
     return Versions(nginx, openssl, provenance)
 
 

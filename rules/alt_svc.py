@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import added, repeated
 from nginxtls.rules.common.grouping import default_is_sure, listed
 
 from nginxtls.finding import Severity
@@ -15,7 +16,7 @@ from nginxtls.model.listens import WILDCARD4, WILDCARD6
 from nginxtls.model.request_variables import Request
 from nginxtls.model.requests import expanded
 from nginxtls.pki import match_hostname
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +76,12 @@ class MalformedAltSvc(Rule):
                 f"browsers ignore this {ALT_SVC}: {_problem(value)}",
                 arg=1,
                 help=f"write {VALUE}",
+                fix=_write(directive),
             )
+
+
+def _write(directive: Directive) -> Fix:
+    return Fix(f"write {VALUE}", (replace_argument(directive, 1, VALUE),))
 
 
 def _problem(value: str) -> str:
@@ -122,6 +128,7 @@ class DraftAltSvc(Rule):
                 arg=1,
                 notes=("`h3` is read as a parameter: a comma separates alternatives",) if swallowed else (),
                 help=f"write {VALUE}",
+                fix=_write(directive),
             )
 
 
@@ -193,7 +200,7 @@ class AltSvcToOtherServer(Rule):
                 for line in announcing:
                     found.setdefault(line, []).append((endpoint, names[0], over))
         for line, places in found.items():
-            _, name, socket = places[0]
+            own, (_, name, socket) = places[0][0].server.directive, places[0]
             other = socket.default
             listen = next((li.directive for server, li in socket.listens if server is other), None)
             leaves = [bundle.leaf for bundle in other.bundles if bundle.leaf is not None]
@@ -207,6 +214,7 @@ class AltSvcToOtherServer(Rule):
                 arg=1,
                 labels=[label(listen, f"{other.title} answers on {socket.label}")] if listen is not None else (),
                 help=f"add `listen {socket.port} quic;` to the server of {name}, or remove the header",
+                fix=added(own, f"listen {socket.port} quic;") if own is not None else None,
                 endpoints=dict.fromkeys(endpoint.title for endpoint, _, _ in places),
             )
 
@@ -286,4 +294,5 @@ class LostAltSvc(Rule):
                 label="with this directive the block inherits no `add_header`",
                 labels=[label(lost.directive, "not sent from the block")],
                 help="repeat the header in the block",
+                fix=repeated(lost.directive, scope.all("add_header")[-1]),
             )

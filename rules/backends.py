@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import beside, both, removal, with_text, with_word, without_words, written
+from nginxtls.rules.common.grouping import spoken
 from nginxtls.rules.common.serving import CODE
 
 from nginxtls.finding import Confidence, Severity
@@ -12,7 +14,7 @@ from nginxtls.model.backends import addresses, answering, connections, group_of,
 from nginxtls.model.listens import is_ip
 from nginxtls.model.locations import location_for
 from nginxtls.model.outgoing import upstream_handshakes
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding, Label
     from nginxtls.model import Configuration, Socket, VirtualServer
     from nginxtls.model.backends import Connection, Target
+    from nginxtls.model.outgoing import UpstreamHandshake
     from nginxtls.model.settings import Scope
     from nginxtls.syntax.tree import Directive
 
@@ -28,7 +31,6 @@ PROXY = "https://nginx.org/en/docs/http/ngx_http_proxy_module.html"
 STREAM = "https://nginx.org/en/docs/stream/ngx_stream_proxy_module.html"
 PREREAD = "https://nginx.org/en/docs/stream/ngx_stream_ssl_preread_module.html"
 LISTEN = "https://nginx.org/en/docs/http/ngx_http_core_module.html#listen"
-UPSTREAM = "https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server"
 DEPTH = "https://docs.openssl.org/3.5/man3/SSL_CTX_set_verify/"
 RFC6066 = "https://www.rfc-editor.org/rfc/rfc6066#section-3"
 
@@ -119,7 +121,12 @@ class TlsToPlainListener(Rule):
                 text = f"requests to {target.shown} fail with 502: {_of(socket)} {speaks}"
             help = "use http:// for the target" if target.scheme == "https" else "add ssl to the listen line"
             yield self.at(
-                connection.place, text, arg=connection.arg, labels=_places(connection, "has no ssl"), help=help
+                connection.place,
+                text,
+                arg=connection.arg,
+                labels=_places(connection, "has no ssl"),
+                help=help,
+                fix=_in_plain_text(connection),
             )
 
 
@@ -187,7 +194,35 @@ class PlainTextToTlsListener(Rule):
                 places[:1] = [label(flag, "expects TLS")]
             help = "use https:// for the target" if target.scheme == "http" else ""
             help = "set proxy_ssl on;" if target.family == "stream" else help
-            yield self.at(connection.place, text, arg=connection.arg, labels=places, help=help)
+            fix = _over_tls(connection)
+            yield self.at(connection.place, text, arg=connection.arg, labels=places, help=help, fix=fix)
+
+
+def _in_plain_text(connection: Connection) -> Fix | None:
+    """The fix after which both sides agree on TLS: http:// for the target, or ssl for a listener with a certificate."""
+    target, socket = connection.target, connection.socket
+    if target.scheme == "https":
+        return with_text(target.place, connection.arg if target.place is connection.place else 0, "https://", "http://")
+    if connection.listen is None or not connection.listen.known or not socket.default.has_tls_context:
+        return None
+    return Fix("add ssl to the listen line", (with_word(connection.listen, "ssl"),))
+
+
+def _over_tls(connection: Connection) -> Fix | None:
+    """The fix after which nginx speaks TLS to a listener that expects it."""
+    target = connection.target
+    if target.family == "stream":
+        return beside(target.server.setting("proxy_ssl").origin or target.directive, "proxy_ssl", "on")
+    return with_text(target.directive, 0, "http://", "https://") if target.scheme == "http" else None
+
+
+def _without_proxy_protocol(socket: Socket) -> Fix | None:
+    """The fix that removes the parameter from the listen lines of a socket."""
+    lines = dict.fromkeys(li.directive for _, li in socket.listens if li.has("proxy_protocol") and li.directive)
+    if any(line is None or not line.known for line in lines):
+        return None
+    edits = (without_words(d, [i for i, arg in enumerate(d.args) if arg == "proxy_protocol"]) for d in lines if d)
+    return Fix("remove proxy_protocol from the listen line", tuple(edits))
 
 
 class ProxyProtocolMismatch(Rule):
@@ -258,6 +293,7 @@ class ProxyProtocolMismatch(Rule):
                 labels += [label(switch, "sends a PROXY header")] if switch is not None else []
                 text = f"connections to {target.shown} fail: {_of(socket)} does not expect the PROXY header"
                 help = "add proxy_protocol to the listen line, or remove proxy_protocol on;"
+                fix = removal(switch) if switch is not None else None
             else:
                 line = next((li.directive for _, li in socket.listens if li.has("proxy_protocol")), None)
                 labels = _places(connection, "expects a PROXY header")
@@ -266,9 +302,10 @@ class ProxyProtocolMismatch(Rule):
                 text = f"connections to {target.shown} fail: {_of(socket)} expects a PROXY header, and none is sent"
                 stream = target.family == "stream"
                 help = "set proxy_protocol on;" if stream else "remove proxy_protocol from the listen line"
+                fix = beside(target.directive, "proxy_protocol", "on") if stream else _without_proxy_protocol(socket)
             if relayed:
                 text = f"{text} by nginx: it has to come from the clients of {target.server.title}"
-            finding = self.at(connection.place, text, arg=connection.arg, labels=labels, help=help)
+            finding = self.at(connection.place, text, arg=connection.arg, labels=labels, help=help, fix=fix)
             yield finding.replace(severity=Severity.WARNING, confidence=Confidence.LIKELY) if relayed else finding
 
 
@@ -457,11 +494,14 @@ class BackendCertificateMismatch(Rule):
                 text = f"{found.name} is not a name of the certificate"
                 labels += [label(origin, "is compared with the certificate")] if origin is not None else []
                 help = f"set {target.directive_name('name')} to a name of the certificate"
+                names = [each for each in found.bundle.leaf.dns_names if "*" not in each] if found.bundle.leaf else []
+                fix = beside(origin or target.directive, target.directive_name("name"), names[0]) if names else None
             else:
                 origin = target.setting("trusted_certificate").origin
                 text = f"{target.directive_name('trusted_certificate')} does not verify the certificate"
                 labels += [label(origin, "does not have its CA")] if origin is not None else []
                 help = f"name the CA of the certificate in {target.directive_name('trusted_certificate')}"
+                fix = None
             yield self.at(
                 connection.place,
                 f"every connection to {target.shown} fails: {text} of {_of(connection.socket)}",
@@ -469,6 +509,7 @@ class BackendCertificateMismatch(Rule):
                 labels=labels,
                 notes=[found.reason],
                 help=help,
+                fix=fix,
             )
 
 
@@ -479,8 +520,9 @@ class BackendHandshakeFailure(Rule):
     compared with what the listener accepts: protocol versions or cipher suites without overlap and
     `ssl_reject_handshake` in the server that answers end in 502, a client certificate that is missing or from another
     CA in 400, a `Host` of a server with `ssl_verify_client` other than the SNI in 421, and `grpc_pass` needs HTTP/2 in
-    the listener (measured). Without SNI, the default, that server is the default server of the socket. OpenSSL 3 offers
-    TLS 1.0 and 1.1 at security level 0 only.
+    the listener (measured). Without SNI, the default, that server is the default server of the socket. OpenSSL 3.5
+    and later offer TLS 1.0 and 1.1 at security level 0 only; 3.0 accepts no signature of theirs above it, so that a
+    handshake succeeds with RSA key exchange only (a warning).
 
     Fix: enable a common protocol version, set `proxy_ssl_server_name on;` with `proxy_ssl_name`, or set
     `proxy_ssl_certificate`, whichever the message names.
@@ -524,8 +566,13 @@ class BackendHandshakeFailure(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         seen: set[tuple[Directive, str]] = set()
+        unsigned: set[Directive] = set()
         for handshake in upstream_handshakes(configuration):
             outcome, target, connection = handshake.outcome, handshake.target, handshake.connection
+            old = handshake.without_signature
+            if connection is None and old and old == handshake.protocols and target.place not in unsigned:
+                unsigned.add(target.place)
+                yield self._unsigned(handshake)
             if outcome is None or outcome.fault not in _DECIDING or outcome.reason.startswith("nginx does not start"):
                 continue
             if outcome.fault == "offer" and not configuration.facts.openssl_known:
@@ -538,14 +585,30 @@ class BackendHandshakeFailure(Rule):
             labels = [label(origin, _LABELS[outcome.fault])] if origin and outcome.fault in _LABELS else []
             if connection is not None:
                 labels = [*_places(connection, "is the listener"), *labels]
-            where = f"of {_of(connection.socket)}: {outcome.reason}" if connection else f": {outcome.reason}"
+            how = "" if outcome.fault in ("client", "misdirected") else " at the handshake"
+            where = f" of {_of(connection.socket)}" if connection else ""
             yield self.at(
                 place,
-                f"every request to {target.shown} fails at the handshake {where}".replace(" :", ":"),
+                f"every request to {target.shown} fails{how}{where if how else ''}: {outcome.reason}",
                 arg=connection.arg if connection else (1 if place.name == "set" else 0),
                 labels=labels,
                 help=_HELP[outcome.fault].format(target.directive_name("")),
+                fix=written(origin, "TLSv1.2", "TLSv1.3") if outcome.fault == "offer" and origin is not None else None,
             )
+
+    def _unsigned(self, handshake: UpstreamHandshake) -> Finding:
+        """Where only a back end that negotiates RSA key exchange gets a handshake, which few do."""
+        target = handshake.target
+        origin = target.setting("protocols").origin
+        finding = self.at(
+            target.place,
+            f"requests to {target.shown} fail at the handshake unless it chooses RSA key exchange: OpenSSL"
+            f" {handshake.configuration.facts.openssl} accepts no signature of {spoken(handshake.protocols)}",
+            arg=1 if target.place.name == "set" else 0,
+            labels=[label(origin, "offers no other version")] if origin else [],
+            help=f"add TLSv1.2 TLSv1.3 to {target.directive_name('protocols')}",
+        )
+        return finding.replace(severity=Severity.WARNING, confidence=Confidence.LIKELY)
 
 
 _DECIDING = {
@@ -641,6 +704,7 @@ class UpstreamVerifyDepth(Rule):
                 arg=0 if origin else connection.arg,
                 labels=[*labels, *([label(connection.place, "connects to it")] if origin else [])],
                 help=f"set {name} {found.intermediates};",
+                fix=beside(origin or target.directive, name, str(found.intermediates)),
             )
 
 
@@ -702,6 +766,7 @@ class UpstreamDefaultDepth(Rule):
                 arg=0 if target.family != "stream" else None,
                 labels=[label(trusted, "has the public CAs")],
                 help=f"set {name} 3;",
+                fix=beside(target.directive, name, "3"),
             )
 
 
@@ -794,6 +859,11 @@ class UpstreamGroupWithoutServerName(Rule):
                 arg=None if setting.origin or target.family == "stream" else 0,
                 labels=[label(line, "is a host on the internet")],
                 help=f"set {prefix}server_name on;{'' if named else f' and {prefix}name {host};'}",
+                fix=both(
+                    "send SNI",
+                    beside(setting.origin or target.directive, f"{prefix}server_name", "on"),
+                    *([] if named else [beside(target.directive, f"{prefix}name", host)]),
+                ),
             )
 
 
@@ -807,6 +877,11 @@ def _preread_only(server: VirtualServer) -> bool:
         and preread.certain
         and not any(socket.tls for socket in server.sockets)
     )
+
+
+def _own(scope: Scope) -> list[Directive]:
+    """The TLS directives for back ends at a level itself."""
+    return [line for name, lines in scope.own.items() if name.startswith("proxy_ssl_") for line in lines]
 
 
 def _passes_through(server: VirtualServer) -> bool:
@@ -873,6 +948,7 @@ class PassedThroughTlsSettings(Rule):
                     f" {' '.join(target.args) if target else ''}",
                     labels=[label(preread, "forwards TLS without ending it")] if preread is not None else [],
                     help=f"remove the proxy_ssl_* directives of this {scope.level}" if len(own) > 1 else "remove it",
+                    fix=removal(*_own(scope), safe=True),
                 )
 
 
@@ -920,4 +996,5 @@ class TlsInTls(Rule):
                 f"{server.title} wraps the clients' TLS in another TLS connection",
                 labels=[label(preread, "clients send TLS, which is not ended")] if preread is not None else [],
                 help="remove proxy_ssl on;",
+                fix=removal(switch.origin),
             )

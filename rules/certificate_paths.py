@@ -81,11 +81,11 @@ class SniInCertificatePath(Rule):
                     path = directive.args[-1]
                     if not path.startswith("data:") and variables(path) & chosen:
                         lines.setdefault(directive, []).append(server)
-        told = set()
+        reported = set()
         for directive, servers in lines.items():
-            if servers[0] in told:
+            if servers[0] in reported:
                 continue
-            told.update(servers)
+            reported.update(servers)
             others = [line for line, users in lines.items() if line is not directive and users[0] is servers[0]]
             yield self.at(
                 directive,

@@ -16,11 +16,12 @@ from nginxtls.rules.common.bundles import (
     moment,
     served_on,
 )
+from nginxtls.rules.common.edits import removal
 from nginxtls.rules.common.grouping import listed
 from nginxtls.rules.renewal import due_for, explains_renewal, newer_on_disk
 
 from nginxtls.finding import Confidence, Severity
-from nginxtls.rule import NGINX_SSL, Rule, label
+from nginxtls.rule import NGINX_SSL, Fix, Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, ServedBundle, VirtualServer
     from nginxtls.pki import Certificate
+    from nginxtls.syntax.tree import Directive
 
 VALIDITY = "https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5"
 BASELINE = "https://cabforum.org/working-groups/server/baseline-requirements/requirements/"
@@ -551,8 +553,16 @@ class ReplacedCertificate(Rule):
                 arg=0,
                 labels=[label(lines[winner], "sent instead", 0)],
                 help="keep one certificate for each key type",
+                fix=_unsent(lines[bundle], bundle.key_directive),
                 endpoints=served_on([server]),
             )
+
+
+def _unsent(certificate: Directive, key: Directive | None) -> Fix | None:
+    """The fix that removes a certificate that is never sent, and its key."""
+    if key is None or key.parent is not certificate.parent or key.file is not certificate.file:
+        return None
+    return removal(certificate, key, safe=True)
 
 
 class UnusableWildcard(Rule):

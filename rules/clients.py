@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
-from nginxtls.model.clients import server_offer
-from nginxtls.rule import NGINX_SSL, Rule
-from nginxtls.tls.agreement import agree
-from nginxtls.tls.clients import current
+from nginxtls.rule import NGINX_SSL, Fix, Rule, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +15,7 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive
 
 ECDH_CURVE = f"{NGINX_SSL}#ssl_ecdh_curve"
+CLASSICAL = "X25519:prime256v1"
 
 
 class PostQuantumGroupsOnly(Rule):
@@ -49,13 +47,15 @@ class PostQuantumGroupsOnly(Rule):
         if groups.error or not groups.groups or not all(group.post_quantum for group in groups.groups):
             return
         everyone = [each for endpoint in endpoints for each in endpoint.everyone]
+        arg = len(directive.args) - 1
         old = any("TLSv1.2" in endpoint.tls.enabled for endpoint in endpoints)
         yield self.at(
             directive,
             f"clients without ML-KEM get no handshake{', and no client gets TLS 1.2 with ECDHE' if old else ''}: "
             "every group is a post-quantum hybrid",
-            arg=len(directive.args) - 1,
-            help="add classical groups: X25519MLKEM768:X25519:prime256v1",
+            arg=arg,
+            help=f"add classical groups: X25519MLKEM768:{CLASSICAL}",
+            fix=Fix("add classical groups", (replace_argument(directive, arg, f"{directive.args[arg]}:{CLASSICAL}"),)),
             endpoints=[each.title for each in everyone],
         )
 
@@ -111,6 +111,10 @@ def _locked_out(tls: EffectiveTLS, kinds: Sequence[str]) -> str:
     """The message for a server; empty if no current client is locked out for one of these causes."""
     if not tls.certificates_known or all(group.post_quantum for group in tls.group_list.groups):
         return ""  # of the latter, post-quantum-groups-only reports more
+    from nginxtls.model.clients import server_offer
+    from nginxtls.tls.agreement import agree
+    from nginxtls.tls.clients import current
+
     offer = server_offer(tls)
     names = []
     reason = ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import options_without
+
 from nginxtls.finding import Severity
 from nginxtls.model.conf_commands import CLIENT_OPTIONS, SERVER_OPTIONS
 from nginxtls.rule import NGINX_SSL, Rule
@@ -57,4 +59,5 @@ class OptionOfOtherSide(Rule):
                     f"{'clients, which nginx is towards upstreams' if server else 'servers'}",
                     arg=1,
                     help=f"use {other} Options {name};" if server else f"remove it, or set it with {other}",
+                    fix=options_without(directive, [name], safe=True),
                 )

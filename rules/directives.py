@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import as_written, inside, removal, renamed, with_word
 from nginxtls.rules.common.serving import titles
 
 from nginxtls.finding import Severity
@@ -13,7 +14,7 @@ from nginxtls.model.directive_table import by_module_and_name, entries
 from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, NginxVersion, Refusal, VirtualServer
@@ -72,6 +73,7 @@ class RemovedSslDirective(Rule):
                 directive,
                 f"nginx {nginx} does not start: the `ssl` directive was removed in 1.25.1",
                 help="add `ssl` to the `listen` directives and remove this directive",
+                fix=_switched(directive, configuration),
             )
 
 
@@ -105,7 +107,24 @@ class DeprecatedSslDirective(Rule):
                 directive,
                 "nginx 1.25.1 and later do not start with the `ssl` directive",
                 help="add `ssl` to the `listen` directives and remove this directive",
+                fix=_switched(directive, configuration),
             )
+
+
+def _switched(directive: Directive, configuration: Configuration) -> Fix | None:
+    """The fix that moves an ``ssl`` switch to the listen lines of its server; None if it is not in a server."""
+    if directive.args[:1] == ("off",):
+        return removal(directive)
+    server = next((server for server in configuration.servers if server.directive is directive.parent), None)
+    lines = [listen.directive for listen in server.listens if not listen.datagram] if server is not None else []
+    if server is None or not lines or any(line is None or not line.known for line in lines):
+        return None
+    edits = [with_word(line, "ssl") for line in lines if line is not None and "ssl" not in line.args]
+    if not all(socket.default.has_tls_context for socket in server.sockets):
+        return None  # nginx does not start with ssl on its lines
+    alone = all(socket.servers == [server] for socket in server.sockets)
+    started = configuration.facts.nginx is not None and not configuration.facts.nginx.at_least(*SSL_GONE)
+    return Fix("move `ssl` to the `listen` directives", (*edits, delete(directive)), safe=alone and started)
 
 
 def _is_ssl_switch(directive: Directive) -> bool:
@@ -203,6 +222,7 @@ class UnknownTlsDirective(Rule):
                     refusal.directive,
                     f'nginx does not start: unknown directive "{name}"',
                     help=f"replace it with `{near[0]}`",
+                    fix=renamed(refusal.directive, near[0]),
                 )
 
 
@@ -239,7 +259,18 @@ class MisplacedDirective(Rule):
                 directive,
                 f"nginx does not start: `{directive.name}` is not allowed here",
                 help=f"move it to {' or '.join(entry.contexts)}" if entry else "",
+                fix=_moved_out(directive, entry.contexts) if entry else None,
             )
+
+
+def _moved_out(line: Directive, contexts: Sequence[str]) -> Fix | None:
+    """The fix that moves a line to the nearest block around it where nginx allows it and it is not yet."""
+    block = line.parent
+    while block is not None and block.name not in contexts:
+        block = block.parent
+    if block is None or block.file is not line.file or any(each.name == line.name for each in block.block or ()):
+        return None
+    return Fix(f"move it to {block.name}", (inside(block, as_written(line)), delete(line)))
 
 
 class RepeatedDirective(Rule):
@@ -298,6 +329,7 @@ class DirectiveNewerThanNginx(Rule):
                     refusal.directive,
                     f"nginx {configuration.facts.nginx} does not start: it does not support `{refusal.directive.name}`",
                     help=f"upgrade to nginx {since} or later, or remove `{refusal.directive.name}`",
+                    fix=removal(refusal.directive),
                 )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import for_default_server, moved, quoted, removal
 from nginxtls.rules.common.grouping import default_is_sure, listed, sockets, titles, word_place
 
 from nginxtls.finding import Edit, Severity
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Endpoint, VirtualServer
     from nginxtls.syntax.tree import Directive
-    from nginxtls.tls import GroupList
+    from nginxtls.tls import Group, GroupList
 
 SSL_ECDH_CURVE = f"{NGINX_SSL}#ssl_ecdh_curve"
 SSL_DHPARAM = f"{NGINX_SSL}#ssl_dhparam"
@@ -116,6 +118,7 @@ class UnsupportedPostQuantumGroup(Rule):
                         f" {unknown.word.lstrip('?*')}",
                         label="needs OpenSSL 3.5",
                         help="remove it, or update OpenSSL to 3.5 or later",
+                        fix=_plain(directive, configuration),
                         endpoints=titles(endpoints),
                     )
                     break
@@ -157,7 +160,9 @@ class UnknownGroup(Rule):
                     place,
                     f"nginx does not start: {library} knows no group `{unknown.word}`",
                     help=f"replace it with `{meant}`" if meant else "remove it",
-                    fix=Fix(f"replace it with `{meant}`", (Edit(place, meant),)) if meant else None,
+                    fix=Fix(f"replace it with `{meant}`", (Edit(place, meant),))
+                    if meant
+                    else _plain(directive, configuration),
                     endpoints=titles(endpoints),
                 )
                 break
@@ -195,6 +200,7 @@ class GroupSyntaxTooNew(Rule):
                         f" `{unknown.word}`",
                         label="syntax of OpenSSL 3.5",
                         help="write plain names with colons",
+                        fix=_plain(directive, configuration),
                         endpoints=titles(endpoints),
                     )
                     break
@@ -231,6 +237,7 @@ class RefusedGroupList(Rule):
                     f"nginx does not start: OpenSSL refuses the list of groups, {groups.error}",
                     arg=None if place else arg,
                     help="correct the list",
+                    fix=_plain(directive, configuration),
                     endpoints=titles(endpoints),
                 )
 
@@ -263,7 +270,7 @@ class WeakGroup(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, groups, endpoints in _group_lists(configuration):
-            weak = [g for g in groups.groups if g.bits < 112 or g.name.startswith("sect")]
+            weak = [g for g in groups.groups if _is_weak(g)]
             if weak:
                 arg = len(directive.args) - 1
                 value = directive.args[arg]
@@ -274,6 +281,7 @@ class WeakGroup(Rule):
                     place,
                     f"weak groups are offered: {listed([g.name for g in weak])}",
                     help="remove them",
+                    fix=_plain(directive, configuration),
                     endpoints=titles(endpoints),
                 )
 
@@ -308,6 +316,10 @@ class SingleGroup(Rule):
                     f"{groups.groups[0].name} is the only group offered",
                     arg=len(directive.args) - 1,
                     help="set `ssl_ecdh_curve X25519:prime256v1:secp384r1;`, or remove the directive",
+                    fix=Fix(
+                        "set `X25519:prime256v1:secp384r1`",
+                        (replace_argument(directive, len(directive.args) - 1, "X25519:prime256v1:secp384r1"),),
+                    ),
                     endpoints=titles(endpoints),
                 )
 
@@ -394,6 +406,7 @@ class IgnoredGroups(Rule):
                 message,
                 labels=labels,
                 help="set the groups at the http level",
+                fix=for_default_server(place, endpoints),
                 endpoints=titles(endpoints),
             )
 
@@ -440,6 +453,7 @@ class ConfCommandOverridesGroups(Rule):
                     f"`{command[1].args[0]}` overrides `ssl_ecdh_curve`",
                     labels=[label(line, "overridden")],
                     help="remove it, and set the groups in `ssl_ecdh_curve`",
+                    fix=moved(command[1], "ssl_ecdh_curve", quoted(command[0])),
                 )
 
 
@@ -457,7 +471,7 @@ class WeakDhparam(Rule):
     ```
 
     ```nginx good, certificate: good-rsa.pem
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ```
     """
 
@@ -481,6 +495,7 @@ class WeakDhparam(Rule):
                 arg=0,
                 label=f"{bits} bits",
                 help="remove `ssl_dhparam`, or use the 2048-bit group of RFC 7919",
+                fix=removal(directive),
             )
 
 
@@ -497,7 +512,7 @@ class OversizedDhparam(Rule):
     ```
 
     ```nginx good, certificate: good-rsa.pem
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ```
     """
 
@@ -515,6 +530,57 @@ class OversizedDhparam(Rule):
                 f"the Diffie-Hellman parameters have {bits} bits, more than 4096",
                 arg=0,
                 help="remove `ssl_dhparam`, or use the 2048-bit group of RFC 7919",
+                fix=removal(directive),
+            )
+
+
+class CustomDhparam(Rule):
+    """The Diffie-Hellman parameters are not one of the standard groups of RFC 7919.
+
+    A client cannot check that a group of someone's own is safe, so some clients reject it, and a generated group may be
+    weak without anyone noticing. The groups of RFC 7919 (and the older ones of RFC 3526) have been examined by many.
+
+    Fix: remove `ssl_dhparam` and the suites with DHE (ECDHE needs none), or use the 2048-bit group of RFC 7919:
+    `openssl genpkey -genparam -algorithm DH -pkeyopt group:ffdhe2048 -out ffdhe2048.pem`
+
+    Reported only where a suite with DHE can be negotiated.
+
+    ```nginx bad, certificate: good-rsa.pem
+    ssl_dhparam certificates/dh2048.pem;
+    ssl_ciphers ECDHE+AESGCM:DHE+AESGCM;
+    ```
+
+    ```nginx good, certificate: good-rsa.pem
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
+    ssl_ciphers ECDHE+AESGCM:DHE+AESGCM;
+    ```
+    """
+
+    severity = Severity.NOTE
+    security_severity = 2.0
+    cwe = (326,)
+    references = (
+        "https://www.rfc-editor.org/rfc/rfc7919",
+        "https://www.rfc-editor.org/rfc/rfc9325#section-4.1",
+        SSL_DHPARAM,
+    )
+    decides = ("ssl_dhparam",)
+
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        if not directive.args or not directive.known:
+            return
+        found = configuration.store.dhparam(directive.args[0], directive)
+        offered = [endpoint for endpoint in endpoints if _has_dhe(endpoint)]
+        if found is not None and found.known_group is None and 2048 <= found.bits <= 4096 and offered:
+            yield self.at(
+                directive,
+                f"the Diffie-Hellman parameters of {found.bits} bits are not a group of RFC 7919",
+                arg=0,
+                label="clients cannot check them",
+                help="remove `ssl_dhparam`, or use the 2048-bit group of RFC 7919",
+                endpoints=titles(offered),
             )
 
 
@@ -527,12 +593,12 @@ class UnusedDhparam(Rule):
     Fix: remove it. Clients are not affected.
 
     ```nginx bad
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;
     ```
 
     ```nginx good, certificate: good-rsa.pem
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ssl_ciphers ECDHE+AESGCM:DHE+AESGCM;
     ```
     """
@@ -608,3 +674,21 @@ def _has_dhe(endpoint: Endpoint) -> bool:
         # RSA is assumed if no certificate was seen.
         return any(s.key_exchange == "DHE" for s in endpoint.tls.evaluation.suites)
     return any(s.key_exchange == "DHE" for s in legacy_suites(endpoint))
+
+
+def _plain(directive: Directive, configuration: Configuration) -> Fix | None:
+    """The fix that leaves the strong groups that this OpenSSL knows, as plain names; None if there is none."""
+    from nginxtls.tls import evaluate_groups
+
+    arg, kept = len(directive.args) - 1, list[str]()
+    for word in re.split(r"[:/]", directive.args[arg]):
+        name = word.strip().lstrip("?*-")
+        found = evaluate_groups(name, configuration.facts.openssl).groups if name and name != "DEFAULT" else ()
+        if len(found) == 1 and not _is_weak(found[0]) and not word.startswith("-") and name not in kept:
+            kept.append(name)
+    text = ":".join(kept)
+    return Fix(f"write `{text}`", (replace_argument(directive, arg, text),)) if kept else None
+
+
+def _is_weak(group: Group) -> bool:
+    return group.bits < 112 or group.name.startswith("sect")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from nginxtls.rules.common.edits import added, after, inside, put, removal, rewritten, with_word, without_words, written
 from nginxtls.rules.common.grouping import (
     listed,
 )
@@ -72,6 +73,7 @@ class DeprecatedHttp2Listen(Rule):
                 "`listen … http2` is deprecated since nginx 1.25.1",
                 arg=listen.argument("http2"),
                 help="remove `http2` from every `listen` of the socket, and set `http2 on;`",
+                fix=_http2_on(server, configuration),
                 endpoints=_endpoints(server, listen),
             )
 
@@ -121,6 +123,7 @@ class ClearTextHttp2(Rule):
                     f"HTTP/1.1 clients fail on {socket.label}: nginx {nginx} accepts only HTTP/2 there",
                     arg=line.argument("http2"),
                     help="add `ssl`, or remove `http2`",
+                    fix=_without_parameter(socket, "http2"),
                 )
 
 
@@ -266,6 +269,7 @@ class IgnoredHttp2Off(Rule):
                 f"`http2 off` has no effect on {listed([socket.label for socket in on])}",
                 labels=labels,
                 help="replace `listen … http2` with `http2 on;` in the servers that need it",
+                fix=_http2_on(server, configuration, despite_off=True),
                 endpoints=[f"{server.title} on {socket.label}" for socket in on],
             )
 
@@ -310,6 +314,7 @@ class RaisedHttp2Limits(Rule):
                 f"`{directive.name}` is {int(value)}, far above the default of {default}",
                 arg=0,
                 help=f"remove it, or set `{directive.name} {default};`",
+                fix=written(directive, str(default)),
             )
 
 
@@ -358,6 +363,7 @@ class QuicWithoutTls13(Rule):
                     refusal.directive,
                     "nginx does not start: a socket with `quic` requires `TLSv1.3` in `ssl_protocols`",
                     help="add `TLSv1.3`",
+                    fix=_with_tls13(refusal.directive),
                 )
 
 
@@ -400,6 +406,7 @@ class QuicWithSsl(Rule):
                     "nginx does not start: one `listen` directive has both `ssl` and `quic`",
                     arg=listen.argument("quic"),
                     help="split it into two `listen` directives",
+                    fix=_split(listen.directive),
                 )
 
 
@@ -457,6 +464,7 @@ class MissingAltSvc(Rule):
                     "browsers do not use HTTP/3: no Alt-Svc header announces it",
                     arg=line.argument("quic"),
                     help=f"add `add_header Alt-Svc 'h3=\":{endpoint.socket.port}\"; ma=86400' always;`",
+                    fix=_announced_by(server, f"add_header Alt-Svc 'h3=\":{endpoint.socket.port}\"; ma=86400' always;"),
                     endpoints=(endpoint.title,),
                 )
 
@@ -513,6 +521,7 @@ class DeadAltSvc(Rule):
                 f"HTTP/3 is announced on port {port}, where no server with this name listens for QUIC",
                 arg=1,
                 help=f"add `listen {port} quic;`, or remove the header",
+                fix=removal(directive),
                 endpoints=dict.fromkeys(endpoint.title for endpoint in endpoints),
             )
 
@@ -565,6 +574,10 @@ class QuicOnly(Rule):
                     f"{names[0].text} is served over QUIC only: clients without UDP cannot connect",
                     arg=line.argument("quic"),
                     help="add a `listen` directive with `ssl`",
+                    fix=Fix(
+                        f"add `listen {line.directive.args[0]} ssl;`",
+                        (after(line.directive, f"listen {line.directive.args[0]} ssl;"),),
+                    ),
                     endpoints=[f"{server.title} on {socket.label}" for socket in server.sockets],
                 )
 
@@ -776,3 +789,67 @@ def _with_reuseport(directive: Directive) -> Fix:
     """The edit that appends ``reuseport`` to a `listen` directive."""
     text = " ".join([directive.name, *(directive.arg_text(i) for i in range(len(directive.args))), "reuseport"])
     return Fix("add reuseport", (Edit(locate(directive), text),))
+
+
+def _http2_on(server: VirtualServer, configuration: Configuration, *, despite_off: bool = False) -> Fix | None:
+    """The fix that moves HTTP/2 from the listen lines of all connected sockets to the servers.
+
+    None if a server of them has ``http2 off``, which has no effect beside such a line, or nginx may be older than the
+    directive. ``despite_off``: let it have an effect.
+    """
+    nginx = configuration.facts.nginx
+    if not (nginx.at_least(1, 25, 1) if nginx is not None else despite_off):
+        return None
+    sockets, servers = dict.fromkeys(server.sockets), [server]
+    for each in servers:
+        sockets |= dict.fromkeys(each.sockets)
+        servers += [other for socket in each.sockets for other in socket.servers if other not in servers]
+    edits = dict[Edit, None]()
+    for each in servers:
+        setting = each.setting("http2")
+        off = bool(setting.directives) and not setting.enabled
+        if each.directive is None or (off and not despite_off):
+            return None
+        for listen in each.listens:
+            if listen.has("http2") and listen.directive is not None:
+                edits[_without_words(listen.directive, "http2")] = None
+        if not setting.directives:
+            edits[inside(each.directive, "http2 on;")] = None
+    safe = all(socket.http2 for socket in sockets if socket.tls and not socket.datagram)
+    return Fix(
+        "remove `http2` from every `listen` of the socket, and set `http2 on;`", tuple(edits), safe and not despite_off
+    )
+
+
+def _without_parameter(socket: Socket, parameter: str) -> Fix | None:
+    lines = [li.directive for _, li in socket.listens if li.has(parameter) and li.directive is not None]
+    edits = tuple(dict.fromkeys(_without_words(line, parameter) for line in lines))
+    return Fix(f"remove `{parameter}`", edits) if edits else None
+
+
+def _without_words(line: Directive, word: str) -> Edit:
+    return without_words(line, [index for index, arg in enumerate(line.args) if arg == word])
+
+
+def _with_tls13(place: Directive) -> Fix | None:
+    """The fix that enables TLS 1.3 in an ``ssl_protocols``, or in a block without one."""
+    if place.name == "ssl_protocols":
+        return Fix("append `TLSv1.3`", (with_word(place, "TLSv1.3"),))
+    return put(place, "ssl_protocols", "TLSv1.2", "TLSv1.3") if place.block is not None else None
+
+
+def _split(line: Directive) -> Fix:
+    """The fix that gives TCP and QUIC a listen line each."""
+    words = [line.arg_text(index) for index in range(len(line.args))]
+    tcp = " ".join(["listen", *(word for word in words if word != "quic")])
+    shared = [word for word in words[1:] if word in ("default_server", "reuseport") or word.startswith("ipv6only=")]
+    both = (rewritten(line, tcp), after(line, " ".join(["listen", words[0], "quic", *shared]) + ";"))
+    return Fix("split it into two `listen` directives", both)
+
+
+def _announced_by(server: VirtualServer, text: str) -> Fix | None:
+    """The fix that adds a header to a server, beside those that apply: a level with one of its own inherits none."""
+    given = headers.headers(server.scope)
+    if given:
+        return Fix(f"add `{text}`", (after(given[-1].directive, text),))
+    return added(server.directive, text) if server.directive is not None else None

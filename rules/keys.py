@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.bundles import at_bundle, chain_of, served_on
+from nginxtls.rules.common.edits import removal
 from nginxtls.rules.common.grouping import is_absent, listed
 from nginxtls.rules.pem_files import hidden_by_mark, lacks_leaf
 
@@ -14,7 +15,7 @@ from nginxtls.finding import Severity
 from nginxtls.model import refusals
 from nginxtls.model.bundles import fill_slots
 from nginxtls.model.store import is_file
-from nginxtls.rule import NGINX_SSL, Rule, label
+from nginxtls.rule import NGINX_SSL, Fix, Rule, label, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +65,7 @@ class KeyMismatch(Rule):
             label="the key of another certificate",
             labels=[label(bundle.directive, "this certificate has another public key", 0)],
             help=_right_key(configuration, bundle),
+            fix=_with_right_key(configuration, bundle),
             endpoints=served_on(configuration.servers_of(bundle)),
             also=bundle.also_key,
         )
@@ -79,11 +81,25 @@ def _differ(bundle: ServedBundle) -> bool:
 
 def _right_key(configuration: Configuration, bundle: ServedBundle) -> str:
     """The help line: the path of the matching key if another server uses it."""
-    wanted = bundle.leaf.public_key_sha256 if bundle.leaf else ""
-    for other in configuration.bundles:
-        if other is not bundle and other.key is not None and other.key.public_key_sha256 == wanted:
-            return f"set the path to {other.key_path}, which matches the certificate"
+    if other := _with_that_key(configuration, bundle):
+        return f"set the path to {other.key_path}, which matches the certificate"
     return "use the key that was generated for this certificate"
+
+
+def _with_right_key(configuration: Configuration, bundle: ServedBundle) -> Fix | None:
+    """The fix that names the matching key if another server uses it."""
+    other = _with_that_key(configuration, bundle)
+    if other is None or bundle.key_directive is None or other.key_directive is None:
+        return None
+    path = other.key_directive.arg_text(0)
+    return Fix(f"set the path to {other.key_path}", (replace_argument(bundle.key_directive, 0, path),))
+
+
+def _with_that_key(configuration: Configuration, bundle: ServedBundle) -> ServedBundle | None:
+    """Another bundle whose key matches the certificate."""
+    wanted = bundle.leaf.public_key_sha256 if bundle.leaf else ""
+    others = (each for each in configuration.bundles if each is not bundle and each.key is not None)
+    return next((each for each in others if each.key and each.key.public_key_sha256 == wanted), None)
 
 
 class KeyTypeMismatch(Rule):
@@ -127,6 +143,7 @@ class KeyTypeMismatch(Rule):
                 arg=0,
                 labels=[label(bundle.directive, f"key type {kind}", 0)],
                 help=_right_key(configuration, bundle),
+                fix=_with_right_key(configuration, bundle),
                 endpoints=served_on(lost),
                 also=bundle.also_key,
             )
@@ -172,9 +189,19 @@ class UnusableCertificateFile(Rule):
             help="swap the paths of `ssl_certificate` and `ssl_certificate_key`"
             if swapped
             else "use a PEM file that contains the certificates",
+            fix=_swapped(bundle) if swapped else None,
             endpoints=served_on(configuration.servers_of(bundle)),
             also=bundle.also,
         )
+
+
+def _swapped(bundle: ServedBundle) -> Fix | None:
+    """The fix that swaps the paths of a certificate and its key."""
+    key = bundle.key_directive
+    if key is None:
+        return None
+    paths = bundle.directive.arg_text(0), key.arg_text(0)
+    return Fix("swap the paths", (replace_argument(bundle.directive, 0, paths[1]), replace_argument(key, 0, paths[0])))
 
 
 class UnusableKey(Rule):
@@ -400,7 +427,8 @@ class KeyLogEnabled(Rule):
         else:
             message = f"`{directive.name}` writes the secrets of all TLS sessions to a file"
             notes = ["only NGINX Plus has this directive; open-source nginx does not start with it"]
-        yield self.at(directive, message, notes=notes, help=f"remove `{directive.name}`")
+        fix = removal(directive, safe=True)
+        yield self.at(directive, message, notes=notes, help=f"remove `{directive.name}`", fix=fix)
 
 
 class KeyInWebRoot(Rule):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import put, written
 from nginxtls.rules.common.hosts import is_public_host, without_port
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.upstreams import is_local
-from nginxtls.rule import Rule
+from nginxtls.rule import Fix, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,6 +82,7 @@ class PlainTextMailLogin(Rule):
                 place,
                 f"{protocol} clients send passwords in plain text on {plain[0].label}: `starttls` is off",
                 help="set `starttls only;`",
+                fix=_only(server, starttls.origin),
                 endpoints=[f"{server.title} on {socket.label}" for socket in plain],
             )
 
@@ -139,6 +141,7 @@ class OptionalStarttls(Rule):
                 starttls.origin,
                 f"{protocol} clients may send passwords in plain text on {plain[0].label}: `starttls` is optional",
                 help="set `starttls only;`",
+                fix=_only(server, starttls.origin),
                 endpoints=[f"{server.title} on {socket.label}" for socket in plain],
             )
 
@@ -213,3 +216,12 @@ class MailAuthOverNetwork(Rule):
                 arg=0,
                 help="use an authentication server on the same host or a private network",
             )
+
+
+def _only(server: VirtualServer, origin: Directive | None) -> Fix | None:
+    """The fix that requires TLS before a login; None if nginx would not start with it, for lack of a certificate."""
+    if not server.has_certificate:
+        return None
+    if origin is not None:
+        return written(origin, "only")
+    return put(server.directive, "starttls", "only") if server.directive is not None else None

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from nginxtls.rules.common.grouping import titles, where_missing
+from nginxtls.rules.common.edits import added, after, beside, quoted, removal, set_for, written
+from nginxtls.rules.common.grouping import OPENSSL_111, titles, where_missing
 
 from nginxtls.finding import Confidence, Severity
+from nginxtls.model import headers
 from nginxtls.model.compliance import SETTINGS, judge, judge_upstream
 from nginxtls.model.decides import live
-from nginxtls.rule import NGINX_SSL, Rule
+from nginxtls.model.effective import VERSIONS
+from nginxtls.rule import NGINX_SSL, Fix, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Endpoint
+    from nginxtls.model.effective import EffectiveTLS
     from nginxtls.syntax.tree import Directive
     from nginxtls.tls import Objection, Policy
 
+HSTS = "Strict-Transport-Security"
 _BASES = {
     "second-hand": "not verified against the policy's text: based on secondary sources",
     "memory": "not verified against the policy's text: recorded from memory",
@@ -53,6 +59,7 @@ class _PolicyRule(Rule):
                 place,
                 f"{policy.name}: {message}",
                 notes=notes,
+                fix=_fix(policy, objection, origin, endpoints, configuration),
                 endpoints=titles(endpoints),
                 confidence=Confidence.CERTAIN if objection.basis == "text" else Confidence.LIKELY,
             )
@@ -256,7 +263,7 @@ class PolicyDhparam(_PolicyRule):
     Fix: use larger parameters, or no suite with DHE.
 
     ```nginx bad, policy: bsi-tr-02102-2, certificate: good-rsa.pem
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ssl_ciphers DHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256;
     ```
 
@@ -265,7 +272,7 @@ class PolicyDhparam(_PolicyRule):
     ```
 
     ```nginx good, certificate: good-rsa.pem
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ssl_ciphers DHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256;
     ```
     """
@@ -304,11 +311,11 @@ class PolicyStapling(_PolicyRule):
 
 
 class PolicyTickets(_PolicyRule):
-    """Session tickets or early data are enabled, which the chosen policy does not allow.
+    """Session tickets or early data are enabled against the chosen policy, or tickets are disabled that it requires.
 
     Most policies specify neither.
 
-    Fix: `ssl_session_tickets off;`, `ssl_early_data off;`
+    Fix: `ssl_session_tickets off;`, `ssl_early_data off;`; or remove `ssl_session_tickets off;`
 
     ```nginx bad, policy: cis-nginx-2.1
     ssl_session_tickets on;
@@ -330,6 +337,38 @@ class PolicyTickets(_PolicyRule):
     security_severity = 3.7
     references = ("https://wiki.mozilla.org/Security/Server_Side_TLS", NGINX_SSL)
     items = frozenset({"session_tickets", "early_data"})
+
+
+class PolicyHttpVersions(_PolicyRule):
+    """Clients of the server cannot use a version of HTTP that the chosen policy requires.
+
+    HTTP/3 is offered where the server has a `listen … quic`, HTTP/2 by `http2 on;`.
+
+    Fix: enable the versions that the message names. Clients find HTTP/3 by `Alt-Svc`.
+
+    ```nginx bad, policy: cis-nginx
+    server {
+        listen 443 ssl;
+        server_name example.com;
+    }
+    ```
+
+    ```nginx good, policy: cis-nginx
+    server {
+        listen 443 ssl;
+        listen 443 quic;
+        http2 on;
+        server_name example.com;
+    }
+    ```
+    """
+
+    severity = Severity.NOTE
+    references = (
+        "https://www.cisecurity.org/benchmark/nginx",
+        "https://nginx.org/en/docs/http/ngx_http_v3_module.html",
+    )
+    items = frozenset({"http_versions"})
 
 
 class PolicyServerPreference(_PolicyRule):
@@ -419,4 +458,116 @@ class PolicyUpstreamProtocols(Rule):
                         notes=(f"{policy.title}, {objection.clause} ({objection.date})",),
                         help=f"set `{upstream.directive_name('protocols')}"
                         f" {' '.join(policy.items['upstream_protocols']['allowed'])};`",
+                        fix=beside(
+                            place,
+                            upstream.directive_name("protocols"),
+                            *policy.items["upstream_protocols"]["allowed"],
+                        ),
                     )
+
+
+# -- what brings a server to the policy --------------------------------------------------------------------------------
+
+
+def _fix(
+    policy: Policy,
+    objection: Objection,
+    origin: Directive | None,
+    endpoints: list[Endpoint],
+    configuration: Configuration,
+) -> Fix | None:
+    """The edit after which the policy no longer objects; None if it is not an edit of the configuration."""
+    item, endpoint = objection.item, endpoints[0]
+    rule = policy.items[item]
+    if item == "hsts":
+        return _hsts_fix(origin, endpoint, rule["minimum_age"])
+    if item == "dhparam":
+        return removal(origin) if origin is not None else None
+    value = _value(item, objection, rule, endpoint)
+    if not value:
+        return None
+    name = SETTINGS[item]
+    if item == "ciphersuites":
+        return _ciphersuites_fix(origin, endpoint, value)
+    if origin is None:
+        return set_for(configuration, endpoints, name, *value)
+    if origin.name == name:
+        return written(origin, *value)
+    if origin.name == "ssl_conf_command" and item in ("suites", "groups"):
+        return written(origin, origin.arg_text(0), *value)
+    return None
+
+
+def _value(item: str, objection: Objection, rule: Mapping[str, Any], endpoint: Endpoint) -> list[str]:
+    """The arguments of the directive for an item; none if there is no such line."""
+    tls = endpoint.tls
+    if item == "protocols":
+        versions = tls.enabled & set(rule["allowed"]) or set(rule["allowed"])
+        return [v for v in VERSIONS if v in versions | set(rule.get("required", ()))]
+    if item in ("suites", "ciphersuites"):
+        offered = [s.name for s in (tls.evaluation.suites if item == "suites" else tls.ciphersuites)]
+        allowed = rule.get("allowed", offered)
+        kept = [name for name in offered if name not in objection.names and (objection.advice or name in allowed)]
+        return [quoted(":".join(kept or [name for name in allowed if name not in objection.names]))]
+    if item == "groups":
+        return _groups(objection, rule, tls)
+    if item in ("session_tickets", "early_data"):
+        return ["off"]
+    if item == "stapling":
+        return ["on"]
+    if item == "server_order":
+        return ["on" if rule["wanted"] else "off"]
+    return []
+
+
+def _groups(objection: Objection, rule: Mapping[str, Any], tls: EffectiveTLS) -> list[str]:
+    """The groups that are offered and allowed, after one that is required if that is what is missing.
+
+    If OpenSSL is not known, those that every version accepts.
+    """
+    from nginxtls.tls import evaluate_groups
+
+    openssl = tls.openssl if tls.facts.openssl_known else OPENSSL_111
+
+    def known(names: Iterable[str]) -> list[str]:
+        found = (evaluate_groups(_spelling(name), openssl).groups for name in names)
+        return list(dict.fromkeys(_spelling(groups[0].name) for groups in found if len(groups) == 1))
+
+    offered, allowed = known(group.name for group in tls.groups), known(rule["allowed"])
+    if {group.name for group in tls.groups} & set(objection.names):
+        names = [name for name in offered if name in allowed] or allowed
+    else:
+        wanted = known(objection.names)[:1]
+        names = wanted + [name for name in offered if name in allowed and name not in wanted] if wanted else []
+    return [":".join(names)] if names else []
+
+
+def _spelling(name: str) -> str:
+    """The name that OpenSSL 1.1.1 knows, too."""
+    return "prime256v1" if name == "secp256r1" else name
+
+
+def _ciphersuites_fix(origin: Directive | None, endpoint: Endpoint, value: list[str]) -> Fix | None:
+    if origin is not None:
+        return written(origin, origin.arg_text(0), *value)
+    server = endpoint.tls.decided_by("ciphersuites")
+    if server.facts.nginx is None or not server.facts.nginx.at_least(1, 19, 4):
+        return None  # an older one does not start with the directive
+    text = f"ssl_conf_command Ciphersuites {value[0]};"
+    # A level with a command of its own inherits none.
+    given = server.setting("ssl_conf_command").origin
+    if given is not None:
+        return Fix(f"add `{text}`", (after(given, text),))
+    return added(server.directive, text) if server.directive is not None else None
+
+
+def _hsts_fix(origin: Directive | None, endpoint: Endpoint, age: int) -> Fix | None:
+    if origin is None:
+        return None
+    if origin.name == "add_header":
+        value = re.sub(r"(?i)max-age=\d+", f"max-age={age}", origin.args[1])
+        return written(origin, origin.arg_text(0), quoted(value), *origin.args[2:])
+    # A block with a header of its own inherits none.
+    given = headers.headers(endpoint.server.scope)
+    text = f'add_header {HSTS} "max-age={age}" always;'
+    return Fix(f"add `{text}`", (after(given[-1].directive, text),)) if given else added(origin, text)

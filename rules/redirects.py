@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import rewritten
 from nginxtls.rules.common.redirects import starts, title
 
 from nginxtls.base.lazy import pattern
@@ -12,7 +13,7 @@ from nginxtls.finding import Severity
 from nginxtls.model.locations import location_for
 from nginxtls.model.request_variables import Unknown, primary_name
 from nginxtls.model.requests import REDIRECTS, answer, follow
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label, replace_argument
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class RedirectToImpossibleHost(Rule):
                 labels=[label(name.directive, "the value of `$server_name`", name.arg)] if name.directive else (),
                 notes=() if name.directive else ("`$server_name` is empty: the server has no server_name",),
                 help="replace `$server_name` with `$host`",
+                fix=_with_host(line, places[line]),
                 endpoints=dict.fromkeys(
                     f"{each.title} on {socket.label}" for each, _ in servers for socket in each.sockets
                 ),
@@ -207,6 +209,7 @@ class ShadowedAcmeChallenge(Rule):
                 help="move the redirect into `location / { … }`"
                 if first.location is None
                 else "write `location ^~ /.well-known/acme-challenge/`",
+                fix=_first_choice(meant) if first.location is not None else None,
                 endpoints=(title(first),),
             )
 
@@ -247,3 +250,15 @@ def _why(found: Answer) -> tuple[str, ...]:
     if found.location is None and line is not None:
         return (f"`{line.name}` of a server runs before a location is chosen, wherever it is in the text",)
     return ("a regular expression is chosen before a prefix without `^~`",)
+
+
+def _with_host(line: Directive, arg: int) -> Fix:
+    text = re.sub(r"\$\{server_name\}|\$server_name\b", "$host", line.arg_text(arg))
+    return Fix("replace `$server_name` with `$host`", (replace_argument(line, arg, text),))
+
+
+def _first_choice(location: LocationBlock) -> Fix | None:
+    """The fix that has nginx choose a prefix before regular expressions."""
+    if location.modifier != "":
+        return None
+    return Fix("write `^~`", (rewritten(location.directive, f"location ^~ {location.directive.arg_text(0)}"),))

@@ -55,7 +55,7 @@ class VariableInServerName(Rule):
     needs = ("server_name",)
 
     def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
-        for name in server.names:
+        for name in server.names if server.module != "mail" else ():
             if name.directive is None or name.form in ("regex", "unknown") or UNKNOWN in name.text:
                 continue
             found = re.search(r"\$\{?([A-Za-z_]\w*)", name.text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import after, make_default, with_word
 from nginxtls.rules.common.families import lost_names
 from nginxtls.rules.common.grouping import default_is_sure, listed
 from nginxtls.rules.common.listening import all_lines_sure, listen_on, selects_by_name
@@ -11,7 +12,7 @@ from nginxtls.rules.common.listening import all_lines_sure, listen_on, selects_b
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.listens import WILDCARD4, WILDCARD6, is_ip
 from nginxtls.model.sockets import bind_conflicts
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, delete, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,6 +188,7 @@ class ProxyProtocolOnSharedSocket(Rule):
                     if (line := listen_on(server, socket)) is not None and line.directive is not None
                 ],
                 help="add proxy_protocol to every listen line of the socket, or use another port",
+                fix=_on_all(others, "proxy_protocol"),
                 endpoints=[f"{server.title} on {socket.label}" for server in others],
             )
 
@@ -258,8 +260,35 @@ class Http2OnSharedSocket(Rule):
                     if (line := listen_on(server, socket)) is not None and line.directive is not None
                 ],
                 help="add http2 to every listen line of the socket, or use the http2 directive per server",
+                fix=_on_all(others, "http2", safe=not configuration.facts.assumed_nginx.at_least(1, 25, 1)),
                 endpoints=[f"{server.title} on {socket.label}" for server in others],
             )
+
+
+def _on_all(servers: list[VirtualServer], parameter: str, *, safe: bool = True) -> Fix | None:
+    """The fix that writes a parameter on all lines of servers to whose sockets it applies anyway."""
+    edits = []
+    for server in servers:
+        for socket in server.sockets:
+            found = listen_on(server, socket)
+            line = found.directive if found is not None else None
+            if not any(listen.has(parameter) for _, listen in socket.listens) or line is None or parameter in line.args:
+                continue
+            if not line.known:
+                return None
+            edits.append(with_word(line, parameter))
+    return Fix(f"add `{parameter}` to every `listen` of the socket", tuple(dict.fromkeys(edits)), safe)
+
+
+def _ssl_on_lines(server: VirtualServer, origin: Directive) -> Fix | None:
+    """The fix that moves ``ssl on`` of a server to its listen lines."""
+    lines = [listen.directive for listen in server.listens if not listen.datagram]
+    if origin.parent is not server.directive or any(line is None or not line.known for line in lines):
+        return None
+    if not all(socket.default.has_tls_context for socket in server.sockets):
+        return None  # nginx does not start with ssl on its lines
+    edits = (with_word(line, "ssl") for line in lines if line is not None and "ssl" not in line.args)
+    return Fix("move `ssl` to the `listen` directives", (delete(origin), *edits))
 
 
 class SslOnInOtherServer(Rule):
@@ -323,6 +352,7 @@ class SslOnInOtherServer(Rule):
                     if other is not None and other.directive is not None
                     else [],
                     help="remove ssl on; and add ssl to the listen lines",
+                    fix=_ssl_on_lines(server, origin),
                     endpoints=[f"{server.title} on {socket.label}"],
                 )
 
@@ -385,6 +415,7 @@ class MissingOnIpv4(Rule):
                 f"over IPv4 {lost.name.text} is answered by {four.default.title}: the server has no listen {four.port}",
                 labels=[label(other.directive, "answers instead over IPv4")] if other and other.directive else [],
                 help=f"add {lost.line}",
+                fix=Fix(f"add `{lost.line}`", (after(lost.listen, lost.line),)),
                 endpoints=[f"{lost.server.title} on {four.label}"],
             )
             yield finding if four.tls else finding.replace(severity=Severity.NOTE)
@@ -462,6 +493,7 @@ class UnreachableAddressName(Rule):
                 arg=arg,
                 labels=[label(origin, f"rejects clients without SNI on {socket.label}")] if origin else [],
                 help="add default_server to the listen line of this server",
+                fix=make_default(server, socket),
                 endpoints=[f"{server.title} on {socket.label}"],
             )
 
@@ -525,6 +557,7 @@ class AddressNameWithOtherCertificate(Rule):
                 arg=arg,
                 labels=[label(default.bundles[0].directive, f"is sent on {socket.label} without SNI")],
                 help="add default_server to the listen line of this server",
+                fix=make_default(server, socket),
                 endpoints=[f"{server.title} on {socket.label}"],
             )
 

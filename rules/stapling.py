@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nginxtls.rules.common.bundles import chain_of, days, faults, meant, moment
+from nginxtls.rules.common.edits import added, quoted, set_for, written
 from nginxtls.rules.common.grouping import everyone, is_absent, listed, titles
 
 from nginxtls.base.lazy import pattern
@@ -534,9 +535,18 @@ class MustStapleWithoutStapling(Rule):
                 f'the certificate for "{leaf.subject_name}" requires stapling, but {why}',
                 arg=0,
                 help=_staple(leaf, off=bool(off), fetch=bool(useless) and not dead),
+                fix=_on(off, configuration) if off and leaf.ocsp_responders else None,
                 endpoints=titles(off or dead or useless),
                 also=bundle.also,
             )
+
+
+def _on(endpoints: list[Endpoint], configuration: Configuration) -> Fix | None:
+    """The fix that enables stapling where it is disabled."""
+    origins = {endpoint.tls.setting("ssl_stapling").origin for endpoint in everyone(endpoints)}
+    if len(origins) == 1 and (origin := origins.pop()) is not None:
+        return written(origin, "on")
+    return set_for(configuration, endpoints, "ssl_stapling", "on")
 
 
 def _staple(leaf: Certificate, *, off: bool, fetch: bool) -> str:
@@ -590,6 +600,9 @@ class StaplingResponderNotHttp(Rule):
                     place,
                     f"clients receive no stapled OCSP response: nginx does not support the responder URL {url}",
                     help="set `ssl_stapling_responder` to a URL that begins with `http://`",
+                    fix=written(place, quoted(f"http://{url.partition('://')[2]}"))
+                    if place.name == "ssl_stapling_responder"
+                    else None,
                     endpoints=titles(users),
                 )
 
@@ -638,8 +651,17 @@ class StaplingWithVariableCertificate(Rule):
                 "clients receive no stapled OCSP response: the path of the certificate contains variables",
                 labels=[label(first.directive, "loaded at each handshake", 0)],
                 help="set `ssl_stapling off;` in this server, or set the path without variables",
+                fix=_off(directive, bundles),
                 endpoints=titles(e for users in bundles.values() for e in users),
             )
+
+
+def _off(directive: Directive, bundles: dict[ServedBundle, list[Endpoint]]) -> Fix | None:
+    """The fix that disables stapling for these endpoints; None if that would disable it for others, too."""
+    servers = {endpoint.server for users in bundles.values() for endpoint in users}
+    if directive.parent is None or directive.parent not in {server.directive for server in servers}:
+        return added(first, "ssl_stapling off;") if len(servers) == 1 and (first := servers.pop().directive) else None
+    return written(directive, "off")
 
 
 class ClientOcspWithoutResolver(Rule):

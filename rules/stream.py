@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import added
+
 from nginxtls.finding import Severity
 from nginxtls.model import refusals
 from nginxtls.rule import Rule
@@ -57,4 +59,5 @@ class StreamServerWithoutHandler(Rule):
                     refusal.directive,
                     f"nginx {configuration.facts.nginx} does not start: nothing in this server handles connections",
                     help='add return "";',
+                    fix=added(refusal.directive, 'return "";'),
                 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import quoted
+
 from nginxtls.finding import Severity
-from nginxtls.rule import NGINX_SSL, Rule
-from nginxtls.tls import draft_tls13_suite
+from nginxtls.rule import NGINX_SSL, Fix, Rule, replace_argument
+from nginxtls.tls import CipherString, OpenSSL, draft_tls13_suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,4 +54,14 @@ class DraftTls13SuiteName(Rule):
                 f"a draft's name of {draft_tls13_suite(name)}",
                 arg=0,
                 help=f"remove {', '.join(drafts)}; all TLS 1.3 suites are enabled by default",
+                fix=_without(directive, words, drafts),
             )
+
+
+def _without(directive: Directive, words: list[str], drafts: list[str]) -> Fix | None:
+    """The fix that removes the drafts' names; None if no suite remains."""
+    kept = ":".join(word for word in words if word and word not in drafts)
+    result = CipherString(kept).evaluate(OpenSSL.parse("3.5.0"))
+    if result.error or not result.suites:
+        return None
+    return Fix("remove it", (replace_argument(directive, 0, quoted(kept)),), safe=True)

@@ -7,6 +7,7 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from nginxtls.rules.common.edits import beside
 from nginxtls.rules.common.serving import titles
 
 from nginxtls.base.data import read_data
@@ -454,6 +455,7 @@ class ForgeableSessionTickets(Rule):
                 f"session tickets can be forged: nginx {nginx} leaves one of their keys unfilled ({FORGERY})",
                 notes=(BACKPORTS,),
                 help=f"update to nginx {_fixes(flaw)}, or write ssl_session_tickets off;",
+                fix=beside(origin, "ssl_session_tickets", "off"),
                 endpoints=titles(servers),
             )
 

@@ -28,8 +28,8 @@ def test_the_public_names_are_there() -> None:
 
 def test_a_configuration_is_loaded_with_its_handshakes(showcase: Path) -> None:
     configuration = nginxtls.load(showcase / "nginx.conf", nginx_version="1.26.3", openssl_version="3.5.1")
-    told = handshake(configuration, "192.0.2.1", 443, "shop.example.com").to_dict()
-    assert told["server"]["names"] == ["shop.example.com", "www.shop.example.com"]
+    reported = handshake(configuration, "192.0.2.1", 443, "shop.example.com").to_dict()
+    assert reported["server"]["names"] == ["shop.example.com", "www.shop.example.com"]
     assert str(configuration.facts.nginx) == "1.26.3"
 
 

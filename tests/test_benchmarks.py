@@ -46,10 +46,10 @@ def test_every_row_is_measured(first: Path) -> None:
 
 
 def test_a_run_is_compared_and_the_aims_are_told(first: Path) -> None:
-    told = python("run.py", "--sites", "10", "--runs", "1", "--nginx", "", "--compare", first, "--aims")
-    assert "against the stored run" in told
-    assert "nginxtls, as a dump" in told.rpartition("against the stored run")[2]
-    assert told.count("not measured") == 6
+    reported = python("run.py", "--sites", "10", "--runs", "1", "--nginx", "", "--compare", first, "--aims")
+    assert "against the stored run" in reported
+    assert "nginxtls, as a dump" in reported.rpartition("against the stored run")[2]
+    assert reported.count("not measured") == 6
 
 
 def test_a_slower_row_ends_with_status_1(first: Path) -> None:

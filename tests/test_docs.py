@@ -35,11 +35,11 @@ def played(block: str) -> str:
         shutil.copytree(ROOT / "fixtures" / "showcase", folder)
         for key in folder.rglob("*.key"):
             key.chmod(0o600)
-        told = []
+        reported = []
         for line in block.splitlines():
             if line.startswith("$ "):
-                told += [line + "\n", run(line[2:], folder)]
-        return "".join(told)
+                reported += [line + "\n", run(line[2:], folder)]
+        return "".join(reported)
 
 
 def run(command: str, folder: Path) -> str:
@@ -102,6 +102,16 @@ def test_the_rule_pages_are_up_to_date(tmp_path: Path) -> None:
     assert rule_pages(tmp_path) == written
 
 
+def troubleshooting() -> str:
+    from nginxtls.linting.troubles import page
+
+    return page({file.stem for file in (ROOT / "docs" / "rules").glob("*.md")})
+
+
+def test_the_page_of_errors_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8") == troubleshooting()
+
+
 def test_the_table_of_settings_is_up_to_date() -> None:
     assert SETTINGS.findall((ROOT / "docs" / "settings.md").read_text(encoding="utf-8")) == [settings_table()]
 
@@ -110,6 +120,7 @@ def write() -> None:
     # First the table of rules with fixes, which the pages show.
     subprocess.run([sys.executable, "-m", "tests.fix.test_table"], cwd=ROOT, check=True)
     rule_pages(ROOT / "docs" / "rules")
+    (ROOT / "docs" / "troubleshooting.md").write_text(troubleshooting(), encoding="utf-8")
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         text = CONSOLE.sub(lambda match: played(match[0]), text)

@@ -117,7 +117,7 @@ def test_endpoints_by_kind_are_told_as_one_by_one(
     text = "".join(map(block, servers))
     (folder / "nginx.conf").write_text("events {}\nhttp {\n" + "\n".join(level) + "\n" + text + "}\n")
 
-    def told() -> list[tuple[object, ...]]:
+    def reported() -> list[tuple[object, ...]]:
         files = Files([folder, FIXTURES])
         tree = read_tree(folder / "nginx.conf", files)
         facts = Facts(
@@ -137,5 +137,5 @@ def test_endpoints_by_kind_are_told_as_one_by_one(
         return [(label.location.span, label.text) for label in finding.labels]
 
     with one_by_one():
-        expected = told()
-    assert told() == expected
+        expected = reported()
+    assert reported() == expected

@@ -70,10 +70,10 @@ def main(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("form", BUILT_IN)
 def test_reports_say_how_old_the_facts_are_and_name_versions_that_are_too_new(main: Path, form: str) -> None:
-    told = run("check", str(main), "--format", form, "--openssl-version", "4.1.0").stdout
-    assert DATE.isoformat() in told
-    assert "OpenSSL 4.1.0: given" in told
-    assert "OpenSSL 4.1.0 is newer than OpenSSL 4.0" in told
+    reported = run("check", str(main), "--format", form, "--openssl-version", "4.1.0").stdout
+    assert DATE.isoformat() in reported
+    assert "OpenSSL 4.1.0: given" in reported
+    assert "OpenSSL 4.1.0 is newer than OpenSSL 4.0" in reported
     assert "is newer than OpenSSL" not in run("check", str(main), "--format", form, "--openssl-version", "4.0.3").stdout
 
 

@@ -157,12 +157,12 @@ def test_only_named_files_narrow_the_report(host: Path) -> None:
     report = check(host / "sites-enabled/shop", root="/")
     assert {finding.location.name for finding in report.findings} == {str(host / "sites-available/shop")}
     reading = api.read([str(host / "nginx.conf")], Settings(), root="/", at=AT, only_nginx=True)
-    assert {file.name for subject in reading.subjects for file in subject.asked} == {str(host / "nginx.conf")}
+    assert {file.name for subject in reading.subjects for file in subject.requested} == {str(host / "nginx.conf")}
 
 
 def test_a_mounted_image_is_reported_as_its_host(host: Path, image: Path) -> None:
-    told = summary(check(image / "etc/nginx", root=image), image)
-    assert told == summary(complete(host), host.parent.parent)
+    reported = summary(check(image / "etc/nginx", root=image), image)
+    assert reported == summary(complete(host), host.parent.parent)
 
 
 def test_a_dump_with_its_file_system_is_reported_as_its_host(host: Path, image: Path) -> None:
@@ -174,12 +174,12 @@ def test_a_dump_with_its_file_system_is_reported_as_its_host(host: Path, image: 
             for name in names
         )
     )
-    told = rules_and_files(check(dump, root=image))
-    assert told == rules_and_files(complete(host))
+    reported = rules_and_files(check(dump, root=image))
+    assert reported == rules_and_files(complete(host))
     # Without the file system all that rests on certificates is missing, and nothing else is said.
     bare = rules_and_files(check(dump))
-    assert bare < told
-    assert {rule for rule, _ in told - bare} == {"name-mismatch", "untrusted-root"}
+    assert bare < reported
+    assert {rule for rule, _ in reported - bare} == {"name-mismatch", "untrusted-root"}
 
 
 def test_a_repository_is_reported_as_far_as_it_goes(host: Path, image: Path) -> None:
@@ -211,7 +211,7 @@ def test_the_default_path_is_in_the_root(image: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("handshake", "--servername", "shop.example.com", "--openssl-version", "1.1.1w"), "TLSv1.2 "),
         (("inventory",), "CN=example.com"),
@@ -221,10 +221,10 @@ def test_the_default_path_is_in_the_root(image: Path) -> None:
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_every_command_takes_the_root(image: Path, arguments: tuple[str, ...], told: str) -> None:
+def test_every_command_takes_the_root(image: Path, arguments: tuple[str, ...], reported: str) -> None:
     (image / "other.conf").write_text("events {}\nhttp { server { listen 80; } }\n")
     done = run(*arguments, "--root", "image", cwd=image.parent)
-    assert told in done.stdout, done.stderr
+    assert reported in done.stdout, done.stderr
 
 
 def test_an_absolute_path_is_that_of_the_root(image: Path) -> None:
@@ -297,6 +297,19 @@ def test_a_missing_include_is_an_error_on_a_host_and_not_checked_in_a_repository
     }
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_links_to_modules_in_a_copy_of_etc_alone(image: Path, whole: bool) -> None:
+    """Debian's modules-enabled/ has links to /usr/share/nginx: a copy of /etc lacks them, a server has them."""
+    (image / "etc/nginx/modules-enabled/50-mod-mail.conf").symlink_to(
+        "/usr/share/nginx/modules-available/mod-mail.conf"
+    )
+    if whole:
+        (image / "usr/share").mkdir(parents=True)
+    rules = {finding.rule for finding in check(image / "etc/nginx", root=image).findings}
+    assert ("missing-include" in rules) is whole
+    assert "obsolete-ssl" in rules
+
+
 def test_the_rest_is_reported_beside_a_link_that_leads_nowhere(host: Path) -> None:
     before = summary(complete(host), host)
     (host / "sites-enabled/gone").symlink_to(host / "sites-available/gone")
@@ -307,17 +320,17 @@ def test_the_rest_is_reported_beside_a_link_that_leads_nowhere(host: Path) -> No
 
 def test_a_certificate_that_is_a_link_to_nothing(image: Path) -> None:
     shutil.rmtree(image / "etc/letsencrypt/archive")
-    told = {finding.message for finding in check(image / "etc/nginx", root=image).findings}
+    reported = {finding.message for finding in check(image / "etc/nginx", root=image).findings}
     assert (
         "nginx does not start: /etc/letsencrypt/live/shop.example.com/fullchain.pem is a link to "
         "../../archive/shop.example.com/fullchain1.pem, which does not exist"
-    ) in told
+    ) in reported
 
 
 def test_a_folder_that_is_included_stops_nginx(image: Path) -> None:
     (image / "etc/nginx/sites-enabled/old.d").mkdir()
-    told = [finding.message for finding in check(image / "etc/nginx", root=image).findings]
-    assert 'nginx does not start: pread() "/etc/nginx/sites-enabled/old.d" failed (is a directory)' in told
+    reported = [finding.message for finding in check(image / "etc/nginx", root=image).findings]
+    assert 'nginx does not start: pread() "/etc/nginx/sites-enabled/old.d" failed (is a directory)' in reported
 
 
 # -- nothing to check --------------------------------------------------------------------------------------------------
@@ -389,8 +402,8 @@ def test_a_stock_file_that_is_not_there_silences_nothing(
     (tmp_path / ".git").mkdir()
     (tmp_path / "nginx.conf").write_text(STOCK.format(outer=outer, inner=inner))
     report = check(tmp_path)
-    told = {finding.rule for finding in report.findings} & {"unchecked-client-certificate", "unverified-upstream"}
-    assert told == (set() if silenced else {"unchecked-client-certificate", "unverified-upstream"})
+    reported = {finding.rule for finding in report.findings} & {"unchecked-client-certificate", "unverified-upstream"}
+    assert reported == (set() if silenced else {"unchecked-client-certificate", "unverified-upstream"})
     left = [entry.subject for entry in report.not_checked if not entry.subject.startswith("certificates/")]
     assert left == ([outer.removeprefix("include ").rstrip(";")] if silenced else [])
 
@@ -440,8 +453,8 @@ def test_a_site_that_is_not_enabled_never_sets_the_exit_code(image: Path) -> Non
     done = run("check", *common, cwd=image)
     assert "not enabled (these findings do not count for the exit code):\n\nnote[obsolete-ssl]" in done.stdout
     assert done.returncode == 0
-    told = json.loads(run("check", *common, "--format", "json", cwd=image).stdout)
-    assert {finding["group"] for finding in told["findings"]} == {"not enabled"}
+    reported = json.loads(run("check", *common, "--format", "json", cwd=image).stdout)
+    assert {finding["group"] for finding in reported["findings"]} == {"not enabled"}
     named = run("check", "etc/nginx/sites-available/old", *common, cwd=image)
     assert "error[obsolete-ssl]" in named.stdout
     assert named.returncode == 1
@@ -504,9 +517,9 @@ def containers(tmp_path: Path) -> Path:
 
 def test_a_value_of_several_words(containers: Path) -> None:
     (containers / "compose.yml").write_text(COMPOSE.format(environment='PROTOCOL: "TLSv1 TLSv1.2"'))
-    told = {finding.rule: finding for finding in check(containers).findings}
-    assert "TLS 1.0" in told["missing-tls13"].message
-    assert told["protocol-gap"].confidence.value == "likely"
+    reported = {finding.rule: finding for finding in check(containers).findings}
+    assert "TLS 1.0" in reported["missing-tls13"].message
+    assert reported["protocol-gap"].confidence.value == "likely"
 
 
 @pytest.mark.parametrize(
@@ -520,10 +533,10 @@ def test_a_value_of_several_words(containers: Path) -> None:
 def test_templates_of_the_official_image_with_values_of_the_environment(containers: Path, environment: str) -> None:
     (containers / "compose.yml").write_text(COMPOSE.format(environment=environment))
     report = check(containers)
-    told = {finding.rule: finding for finding in report.findings}
-    assert told["missing-tls13"].endpoints == ("shop.example.com on *:443",)
-    assert told["missing-tls13"].confidence.value == "likely"
-    assert told["name-mismatch"].message.startswith("the certificate does not cover shop.example.com")
+    reported = {finding.rule: finding for finding in report.findings}
+    assert reported["missing-tls13"].endpoints == ("shop.example.com on *:443",)
+    assert reported["missing-tls13"].confidence.value == "likely"
+    assert reported["name-mismatch"].message.startswith("the certificate does not cover shop.example.com")
     assert report.servers == 1
     assert not report.failures
     assert [entry.subject for entry in report.not_checked] == []
@@ -534,8 +547,8 @@ def test_templates_that_a_dockerfile_copies(containers: Path) -> None:
         "FROM nginx:1.27\nENV PROTOCOL=TLSv1.2 DOMAIN=shop.example.com\nCOPY nginx.conf /etc/nginx/\n"
         "COPY templates/*.template /etc/nginx/templates/\nCOPY certs /certs\n"
     )
-    told = {finding.rule: finding for finding in check(containers).findings}
-    assert told["missing-tls13"].endpoints == ("shop.example.com on *:443",)
+    reported = {finding.rule: finding for finding in check(containers).findings}
+    assert reported["missing-tls13"].endpoints == ("shop.example.com on *:443",)
 
 
 def test_an_image_that_fills_in_its_templates(image: Path) -> None:
@@ -583,23 +596,23 @@ nginx: configuration file /etc/nginx/nginx.conf test failed
 
 
 @pytest.mark.parametrize(
-    ("text", "told", "help"),
+    ("text", "reported", "help"),
     [
         (DENIED, "cannot load certificate", "sudo nginx -T | nginxtls check -"),
         (UNKNOWN, 'unknown directive "sll_protocols"', "fix this first"),
         ("", "empty", "sudo nginx -T | nginxtls check -"),
     ],
 )
-def test_the_output_of_a_run_of_nginx_that_failed(tmp_path: Path, text: str, told: str, help: str) -> None:
+def test_the_output_of_a_run_of_nginx_that_failed(tmp_path: Path, text: str, reported: str, help: str) -> None:
     piped = run("check", "-", cwd=tmp_path, text=text)
     assert piped.returncode == 2
-    assert told in piped.stdout
+    assert reported in piped.stdout
     assert help in " ".join(piped.stdout.split())
     if text:
         (tmp_path / "dump.txt").write_text(text)
         kept = run("check", "dump.txt", cwd=tmp_path)
         assert kept.returncode == 2
-        assert told in kept.stdout
+        assert reported in kept.stdout
 
 
 @pytest.fixture

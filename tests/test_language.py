@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import subprocess
 import sys
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +66,25 @@ def literals(source: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
+def prose(source: str) -> Iterator[tuple[int, str]]:
+    """The comments and the lines of docstrings of a module."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            for number, line in enumerate(node.value.value.splitlines()):
+                yield node.lineno + number, line
+
+
+def names(source: str) -> Iterator[tuple[int, str]]:
+    """The names in a module, words apart."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.NAME:
+            # A space in front, as a name is no beginning of a sentence.
+            yield token.start[0], " " + token.string.replace("_", " ")
+
+
 @pytest.mark.parametrize(
     "planted",
     [
@@ -79,6 +100,18 @@ def test_a_retired_word_is_noticed(planted: str) -> None:
 
 def test_docstrings_are_not_messages() -> None:
     assert [text for _, text in literals('"""Told."""\ndef f():\n    """Tells."""\n    return "a"\n')] == ["a"]
+
+
+@pytest.mark.parametrize("folder", ["nginxtls", "rules", "tools"])
+def test_comments_docstrings_and_names(folder: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {problem}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for read in (prose, names)
+        for line, text in read(path.read_text("utf-8"))
+        for problem in retired(text)
+    ]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("folder", ["nginxtls", "rules"])

@@ -80,22 +80,22 @@ RULES: dict[str, Rule] = {rule.name: rule for rule in (Advice(), PlainListen(), 
 
 
 def run(
-    *texts: str, settings: Settings | None = None, rules: dict[str, Rule] = RULES, asked: int | None = None
+    *texts: str, settings: Settings | None = None, rules: dict[str, Rule] = RULES, requested: int | None = None
 ) -> Report:
     subjects = []
     for number, text in enumerate(texts):
         file = parse_text(text, f"{number}.conf")
         configuration = Configuration(Tree([file], [file]))
-        subjects.append(Subject(configuration, {file} if asked in (None, number) else set()))
+        subjects.append(Subject(configuration, {file} if requested in (None, number) else set()))
     return lint(subjects, rules, settings or Settings())
 
 
-def told(report: Report) -> list[tuple[str, int]]:
+def reported(report: Report) -> list[tuple[str, int]]:
     return [(finding.rule, finding.location.span.line) for finding in report.findings]
 
 
 def test_findings_are_told_in_the_order_of_the_text() -> None:
-    assert told(run(SITE)) == [("plain-server", 3), ("plain-listen", 4), ("plain-server", 7), ("plain-listen", 8)]
+    assert reported(run(SITE)) == [("plain-server", 3), ("plain-listen", 4), ("plain-server", 7), ("plain-listen", 8)]
 
 
 def test_a_fault_met_in_two_configurations_is_told_once_with_all_endpoints() -> None:
@@ -105,7 +105,7 @@ def test_a_fault_met_in_two_configurations_is_told_once_with_all_endpoints() -> 
 
 
 def test_only_what_was_asked_for_is_told() -> None:
-    report = run(SITE, SITE, asked=1)
+    report = run(SITE, SITE, requested=1)
     assert {finding.location.name for finding in report.findings} == {"1.conf"}
 
 
@@ -190,9 +190,9 @@ def test_texts_of_a_finding_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_hardening_advice_is_asked_for() -> None:
-    assert ("advice", 2) not in told(run(SITE))
-    assert ("advice", 2) in told(run(SITE, settings=Settings(pedantic=True)))
-    assert told(run(SITE, settings=Settings(select=("advice",)))) == [("advice", 2)]
+    assert ("advice", 2) not in reported(run(SITE))
+    assert ("advice", 2) in reported(run(SITE, settings=Settings(pedantic=True)))
+    assert reported(run(SITE, settings=Settings(select=("advice",)))) == [("advice", 2)]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_rule_is_ignored_for_paths() -> None:
 
 def test_what_a_comment_ignores_is_kept_apart() -> None:
     report = run(SITE.replace("80;", "80; # nginxtls: ignore[plain-listen] known", 1))
-    assert ("plain-listen", 4) not in told(report)
+    assert ("plain-listen", 4) not in reported(report)
     assert [finding.suppressed for finding in report.suppressed] == ["ignored: known"]
 
 
@@ -273,8 +273,8 @@ def test_text_that_nginx_cannot_read_is_a_failure_with_its_place() -> None:
 def test_includes_that_cannot_be_followed_are_told_once(tmp_path: Path) -> None:
     site = "server { include snippets/tls.conf; include /etc/passwd; }\n"
     (tmp_path / "nginx.conf").write_text(f"events {{ }}\nhttp {{\n{site}{site}include none/*.conf;\n}}\n")
-    told = {(entry.subject, entry.reason) for entry in nginxtls.check(tmp_path).not_checked}
-    assert told == {
+    reported = {(entry.subject, entry.reason) for entry in nginxtls.check(tmp_path).not_checked}
+    assert reported == {
         ("snippets/tls.conf", "no such file"),
         ("/etc/passwd", "outside the folders that may be read"),
         ("none/*.conf", "no such file"),

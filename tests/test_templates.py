@@ -139,18 +139,18 @@ def test_what_is_of_use_in_one_branch_is_not_needless(found: Found) -> None:
 
 @pytest.mark.parametrize("listen", ["{{ port }} ssl", "{{ ip }}:443 ssl", "[::]:<%= @port %> ssl", "${PORT} ssl http2"])
 def test_a_socket_of_unknown_address_is_looked_at(found: Found, listen: str) -> None:
-    told = found(
+    reported = found(
         f"server {{ {HEAD.replace('443 ssl', listen)} {HSTS}\nssl_protocols TLSv1.2;\nssl_ciphers AES128-SHA;\n}}"
     )
-    assert {"4 missing-tls13", "5 missing-aead", "5 missing-forward-secrecy"} <= set(told)
-    assert not [rule for rule in told if "http" in rule and "http2" not in rule]
+    assert {"4 missing-tls13", "5 missing-aead", "5 missing-forward-secrecy"} <= set(reported)
+    assert not [rule for rule in reported if "http" in rule and "http2" not in rule]
 
 
 @pytest.mark.parametrize("condition", ["versioncmp(nginx_version, '1.15.0') < 0", "HTTP2_PUSH_SUPPORTED"])
 def test_what_a_template_writes_for_old_versions_is_not_held_against_new_ones(found: Found, condition: str) -> None:
     old = "ssl on;\nhttp2_push_preload on;"
-    told = ["5 deprecated-ssl-directive", "6 removed-http2-push"]
-    assert found(f"server {{ {HEAD} {HSTS}\n{{% if old %}}\n{old}\n{{% endif %}}\n}}") == told
+    reported = ["5 deprecated-ssl-directive", "6 removed-http2-push"]
+    assert found(f"server {{ {HEAD} {HSTS}\n{{% if old %}}\n{old}\n{{% endif %}}\n}}") == reported
     assert found(f"server {{ {HEAD} {HSTS}\n{{% if {condition} %}}\n{old}\n{{% endif %}}\n}}") == []
 
 
@@ -250,13 +250,13 @@ def test_what_is_told_of_a_template_is_told_of_something_that_it_becomes(
     monkeypatch.setattr(Alternatives, "matter", False)  # what a rendered text needs narrows its builds
     lines = ["events { }", "http {", *written(Random(seed), "http", "abc"), "}"]
 
-    def told(text: str) -> set[tuple[str, int, int]]:
+    def reported(text: str) -> set[tuple[str, int, int]]:
         (tmp_path / "nginx.conf.j2").write_text(text)
         findings = nginxtls.check(tmp_path, settings=Settings(), pedantic=True).findings
         return {(f.rule, f.location.span.line, f.location.span.column) for f in findings}
 
     becomes = [set(names) for number in range(4) for names in combinations("abc", number)]
-    assert told("\n".join(lines)) <= set().union(*(told(rendered(lines, true)) for true in becomes))
+    assert reported("\n".join(lines)) <= set().union(*(reported(rendered(lines, true)) for true in becomes))
 
 
 def test_many_conditions_take_no_time(found: Found) -> None:

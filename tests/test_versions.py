@@ -88,9 +88,9 @@ def write(folder: Path, path: str, text: str | bytes) -> Path:
 # -- the range ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_older_builds_ignore_is_a_warning_that_names_them(site: Path) -> None:
+def test_what_older_builds_ignore_is_a_note_at_the_default_server_that_names_them(site: Path) -> None:
     (finding,) = [f for f in check(site).findings if f.rule == "ignored-protocols"]
-    assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.LIKELY)
+    assert (finding.severity, finding.confidence) == (Severity.NOTE, Confidence.LIKELY)
     assert finding.message.endswith("(nginx 1.28.3 and older)")
     assert any("Debian 12" in note for note in finding.notes)
 
@@ -248,6 +248,33 @@ def test_an_unpatched_package_has_the_flaws_that_its_changelog_does_not_name(tmp
     assert flaws(tmp_path) == [("known-vulnerability", Severity.ERROR)]
 
 
+CLIENTS = """events {} http { server { listen 443 ssl; ssl_verify_client on; } }"""
+
+
+@pytest.mark.parametrize(
+    ("changelog", "expected"),
+    [
+        ("openssl (3.0.20-1~deb12u2) x;\n\n  * CVE-2026-35189\n\nopenssl (3.0.19-1) x;\n\n  * New.\n", []),
+        ("openssl (3.0.20-1~deb12u2) x;\n\n  * CVE-2026-1\n\nopenssl (3.0.19-1) x;\n\n  * New.\n", ["does not name"]),
+        ("openssl (3.0.20-1~deb12u2) x;\n\n  * cut off\n", ["is not known"]),
+        ("openssl (3.0.20-1~deb12u1) x;\n\n  * CVE-2026-35189: of another package\n", ["is not known"]),
+        ("", ["is not known"]),
+    ],
+)
+def test_flaws_of_openssl_are_those_that_its_own_changelog_does_not_name(
+    changelog: str, expected: list[str], tmp_path: Path
+) -> None:
+    debian(tmp_path, "1.22.1-9+deb12u11", "nginx (1.22.1-9+deb12u11) x;\n\n  * All fixed.\n", OLDER)
+    write(tmp_path, "usr/share/doc/libssl3/changelog.Debian.gz", gzip.compress(changelog.encode()))
+    write(tmp_path, "etc/nginx/nginx.conf", CLIENTS)
+    findings = check(tmp_path / "etc/nginx", root=tmp_path).findings
+    notes = [note for f in findings if "CVE-2026-35189" in f.message for note in f.notes]
+    assert len(notes) == len(expected)
+    for note, words in zip(notes, expected, strict=True):
+        assert "package openssl 3.0.20-1~deb12u2" in note
+        assert words in note
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -401,7 +428,7 @@ def test_static_rsa_is_hedged_where_the_key_is_not_known(tmp_path: Path) -> None
     report = check(file, nginx_version="1.22.1", openssl_version="3.0.20")
     (finding,) = [f for f in report.findings if f.rule == "static-rsa-key-exchange"]
     assert finding.message.endswith(", if the key is RSA")
-    assert finding.confidence is Confidence.LIKELY
+    assert (finding.severity, finding.confidence) == (Severity.NOTE, Confidence.LIKELY)
     assert "the certificate could not be read, so the type of its key is not known" in finding.notes
 
 

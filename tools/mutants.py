@@ -30,7 +30,7 @@ class Mutant(NamedTuple):
     tests: str
 
 
-MODEL, TLS, PKI = "tests/model", "tests/tls", "tests/pki"
+MODEL, TLS, PKI, POLICIES = "tests/model", "tests/tls", "tests/pki", "tests/report/test_policies.py"
 EFFECTIVE = "nginxtls/model/effective.py"
 MUTANTS = (
     # who decides a setting, and since when
@@ -94,6 +94,12 @@ MUTANTS = (
     Mutant("nginxtls/model/nginx_test/lines.py", "elif word.lower() in seen:", "elif False:", MODEL),
     Mutant("nginxtls/model/nginx_test/sockets.py", "if first is not None:", "if False:", MODEL),
     Mutant("nginxtls/model/nginx_test/loading.py", "if not certificate.key.allowed(level):", "if False:", MODEL),
+    Mutant("nginxtls/model/nginx_test/variables.py", "and nginx < first", "and False", MODEL),
+    Mutant("nginxtls/model/ech.py", '{*labels[:first]} <= {"ECHCONFIG"} and ', "", MODEL),
+    # what a policy says
+    Mutant("nginxtls/model/compliance.py", "if place is None and not sure:", "if False:", POLICIES),
+    Mutant("nginxtls/model/compliance.py", '"key": not unread,', '"key": True,', POLICIES),
+    Mutant("nginxtls/linting/verdicts.py", '"fail" if all(', '"fail" if any(', POLICIES),
 )
 
 

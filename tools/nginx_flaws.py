@@ -55,9 +55,9 @@ def differences(advised: dict[str, dict[str, str]], data: dict[str, Any]) -> Ite
         if flaw is None:
             yield f"{number}: {attributes.get('name')}: neither in the table nor left out"
             continue
-        told = [(span["from"], span["to"]) for span in flaw["vulnerable"]]
-        if sorted(told) != sorted(spans(attributes.get("vulnerable", ""))):
-            yield f"{number}: vulnerable {told}, advisory: {attributes.get('vulnerable')}"
+        reported = [(span["from"], span["to"]) for span in flaw["vulnerable"]]
+        if sorted(reported) != sorted(spans(attributes.get("vulnerable", ""))):
+            yield f"{number}: vulnerable {reported}, advisory: {attributes.get('vulnerable')}"
         fixed = sorted(text.rstrip("+") for text in re.split(r",\s*", attributes.get("good", "")))
         if sorted(flaw["fixed_in"]) != fixed:
             yield f"{number}: fixed in {flaw['fixed_in']}, advisory: {attributes.get('good')}"

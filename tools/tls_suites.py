@@ -203,8 +203,8 @@ def compiled(folder: Path) -> list[dict[str, str]]:
         flags: dict[str, list[str]] = {}
         for word in ("HIGH", "MEDIUM", "LOW", "FIPS", "COMPLEMENTOFDEFAULT"):
             # OpenSSL 4.0 has no word FIPS any more; the class is that of 3.6.
-            asked = "3.6" if word == "FIPS" and generation == "4.0" else generation
-            for name in ask(folder, asked, word).strip().split(":"):
+            requested = "3.6" if word == "FIPS" and generation == "4.0" else generation
+            for name in ask(folder, requested, word).strip().split(":"):
                 flags.setdefault(name, []).append("NOT_DEFAULT" if word.startswith("COMP") else word)
         lines = ask(folder, generation, "ALL:COMPLEMENTOFALL:@SECLEVEL=0", "-V", "-stdname").splitlines()
         for name in TLS13:
@@ -216,8 +216,8 @@ def compiled(folder: Path) -> list[dict[str, str]]:
             strength = bits
             if enc == "AESCCM8" and generation in ("3.5", "3.6", "4.0"):
                 strength = "64"  # OpenSSL CHANGES 3.2: the short tag counts
-            told = [] if protocol == "TLSv1.3" else flags.get(name, [])
-            attributes = (kx, auth, enc, bits, strength, mac, ",".join(sorted(told)) or "-")
+            reported = [] if protocol == "TLSv1.3" else flags.get(name, [])
+            attributes = (kx, auth, enc, bits, strength, mac, ",".join(sorted(reported)) or "-")
             row: tuple[str, ...] = (high + low, name, iana, protocol, *attributes)
             rows.setdefault(row, []).append(generation)
     out = []

@@ -28,10 +28,15 @@ def is_fault(error: BaseException) -> bool:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean "x"?`` with the known word that is nearest, or an empty text."""
+    found = closest(word, known)
+    return f'did you mean "{found}"?' if found else ""
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """The known word that is nearest, or an empty text."""
     import difflib
 
-    found = difflib.get_close_matches(word, list(known), n=1)
-    return f'did you mean "{found[0]}"?' if found else ""
+    return next(iter(difflib.get_close_matches(word[:80], list(known), n=1)), "")
 
 
 def printable(text: str) -> str:

@@ -142,9 +142,9 @@ def check(
     from nginxtls import api
     from nginxtls.base.freshness import notice
 
-    asked = options.default_paths(paths, root)
+    requested = options.default_paths(paths, root)
     settings = options.settings(
-        asked,
+        requested,
         config,
         no_config,
         maps=maps,
@@ -165,10 +165,10 @@ def check(
         ignore=(*(() if select else settings.ignore), *options.words(ignore)),
     )
     files = outputs(form, output or [])
-    text, encoding = options.stdin_text_and_encoding(asked)
+    text, encoding = options.stdin_text_and_encoding(requested)
     moment = options.moment(at)
     if list_files:
-        _list(asked, settings, root or None, text)
+        _list(requested, settings, root or None, text)
         return
     if write_baseline and not settings.baseline:
         raise UsageError("--write-baseline", "needs a file to write", "add `--baseline FILE`")
@@ -178,7 +178,7 @@ def check(
 
     def read_and_lint(text: str | None, instead: "Mapping[str, str]") -> "tuple[api.Reading, Report]":
         return api.read_and_lint(
-            asked,
+            requested,
             settings,
             root=root or None,
             at=moment,
@@ -194,7 +194,9 @@ def check(
     if fixing:
         from nginxtls.cli import fixing as fixes
 
-        outcome = fixes.fixed(asked, read_and_lint, text, unsafe=unsafe_fixes)
+        # Who names a policy with --fix requests its protocols and ciphers; one in the settings is only a measure.
+        demanded = fixes.policy_rules() if policy else frozenset[str]()
+        outcome = fixes.fixed(requested, read_and_lint, text, unsafe=unsafe_fixes, requested=demanded)
         report, changed = outcome.report, bool(outcome.texts)
         progress("")
         if diff:

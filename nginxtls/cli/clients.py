@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from nginxtls.base.errors import UsageError, nearest, printable
+from nginxtls.base.errors import UsageError, nearest
+from nginxtls.base.printing import json_text, shown
 from nginxtls.cli import options
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def clients(
     (versions,) = made_for([(configuration, subject.alternatives)])
     write = {"text": _text, "json": _json, "markdown": _markdown, "html": _html}[form]
     for line in write(found, only_failing, versions.text):
-        typer.echo(printable(line))
+        typer.echo(shown(line))
 
 
 def _chosen(words: Sequence[str], since: str) -> list[Client]:
@@ -185,12 +186,15 @@ def _runs(shown: Sequence[Outcome]) -> list[tuple[str, Outcome]]:
 
 
 def _same(first: Outcome, other: Outcome) -> bool:
-    return first[1:] == other[1:] and bool(first.client.recorded) == bool(other.client.recorded)
+    """Whether two clients get the same; of those that cannot connect only the reason counts."""
+    alike = first[1:] == other[1:] if first.connects else first[1:4] == other[1:4]
+    return alike and bool(first.client.recorded) == bool(other.client.recorded)
 
 
 def _name(run: Sequence[Client]) -> str:
     """``Node 12.22.12 to Node 26.12.1 (8)``; published ones have a star."""
-    text = run[0].name if len(run) == 1 else f"{run[0].name} to {run[-1].version} ({len(run)})"
+    last = run[-1].version if run[-1].version != run[0].version else run[-1].name
+    text = run[0].name if len(run) == 1 else f"{run[0].name} to {last} ({len(run)})"
     return text + ("" if run[0].recorded else "*")
 
 
@@ -224,8 +228,6 @@ def _text(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator
 
 
 def _json(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator[str]:
-    import json
-
     document = {
         "versions": versions,
         "endpoints": [
@@ -238,7 +240,7 @@ def _json(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator
             for table in found
         ],
     }
-    yield from json.dumps(document, indent=2, ensure_ascii=False).splitlines()
+    yield from json_text(document, indent=2).splitlines()
 
 
 def _result(outcome: Outcome) -> str:

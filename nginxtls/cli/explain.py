@@ -1,4 +1,4 @@
-"""``nginxtls explain RULE`` and ``explain --policy NAME``: the page of a rule, the items of a policy as a table."""
+"""``nginxtls explain``: the page of a rule, the causes of an error, or the items of a policy as a table."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 
 def explain(
     rule: Annotated[
-        str, typer.Argument(metavar="[RULE]", help="The rule's name, such as missing-intermediate.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="[RULE|TEXT]",
+            help="The rule's name, such as missing-intermediate, or the text of an error.",
+            show_default=False,
+        ),
     ] = "",
     policy: Annotated[
         str,
         typer.Option("--policy", metavar="NAME", help="The name of a policy, or a policy file.", show_default=False),
     ] = "",
 ) -> None:
-    """Explain a rule: what is wrong, why it matters, how to fix it; or list the requirements of a policy."""
+    """Explain a rule or the text of an error, or list the requirements of a policy."""
     if bool(rule) == bool(policy):
         raise UsageError(
             "nginxtls explain", "needs the name of a rule or a policy", "run `nginxtls rules` for a list of all rules"
@@ -36,7 +41,9 @@ def explain(
         from nginxtls.linting.registry import find_rule, installed_rules
         from nginxtls.live.differences import rules
 
-        text = page(rules().get(rule) or find_rule({**installed_rules(), **rules()}, rule))
+        known = {**installed_rules(), **rules()}
+        text = "" if rule in known else _troubles(rule)
+        text = text or page(find_rule(known, rule))
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown
@@ -44,6 +51,13 @@ def explain(
         Console().print(Markdown(text))
     else:
         print(text, end="")
+
+
+def _troubles(text: str) -> str:
+    """The sections about the text of an error, at most two; empty if none is."""
+    from nginxtls.linting.troubles import find, section
+
+    return "\n".join(map(section, find(text)[:2]))
 
 
 def _table(policy: Policy) -> str:

@@ -15,7 +15,7 @@ from nginxtls.fix.proof import State
 from nginxtls.fix.rounds import fix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from nginxtls.api import Reading
     from nginxtls.finding import Finding
@@ -33,6 +33,7 @@ def fixed(
     text: str | None,
     *,
     unsafe: bool,
+    requested: Container[str] = (),
 ) -> Outcome:
     """Fix what is at the paths, in memory.
 
@@ -41,6 +42,7 @@ def fixed(
         read_and_lint: reads and lints them, standard input and files having these texts.
         text: standard input, if it is one of the paths.
         unsafe: apply unsafe fixes, too.
+        requested: the rules whose unsafe fixes are applied anyway.
 
     Raises:
         UsageError: a path is a dump of ``nginx -T``, or standard input comes with other paths.
@@ -54,7 +56,14 @@ def fixed(
         _refuse_dumps(paths, reading)
         return State(report, [each for s in reading.subjects if s.enabled for each in s.configurations])
 
-    return fix(lint, unsafe=unsafe, reachable=_Reachable(paths))
+    return fix(lint, unsafe=unsafe, requested=requested, reachable=_Reachable(paths))
+
+
+def policy_rules() -> frozenset[str]:
+    """The rules that compare with a policy."""
+    from nginxtls.linting.registry import installed_rules
+
+    return frozenset(name for name, rule in installed_rules().items() if rule.topic == "policy")
 
 
 def save(outcome: Outcome, text: str | None, encoding: str) -> None:
@@ -85,6 +94,9 @@ def print_diff(outcome: Outcome, encoding: str) -> None:
     """Print the unified diff, each file's in its encoding; ``encoding`` is that of standard input."""
     sys.stdout.flush()
     for file, text in sorted(outcome.texts.items(), key=lambda item: item[0].name):
+        if sys.stdout.isatty():  # a terminal gets no control characters; a patch has those of the file
+            sys.stdout.writelines(f"{shown(line)}\n" for line in diff({file: text}).split("\n")[:-1])
+            continue
         sys.stdout.buffer.write(diff({file: text}).encode(encoding_on_disk(file) or encoding, "surrogateescape"))
     sys.stdout.buffer.flush()
 

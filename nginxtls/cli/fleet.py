@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from nginxtls.base.errors import UsageError, nearest, printable
+from nginxtls.base.printing import harmless, shown
 from nginxtls.cli import options
 from nginxtls.cli.plain import PlainCommand
 
@@ -137,14 +138,14 @@ def report(
     render, ending = forms[form]
     text = render(overview(Path(output)))
     if to == "-":
-        sys.stdout.write(text)
+        sys.stdout.write(harmless(text))
         return
     file = Path(to) if to else Path(output) / f"report.{ending}"
     try:
         write_whole(file, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageError(f"--output {file}", f"cannot be written: {error.strerror}") from error
-    typer.echo(printable(str(file)))
+    typer.echo(shown(str(file)))
 
 
 @app.command(cls=PlainCommand)
@@ -169,7 +170,7 @@ def query(
     found = complete_runs(Path(output))
     database = connect(Path(output), run=found[-1].name, runs=[run.name for run in found])
     columns, values = rows(database, queries.named(sql))
-    typer.echo(queries.FORMS[form](columns, values), nl=False)
+    typer.echo(harmless(queries.FORMS[form](columns, values)), nl=False)
 
 
 def _progress(done: int, total: int) -> None:

@@ -212,6 +212,8 @@ def _upstream_text(answer: dict[str, Any]) -> Iterator[str]:
     yield f"  client cert    {answer['client_certificate'] or 'none'}"
     yield f"  session reuse  {_switch(answer['session_reuse'])}"
     yield f"  result         {answer['result'] or 'not known'}"
+    for note in answer["notes"]:
+        yield f"  note           {note}"
     for unknown in answer["unknown"]:
         yield f"  unknown        {unknown}"
 

@@ -48,9 +48,9 @@ def inventory(
         raise UsageError(f"--format {form}", "is not an output format", f"use {', '.join(FORMS)}")
     if sort not in SORTS:
         raise UsageError(f"--sort {sort}", "is not a sort key", f"use {', '.join(SORTS)}")
-    asked = options.default_paths(paths, root)
+    requested = options.default_paths(paths, root)
     settings = options.settings(
-        asked,
+        requested,
         config,
         no_config,
         maps=maps,
@@ -59,10 +59,12 @@ def inventory(
         openssl_version=openssl_version,
     )
     moment = options.moment(at) or datetime.now(timezone.utc)
-    reading = read(asked, settings, root=root_for(asked[0], root), at=moment, stdin_text=options.stdin_text(asked))
+    reading = read(
+        requested, settings, root=root_for(requested[0], root), at=moment, stdin_text=options.stdin_text(requested)
+    )
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
-        raise UsageError(asked[0], failure.reason if failure else "contains no nginx configuration")
+        raise UsageError(requested[0], failure.reason if failure else "contains no nginx configuration")
     if form == "cyclonedx":
         for line in _cyclonedx([s.configuration for s in reading.subjects if s.enabled], moment):
             typer.echo(line)

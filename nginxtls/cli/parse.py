@@ -37,7 +37,7 @@ def parse(
     if reading.failures or not reading.subjects:
         failure = next(iter(reading.failures), None)
         raise UsageError(path, failure.reason if failure else "contains no nginx configuration")
-    trees = [(subject.configuration.tree, subject.asked) for subject in reading.subjects]
+    trees = [(subject.configuration.tree, subject.requested) for subject in reading.subjects]
     found = payload((tree, _with_includes(tree, requested)) for tree, requested in trees)
     typer.echo(json_text(found, indent=indent))
 

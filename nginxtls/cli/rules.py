@@ -64,8 +64,8 @@ def rules(
         width = max((len(rule.name) for rule in chosen), default=0)
         for rule in chosen:
             marks = ["pedantic"] if rule.pedantic else []
-            if kinds := fixes(rule):
-                marks.append(f"{' or '.join(kinds)} fix")
+            if (kinds := fixes(rule)) is not None:
+                marks.append(f"{' or '.join(kinds) or 'no'} fix")
             mark = f" ({', '.join(marks)})" if marks else ""
             print(f"{rule.name:{width}}  {rule.severity!s:7}  {rule.summary}{mark}")
 

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -10,6 +9,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.cli import options
+from nginxtls.cli.check import Color, Level
 from nginxtls.cli.output import outputs, revision, use_color, width, write
 from nginxtls.finding import Severity
 from nginxtls.report import Options
@@ -19,24 +19,7 @@ if TYPE_CHECKING:
     from nginxtls.live.targets import Host
 
 PROMETHEUS = "prometheus"
-MOST_HOSTS = 100_000
 Words = Optional[list[str]]  # noqa: UP045 - typer reads it while running, on Python 3.10, too
-
-
-class Level(str, Enum):
-    """A severity, as an option."""
-
-    note = "note"
-    warning = "warning"
-    error = "error"
-
-
-class Color(str, Enum):
-    """When to use colour."""
-
-    auto = "auto"
-    always = "always"
-    never = "never"
 
 
 def verify(
@@ -130,9 +113,9 @@ def verify(
     if host_map and (paths or connect):
         raise UsageError("--host-map", "names the dumps and the hosts itself", "remove the paths and `--connect`")
     hosts = _host_map(host_map) if host_map else ()
-    asked = options.default_paths([path for path, _ in hosts] or paths, root)
+    requested = options.default_paths([path for path, _ in hosts] or paths, root)
     settings = options.settings(
-        asked, config, no_config, maps=maps, nginx_version=nginx_version, openssl_version=openssl_version
+        requested, config, no_config, maps=maps, nginx_version=nginx_version, openssl_version=openssl_version
     ).replace(
         min_severity=min_severity.value if min_severity else None,
         fail_on=fail_on.value if fail_on else None,
@@ -159,12 +142,12 @@ def verify(
     moment = options.moment(at)
     progress("reading")
     reading = read(
-        asked,
+        requested,
         settings,
-        root=root_for(asked[0], root) if len(asked) == 1 else root or None,
+        root=root_for(requested[0], root) if len(requested) == 1 else root or None,
         at=moment,
         openssl_conf=openssl_conf or None,
-        stdin_text=options.stdin_text(asked),
+        stdin_text=options.stdin_text(requested),
     )
     verification = run(reading, choice, moment, progress)
     progress("")
@@ -202,16 +185,18 @@ def _write_metrics(file: str, text: str) -> None:
 
 def _host_map(name: str) -> "tuple[tuple[str, tuple[Host, ...]], ...]":
     """The hosts of each dump: lines of a path (from the folder of the file) and hosts, ``#`` starts a comment."""
+    from nginxtls.base.limits import LIMITS
+    from nginxtls.base.reading import read_regular
     from nginxtls.live.targets import read_host
 
     try:
-        lines = Path(name).read_text(encoding="utf-8").splitlines()
+        lines = read_regular(name, LIMITS["host-map"]).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"--host-map {name}", f"cannot be read: {reason}") from error
     found: dict[str, tuple[Host, ...]] = {}
     for number, line in enumerate(lines, 1):
-        dump, *hosts = line.partition("#")[0].split()[:MOST_HOSTS] or [""]
+        dump, *hosts = line.partition("#")[0].split() or [""]
         if not dump:
             continue
         if not hosts:
@@ -232,9 +217,9 @@ def _status(report: "Report", fail_on: Severity, exit_zero: bool) -> int:
 
 def _progress(stage: str) -> None:
     """Show the current step on the terminal, in one line that the next one overwrites."""
-    from nginxtls.base.errors import printable
+    from nginxtls.base.printing import shown
 
-    print(f"\r\x1b[K{printable(stage)[:100]}", end="\r", file=sys.stderr, flush=True)
+    print(f"\r\x1b[K{shown(stage[:100])}", end="\r", file=sys.stderr, flush=True)
 
 
 def _silence(stage: str) -> None:

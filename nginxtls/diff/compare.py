@@ -114,12 +114,12 @@ def compare(
 ) -> Comparison:
     """Compare two states: their configurations, and their findings (matched by fingerprint)."""
     old, new = tuple(old), tuple(new)
-    told_before = {finding.fingerprint for finding in before.findings}
-    told_after = {finding.fingerprint for finding in after.findings}
+    reported_before = {finding.fingerprint for finding in before.findings}
+    reported_after = {finding.fingerprint for finding in after.findings}
     return Comparison(
         tuple(_changes(answers(old), answers(new), at)),
-        tuple(finding for finding in after.findings if finding.fingerprint not in told_before),
-        tuple(finding for finding in before.findings if finding.fingerprint not in told_after),
+        tuple(finding for finding in after.findings if finding.fingerprint not in reported_before),
+        tuple(finding for finding in before.findings if finding.fingerprint not in reported_after),
         tuple(_access(old, new)),
     )
 
@@ -158,14 +158,16 @@ def answers(configurations: Iterable[Configuration]) -> dict[tuple[str, str], di
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for configuration in configurations:
         for socket in configuration.sockets:
-            if not socket.tls:
+            if not socket.speaks_tls:
                 continue
             found[socket.label, "(no name)"] = Handshake(configuration, socket).to_dict()
             for server in socket.servers:
                 for name in server.names:
                     if name.form in ("exact", "suffix", "leading", "trailing") and name.text != "_":
-                        asked = name.key if name.form in ("exact", "suffix") else _sample(name.form, name.key)
-                        found.setdefault((socket.label, name.text), Handshake(configuration, socket, asked).to_dict())
+                        requested = name.key if name.form in ("exact", "suffix") else _sample(name.form, name.key)
+                        found.setdefault(
+                            (socket.label, name.text), Handshake(configuration, socket, requested).to_dict()
+                        )
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from nginxtls.base.writing import write_whole
 from nginxtls.linting.fingerprint import offsets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     from nginxtls.finding import Edit, Finding
     from nginxtls.syntax.tree import SourceFile
@@ -43,7 +43,11 @@ def file_key(file: SourceFile) -> str:
 
 
 def plan(
-    findings: Iterable[Finding], *, unsafe: bool, reachable: Callable[[SourceFile], str] = lambda file: ""
+    findings: Iterable[Finding],
+    *,
+    unsafe: bool,
+    requested: Container[str] = (),
+    reachable: Callable[[SourceFile], str] = lambda file: "",
 ) -> Fixes:
     """Apply the fixes in order, each whole or not at all; where edits overlap, the first wins.
 
@@ -52,6 +56,7 @@ def plan(
     Args:
         findings: those whose fixes to apply; suppressed ones are skipped.
         unsafe: apply unsafe fixes, too.
+        requested: the rules whose unsafe fixes are applied anyway.
         reachable: why a file cannot be edited; empty if it can.
     """
     files: dict[object, _Edits] = {}
@@ -64,7 +69,7 @@ def plan(
         if finding.group:
             left.append((finding, "no configuration includes the file"))
             continue
-        if not (fix.safe or unsafe):
+        if not (fix.safe or unsafe or finding.rule in requested):
             left.append((finding, UNSAFE))
             continue
         reasons = (_out_of_reach(edit) or reachable(edit.location.file) for edit in fix.edits)
@@ -138,15 +143,16 @@ class _Edits:
         self.places: list[tuple[int, int, str]] = []
 
     def fits(self, start: int, end: int, text: str) -> bool:
-        """Whether an edit neither overlaps another nor begins where another begins; an equal edit fits."""
-        index = bisect_right(self.places, (start, end, text))
+        """Whether an edit neither overlaps another nor begins where another begins; an equal edit fits.
+
+        Lines of different directives may be added at one place.
+        """
+        index = bisect_left(self.places, (start, end, text))
+        if self.places[index : index + 1] == [(start, end, text)]:
+            return True
         before = self.places[index - 1] if index else None
         after = self.places[index] if index < len(self.places) else None
-        if before == (start, end, text):
-            return True
-        return (before is None or (before[1] <= start and before[0] != start)) and (
-            after is None or (end <= after[0] and start != after[0])
-        )
+        return not any(other and _collide((start, end, text), other) for other in (before, after))
 
     def add(self, start: int, end: int, text: str) -> None:
         index = bisect_left(self.places, (start, end, text))
@@ -159,6 +165,15 @@ class _Edits:
             parts += [old[at:start], replacement]
             at = end
         return "".join([*parts, old[at:]])
+
+
+def _collide(edit: tuple[int, int, str], other: tuple[int, int, str]) -> bool:
+    """Whether two edits of a file do not go together."""
+    first, second = sorted((edit, other))
+    if first[0] < second[0]:
+        return first[1] > second[0]
+    added = first[:2] == second[:2] == (first[0], first[0])
+    return not added or first[2].split()[:1] == second[2].split()[:1]
 
 
 def _take(edits: Iterable[Edit], files: dict[object, _Edits]) -> str:

@@ -9,15 +9,16 @@ from nginxtls.fix import file_key, plan
 from nginxtls.fix.proof import objection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from nginxtls.finding import Finding
     from nginxtls.fix.proof import State
     from nginxtls.linting.report import Report
     from nginxtls.syntax.tree import SourceFile
 
-MAX_ROUNDS = 10
-"""A fix that makes another one possible is rare, and three in a row have not been seen."""
+MAX_ROUNDS, MAX_SPLIT = 20, 100
+"""Rounds that apply all that is planned, and those in which a fix fails its proof: what most configurations need is
+three, and what goes on for ever is a fix that leads to another that undoes it."""
 
 
 class Outcome(NamedTuple):
@@ -38,6 +39,7 @@ def fix(
     lint: Callable[[Mapping[str, str]], State],
     *,
     unsafe: bool,
+    requested: Container[str] = (),
     reachable: Callable[[SourceFile], str] = lambda file: "",
 ) -> Outcome:
     """Apply the fixes, safe ones first, until no round changes anything.
@@ -45,15 +47,19 @@ def fix(
     Args:
         lint: what the linter finds if the files with these keys (see ``file_key``) have these texts.
         unsafe: apply unsafe fixes, too.
+        requested: the rules whose unsafe fixes are applied anyway.
         reachable: why a file cannot be edited; empty if it can.
     """
     run = _Run(lint, reachable)
-    for safe in (True, False) if unsafe else (True,):
-        for _ in range(MAX_ROUNDS):
-            if not run.round(safe=safe):
-                break
+    while run.whole < MAX_ROUNDS and run.split < MAX_SPLIT:
+        if run.round(unsafe=False):
+            continue
+        if (unsafe or requested) and run.round(unsafe=unsafe, requested=requested):
+            continue
+        if not run.again():
+            break
     # Once more, for the reasons why fixes are left.
-    rest = plan(run.candidates(), unsafe=unsafe, reachable=reachable)
+    rest = plan(run.candidates(), unsafe=unsafe, requested=requested, reachable=reachable)
     left = [*rest.left, *((finding, "fixes keep leading to new ones") for finding in rest.fixed)]
     disproven = [(f, run.refused[f.fingerprint]) for f in run.state.report.findings if f.fingerprint in run.refused]
     return Outcome(
@@ -76,28 +82,52 @@ class _Run:
         self.fixed: list[Finding] = []
         self.refused: dict[str, str] = {}
         """Fixes that failed their proof and why, by the finding's fingerprint."""
+        self.stale = False
+        """Whether the texts have changed since a fix failed its proof."""
+        self.whole = self.split = 0
+        """How many rounds applied all that was planned, and how many a part of it."""
         self.state = lint(self.texts)
+
+    def again(self) -> bool:
+        """Whether fixes that failed their proof may hold it now, because others were applied after that."""
+        retry, self.stale = self.stale, False
+        if retry:
+            self.refused.clear()
+        return retry
 
     def candidates(self) -> list[Finding]:
         return [f for f in self.state.report.findings if f.fix and f.fingerprint not in self.refused]
 
-    def round(self, *, safe: bool) -> bool:
-        """Apply what goes together; whether anything changed."""
-        wanted = plan(self.candidates(), unsafe=not safe, reachable=self.reachable).fixed
-        return bool(wanted) and self.apply(wanted, safe=safe)
+    def round(self, *, unsafe: bool, requested: Container[str] = ()) -> bool:
+        """Apply what goes together, unsafe fixes by severity; whether there was anything to try."""
+        safe = not (unsafe or requested)
+        wanted = plan(self.candidates(), unsafe=unsafe, requested=requested, reachable=self.reachable).fixed
+        if not wanted:
+            return False
+        if not safe:
+            worst = max(finding.severity for finding in wanted)
+            wanted = tuple(finding for finding in wanted if finding.severity is worst)
+        done = len(self.fixed)
+        self.apply(wanted, safe=safe)
+        if len(self.fixed) - done == len(wanted):
+            self.whole += 1
+        else:
+            self.split += 1
+        return True
 
     def apply(self, findings: Sequence[Finding], *, safe: bool) -> bool:
         """Apply fixes if that holds its promise; else halve them until those that do not are found."""
         before = self.state
         changes = plan(findings, unsafe=True).texts
         after = self.lint(self.texts | {file_key(file): text for file, text in changes.items()})
-        reason = objection(before, after, safe=safe)
+        reason = objection(before, after, safe=safe, fixed=findings)
         if not reason:
             for file, text in changes.items():
                 self.originals.setdefault(file_key(file), file)
                 self.texts[file_key(file)] = text
             self.state = after
             self.fixed += findings
+            self.stale = bool(self.refused)
             return True
         if len(findings) == 1:
             self.refused[findings[0].fingerprint] = reason

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nginxtls.linting.settings import Settings
 
 DEFAULT_LIMITS = Limits()
+PATIENCE = 30
+"""Seconds after which the scheduler is asked whether there are workers."""
 IN_A_BATCH = 50
 """Items, on average: about half a second of work, and a part of some 100 kB."""
 
@@ -147,14 +149,21 @@ def _client(scheduler: str, workers: int) -> Iterator[Client]:
 
     if scheduler:
         try:
-            client = Client(scheduler, timeout="20s")
+            client = Client(scheduler, timeout="10s")
         except (OSError, ValueError) as error:
             raise UsageError(f"--scheduler {scheduler}", "does not answer", "use the address that it prints") from error
         with client:
             yield client
         return
-    # No pages over HTTP: whoever could connect could read along.
-    dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []})
+    dask.config.set(
+        {
+            # No pages over HTTP: whoever could connect could read along.
+            "distributed.scheduler.http.routes": [],
+            "distributed.worker.http.routes": [],
+            # The cluster gives up a worker that is away for longer; on a busy machine a restart takes that long.
+            "distributed.deploy.lost-worker-timeout": "10 minutes",
+        }
+    )
     with (
         LocalCluster(
             n_workers=workers or os.cpu_count() or 1,
@@ -172,21 +181,38 @@ def _client(scheduler: str, workers: int) -> Iterator[Client]:
 
 def _results(client: Client, tasks: Iterable[Task]) -> Iterator[Any]:
     """The results of the batches as they come. A batch whose item ends workers is done again without that item."""
-    from distributed import as_completed
     from distributed.scheduler import KilledWorker
 
     waiting = {client.submit(work, task, key=f"{task.run}-{task.part}", pure=False): task for task in tasks}
-    futures = as_completed(list(waiting))
-    for future in futures:
-        task = waiting.pop(future)
+    while waiting:
+        for future in _finished(client, list(waiting)):
+            task = waiting.pop(future)
+            try:
+                yield future.result()
+            except KilledWorker:
+                again = task._replace(killers=_killers(client, task))
+                key = f"{task.run}-{task.part}-again"
+                waiting[client.submit(work, again, key=key, pure=False)] = again
+            future.release()
+
+
+def _finished(client: Client, futures: list[Any]) -> Iterable[Any]:
+    """Those that are done, when the first is.
+
+    Raises:
+        UsageError: no worker has been there for two times ``PATIENCE`` seconds.
+    """
+    from distributed import wait
+
+    absent = 0
+    while absent < 2:
         try:
-            yield future.result()
-        except KilledWorker:
-            again = task._replace(killers=_killers(client, task))
-            retry = client.submit(work, again, key=f"{task.run}-{task.part}-again", pure=False)
-            waiting[retry] = again
-            futures.add(retry)
-        future.release()
+            return list(wait(futures, timeout=PATIENCE, return_when="FIRST_COMPLETED").done)
+        except TimeoutError:
+            absent = 0 if client.scheduler_info()["workers"] else absent + 1
+    raise UsageError(
+        "nginxtls fleet", "no worker is left", "check that workers run, with this version of nginxtls[fleet] installed"
+    )
 
 
 def _killers(client: Client, task: Task) -> frozenset[str]:
@@ -196,8 +222,10 @@ def _killers(client: Client, task: Task) -> frozenset[str]:
     found = set()
     for number, (item, host) in enumerate(task.items):
         alone = task._replace(items=((item, host),))
+        future = client.submit(try_alone, alone, key=f"{task.run}-{task.part}-alone-{number}", pure=False)
+        _finished(client, [future])
         try:
-            client.submit(try_alone, alone, key=f"{task.run}-{task.part}-alone-{number}", pure=False).result()
+            future.result()
         except KilledWorker:
             found.add(item.name)
     return frozenset(found)

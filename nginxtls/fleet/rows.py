@@ -160,7 +160,7 @@ def _leaf(leaf: Any, at: datetime) -> Row:
 
 
 def _chain(bundle: ServedBundle) -> tuple[str, list[str]]:
-    """What a client makes of the chain, and the kinds of its faults."""
+    """How a client verifies the chain, and the kinds of its faults."""
     if bundle.bundle is None:
         return f"not checked: {bundle.unreadable}", []
     if not bundle.bundle.loads or bundle.chain is None:

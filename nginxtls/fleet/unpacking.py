@@ -32,7 +32,7 @@ def unpack(content: bytes, folder: Path, limit: int) -> None:
         limit: the most bytes that the files may have together.
 
     Raises:
-        BadArchive: it is no archive, is damaged, or exceeds the limits.
+        BadArchive: it is not an archive, is damaged, or exceeds the limits.
     """
     room = min(limit, len(content) * MOST_TIMES + 1_000_000)
     links: list[tuple[str, str]] = []

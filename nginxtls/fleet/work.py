@@ -248,8 +248,8 @@ def _start(root: Path) -> Path:
     return root / "etc/nginx" if (root / "etc/nginx").is_dir() else root
 
 
-class _TimeUp(BaseException):
-    """An item has taken too long; no handler of ``Exception`` on the way stops it."""
+class _TimeUp(KeyboardInterrupt):
+    """An item has taken too long: an interrupt, which nothing on the way takes for a fault of a file or a rule."""
 
 
 @contextmanager
@@ -260,22 +260,22 @@ def _at_most(seconds: float) -> Iterator[None]:
     """
     thread = threading.get_ident()
     lock = threading.Lock()
-    over = False
+    over = threading.Event()
 
     def stop() -> None:
-        with lock:
-            if not over:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_TimeUp))
+        delay = seconds
+        while not over.wait(delay):
+            with lock:
+                if not over.is_set():
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_TimeUp))
+            delay = seconds / 10  # once more: what a finalizer raises is ignored
 
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=stop, daemon=True).start()
     try:
         yield
     finally:
         with lock:
-            over = True
-        timer.cancel()
+            over.set()
 
 
 def batches(items: Sequence[tuple[Item, Host]], number: int) -> Iterator[tuple[str, tuple[tuple[Item, Host], ...]]]:

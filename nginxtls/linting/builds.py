@@ -162,17 +162,23 @@ def by_package(finding: Finding, rule: Rule, configuration: Configuration) -> Fi
     published flaws are notes. None if it is not a fault of the package.
     """
     provenance = configuration.facts.provenance
-    if rule.topic != "versions" or not provenance.package:
+    of_openssl = finding.message.startswith("OpenSSL ")
+    if rule.topic != "versions" or not (provenance.package or (of_openssl and provenance.openssl_package)):
         return finding
     flaw = _FLAW.search(finding.message)
     if flaw is None:
         return None  # about the support of nginx's and OpenSSL's own releases
-    if flaw[0] in provenance.fixed:
+    if of_openssl:
+        package, fixed = f"openssl {provenance.openssl_package}".rstrip(), provenance.openssl_fixed
+        complete = provenance.openssl_complete
+    else:
+        package, fixed, complete = f"nginx {provenance.package}", provenance.fixed, provenance.complete
+    if flaw[0] in fixed:
         return None
-    if provenance.complete:
-        note = f"the changelog of package {provenance.package} does not name {flaw[0]}"
+    if complete:
+        note = f"the changelog of package {package} does not name {flaw[0]}"
         return finding.replace(notes=(note,), help=_UPDATE)
-    note = f"whether package {provenance.package} has the fix is not known: compare its changelog"
+    note = f"whether package {package} has the fix is not known: compare its changelog"
     return finding.replace(
         severity=Severity.NOTE, confidence=Confidence.LIKELY, notes=(note,), help=f"{_UPDATE}, if it names {flaw[0]}"
     )

@@ -39,7 +39,7 @@ def hedged(finding: Finding) -> Finding:
     return finding
 
 
-def asks_for_version(finding: Finding) -> bool:
+def needs_version(finding: Finding) -> bool:
     """Whether the finding is inside a template condition on the version of nginx, or on what it supports."""
     conditions = finding.location.file.conditions
     line = directive_at(finding.location) if conditions else None

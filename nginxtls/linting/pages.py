@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nginxtls.base.data import read_data
 from nginxtls.linting.fixable import fixes
+from nginxtls.linting.troubles import troubles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from nginxtls.linting.troubles import Trouble
     from nginxtls.rule import Rule
 
 _FENCE = re.compile(r"^```nginx (good|bad)([^\n]*)$", re.MULTILINE)
+_FILES = {"certificate": "ssl_certificate", "key": "ssl_certificate_key"}
+"""The directives of the files that an example names beside its text."""
 
 
 def page(rule: Rule) -> str:
@@ -25,17 +31,55 @@ def page(rule: Rule) -> str:
         facts.append(f"since {rule.since}")
     if rule.pedantic:
         facts.append("only with `--pedantic`, or when selected by name")
-    if kinds := fixes(rule):
-        facts.append(f"[{' or '.join(kinds)} fix](../fixing.md)")
+    if (kinds := fixes(rule)) is not None:
+        facts.append(f"[{' or '.join(kinds) or 'no'} fix](../fixing.md)")
     parts = [f"# {rule.name}", ", ".join(facts), _FENCE.sub(_fence, rule.documentation)]
+    if texts := _seen(rule.name):
+        parts.append(
+            f"## Seen as\n\n{', '.join(f'`{text}`' for text in texts)}: [troubleshooting](../troubleshooting.md)"
+        )
+    if commands := by_hand().get(rule.topic):
+        parts.append("## Check by hand\n\n```sh\n" + "\n".join(commands) + "\n```")
+    if related := _related(rule.name):
+        parts.append("## Related rules\n\n" + ", ".join(f"[{name}]({name}.md)" for name in related))
     if rule.references:
         parts.append("## References\n\n" + "\n".join(f"- {_link(reference)}" for reference in rule.references))
     return "\n\n".join(parts) + "\n"
 
 
+def _seen(name: str) -> list[str]:
+    """The commonest texts of errors that a rule is a cause of: two of each trouble."""
+    return [text for trouble in _troubles_of(name) for text in trouble.texts[:2]]
+
+
+def _related(name: str) -> list[str]:
+    """The other rules about the same causes of errors."""
+    causes = [cause.rules for trouble in _troubles_of(name) for cause in trouble.causes if name in cause.rules]
+    return sorted({rule for rules in causes for rule in rules} - {name})
+
+
+def _troubles_of(name: str) -> list[Trouble]:
+    return [trouble for trouble in troubles() if any(name in cause.rules for cause in trouble.causes)]
+
+
+@lru_cache(maxsize=1)
+def by_hand() -> dict[str, list[str]]:
+    """Commands that show what the rules of a topic are about, without nginxtls."""
+    found: dict[str, list[str]] = {}
+    for line in read_data("nginxtls.linting", "by_hand.tsv").splitlines()[2:]:
+        topic, command = line.split("\t")
+        found.setdefault(topic, []).append(command)
+    return found
+
+
 def index(rules: Iterable[Rule]) -> str:
     """The table of all rules, by topic."""
-    lines = ["# Rules", ""]
+    lines = [
+        "# Rules",
+        "",
+        '<p><input type="search" id="rule-filter" placeholder="filter rules" aria-label="filter rules"></p>',
+        "",
+    ]
     by_topic: dict[str, list[Rule]] = {}
     for rule in rules:
         by_topic.setdefault(rule.topic, []).append(rule)
@@ -44,16 +88,34 @@ def index(rules: Iterable[Rule]) -> str:
         for rule in members:
             extra = " (pedantic)" if rule.pedantic else ""
             summary = rule.summary.replace("|", "\\|")
-            kinds = ", ".join(fixes(rule) or ())
-            lines.append(f"| [{rule.name}]({rule.name}.md) | {rule.severity}{extra} | {kinds} | {summary} |")
+            kinds = fixes(rule)
+            kind = "" if kinds is None else ", ".join(kinds) or "none"
+            lines.append(f"| [{rule.name}]({rule.name}.md) | {rule.severity}{extra} | {kind} | {summary} |")
         lines.append("")
     return "\n".join(lines)
 
 
 def _fence(match: re.Match[str]) -> str:
-    words = "Good" if match[1] == "good" else "Bad"
-    options = f" ({match[2].strip(' ,')})" if match[2].strip(" ,") else ""
-    return f"{words}{options}:\n\n```nginx"
+    """The head of an example: its options in words, those that are files as the lines that name them."""
+    head = "Good" if match[1] == "good" else "Bad"
+    options = [option.strip() for option in match[2].split(",") if option.strip()]
+    shown, lines = [], []
+    for option in options:
+        name, _, value = option.partition(":")
+        directive, file = _FILES.get(name), value.strip()
+        if directive and file in contents():
+            lines.append(f"{directive} {file};  # {contents()[file]}\n")
+        elif option != "certificate: none":
+            shown.append(option)
+    options_text = f" ({', '.join(shown)})" if shown else ""
+    return f"{head}{options_text}:\n\n```nginx\n{''.join(lines)}".rstrip("\n")
+
+
+@lru_cache(maxsize=1)
+def contents() -> dict[str, str]:
+    """What the files of examples have in them, in words, by name."""
+    lines = read_data("nginxtls.linting", "examples.tsv").splitlines()[2:]
+    return dict(line.split("\t") for line in lines)
 
 
 def _link(reference: str) -> str:

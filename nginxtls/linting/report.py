@@ -8,12 +8,16 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.finding import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from nginxtls.finding import Finding
     from nginxtls.rule import Rule
     from nginxtls.syntax.places import Failure, Location, NotChecked
+
+
+NOT_TLS = "nginxtls does not know it: syntax outside TLS is not judged"
+"""Why a directive of another module was not checked."""
 
 
 class MadeFor(NamedTuple):
@@ -44,6 +48,8 @@ class EndpointRow(NamedTuple):
     location: Location
     differing: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Where the builds in question differ: builds in words, and the protocols that they serve."""
+    grade: Callable[[], str] = str
+    """The letter of SSL Labs' rating guide, worked out when it is requested; empty if there is none."""
 
 
 class CertificateRow(NamedTuple):

@@ -10,19 +10,20 @@ from nginxtls.base.errors import is_fault
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.printing import cut
-from nginxtls.finding import Location, Severity
+from nginxtls.finding import Edit, Fix, Location, Severity
 from nginxtls.linting.builds import advisable, by_package, merged
-from nginxtls.linting.confidence import agreed, asks_for_version, hedged
+from nginxtls.linting.confidence import agreed, hedged, needs_version
 from nginxtls.linting.fingerprint import directive_at, fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
-from nginxtls.linting.report import PolicyRow, Report
+from nginxtls.linting.report import NOT_TLS, PolicyRow, Report
 from nginxtls.linting.suppression import Suppressions, removal
 from nginxtls.linting.tables import CertificateRows, EndpointRows
 from nginxtls.linting.unread import by_key
 from nginxtls.linting.verdicts import policy_rows
 from nginxtls.linting.versions import made_for
 from nginxtls.rule import Rule
+from nginxtls.syntax.known import is_known
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.words import UNKNOWN
 
@@ -52,7 +53,7 @@ class Subject(NamedTuple):
     """
 
     configuration: Configuration
-    asked: Collection[SourceFile]
+    requested: Collection[SourceFile]
     variants: tuple[Configuration, ...] = ()
     enabled: bool = True
     alternatives: Alternatives | None = None
@@ -82,14 +83,14 @@ def lint(
     severities = {find_rule(rules, name).name: Severity[word.upper()] for name, word in settings.severity}
     failures: dict[object, Failure] = {}
     found: list[Finding] = []
-    rows: list[tuple[Endpoint, Alternatives | None]] = []
+    rows: list[tuple[Endpoint, Alternatives | None, Configuration]] = []
     policies: list[PolicyRow] = []
     certificates = 0
-    asked = {file for subject in subjects for file in subject.asked}
-    in_use = {file for subject in subjects if subject.enabled for file in subject.asked}
+    requested = {file for subject in subjects for file in subject.requested}
+    in_use = {file for subject in subjects if subject.enabled for file in subject.requested}
     needless = {rule.name for rule in chosen if rule.needless}
     for subject in subjects:
-        for failure in _unparsed(subject.asked if subject.enabled else ()):
+        for failure in _unparsed(subject.requested if subject.enabled else ()):
             failures[failure.location, failure.reason] = failure
         try:
             visits = [(c.tree, _visited(c, chosen, failures)) for c in subject.configurations]
@@ -100,8 +101,8 @@ def lint(
                 found += (_of_no_effect(finding) for finding in mine if finding.location.file not in in_use)
                 continue
             found += mine
-            served = [e for e in subject.configuration.endpoints if _is_row(e, asked)]
-            rows += ((endpoint, subject.alternatives) for endpoint in served)
+            served = [e for e in subject.configuration.endpoints if _is_row(e, requested)]
+            rows += ((endpoint, subject.alternatives, subject.configuration) for endpoint in served)
             policies += policy_rows(served, subject.configuration, subject.alternatives)
             certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
         except BaseException as error:
@@ -112,9 +113,9 @@ def lint(
                 main, f"the model {stopped(error)}", help="this is a bug in nginxtls: please report it"
             )
     found = [_short(_judged(finding, severities)) for finding in fingerprinted(sorted(_once(found), key=_rank))]
-    found = [_written(hedged(told)) for finding in found if (told := finding.among(asked)) is not None]
+    found = [_written(hedged(reported)) for finding in found if (reported := finding.among(requested)) is not None]
     by_version = {rule.name for rule in chosen if rule.since}
-    found = [finding for finding in found if finding.rule not in by_version or not asks_for_version(finding)]
+    found = [finding for finding in found if finding.rule not in by_version or not needs_version(finding)]
     ignored = _path_ignores(settings, rules)
     found = [finding for finding in found if not ignored(finding)]
     found = [*_silenced(found, subjects, chosen, rules)]
@@ -140,6 +141,7 @@ def lint(
                 *_not_included(enabled),
                 *_not_checked(c for subject in enabled for c in subject.configurations),
                 *_not_enabled(subjects),
+                *_other_modules(enabled),
                 *_too_many(rest),
             )
         ),
@@ -161,9 +163,11 @@ def _visited(configuration: Configuration, rules: Sequence[Rule], failures: dict
     found = _once(run_hooks(configuration, rules, failures))
     found = by_key(found, configuration, rules, lambda other, some: _once(run_hooks(other, some, failures)))
     by_name = {rule.name: rule for rule in rules}
-    told = (by_package(f, by_name[f.rule], configuration) if f.rule in by_name else f for f in found)
+    reported = (by_package(f, by_name[f.rule], configuration) if f.rule in by_name else f for f in found)
     nginx = configuration.facts.nginx
-    return [advisable(finding, nginx) if nginx and finding.help else finding for finding in told if finding is not None]
+    return [
+        advisable(finding, nginx) if nginx and finding.help else finding for finding in reported if finding is not None
+    ]
 
 
 def _over_builds(
@@ -172,10 +176,10 @@ def _over_builds(
     """The findings of a configuration whose version is not known, merged with those of each build in question."""
     if not alternatives.matter:
         return found
-    told = merged(
+    reported = merged(
         found, alternatives, rules, lambda configuration, some: _once(run_hooks(configuration, some, failures))
     )
-    return [advisable(finding, alternatives.oldest) if finding.help else finding for finding in told]
+    return [advisable(finding, alternatives.oldest) if finding.help else finding for finding in reported]
 
 
 def _unparsed(files: Iterable[SourceFile]) -> Iterator[Failure]:
@@ -310,19 +314,20 @@ def _silenced(
     findings: Iterable[Finding], subjects: Sequence[Subject], ran: Sequence[Rule], known: Mapping[str, Rule]
 ) -> Iterator[Finding]:
     """The findings, marked if a comment suppresses them, and those about the comments themselves."""
-    asked = {file: subject.configuration for subject in subjects if subject.enabled for file in subject.asked}
+    requested = {file: subject.configuration for subject in subjects if subject.enabled for file in subject.requested}
     others = {file for subject in subjects for file in subject.configuration.tree.files}
-    comments = Suppressions([*asked, *(others - asked.keys())])
+    comments = Suppressions([*requested, *(others - requested.keys())])
     for finding in findings:
         yield comments.apply(finding)
     about = {rule.name: rule for rule in ran}
     used = {(_identity(s.file), s.location.span, name) for s in comments.all for name in s.used}
-    told: dict[object, Finding] = {}
+    reported: dict[object, Finding] = {}
+    near: dict[str, str] = {}
     for suppression in comments.all:
-        if suppression.file in asked:
-            for finding in _about(suppression, about, known, asked[suppression.file], used):
-                told.setdefault((_identity(finding.location.file), finding.location.span, finding.rule), finding)
-    yield from fingerprinted(sorted(told.values(), key=_order))
+        if suppression.file in requested:
+            for finding in _about(suppression, about, known, requested[suppression.file], used, near):
+                reported.setdefault((_identity(finding.location.file), finding.location.span, finding.rule), finding)
+    yield from fingerprinted(sorted(reported.values(), key=_order))
 
 
 def _about(
@@ -331,8 +336,9 @@ def _about(
     known: Mapping[str, Rule],
     configuration: Configuration,
     used: Collection[object],
+    near: dict[str, str],
 ) -> Iterator[Finding]:
-    """The problems of a suppression comment."""
+    """The problems of a suppression comment. ``near`` gets the rules that unknown names are nearest to."""
     unknown, unused = ran.get("unknown-suppression"), ran.get("unused-suppression")
     if unknown and not suppression.names:
         yield unknown.at(
@@ -343,10 +349,17 @@ def _about(
     for name, place in suppression.names.items():
         if name not in known:
             if unknown:
-                from nginxtls.base.errors import nearest
+                from nginxtls.base.errors import closest
 
-                help = nearest(name, known) or "run `nginxtls rules` for a list of all rules"
-                yield unknown.at(place, f'the comment suppresses nothing: there is no rule "{name}"', help=help)
+                if name not in near and len(near) < _MOST_NEAR:
+                    near[name] = closest(name, known)
+                meant = near.get(name, "")
+                yield unknown.at(
+                    place,
+                    f'the comment suppresses nothing: there is no rule "{name}"',
+                    help=f'did you mean "{meant}"?' if meant else "run `nginxtls rules` for a list of all rules",
+                    fix=Fix(f"replace it with {meant}", (Edit(place, meant),)) if meant else None,
+                )
         elif unused and suppression.lines is None:
             yield unused.at(place, f"the suppression of {name} applies to no directive", help=_MISPLACED)
         elif (
@@ -363,6 +376,8 @@ def _about(
             )
 
 
+_MOST_NEAR = 100
+"""No more unknown names of a run are compared with all rules."""
 _MISPLACED = "move it to the end of the directive's line or the line above, ignore-file above the first directive"
 
 
@@ -382,7 +397,7 @@ def _not_included(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
     kept: dict[tuple[str, str], NotChecked] = {}
     for subject in subjects:
         for directive, gaps in subject.configuration.tree.unresolved.items():
-            if directive.file in subject.asked:
+            if directive.file in subject.requested:
                 place = Location(directive.file, directive.span)
                 for gap in gaps:
                     if not gap.stock:
@@ -406,6 +421,21 @@ def _not_enabled(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
             yield NotChecked(name, f"{NOT_ENABLED}: no configuration includes it")
 
 
+def _other_modules(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
+    """Directives of modules and servers that nginx may refuse, and nginxtls does not know; each name once."""
+    seen: set[str] = set()
+    for subject in subjects:
+        configuration = subject.configuration
+        scopes = (*configuration.blocks.values(), *(server.scope for server in configuration.servers))
+        for scope in scopes if configuration.completeness == "full" else ():
+            for name in scope.own:
+                known = name in seen
+                seen.add(name)
+                if not known and "ssl" not in name and UNKNOWN not in name and not is_known(name):
+                    line = scope.own[name][0]
+                    yield NotChecked(name, NOT_TLS, Location(line.file, line.span))
+
+
 def _remarks(files: Iterable[SourceFile]) -> Iterator[NotChecked]:
     """Parts of files that could not be read reliably: in templates, in other encodings than UTF-8."""
     for file in sorted(files, key=lambda file: file.name):
@@ -414,7 +444,7 @@ def _remarks(files: Iterable[SourceFile]) -> Iterator[NotChecked]:
                 yield NotChecked(file.name, problem.message, _place(file, problem))
 
 
-def _is_row(endpoint: Endpoint, asked: Collection[SourceFile]) -> bool:
+def _is_row(endpoint: Endpoint, requested: Collection[SourceFile]) -> bool:
     """Whether the server is in a requested file."""
     server = endpoint.server
-    return not server.fragment and server.directive is not None and server.directive.file in asked
+    return not server.fragment and server.directive is not None and server.directive.file in requested

@@ -13,6 +13,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.reading import read_regular
 from nginxtls.finding import Severity
+from nginxtls.syntax.walking import MAX_STARS, quick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,10 +80,6 @@ KEYS = {
     "baseline": ("path", "The file of known findings, which are not reported."),
 }
 """The keys of the settings file: the kind of value (see ``_KINDS``) and a description."""
-
-
-MAX_STARS = 3
-"""The most asterisks in a part of a path; the time of a match grows with the length of the name to this power."""
 
 
 def find_settings(start: Path) -> Path | None:
@@ -218,7 +215,7 @@ class _Reader:
         from pathspec import GitIgnoreSpec
 
         problem = ""
-        if any(part.count("*") > MAX_STARS for part in text.split("/")):
+        if not quick(text):
             problem = f"has more than {MAX_STARS} asterisks in one part of the path"
         try:
             GitIgnoreSpec.from_lines([text])

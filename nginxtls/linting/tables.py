@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from nginxtls.linting.report import CertificateRow, EndpointRow
@@ -46,7 +46,7 @@ class _Rows(Sequence[Row]):
 class EndpointRows(_Rows[EndpointRow]):
     """A row for each virtual server on a TLS socket."""
 
-    def __init__(self, endpoints: Sequence[tuple[Endpoint, Alternatives | None]]) -> None:
+    def __init__(self, endpoints: Sequence[tuple[Endpoint, Alternatives | None, Configuration]]) -> None:
         self.endpoints = endpoints
 
     def __len__(self) -> int:
@@ -54,7 +54,7 @@ class EndpointRows(_Rows[EndpointRow]):
 
     def row(self, number: int) -> EndpointRow:
         """What a client gets from an endpoint, in all builds in question."""
-        endpoint, alternatives = self.endpoints[number]
+        endpoint, alternatives, configuration = self.endpoints[number]
         matter = alternatives is not None and alternatives.matter
         served = (
             alternatives.protocols(endpoint) if alternatives is not None and matter else {endpoint.tls.versions: ""}
@@ -70,6 +70,7 @@ class EndpointRows(_Rows[EndpointRow]):
             not_after=leaf.not_after if leaf and leaf.has_dates else None,
             location=Location(place.file, place.span),
             differing=tuple((part, versions) for versions, part in served.items() if part),
+            grade=partial(_letter, configuration, endpoint),
         )
 
 
@@ -192,15 +193,17 @@ def _groups(endpoints: Sequence[Endpoint]) -> tuple[tuple[str, ...], tuple[str, 
 
 
 def _grades(configuration: Configuration, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
-    """The grades of some endpoints; those that serve alike are graded once."""
-    from nginxtls.model import Handshake
-    from nginxtls.model.grade import LETTERS, grade
+    """The grades of some endpoints, best first."""
+    from nginxtls.model.grade import LETTERS, endpoint_grade
 
-    found = set()
-    for endpoint in {(id(endpoint.tls.suites), endpoint.server.tls_lines): endpoint for endpoint in endpoints}.values():
-        name = next((name.key for name in endpoint.server.names if name.form in ("exact", "suffix")), None)
-        found.add(grade(Handshake(configuration, endpoint.socket, name)).letter)
+    found = {endpoint_grade(configuration, endpoint).letter for endpoint in endpoints}
     return tuple(letter for letter in LETTERS if letter in found)
+
+
+def _letter(configuration: Configuration, endpoint: Endpoint) -> str:
+    from nginxtls.model.grade import endpoint_grade
+
+    return endpoint_grade(configuration, endpoint).letter or ""
 
 
 def _verdict(bundle: ServedBundle) -> str:

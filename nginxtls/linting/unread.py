@@ -56,7 +56,7 @@ def _hedged(
         else:
             (kind,) = having
             yield finding.replace(
-                severity=min(finding.severity, Severity.WARNING),
+                severity=Severity.NOTE,
                 message=f"{finding.message}, if the key is {kind}",
                 confidence=Confidence.LIKELY,
                 notes=(*finding.notes, "the certificate could not be read, so the type of its key is not known"),

@@ -31,7 +31,13 @@ if TYPE_CHECKING:
 HEADERS = ("Strict-Transport-Security", "Alt-Svc")
 _ELSEWHERE = ("error_page", "auth_request", "random_index", "js_content", "content_by_lua_block", "content_by_lua_file")
 """Directives by which a response may come from a location that is not modelled."""
+_FILTERS = ("more_set_headers", "more_clear_headers", "header_filter_by_lua", "js_header_filter", "perl", "js_content")
+"""Directives of other modules that change headers."""
 _PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass")
+
+
+_SHOWN = 200
+"""So many characters of a header's value are shown."""
 
 
 class Difference(NamedTuple):
@@ -310,6 +316,8 @@ def _headers(answer: Handshake, response: Response) -> Iterator[Difference]:
     server, socket = answer.server, answer.socket
     assert server is not None
     assert socket is not None
+    if any(word.startswith(_FILTERS) for word in answer.configuration.mentions):
+        return
     name = valid_host(answer.servername or "") or ""
     answers = _answers(answer.configuration, socket, Request("https", name, socket.port, "/"))
     if not answers or any(str(response.status) != (found.status or "200") for found in answers):
@@ -326,7 +334,7 @@ def _headers(answer: Handshake, response: Response) -> Iterator[Difference]:
             lines = headers.find(first.scope, header)
             yield Difference(
                 "other-header",
-                f"{header}: {next(iter(served), 'not sent')} by the running server, "
+                f"{header}: {next(iter(served), 'not sent')[:_SHOWN]} by the running server, "
                 f"{expected or 'not sent'} by the configuration",
                 directive=lines[0].directive if lines else None,
             )

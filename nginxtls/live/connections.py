@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
 from nginxtls.model.effective import mail_protocol
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from nginxtls.model import Socket
 
-MOST_BYTES = 512 * 1024
+MOST_BYTES = LIMITS["peer"]
 """What is read of one connection, in bytes."""
 LONGEST_LINE = 4096
 

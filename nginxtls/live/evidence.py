@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
 from nginxtls.live.processes import Listening, Processes, has_another_file
 from nginxtls.pki.lineage import home_of
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from nginxtls.model import Configuration, ServedBundle
     from nginxtls.pki import Certificate
 
-MOST_FILES = 200
+MOST_FILES = LIMITS["older-certificates"]
 """So many files beside a certificate are searched for an older one."""
 _ENDINGS = (".pem", ".crt", ".cer", ".cert", ".old", ".bak", ".orig", ".prev", "~", ".0", ".1")
 

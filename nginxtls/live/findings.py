@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nginxtls.pki import Certificate
     from nginxtls.syntax.tree import Directive
 
+PORT_PROXIES = ("docker-proxy", "rootlessport", "rootlesskit", "slirp4netns", "pasta", "conmon")
+"""Programs that publish the ports of containers, as ``/proc`` names them."""
 RELOAD = "run `nginx -t && systemctl reload nginx`"
 
 
@@ -92,8 +94,9 @@ def expiry(place: Place, leaf: Certificate, at: datetime, days: int | None) -> F
 
     if not leaf.has_dates:
         return None
-    bundle = next(iter(place.answer.effective.bundles), None) if place.answer.effective else None
-    where: Directive | Location = bundle.directive if bundle else _listen(place)
+    bundles = place.answer.effective.bundles if place.answer.effective else ()
+    bundle = next((each for each in bundles if each.leaf == leaf), None)
+    where = bundle.directive if bundle else bundles[0].directive if bundles else _listen(place)
     name = f'the certificate that clients get for "{leaf.subject_name}"'
     if leaf.not_after < at:
         message = f"{name} expired on {leaf.not_after:%Y-%m-%d}, {_days((at - leaf.not_after).days)} ago"
@@ -103,13 +106,11 @@ def expiry(place: Place, leaf: Certificate, at: datetime, days: int | None) -> F
         rule = rules()["expiring-certificate-served"]
     else:
         return None
-    same = bundle is not None and any(bundle.leaf == leaf for bundle in place.answer.effective.bundles)  # type: ignore[union-attr]
-    note = "the file holds the same certificate" if same else ""
     return rule.at(
         where,
         message,
-        notes=(note,) if note else (),
-        help="renew the certificate, then run `nginx -t && systemctl reload nginx`" if same else RELOAD,
+        notes=("the file has the same certificate",) if bundle else (),
+        help="renew the certificate, then run `nginx -t && systemctl reload nginx`" if bundle else RELOAD,
         endpoints=(place.title,),
     )
 
@@ -171,21 +172,21 @@ def _certificate(
     explained = bool(general.text) and general.help != RELOAD
     listening = evidence.listening(place.target)
     if served is None or (listening.others and not listening.instances):
-        told = _Certificate(f'clients get another certificate for "{wanted.subject_name}"', help=general.help)
+        reported = _Certificate(f'clients get another certificate for "{wanted.subject_name}"', help=general.help)
     elif served == wanted:
-        told = _chain(difference, bundle, stale)
+        reported = _chain(difference, bundle, stale)
     elif (other := other_server(place, difference)) is not None:
-        told = _of_server(place, wanted, *other, evidence)
+        reported = _of_server(place, wanted, *other, evidence)
     elif _is_older(served, wanted):
         found = evidence.where(served, bundle)
         renewed = stale or (bool(found) and instance is None)
-        told = _Certificate(
+        reported = _Certificate(
             f'clients get the old certificate for "{wanted.subject_name}", {_left(served, at)}',
             ": nginx was not reloaded after the renewal" if renewed else "",
             (f"found in {found}" if found else "it is in no file that was searched",),
         )
     else:
-        told = _Certificate(
+        reported = _Certificate(
             f'clients get a certificate for "{wanted.subject_name}" that is in no file of the configuration',
             notes=() if stale else ("another process, a load balancer or a container with other files may answer",),
             help=RELOAD if stale else "find out what answers: `ss -ltnp`, or compare the file that the server has",
@@ -196,17 +197,17 @@ def _certificate(
         label = f"valid until {wanted.not_after:%Y-%m-%d}"
     return rules()["other-certificate"].at(
         bundle.directive,
-        told.message + (f": {general.text}" if explained else told.cause),
+        reported.message + (f": {general.text}" if explained else reported.cause),
         arg=len(bundle.directive.args) - 1,
         label=label,
-        labels=told.labels,
+        labels=reported.labels,
         notes=(
             *((f"served: {described(served)}",) if served is not None else ("the served one cannot be read",)),
             f"in the file: {described(wanted)}",
-            *told.notes,
+            *reported.notes,
             *(general.notes if explained else ()),
         ),
-        help=general.help if explained else told.help,
+        help=general.help if explained else reported.help,
         endpoints=(place.title,),
     )
 
@@ -272,10 +273,17 @@ def _cause(place: Place, evidence: Evidence, bundle: ServedBundle | None = None)
     listening = evidence.listening(place.target)
     if listening.others and not listening.instances:
         process = listening.others[0]
+        if process.name in PORT_PROXIES:
+            return Cause(
+                f"a container answers, by {process.name} (process {process.number})",
+                (),
+                "compare with the container's files: `docker exec CONTAINER nginx -T > web.dump`, then "
+                "`nginxtls verify web.dump --connect 127.0.0.1`",
+            )
         title = f"{process.name} (process {process.number})"
         return Cause(
             f"{title} has the listener, not nginx",
-            (f"its command line: {process.title[:200]}",) if process.title else (),
+            (),
             f"stop {process.name} or move one of the two listeners; `ss -ltnp` lists them",
         )
     if len(listening.instances) > 1 or (listening.instances and listening.others):

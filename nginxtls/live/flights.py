@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nginxtls.base.limits import LIMITS
 from nginxtls.live import offers
 from nginxtls.live.connections import Endless
 from nginxtls.live.keys import KeyShare, Opener, Transcript, is_retry
@@ -17,7 +18,7 @@ from nginxtls.live.offers import CLASSIC, GROUPS, VERSIONS, Offer
 if TYPE_CHECKING:
     from nginxtls.live.connections import Connection
 
-LONGEST_MESSAGE = 128 * 1024
+LONGEST_MESSAGE = LIMITS["handshake-message"]
 """No handshake message of a server is read that is longer, in bytes; OpenSSL's limit for certificates is 100 KiB."""
 _GROUP_NAMES = {number: name for name, number in GROUPS.items()}
 _VERSION_NAMES = {number: name for name, number in VERSIONS.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from nginxtls.base.errors import printable
+from nginxtls.base.printing import shown
 from nginxtls.finding import Severity
 
 if TYPE_CHECKING:
@@ -82,6 +82,6 @@ def _labels(**labels: str) -> str:
     """Label values with the three escapes of the format; control characters are shown as in every other format."""
     pairs = []
     for name, value in labels.items():
-        escaped = printable(value).replace("\\", "\\\\").replace('"', '\\"')
+        escaped = shown(value).replace("\\", "\\\\").replace('"', '\\"')
         pairs.append(f'{name}="{escaped}"')
     return "{" + ",".join(pairs) + "}"

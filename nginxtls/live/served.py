@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.pki.certificate import certificate
 from nginxtls.pki.der import DerError
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nginxtls.pki import Certificate
 
 
-@lru_cache(4096)
+@bounded(4096, 32_000_000)
 def read(der: bytes) -> Certificate | None:
     """The certificate, or None if its dates, names or key cannot be read."""
     try:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from nginxtls.api import denied
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.finding import Severity
 from nginxtls.linting.fingerprint import fingerprinted
@@ -26,7 +27,7 @@ from nginxtls.live.targets import Host, at_hosts, configured, left, names_of, pa
 from nginxtls.live.visits import Seen, visit
 from nginxtls.model import Handshake, refusals
 from nginxtls.model.conf_commands import unmodelled
-from nginxtls.syntax.places import Failure, Location
+from nginxtls.syntax.places import Failure, Location, NotChecked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from nginxtls.live.connections import Target
     from nginxtls.model import Configuration
     from nginxtls.pki import Certificate
-    from nginxtls.syntax.places import NotChecked
 
 _SILENT = 2
 """After so many visits without any TLS answer a listener is not visited again."""
@@ -138,14 +138,19 @@ def verify(
     tasks: list[_Task] = []
     doors: dict[Target, _Door] = {}
     local = False
-    for subject in reading.subjects:
-        if not subject.enabled:
-            continue
+    enabled = [subject for subject in reading.subjects if subject.enabled]
+    whole = [subject for subject in enabled if subject.configuration.completeness == "full" and not subject.variants]
+    for subject in enabled:
         configuration = subject.configuration
         main = configuration.tree.roots[0].name
-        if configuration.completeness != "full" or subject.variants:
-            what = "a template" if subject.variants else "not a whole configuration"
-            failures.append(Failure(main, f"is {what}, so what a server does is not known", help=_WHOLE))
+        if subject not in whole:
+            reason = (
+                f"is {'a template' if subject.variants else 'not a whole configuration'}: what is served is unknown"
+            )
+            if whole:  # a folder has snippets beside its main files
+                not_checked.append(NotChecked(main, reason))
+            else:
+                failures.append(Failure(main, reason, help=_WHOLE))
             continue
         targets = list(_targets(configuration, main, choice, not_checked))
         local = local or any(target.local for target in targets)
@@ -164,12 +169,12 @@ def verify(
         for processes in (Processes() if local else None,)
         for subject in reading.subjects
     }
-    endpoints, told = _judged(tasks, evidence, moment, choice, not_checked)
+    endpoints, reported = _judged(tasks, evidence, moment, choice, not_checked)
     configurations = [subject.configuration for subject in reading.subjects if subject.enabled]
     for configuration in configurations:
         not_checked += configuration.not_checked
     report = Report(
-        findings=tuple(each for each in told if each.severity >= choice.min_severity),
+        findings=tuple(each for each in reported if each.severity >= choice.min_severity),
         rules=rules(),
         not_checked=tuple(dict.fromkeys(not_checked)),
         failures=tuple(failures),
@@ -180,7 +185,7 @@ def verify(
         seconds=time.monotonic() - start,
         at=moment,
         versions=made_for((subject.configuration, subject.alternatives) for subject in reading.subjects),
-        hints=(*reading.hints, _summary(endpoints, doors, gate)),
+        hints=(*denied(not_checked), *_blind(reported, local), *reading.hints, _summary(endpoints, doors, gate)),
     )
     return Verification(report, tuple(endpoints))
 
@@ -190,7 +195,8 @@ _HOSTS = "name a host with `--connect HOST[:PORT]`"
 
 
 def _subject_of(reading: Reading) -> str:
-    return ", ".join(subject.configuration.tree.roots[0].name for subject in reading.subjects[:3]) or "nginxtls"
+    names = (subject.configuration.tree.roots[0].name for subject in reading.subjects if subject.enabled)
+    return ", ".join([*names][:3]) or "nginxtls"
 
 
 def _targets(
@@ -297,9 +303,10 @@ def _judged(
 ) -> tuple[list[Endpoint], list[Finding]]:
     """The endpoints, and the findings about them, each once with all names that it affects."""
     endpoints: list[Endpoint] = []
-    told: list[Finding] = []
+    reported: list[Finding] = []
     refused: dict[int, tuple[str, object] | None] = {}
     skipped: dict[Target, int] = {}
+    silences: dict[Target, str] = {}
     for task in tasks:
         place, seen, subject = task.place, task.seen, task.subject
         mine = evidence[id(subject)]
@@ -307,30 +314,30 @@ def _judged(
             skipped[place.target] = skipped.get(place.target, 0) + 1
             continue
         if seen.trouble:
-            told.append(found_as.silent(place, seen.trouble, mine))
+            reported.append(found_as.silent(place, silences.setdefault(place.target, seen.trouble), mine))
             endpoints.append(Endpoint(place, seen))
             continue
         if id(subject) not in refused:
             refused[id(subject)] = _refusal(subject)
         if (refusal := refused[id(subject)]) is not None:
-            told.append(found_as.unloadable(place, *refusal))  # type: ignore[arg-type]
+            reported.append(found_as.unloadable(place, *refusal))  # type: ignore[arg-type]
             different: list[Difference] = []
         else:
             different = _essential(place, _differences(task, seen, at), mine)
-            told += [found_as.finding(place, each, mine, at) for each in different]
+            reported += [found_as.finding(place, each, mine, at) for each in different]
         if seen.response is not None and seen.response.trouble:
             not_checked.append(left(f"headers for {place.title}", seen.response.trouble, place.target.socket))
         endpoint = Endpoint(place, seen, tuple(different))
         endpoints.append(endpoint)
         expiries = (found_as.expiry(place, leaf, at, choice.expiry_days) for leaf in endpoint.served)
-        told += [each for each in expiries if each is not None]
+        reported += [each for each in expiries if each is not None]
     for target, count in skipped.items():
         names = f"{count} more name{'s' if count > 1 else ''} on {target.label}"
         not_checked.append(left(names, "the listener gives no TLS answer", target.socket))
     for target, task in {task.place.target: task for task in tasks if task.seen is not None}.items():
         if target.local and (workers := found_as.old_workers(task.place, evidence[id(task.subject)])) is not None:
-            told.append(workers)
-    order = sorted(_together(told), key=lambda each: (each.location.name, each.location.span.line, each.rule))
+            reported.append(workers)
+    order = sorted(_together(reported), key=lambda each: (each.location.name, each.location.span.line, each.rule))
     return endpoints, fingerprinted(order)
 
 
@@ -431,6 +438,12 @@ def _row(endpoint: Endpoint) -> EndpointRow:
         not_after=leaf.not_after if leaf and leaf.has_dates else None,
         location=Location(directive.file, directive.span),
     )
+
+
+def _blind(reported: Sequence[Finding], local: bool) -> Iterator[str]:
+    """The hint on processes that this user may not look into."""
+    if reported and local and os.name == "posix" and os.geteuid() != 0:
+        yield "this user may not see which processes listen: run nginxtls as root to know the likely cause"
 
 
 def _summary(endpoints: Sequence[Endpoint], doors: dict[Target, _Door], gate: Gate) -> str:

@@ -72,18 +72,18 @@ class Narrowing:
             return loaded
         self.left_out = True
         self.includes |= tree.includes
-        return loaded._replace(tree=_without(tree, unneeded), asked=loaded.asked - unneeded)
+        return loaded._replace(tree=_without(tree, unneeded), requested=loaded.requested - unneeded)
 
     def _needed(self, tree: Tree, sites: list[SourceFile]) -> set[SourceFile]:
         focus = {file for file in tree.files if file.path in self.focus}
         needed = {*focus.intersection(sites), *_including(tree, sites, focus)}
         summaries = {file: self._summary(file) for file in (*sites, *focus)}
         counts = Counter(word for file in sites for word in summaries[file].words)
-        telling: set[str] = set()
+        naming: set[str] = set()
         for file in (*focus, *needed):
-            telling.update(word for word in summaries[file].words if counts[word] <= RARE)
-            telling.update(parent for name in summaries[file].names for parent in _parents(name))
-        needed.update(file for file in sites if not telling.isdisjoint(summaries[file].words))
+            naming.update(word for word in summaries[file].words if counts[word] <= RARE)
+            naming.update(parent for name in summaries[file].names for parent in _parents(name))
+        needed.update(file for file in sites if not naming.isdisjoint(summaries[file].words))
         # Of lines in a row that are alike the first two: nginx compares a line of a socket with those before it only
         # from the third on (ngx_http_add_addresses).
         latest: dict[str, tuple[tuple[str, ...], int]] = {}

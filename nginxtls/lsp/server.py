@@ -158,7 +158,14 @@ class Server(LanguageServer):
     def schedule(self, group: Group) -> None:
         """Check a group as soon as no key is pressed any more."""
         group.stop()
+        self.forget_futures()
         group.timer = asyncio.get_running_loop().call_later(DEBOUNCE, self.run, group)
+
+    def forget_futures(self) -> None:
+        """Remove what pygls 2.1 keeps of each notification: JsonRPCProtocol removes the futures of requests alone."""
+        futures = self.protocol._request_futures
+        for key in [key for key, future in futures.items() if future.done()]:
+            del futures[key]
 
     def schedule_all(self) -> None:
         """Check everything anew: files or settings have changed."""
@@ -494,6 +501,7 @@ def server() -> Server:
 def serve() -> None:
     """Serve an editor over standard input and output until it ends the session."""
     sys.path[:] = filter(None, sys.path)  # nothing of a workspace is imported
+    gc.enable()  # the command line, whose runs are short, disables it
     ls = server()
     try:
         ls.start_io()

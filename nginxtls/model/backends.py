@@ -264,27 +264,29 @@ def is_whole(configuration: Configuration, socket: Socket) -> bool:
     )
 
 
-def answering(connection: Connection) -> VirtualServer | None:
-    """The http server that answers a request over a connection, by the Host sent; None if that depends on the client.
+def hosts_sent(target: Target) -> list[str] | None:
+    """The ``Host`` header that nginx sends, without port; None if that depends on the client.
 
     ``$host`` and ``$http_host`` are taken as the names of the server that passes the request on.
     """
-    target, socket = connection.target, connection.socket
-    if socket.module != "http" or target.family not in ("proxy", "grpc") or socket.names.unknown:
-        return None
     headers = target.scope.setting(f"{target.family}_set_header").directives
     host = next((d.args[1] for d in headers if len(d.args) > 1 and d.args[0].lower() == "host"), "$proxy_host")
     if host in ("$host", "$http_host"):
-        names = [name.key for name in target.server.names if name.is_host]
-    elif host == "$proxy_host":
-        names = [target.host]
-    elif _unresolved(host):
+        return [name.key for name in target.server.names if name.is_host]
+    if host == "$proxy_host":
+        host = target.host
+    return None if _unresolved(host) else [valid_host(host) or ""]
+
+
+def answering(connection: Connection) -> VirtualServer | None:
+    """The http server that answers a request, by the Host sent; None if that depends on the client."""
+    target, socket = connection.target, connection.socket
+    if socket.module != "http" or target.family not in ("proxy", "grpc") or socket.names.unknown:
         return None
-    else:
-        names = [host]
-    if not names and len(socket.servers) == 1:
+    hosts = hosts_sent(target)
+    if not hosts and len(socket.servers) == 1:
         return socket.default
-    found = {_by_host(socket, name) for name in names}
+    found = {_by_host(socket, host) for host in hosts or ()}
     return found.pop() if len(found) == 1 else None
 
 

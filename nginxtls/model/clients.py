@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.conf_commands import option
 from nginxtls.model.effective import EffectiveTLS
+from nginxtls.model.grade import covers_name
 from nginxtls.model.handshakes import Handshake, group_name, key_text
 from nginxtls.model.names import valid_host
 from nginxtls.tls.agreement import Agreement, Order, ServerOffer, agree
@@ -204,22 +205,13 @@ def _faults(bundle: ServedBundle, name: str | None) -> tuple[_Fault, ...]:
     if name is not None and valid_host(name) is not None:
         from nginxtls.pki import match_hostname
 
-        if leaf.sans and not _covered(leaf, name):
+        if leaf.sans and not covers_name(leaf, name):
             found.append(_Fault("name-mismatch", match_hostname(name, leaf).reason))
         elif not leaf.sans:
             mine = name.lower() in (common.lower() for common in leaf.common_names)
             text = "the certificate has its name only in the subject" if mine else match_hostname(name, leaf).reason
             found.append(_Fault("cn-only" if mine else "name-mismatch", text))
     return tuple(found)
-
-
-def _covered(leaf: Any, name: str) -> bool:
-    from nginxtls.pki import match_hostname
-
-    if name.lower() in leaf.host_names:
-        return True
-    matched: bool = match_hostname(name, leaf).matches
-    return matched
 
 
 def _cache(tls: EffectiveTLS) -> bool:
@@ -235,10 +227,15 @@ def _strict_alpn(tls: EffectiveTLS) -> bool:
 
 def _outcome(tls: EffectiveTLS, client: Client, faults: tuple[tuple[_Fault, ...], ...]) -> Outcome:
     agreed = agree(server_offer(tls), client.hello)
+    if not tls.certificates_known:
+        offer = server_offer(tls)
+        cases = [agree(offer._replace(keys=keys), client.hello) for keys in tls.possible_keys]
+        if len({bool(case.problem) for case in cases}) > 1:
+            failing = next(case for case in cases if case.problem)
+            reason = f"it depends on the certificate, which could not be read ({failing.problem})"
+            return Outcome(client, None, failing.kind, reason, failing.protocol)
+        agreed = cases[0] if cases else agreed
     if agreed.problem:
-        unknown = not tls.certificates_known and agreed.kind in ("certificate", "signature", "suite")
-        if unknown and _some_key_connects(tls, client):
-            return Outcome(client, None, agreed.kind, "it depends on the certificate, which could not be read")
         return Outcome(client, False, agreed.kind, agreed.problem, agreed.protocol)
     assert agreed.suite is not None
     number = next((n for n, b in enumerate(tls.served_bundles) if b.leaf and b.leaf.key == agreed.key), None)
@@ -256,11 +253,6 @@ def _outcome(tls: EffectiveTLS, client: Client, faults: tuple[tuple[_Fault, ...]
     if kind:
         return found._replace(connects=False, kind=kind, reason=reason)
     return found
-
-
-def _some_key_connects(tls: EffectiveTLS, client: Client) -> bool:
-    offer = server_offer(tls)
-    return any(not agree(offer._replace(keys=keys), client.hello).problem for keys in tls.possible_keys)
 
 
 def _objection(client: Client, agreed: Agreement, faults: Iterable[_Fault]) -> tuple[str, str]:

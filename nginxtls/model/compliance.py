@@ -119,7 +119,7 @@ def observed(endpoint: Endpoint) -> tuple[Effective, set[str]]:
     leaves = [bundle.leaf for bundle in tls.bundles if bundle.leaf is not None]
     unread = len(leaves) < len(tls.bundles) or not tls.bundles
     responder = any(leaf.ocsp_responders for leaf in leaves)
-    unread_dhparam = tls.setting("ssl_dhparam").origin is not None and tls.dhparam_bits is None
+    unread_dhparam = _is_unread(tls.setting("ssl_dhparam"), endpoint)
     dhe = any(suite.key_exchange == "DHE" for suite in legacy or ())
     age, age_known = _hsts_age(endpoint)
     unknown = {
@@ -134,6 +134,7 @@ def observed(endpoint: Endpoint) -> tuple[Effective, set[str]]:
             "lifetime": not unread,
             "hsts": age_known,
             "stapling": responder or not unread or tls.setting("ssl_stapling").enabled,
+            "http_versions": all(socket.known for socket in endpoint.server.sockets),
             "server_order": legacy is not None and (order_known or not legacy),
         }.items()
         if not known
@@ -143,16 +144,31 @@ def observed(endpoint: Endpoint) -> tuple[Effective, set[str]]:
         suites=legacy,
         ciphersuites=versions.get("TLSv1.3"),
         groups=tls.groups if tls.versions and groups_known else None,
-        dhparam_bits=tls.dhparam_bits if dhe else None,
+        dhparam_bits=tls.dhparam_bits if dhe and not unread_dhparam else None,
         keys=[leaf.key for leaf in leaves],
         lifetime_days=max(((leaf.not_after - leaf.not_before).days for leaf in leaves), default=None),
         hsts_age=age,
+        http_versions=_http_versions(endpoint),
         stapling=tls.setting("ssl_stapling").enabled if responder else None,
         session_tickets=tls.tickets and bool(tls.versions),
         early_data=tls.early_data,
         server_order=tls.server_order if legacy and order_known else None,
         protocols_explicit=bool(tls.protocols.directives) if _sure(tls.protocols) else None,
     ), unknown
+
+
+def _http_versions(endpoint: Endpoint) -> tuple[str, ...] | None:
+    """The versions of HTTP that clients of a server can use; None for a QUIC socket, or without HTTP."""
+    socket, server = endpoint.socket, endpoint.server
+    if socket.module != "http" or socket.quic:
+        return None
+    by_quic = any(other.quic for other in server.sockets) and server.setting("http3").value != "off"
+    return ("HTTP/1.1", *(["HTTP/2"] if "h2" in endpoint.tls.alpn else []), *(["HTTP/3"] if by_quic else []))
+
+
+def _is_unread(file: Setting, endpoint: Endpoint) -> bool:
+    """Whether a setting names a file that could not be read."""
+    return file.origin is not None and not endpoint.server.store.was_read(file.value)
 
 
 def _sure(setting: Setting) -> bool:
@@ -184,6 +200,8 @@ def _hsts_age(endpoint: Endpoint) -> tuple[int | None, bool]:
 def _decides(item: str, endpoint: Endpoint) -> tuple[Directive | None, bool]:
     """The directive that decides an item of a policy, or None, and whether its absence is certain."""
     tls = endpoint.tls
+    if item == "http_versions":
+        return endpoint.server.directive, True
     if item == "hsts":
         found = headers.find(endpoint.server.scope, HSTS)
         return (found[0].directive if found else endpoint.server.directive), True

@@ -201,8 +201,18 @@ class EffectiveTLS:
                 self.dhparam_bits,
                 self.openssl,
                 groups_text(self.default),
+                self._version_level,
             )
         return found
+
+    @property
+    def _version_level(self) -> int | None:
+        """The level at which OpenSSL 1.1.1 chooses the version: the default server's, before SNI takes effect.
+
+        Newer ones exclude TLS 1.0 and 1.1 by the selected server's level as well (measured on 1.1.1w and 3.0.20).
+        """
+        before_sni = not self.by_client_hello and self.openssl.version < (3, 0)
+        return security_level(self.default) if before_sni else None
 
     def _signs(self, key: ServerKey, version: str) -> bool:
         """Whether ``SignatureAlgorithms`` lets a key sign; versions before TLS 1.2 have no such choice."""
@@ -457,6 +467,7 @@ def _negotiable(
     dhparam_bits: int | None,
     openssl: OpenSSL,
     groups: str | None,
+    version_level: int | None,
 ) -> dict[str, tuple[Suite, ...]]:
     """``negotiable`` by what is written: servers mostly share it."""
     return negotiable(
@@ -468,6 +479,7 @@ def _negotiable(
         dhparam_bits=dhparam_bits,
         openssl=openssl,
         groups=evaluate_groups(groups, openssl),
+        version_level=version_level,
     )
 
 

@@ -32,6 +32,11 @@ class Provenance(NamedTuple):
     """The CVE ids that the package's changelog names."""
     complete: bool = False
     """The changelog is known from the first package of this nginx on: a flaw that it does not name is not fixed."""
+    openssl_package: str = ""
+    """The version of the package that OpenSSL comes from; empty where none is known."""
+    openssl_fixed: frozenset[str] = frozenset()
+    openssl_complete: bool = False
+    """As ``fixed`` and ``complete``, of OpenSSL's package."""
     likely: bool = False
     """The versions follow from something beside the configuration, such as the image of a Dockerfile."""
     open_source: bool = False

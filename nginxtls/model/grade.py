@@ -10,13 +10,15 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.model.handshakes import key_text
+from nginxtls.model.handshakes import Handshake, key_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nginxtls.model.configuration import Configuration
     from nginxtls.model.effective import EffectiveTLS
-    from nginxtls.model.handshakes import Handshake
+    from nginxtls.model.endpoints import Endpoint
+    from nginxtls.pki import Certificate
     from nginxtls.tls import ServerKey, Suite
 
 GUIDE = "2009r"
@@ -80,6 +82,24 @@ def grade(answer: Handshake) -> Grade:
         worst = "A+"
     unknown = () if tls.certificates_known else ("a certificate could not be read; RSA and ECDSA are assumed",)
     return Grade(worst, score, criteria, unknown)
+
+
+def endpoint_grade(configuration: Configuration, endpoint: Endpoint) -> Grade:
+    """The grade of a virtual server on a socket, for its first name; endpoints that serve alike share it."""
+    name = next((name.key for name in endpoint.server.names if name.form in ("exact", "suffix")), None)
+    answer = Handshake(configuration, endpoint.socket, name)
+    tls = endpoint.tls
+    covered = name is None or all(covers_name(bundle.leaf, name) for bundle in tls.bundles if bundle.leaf)
+    reasons = tuple(bundle.chain.reasons if bundle.chain else None for bundle in tls.bundles)
+    key = ("grade", id(tls.suites), endpoint.server.tls_lines, tls.context.key_types, covered, reasons, answer.hsts)
+    return configuration.memo(key, lambda: grade(answer))
+
+
+def covers_name(leaf: Certificate, name: str) -> bool:
+    """Whether a certificate covers a host name."""
+    from nginxtls.pki import match_hostname
+
+    return name.lower() in leaf.host_names or match_hostname(name, leaf).matches
 
 
 def _average(values: list[int]) -> int:

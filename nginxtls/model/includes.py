@@ -31,7 +31,8 @@ def failed_includes(configuration: Configuration) -> Iterator[FailedInclude]:
     """The files that stop nginx: of a plain path, or of what a pattern matches (a link may lead nowhere).
 
     A pattern that matches nothing stops nothing (``ngx_conf_include()`` in ngx_conf_file.c; measured). What is not on
-    this machine or in the image is left out: whether it exists is not known.
+    this machine or in the image is left out: whether it exists is not known. So are stock files of a copy of ``/etc``:
+    Debian's ``modules-enabled/*.conf`` are links to ``/usr``.
     """
     store, tree = configuration.store, configuration.tree
     if store.files is None or configuration.completeness != "full" or not store.sees_machine:
@@ -40,5 +41,7 @@ def failed_includes(configuration: Configuration) -> Iterator[FailedInclude]:
         if not directive.known or not tree.shows(directive):
             continue
         for gap in gaps:
+            if gap.stock and store.files.is_partial:
+                continue
             if gap.missing or gap.reason.startswith(FOLDER):
                 yield FailedInclude(directive, store.files.nginx_path(gap.path, store.base or "/"), gap.reason)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.model.backends import answering, client_verdict, connections, is_whole, targets, verification
+from nginxtls.model.backends import answering, client_verdict, connections, hosts_sent, is_whole, targets, verification
 from nginxtls.model.effective import VERSIONS, protocol_names
 from nginxtls.model.handshakes import Handshake
 from nginxtls.tls import CipherString, OpenSSL, evaluate_ciphersuites
@@ -70,12 +70,23 @@ class UpstreamHandshake:
     def protocols(self) -> tuple[str, ...]:
         """The versions in which a handshake can succeed, oldest first.
 
-        Those offered that the security level allows; none where the newest has no suite (ssl_cipher_list_to_bytes).
+        None where the newest that is offered has no suite (ssl_cipher_list_to_bytes).
         """
-        openssl, offered = self.configuration.facts.openssl, self.offered
+        offered = self.offered
         if not offered or not self.suites(offered[-1]):
             return ()
-        return tuple(version for version in offered if protocol_allowed(version, self.level, openssl))
+        return tuple(version for version in offered if any(self._verifies(version, s) for s in self.suites(version)))
+
+    def _verifies(self, version: str, suite: Suite) -> bool:
+        """Whether nginx accepts the server's signature with a suite, if it needs one.
+
+        Before TLS 1.2 it is over SHA-1, for RSA with MD5, too: OpenSSL 3.0 accepts that at level 0 only, 1.1.1 refuses
+        ECDSA's from level 2 on. RSA key exchange has no signature (measured on 1.1.1w and 3.0.20).
+        """
+        if version not in ("TLSv1", "TLSv1.1") or self.level <= 0 or suite.key_exchange == "RSA":
+            return True
+        openssl = self.configuration.facts.openssl
+        return openssl.version < (3, 0) and (suite.authentication != "ECDSA" or self.level < 2)
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -145,6 +156,17 @@ class UpstreamHandshake:
         return found
 
     @property
+    def without_signature(self) -> tuple[str, ...]:
+        """The versions in which a handshake succeeds only with RSA key exchange (see ``_verifies``)."""
+        kinds = {version: {s.key_exchange for s in self.suites(version) if self._verifies(version, s)}
+                 for version in self.protocols}  # fmt: skip
+        return tuple(version for version in self.protocols if kinds[version] == {"RSA"} and self._signed(version))
+
+    def _signed(self, version: str) -> bool:
+        """Suites with a signature are offered, too."""
+        return any(suite.key_exchange != "RSA" for suite in self.suites(version))
+
+    @property
     def outcome(self) -> Outcome | None:
         """Whether a request gets through, and why not; None where the other side is not known."""
         if not self.unknown and not self.protocols:
@@ -172,10 +194,16 @@ class UpstreamHandshake:
         if reached.refusal:
             return Outcome("refused", reached.refusal)
         common = [version for version in self.offered if version in tls.versions]
-        if not common or common[-1] not in self.protocols:
+        if not common:
             return Outcome("versions", f"it accepts {' '.join(tls.versions)} only")
-        if not set(self.suites(common[-1])) & set(tls.suites[common[-1]]):
-            return Outcome("ciphers", f"no cipher suite of {common[-1]} is common")
+        version = common[-1]
+        mine, theirs = self.suites(version), tls.suites[version]
+        first, second = (theirs, mine) if tls.server_order else (mine, theirs)
+        chosen = next((suite for suite in first if suite in second), None)
+        if chosen is None:
+            return Outcome("ciphers", f"no cipher suite of {version} is common")
+        if not self._verifies(version, chosen):
+            return Outcome("versions", f"it chooses {version}, whose signature security level {self.level} refuses")
         if self.alpn and not set(self.alpn) & set(tls.alpn):
             return Outcome("alpn", f"it does not accept {' '.join(self.alpn)}")
         if self.target.setting("verify").enabled:
@@ -201,15 +229,19 @@ class UpstreamHandshake:
         assert self.connection is not None
         if self.connection.socket.module != "http" or self.target.family not in ("proxy", "grpc"):
             return Outcome("", "")
-        server = answering(self.connection)
+        server, sent = answering(self.connection), self.target.servername
         if server is None:
             checking = any(one.setting("ssl_verify_client").value != "off" for one in self.connection.socket.servers)
             return None if checking else Outcome("", "")
-        if server is not reached.server and server.setting("ssl_verify_client").value != "off":
-            if self.target.servername is not None:
-                return Outcome("misdirected", f"{server.title} checks client certificates, and the SNI is another: 421")
-            if server.setting("ssl_verify_client").value == "on":
-                return Outcome("client", f"{server.title} requires a client certificate, and none was requested: 400")
+        verify = server.setting("ssl_verify_client").value
+        # Of an SNI that selects a server nginx compares the text with that of Host (ngx_http_set_virtual_server).
+        selects = sent is not None and self.connection.socket.names.find(sent.lower()) is not None
+        if selects and verify != "off" and [str(sent).lower()] != hosts_sent(self.target):
+            return Outcome(
+                "misdirected", f"{server.title} checks client certificates, and the SNI is not the Host: 421"
+            )
+        if server is not reached.server and verify == "on":
+            return Outcome("client", f"{server.title} requires a client certificate, and none was requested: 400")
         return Outcome("", "")
 
     def to_dict(self) -> dict[str, Any]:
@@ -233,6 +265,9 @@ class UpstreamHandshake:
             "client_certificate": self.client_certificate,
             "session_reuse": target.setting("session_reuse").value != "off",
             "result": None if outcome is None else str(outcome),
+            "notes": [
+                f"{version}: only if the back end chooses RSA key exchange" for version in self.without_signature
+            ],
             "unknown": self.unknown,
         }
 

@@ -48,6 +48,9 @@ class Package(NamedTuple):
     """The CVE ids that its changelog names."""
     complete: bool = False
     """The changelog goes back to an older nginx, so that a flaw that it does not name is not fixed."""
+    openssl_fixed: frozenset[str] = frozenset()
+    """The CVE ids that the changelog of OpenSSL's package names."""
+    openssl_complete: bool = False
 
     @property
     def distribution(self) -> str:
@@ -102,12 +105,14 @@ def _dpkg(root: str) -> Package | None:
     libraries = [word for word in _LIBSSL.findall(depends[name]) if word in packages]
     openssl = packages[libraries[0]]["Version"] if libraries else None
     version = packages[name]["Version"]
-    fixed, complete = _changelog(root, name, version)
-    return Package(version, openssl, "dpkg", fixed, complete)
+    fixed = _changelog(root, (name, "nginx-common", "nginx"), "nginx", version)
+    library = _changelog(root, (*libraries[:1], "openssl"), "openssl", openssl or "")
+    return Package(version, openssl, "dpkg", *fixed, *library)
 
 
-def _changelog(root: str, name: str, version: str) -> tuple[frozenset[str], bool]:
-    for folder in (name, "nginx-common", "nginx"):
+def _changelog(root: str, folders: tuple[str, ...], source: str, version: str) -> tuple[frozenset[str], bool]:
+    """The CVE ids in the changelog of a package, and whether it goes back to an older version of its source."""
+    for folder in folders:
         packed = _read(root, f"usr/share/doc/{folder}/changelog.Debian.gz")
         if packed:
             break
@@ -117,7 +122,7 @@ def _changelog(root: str, name: str, version: str) -> tuple[frozenset[str], bool
         text = zlib.decompressobj(wbits=31).decompress(packed, LIMIT).decode("utf-8", "replace")
     except (zlib.error, gzip.BadGzipFile):
         return frozenset(), False
-    entries = re.findall(r"^nginx \(([^)\s]+)\)", text, re.MULTILINE)
+    entries = re.findall(rf"^{source} \(([^)\s]+)\)", text, re.MULTILINE)
     own = version in entries[:1]
     older = any(not entry.startswith(version.partition("-")[0] + "-") for entry in entries)
     return (frozenset(_FLAW.findall(text)), own and older) if own else (frozenset(), False)
@@ -166,8 +171,12 @@ def _rpm(root: str) -> Package | None:
     library = headers["openssl-libs"]
     epoch = "".join(f"{number}:" for number in nginx.get(_EPOCH, ())[:1])
     version = f"{epoch}{nginx[_VERSION][0]}-{nginx[_RELEASE][0]}"
-    fixed = frozenset(_FLAW.findall("\n".join(map(str, nginx.get(_CHANGES, ())))))
-    return Package(version, str(library[_VERSION][0]) if library else None, "rpm", fixed)
+    fixed, openssl_fixed = (
+        frozenset(_FLAW.findall("\n".join(map(str, header.get(_CHANGES, ()))) if header else ""))
+        for header in (nginx, library)
+    )
+    openssl = str(library[_VERSION][0]) if library else None
+    return Package(version, openssl, "rpm", fixed, openssl_fixed=openssl_fixed)
 
 
 def _rpm_package(database: sqlite3.Connection, name: str) -> dict[int, list[object]] | None:

@@ -12,7 +12,7 @@ from nginxtls.syntax.tree import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nginxtls.pki import Bundle, CRLs, PrivateKey, Response
+    from nginxtls.pki import Bundle, CRLs, DHParameters, PrivateKey, Response
     from nginxtls.syntax.files import Files
     from nginxtls.syntax.tree import Directive
 
@@ -152,15 +152,20 @@ class Store:
 
     def dhparam_bits(self, path: str, directive: Directive | None) -> int | None:
         """The size of a DH parameter file in bits; 2048 is assumed where it could not be read."""
-        return self.memo(("dhparam", path), lambda: self._read_dhparam(path, directive))
-
-    def _read_dhparam(self, path: str, directive: Directive | None) -> int | None:
         if directive is None:
             return None
+        found = self.dhparam(path, directive)
+        return found.bits if found is not None else None if self.was_read(path) else 2048
+
+    def dhparam(self, path: str, directive: Directive) -> DHParameters | None:
+        """The DH parameters in a file, or None if it could not be read or has none."""
+        return self.memo(("dhparam", path), lambda: self._read_dhparam(path, directive))
+
+    def _read_dhparam(self, path: str, directive: Directive) -> DHParameters | None:
         content, _ = self.read(path, directive)
         if content is None:
-            return 2048
+            return None
         from nginxtls.pki import DHParameters, read_dhparam
 
         found = read_dhparam(content)
-        return found.bits if isinstance(found, DHParameters) else None
+        return found if isinstance(found, DHParameters) else None

@@ -373,11 +373,6 @@ class Certificate:
         return tuple(place for method, place in self._access if method == "1.3.6.1.5.5.7.48.2")
 
     @cached_property
-    def crl_urls(self) -> tuple[str, ...]:
-        """The URLs of the CRL distribution points."""
-        return self._decoded(extensions.CRL_POINTS, extensions.crl_points) or ()
-
-    @cached_property
     def policies(self) -> tuple[str, ...]:
         """The OIDs of the certificate policies."""
         return self._decoded(extensions.POLICIES, extensions.policies) or ()
@@ -391,11 +386,6 @@ class Certificate:
     def has_scts(self) -> bool:
         """Whether it has embedded SCTs (Certificate Transparency), which only public CAs add."""
         return extensions.SCT_LIST in self._extensions
-
-    @property
-    def poisoned(self) -> bool:
-        """Whether it is a Certificate Transparency precertificate, which no client accepts (RFC 6962 section 3.1)."""
-        return extensions.POISON in self._extensions
 
     @cached_property
     def unknown_critical(self) -> tuple[str, ...]:

@@ -57,11 +57,6 @@ class Bundle:
         """The first certificate, or None."""
         return self.certificates[0] if self.certificates else None
 
-    @property
-    def key_lines(self) -> tuple[int, ...]:
-        """The lines at which private keys begin."""
-        return tuple(block.line for block in self.blocks if is_key(block.label))
-
 
 _LABEL = re.compile(r"(?:[A-Z][A-Z0-9.]{0,15} ){0,4}[A-Z][A-Z0-9.]{0,15}")
 
@@ -97,8 +92,10 @@ def read_blocks(data: bytes, *, skips_bom: bool = True) -> Iterator[Block]:
 def _read_blocks(data: bytes, skips_bom: bool) -> Iterator[Block]:
     tidy = list(_TIDY.finditer(data))
     if data and b"".join(match[0] for match in tidy) == data:  # the common format, without any other text
+        first = 1
         for match in tidy:
-            block = _decode(match[1].decode(), data.count(b"\n", 0, match.start()) + 1, [], [match[2]])
+            block = _decode(match[1].decode(), first, [], [match[2]])
+            first += match[0].count(b"\n")
             yield block
             if block.problem:
                 return

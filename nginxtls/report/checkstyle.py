@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
 from nginxtls.report.places import Place, Places
-from nginxtls.report.words import circumstances, encodable, markup, told
+from nginxtls.report.words import circumstances, encodable, findings_to_show, markup
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
@@ -20,7 +20,7 @@ def render(report: Report, options: Options) -> str:
     """A file element for each file that has findings or could not be linted."""
     files: dict[str, list[str]] = {}
     places = Places(report.root)
-    for finding in told(report, options):
+    for finding in findings_to_show(report, options):
         where = places.of(finding.location)
         files.setdefault(where.file, []).append(_error(finding, where))
     for failure in report.failures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.report.words import circumstances, told, visible
+from nginxtls.report.words import circumstances, findings_to_show, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def render(report: Report, options: Options) -> str:
     """The findings, then what could not be linted, a line each; last what they are based on."""
-    lines = [_line(finding) for finding in told(report, options)]
+    lines = [_line(finding) for finding in findings_to_show(report, options)]
     for failure in report.failures:
         where = visible(failure.subject)
         if failure.location:

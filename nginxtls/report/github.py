@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
 from nginxtls.report.places import Place, Places
-from nginxtls.report.words import circumstances, encodable, policy_lines, remarks, told, visible
+from nginxtls.report.words import circumstances, encodable, findings_to_show, policy_lines, remarks, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
@@ -21,16 +21,16 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE
 def render(report: Report, options: Options) -> str:
     """A workflow command for each finding and each input that could not be linted."""
     places = Places(report.root)
-    lines = [_command(finding, places) for finding in told(report, options)]
+    lines = [_command(finding, places) for finding in findings_to_show(report, options)]
     for failure in report.failures:
         properties = {"title": "nginxtls"}
         if failure.location:
             properties = {**_where(places.of(failure.location)), **properties}
         help = [f"help: {failure.help}"] if failure.help else []
         text = "\n".join(visible(part) for part in [f"{failure.subject}: {failure.reason}", *help])
-        lines.append(_told("error", properties, text))
+        lines.append(_workflow_command("error", properties, text))
     if table := policy_lines(report, SHOWN_POLICIES):
-        lines.append(_told("notice", {"title": "nginxtls: policies"}, "\n".join(map(visible, table))))
+        lines.append(_workflow_command("notice", {"title": "nginxtls: policies"}, "\n".join(map(visible, table))))
     lines += [f"::debug::{_data(visible(line))}" for line in circumstances(report._replace(policies=()))]
     return "".join(f"{line}\n" for line in lines)
 
@@ -38,7 +38,7 @@ def render(report: Report, options: Options) -> str:
 def _command(finding: Finding, places: Places) -> str:
     properties = {**_where(places.of(finding.location)), "title": f"nginxtls: {finding.rule}"}
     text = "\n".join(visible(part) for part in [finding.message, *remarks(finding)])
-    return _told("notice" if finding.suppressed else _COMMANDS[finding.severity], properties, text)
+    return _workflow_command("notice" if finding.suppressed else _COMMANDS[finding.severity], properties, text)
 
 
 def _where(place: Place) -> dict[str, str]:
@@ -52,7 +52,7 @@ def _where(place: Place) -> dict[str, str]:
     }
 
 
-def _told(command: str, properties: dict[str, str], text: str) -> str:
+def _workflow_command(command: str, properties: dict[str, str], text: str) -> str:
     return f"::{command} {','.join(f'{name}={_property(value)}' for name, value in properties.items())}::{_data(text)}"
 
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 from nginxtls.base.printing import json_text
 from nginxtls.finding import Severity
 from nginxtls.report.places import Places
-from nginxtls.report.words import circumstances, compliance, count, encodable, policy_rows, remarks, told, visible
+from nginxtls.report.words import (
+    circumstances,
+    compliance,
+    count,
+    encodable,
+    findings_to_show,
+    policy_rows,
+    remarks,
+    visible,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +37,7 @@ def render(report: Report, options: Options) -> str:
     seen: dict[str, int] = {}
     places = Places(report.root)
     made_for = "; ".join(circumstances(report._replace(policies=())))
-    issues = [_issue(finding, places, seen, made_for) for finding in told(report, options)]
+    issues = [_issue(finding, places, seen, made_for) for finding in findings_to_show(report, options)]
     return json_text([*issues, *_tables(report, places)], indent=2) + "\n"
 
 

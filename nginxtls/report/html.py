@@ -18,13 +18,13 @@ from nginxtls.report.words import (
     compliance,
     count,
     duration,
+    findings_to_show,
     help_line,
     listing,
     not_checked,
     notes,
     policy_rows,
     served,
-    told,
     verdict,
     versions,
     worst_first,
@@ -90,7 +90,7 @@ class _Page:
     def __init__(self, report: Report, options: Options) -> None:
         self.report = report
         self.places = Places(report.root)
-        self.shown = worst_first(told(report, options))
+        self.shown = worst_first(findings_to_show(report, options))
         self.hosts = short_names({*report.hosts.values()}) if len({*report.hosts.values()}) > 1 else {}
         self.sections = [("findings", "Findings")]
 
@@ -272,7 +272,7 @@ class _Page:
         parts = [
             self._table(
                 "Endpoints",
-                [*host, *map(Column, ENDPOINT), DAYS],
+                [*host, *map(Column, ENDPOINT), DAYS, Column("grade")],
                 [self._endpoint(row) for row in report.endpoints[:MOST_ROWS]],
                 len(report.endpoints),
             )
@@ -311,7 +311,7 @@ class _Page:
     def _endpoint(self, row: EndpointRow) -> Row:
         host = self.host(row.location.file.host)
         left = (row.not_after - self.report.at).days if row.not_after is not None and self.report.at else None
-        cells = (row.socket, row.name, served(row), row.certificate, left)
+        cells = (row.socket, row.name, served(row), row.certificate, left, row.grade())
         return Row(*([host] if self.hosts else []), *cells, host=host)
 
     def _certificate(self, row: CertificateRow) -> Row:

@@ -9,7 +9,7 @@ from nginxtls.base.freshness import DATE
 from nginxtls.base.printing import json_text
 from nginxtls.finding import Severity
 from nginxtls.report.places import Places
-from nginxtls.report.words import told
+from nginxtls.report.words import findings_to_show
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,7 +27,7 @@ VERSION = 1
 def render(report: Report, options: Options) -> str:
     """One object; ASCII only, so that no terminal interprets any of it."""
     writer = _Writer(report)
-    shown = told(report, options)
+    shown = findings_to_show(report, options)
     document = {
         "version": VERSION,
         "tool": {"name": "nginxtls", "version": options.version, "facts": DATE.isoformat()},

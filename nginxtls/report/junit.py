@@ -10,10 +10,10 @@ from nginxtls.report.words import (
     circumstances,
     compliance,
     encodable,
+    findings_to_show,
     markup,
     policy_rows,
     remarks,
-    told,
     visible,
 )
 
@@ -31,7 +31,7 @@ def render(report: Report, options: Options) -> str:
 
     Input that could not be linted is an error.
     """
-    findings = told(report, options)
+    findings = findings_to_show(report, options)
     places = Places(report.root)
     failed = [finding for finding in report.findings if _fails(finding, options)]
     cases = [_case(finding, places, options) for finding in findings]

@@ -10,10 +10,10 @@ from nginxtls.report.words import (
     checked,
     compliance,
     encodable,
+    findings_to_show,
     not_checked,
     policy_rows,
     remarks,
-    told,
     verdict,
     versions,
     visible,
@@ -36,7 +36,7 @@ def render(report: Report, options: Options) -> str:
     """Heading, table, what could not be checked; rows are cut where a comment would get too long."""
     lines = [f"### nginxtls: {escaped(verdict(report))}", ""]
     places = Places(report.root)
-    rows = [_row(finding, places) for finding in told(report, options)]
+    rows = [_row(finding, places) for finding in findings_to_show(report, options)]
     if rows:
         lines += ["| | rule | place | finding |", "| --- | --- | --- | --- |"]
         used = 0

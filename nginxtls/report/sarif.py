@@ -10,7 +10,7 @@ from nginxtls.base.printing import json_text
 from nginxtls.finding import Confidence, Severity
 from nginxtls.linting.pages import page
 from nginxtls.report.places import Place, Places, uri
-from nginxtls.report.words import affected, compliance, help_line, policy_rows, told, versions, visible
+from nginxtls.report.words import affected, compliance, findings_to_show, help_line, policy_rows, versions, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,7 +46,7 @@ SNIPPET = 1_000
 
 def render(report: Report, options: Options) -> str:
     """One run. Above GitHub's limit the most severe findings are kept, and a notification reports the rest."""
-    findings = told(report, options)
+    findings = findings_to_show(report, options)
     total = len(findings)
     if total > RESULTS:
         findings = _severest(findings, RESULTS)
@@ -148,8 +148,8 @@ class _Run:
             lines.append(f"[{_plain(label.text) or where}]({number}) ({where})")
         extra = [affected(finding)] if finding.endpoints else []
         lines += [f"Note: {_plain(note)}" for note in (*finding.notes, *extra)]
-        if told_help := help_line(finding):
-            lines.append(f"Help: {_plain(told_help)}")
+        if advice := help_line(finding):
+            lines.append(f"Help: {_plain(advice)}")
         return "\n".join(lines)
 
     def _flow(self, finding: Finding, labels: Iterable[Label]) -> dict[str, Any]:
@@ -287,8 +287,8 @@ def _region(place: Place) -> dict[str, Any]:
 def _suppression(reason: str) -> dict[str, Any]:
     if reason == "baseline":
         return {"kind": "external", "status": "accepted", "justification": "in the baseline"}
-    told_reason = reason.partition(": ")[2]
-    extra = {"justification": visible(told_reason)} if told_reason else {}
+    justification = reason.partition(": ")[2]
+    extra = {"justification": visible(justification)} if justification else {}
     return {"kind": "inSource", "status": "accepted", **extra}
 
 

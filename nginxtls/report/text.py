@@ -11,11 +11,11 @@ from nginxtls.report.words import (
     compliance,
     count,
     duration,
+    findings_to_show,
     help_line,
     not_checked,
     notes,
     policy_rows,
-    told,
     unread_includes,
     verdict,
     versions,
@@ -47,7 +47,7 @@ def render(report: Report, options: Options) -> str:
     pen = Pen(report, options)
     parts: list[str] = []
     group = ""
-    for finding in told(report, options):
+    for finding in findings_to_show(report, options):
         if finding.group != group:
             group = finding.group
             parts.append(pen.heading(group))
@@ -98,8 +98,8 @@ class Pen:
             lines.append(bar)
             lines += self._excerpt(wanted, gutter, color)
         remarks = [("note", note) for note in notes(finding)]
-        if told_help := help_line(finding):
-            remarks.append(("help", told_help))
+        if advice := help_line(finding):
+            remarks.append(("help", advice))
         if remarks and len(places) > 1:
             lines.append(bar)
         for word, text in remarks:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nginxtls.base.errors import printable
 from nginxtls.base.freshness import DATE
 from nginxtls.finding import Severity
+from nginxtls.linting.report import NOT_TLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,7 +104,7 @@ def remarks(finding: Finding) -> list[str]:
     return [*notes(finding), *([f"help: {helping}"] if helping else [])]
 
 
-def told(report: Report, options: Options) -> list[Finding]:
+def findings_to_show(report: Report, options: Options) -> list[Finding]:
     """The findings to show in the order of the options; with ``show_suppressed`` also the suppressed ones."""
     findings = list(report.findings)
     if options.show_suppressed and report.suppressed:
@@ -240,6 +241,8 @@ def _kind(entry: NotChecked) -> tuple[str, str]:
     """What a subject is, in singular and plural, from the directive that names it."""
     if entry.location is None:
         return ("file", "files")
+    if entry.reason == NOT_TLS:
+        return ("directive", "directives")
     span = entry.location.span
     line = entry.location.file.line_text(span.line)[span.column - 1 :][:80]
     words = line.split(None, 1)

@@ -54,7 +54,7 @@ class LoadedTree(NamedTuple):
     """An independent configuration.
 
     ``kind`` is its completeness, ``context`` the block that a fragment belongs in, ``base`` the folder that
-    its relative paths start from, ``asked`` the files to report about, ``named`` those of them that were named
+    its relative paths start from, ``requested`` the files to report about, ``named`` those of them that were named
     themselves.
     """
 
@@ -62,7 +62,7 @@ class LoadedTree(NamedTuple):
     kind: Kind
     context: Context
     base: str
-    asked: set[SourceFile]
+    requested: set[SourceFile]
     from_dump: bool = False
     named: Collection[SourceFile] = ()
     enabled: bool = True
@@ -104,7 +104,7 @@ class _Discovery:
         self.files = files
         self.reader = Reader(files, instead=instead, kept=kept)
         self.sources = Sources()
-        self.asked: dict[SourceFile, str] = {}
+        self.requested: dict[SourceFile, str] = {}
         """The files to report about, with their real paths."""
         self.named: set[SourceFile] = set()
         """Those of them that were named themselves."""
@@ -121,11 +121,11 @@ class _Discovery:
             elif (folder := self.files.folder(path)) is not None:
                 self.take_folder(folder)
             else:
-                self.take_file(Candidate(os.path.abspath(path), asked=True))
+                self.take_file(Candidate(os.path.abspath(path), requested=True))
         self.build_trees()
         self.sources.taken = list(
             dict.fromkeys(
-                file.name for loaded in self.sources.trees for file in loaded.tree.files if file in loaded.asked
+                file.name for loaded in self.sources.trees for file in loaded.tree.files if file in loaded.requested
             )
         )
         return self.sources
@@ -183,8 +183,8 @@ class _Discovery:
         if located in self.reader.parsed:
             known = self.reader.parsed[located]
             if isinstance(known, SourceFile):
-                self.asked.setdefault(known, located)
-                if candidate.asked:
+                self.requested.setdefault(known, located)
+                if candidate.requested:
                     self.named.add(known)
             return
         given = self.reader.instead.get(located)
@@ -196,24 +196,30 @@ class _Discovery:
         if candidate.container:
             self.take_container(candidate, name, located, content)
             return
-        if candidate.asked and b"test failed" in content and self.failed_run(name, content.decode("utf-8", "replace")):
+        if (
+            candidate.requested
+            and b"test failed" in content
+            and self.failed_run(name, content.decode("utf-8", "replace"))
+        ):
             return
         if _is_empty(content):
-            self.pass_over(candidate, "empty")
+            self.skip(candidate, "empty")
             return
         if is_script(content):
-            self.pass_over(candidate, "not nginx")
+            self.skip(candidate, "not nginx")
             return
-        named_payload = candidate.asked and is_payload(content[:200].decode("latin-1"))
-        if not (named_payload or may_be_nginx(content) or candidate.certain or (candidate.asked and b"\0" in content)):
-            self.pass_over(candidate, "not nginx")
+        named_payload = candidate.requested and is_payload(content[:200].decode("latin-1"))
+        if not (
+            named_payload or may_be_nginx(content) or candidate.certain or (candidate.requested and b"\0" in content)
+        ):
+            self.skip(candidate, "not nginx")
             return
         text, problem = decode(content) if given is None else (given, "")
         if text is None:
-            if candidate.asked or candidate.certain or problem.startswith("it is UTF-16"):
+            if candidate.requested or candidate.certain or problem.startswith("it is UTF-16"):
                 self.refuse(candidate, Unreachable(path, problem, True))
             else:
-                self.pass_over(candidate, problem)
+                self.skip(candidate, problem)
             return
         if (refused := self.files.refuse_text(path, text)) is not None:
             self.refuse(candidate, refused)
@@ -227,12 +233,12 @@ class _Discovery:
         file = self.reader.parse(located, text, problem)
         if not is_nginx(file) and not (candidate.certain and is_nginx(file, named_so=True)):
             self.doubtful[file] = located
-            if candidate.asked:
+            if candidate.requested:
                 self.named.add(file)
-            self.pass_over(candidate, "not nginx")
+            self.skip(candidate, "not nginx")
             return
-        self.asked[file] = located
-        if candidate.asked:
+        self.requested[file] = located
+        if candidate.requested:
             self.named.add(file)
         if _is_main(candidate.name):
             self.tree_of(file)
@@ -263,12 +269,12 @@ class _Discovery:
         found = extract(name, text, located)
         self.extracted += found
         if not found and said:
-            self.pass_over(candidate, "contains no nginx configuration")
+            self.skip(candidate, "contains no nginx configuration")
 
     def refuse(self, candidate: Candidate, why: Unreachable) -> None:
         """Report a file that cannot be read: a failure if it was requested by name, else not checked."""
         name = display_name(candidate.path)
-        if candidate.asked:
+        if candidate.requested:
             reason = why.reason
             help = AS_ROOT if why.reason == PERMISSION else ""
             self.sources.failures.append(
@@ -283,7 +289,7 @@ class _Discovery:
         else:
             self.sources.left.append((name, why.reason))
 
-    def pass_over(self, candidate: Candidate, reason: str) -> None:
+    def skip(self, candidate: Candidate, reason: str) -> None:
         self.sources.left.append((display_name(candidate.path), reason))
 
     def take_dump(self, name: str, text: str) -> None:
@@ -336,12 +342,12 @@ class _Discovery:
     # -- trees ------------------------------------------------------------------------------------------------------
 
     def build_trees(self) -> None:
-        named = set(self.asked)
-        mains = [file for file in self.asked if is_whole(file)]
+        named = set(self.requested)
+        mains = [file for file in self.requested if is_whole(file)]
         trees: list[tuple[SourceFile, Tree, str]] = []
         placed: set[SourceFile] = set()
         self.add_mains(mains, trees, placed)
-        rest = [file for file in self.asked if file not in placed]
+        rest = [file for file in self.requested if file not in placed]
         if wanted := [*rest, *self.named.intersection(self.doubtful)]:
             self.add_mains(self.mains_above(wanted), trees, placed)
             rest = [file for file in rest if file not in placed]
@@ -351,13 +357,13 @@ class _Discovery:
         for _, tree, _ in trees:
             for file in tree.files:
                 if file in self.doubtful:
-                    self.asked[file] = self.doubtful.pop(file)
+                    self.requested[file] = self.doubtful.pop(file)
                     self.sources.left = [entry for entry in self.sources.left if entry != (file.name, "not nginx")]
         for main, tree, base in trees:
-            asked = {file for file in tree.files if file in self.asked}
-            if asked and main not in included:
+            requested = {file for file in tree.files if file in self.requested}
+            if requested and main not in included:
                 kind, context = classify(main)
-                self.sources.trees.append(LoadedTree(tree, kind, context, base, asked, named=self.named))
+                self.sources.trees.append(LoadedTree(tree, kind, context, base, requested, named=self.named))
         full = [(loaded.tree, loaded.base) for loaded in self.sources.trees if loaded.kind == "full"]
         self.add_fragments(rest, {file: classify(file) for file in rest}, unused_among(rest, full, self.files))
         for file, where in self.extracted:
@@ -403,7 +409,7 @@ class _Discovery:
             for name in names:
                 if _is_main(name):
                     main = self.reader.load(f"{folder}/{name}")
-                    if isinstance(main, SourceFile) and main not in self.asked and classify(main)[0] == "full":
+                    if isinstance(main, SourceFile) and main not in self.requested and classify(main)[0] == "full":
                         found[main] = None
         return list(found)
 
@@ -431,11 +437,11 @@ class _Discovery:
                 if (file in included) is not pass_included or file in answered:
                     continue
                 tree, base = trees[file]
-                asked = {other for other in tree.files if other in self.asked}
-                answered |= asked
-                enabled = file not in unused or not self.named.isdisjoint(asked)
+                requested = {other for other in tree.files if other in self.requested}
+                answered |= requested
+                enabled = file not in unused or not self.named.isdisjoint(requested)
                 self.sources.trees.append(
-                    LoadedTree(tree, *kinds[file], base, asked, named=self.named, enabled=enabled)
+                    LoadedTree(tree, *kinds[file], base, requested, named=self.named, enabled=enabled)
                 )
 
     def base_of(self, file: SourceFile) -> str:
@@ -467,6 +473,7 @@ def _is_main(name: str) -> bool:
 def _tree_of_dump(files: Sequence[SourceFile]) -> Tree:
     """The first of these files with all that it brings in; nginx dumps the others of that host after it."""
     by_path = {file.nginx_path or "": file for file in files}
+    matched: dict[str, tuple[SourceFile, ...]] = {}
     base = os.path.dirname(files[0].nginx_path or "/")
     tree = Tree([files[0]], [])
     pending = [(files[0], 0)]
@@ -479,7 +486,7 @@ def _tree_of_dump(files: Sequence[SourceFile]) -> Tree:
                 reason = f"more than {MAX_INCLUDE_DEPTH} includes deep"
                 tree.unresolved[directive] = (Gap(directive.args[0] if directive.args else "", reason),)
                 continue
-            follow_in_dump(tree, directive, base, by_path)
+            follow_in_dump(tree, directive, base, by_path, matched)
             brought = [other for other in tree.includes.get(directive, ()) if other not in seen]
             seen.update(brought)
             pending += ((other, depth + 1) for other in brought)

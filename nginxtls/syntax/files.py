@@ -123,11 +123,6 @@ class Files:
         """Mappings that were found automatically, each a sentence for the summary."""
         return tuple(self._hints)
 
-    @property
-    def guesses(self) -> bool:
-        """What containers say or what a path looks like was used, or may be, to find a file."""
-        return bool(self._hints or self._mounts)
-
     def elsewhere(self) -> Files:
         """The same for a configuration of another machine: only the root and the maps lead anywhere."""
         root = "/" if self._is_local else self.root
@@ -196,6 +191,11 @@ class Files:
     def sees_machine(self) -> bool:
         """The whole file system of the server, or its image, may be read."""
         return self.root is not None or "/" in self.allowed
+
+    @property
+    def is_partial(self) -> bool:
+        """The root is a copy of a part of a file system: it has no ``/usr``, where nginx itself would be."""
+        return self.root is not None and not os.path.isdir(f"{self.root}/usr")
 
     def holds(self, path: str) -> bool:
         """Whether a path of this machine is one of the machine, or in the image, that the configuration is for."""

@@ -73,7 +73,7 @@ class Reader:
         files: Files,
         *,
         instead: Mapping[str, str] | None = None,
-        passes_over: Callable[[str], bool] = lambda path: False,
+        skips: Callable[[str], bool] = lambda path: False,
         kept: KeptFiles | None = None,
     ) -> None:
         self.files = files
@@ -81,7 +81,7 @@ class Reader:
         if kept is not None:
             kept.begin()
         self.instead = instead or {}
-        self.passes_over = passes_over
+        self.skips = skips
         self.here = os.getcwd()
         self.parsed: dict[str, SourceFile | Unreachable] = {}
         """By real path."""
@@ -182,7 +182,7 @@ class Reader:
         brought, gaps = self.brought[key]
         if gaps:
             tree.unresolved[directive] = gaps
-        if brought is None:
+        if brought is None or not _within_limit(tree, directive, len(brought)):
             return ()
         tree.includes[directive] = brought
         return brought
@@ -199,7 +199,7 @@ class Reader:
         brought: list[SourceFile] = []
         gaps: list[Gap] = []
         for nginx_path, path in found:
-            if self.passes_over(path):
+            if self.skips(path):
                 continue
             absolute = nginx_path if nginx_path.startswith("/") else f"{base}/{nginx_path}"
             file = self.load(path, absolute)
@@ -263,8 +263,23 @@ def source(
     return file
 
 
-def follow_in_dump(tree: Tree, directive: Directive, base: str, parsed: dict[str, SourceFile]) -> None:
-    """Note what an include brings in, where a dump has all files."""
+def _within_limit(tree: Tree, directive: Directive, number: int) -> bool:
+    """Count files that an include brings in or looks at; False, noted in the tree, if they are too many by now."""
+    tree.names_left -= number
+    if tree.names_left < 0:
+        reason = f"the includes of this configuration bring in more than {LIMITS['names']:,} files"
+        tree.unresolved[directive] = (Gap(directive.args[0], reason),)
+    return tree.names_left >= 0
+
+
+def follow_in_dump(
+    tree: Tree,
+    directive: Directive,
+    base: str,
+    parsed: dict[str, SourceFile],
+    matched: dict[str, tuple[SourceFile, ...]],
+) -> None:
+    """Note what an include brings in, where a dump has all files; ``matched`` keeps it by pattern."""
     if not directive.args:
         tree.unresolved[directive] = (Gap("", "it names no file"),)
         return
@@ -278,7 +293,12 @@ def follow_in_dump(tree: Tree, directive: Directive, base: str, parsed: dict[str
             if stock:
                 tree.includes[directive] = ()
         return
-    wanted = re.compile(fnmatch.translate(pattern.replace("[^", "[!"))).match
-    depth = pattern.count("/")
-    matches = [path for path in parsed if path.count("/") == depth and wanted(path)]
-    tree.includes[directive] = tuple(parsed[path] for path in sorted(matches, key=os.fsencode))
+    if pattern not in matched:
+        if not _within_limit(tree, directive, len(parsed)):
+            return
+        wanted = re.compile(fnmatch.translate(pattern.replace("[^", "[!"))).match
+        depth = pattern.count("/")
+        matches = [path for path in parsed if path.count("/") == depth and wanted(path)]
+        matched[pattern] = tuple(parsed[path] for path in sorted(matches, key=os.fsencode))
+    if _within_limit(tree, directive, len(matched[pattern])):
+        tree.includes[directive] = matched[pattern]

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.base.limits import LIMITS
 from nginxtls.syntax.secrets import hide
 from nginxtls.syntax.words import UNKNOWN, read_statement, word_places
 
@@ -126,11 +127,6 @@ class SourceFile:
         return [
             Comment(start, end, self.text[start:end].rstrip("\r")) for start, end in zip(places, places, strict=True)
         ]
-
-    @property
-    def stands_alone(self) -> bool:
-        """It is the whole of a file of this machine, so that it can be read again by its path."""
-        return self.path is not None and self.outer is None and self.first_line == 1
 
     def add_comment(self, start: int, end: int) -> None:
         """Note a comment between two offsets."""
@@ -263,11 +259,6 @@ class Directive:
         return tuple(start for start, _ in self.words[1:])
 
     @property
-    def arg_ends(self) -> tuple[int, ...]:
-        """The offsets at which the arguments end."""
-        return tuple(end for _, end in self.words[1:])
-
-    @property
     def span(self) -> Span:
         """From the name to the last argument, without the terminator or the block."""
         return self.file.span(self.start, self.words[-1][1])
@@ -338,6 +329,8 @@ class Tree:
         """What each include directive brings in, in nginx's order. One that is not here could not be followed."""
         self.unresolved: dict[Directive, tuple[Gap, ...]] = {}
         """Includes that could not be followed, or not in full: every file that is not read."""
+        self.names_left = LIMITS["names"]
+        """How many files its includes may still bring in, each include counted, or look at in a dump."""
         self._names_in: dict[SourceFile, frozenset[str]] = {}
         self.holds: frozenset[tuple[int, int]] | None = None
         """Of a template, the branches that are there (see ``Directive.branch``); None: all of them."""

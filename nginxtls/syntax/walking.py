@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.base.limits import LIMITS
 from nginxtls.syntax.files import PERMISSION, display_name, read_plain
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from pathspec import GitIgnoreSpec
 
+MAX_STARS = 3
+"""The most asterisks in a part of a path; the time of a match grows with the length of the name to this power."""
 MAX_ENTRIES = 500_000
 """A walk ends after so many files."""
 
@@ -60,10 +63,10 @@ _NEVER_NAMED = pattern(
 
 
 class Candidate(NamedTuple):
-    """A file to look at. ``asked``: it was named. ``named_so``: its path says that it is nginx's."""
+    """A file to look at. ``requested``: it was named. ``named_so``: its path says that it is nginx's."""
 
     path: str
-    asked: bool = False
+    requested: bool = False
 
     @property
     def name(self) -> str:
@@ -156,10 +159,17 @@ def _ignore_file(folder: str, name: str = ".gitignore") -> GitIgnoreSpec | None:
     content = read_plain(folder, name, 1_000_000)
     if content is None:
         return None
+    # One that takes too long to match ignores nothing: more is checked, not less.
+    patterns = [line for line in content.decode("utf-8", "replace").splitlines() if quick(line)]
     try:
-        return GitIgnoreSpec.from_lines(content.decode("utf-8", "replace").splitlines())
+        return GitIgnoreSpec.from_lines(patterns[: LIMITS["ignored"]])
     except ValueError:
         return None
+
+
+def quick(pattern: str) -> bool:
+    """Whether matching a pattern of paths takes little time: a name's length to the power of a few asterisks."""
+    return all(part.count("*") <= MAX_STARS for part in pattern.split("/"))
 
 
 def _ignores_above(top: str) -> list[tuple[str, GitIgnoreSpec]]:

@@ -131,7 +131,17 @@ def _tls13(server: ServerOffer, client: Hello) -> Agreement:
     key = _key13(server, client)
     if key is None:
         return _failed("signature", "no common signature algorithm for the certificate in TLSv1.3", version)
+    if not key.allowed(server.level):
+        return _failed("signature", _TOO_SMALL, version)
     return Agreement("", "", version, chosen, usable[number], key, retry)
+
+
+_TOO_SMALL = "the server chooses a key that its security level forbids"
+
+
+def _considered(key: ServerKey, server: ServerOffer) -> bool:
+    """OpenSSL 1.1.1 chooses a key whatever its size, and fails when it is to sign (measured)."""
+    return server.openssl.version < (3, 0) or key.allowed(server.level)
 
 
 def _group13(server: ServerOffer, client: Hello, usable: dict[int, Group]) -> tuple[int | None, bool]:
@@ -156,7 +166,7 @@ def _group13(server: ServerOffer, client: Hello, usable: dict[int, Group]) -> tu
 def _key13(server: ServerOffer, client: Hello) -> ServerKey | None:
     for algorithm in _shared_signatures(server, client):
         for key in server.keys:
-            if key.allowed(server.level) and algorithm.signs(key, "TLSv1.3", server.level, server.openssl):
+            if _considered(key, server) and algorithm.signs(key, "TLSv1.3", server.level, server.openssl):
                 return key
     return None
 
@@ -192,6 +202,8 @@ def _tls12(server: ServerOffer, client: Hello, version: str) -> Agreement:
         return _failed(*_why12(server, client, version, keys, shared_group), version)
     able_keys = (each for each in keys if chosen.authentication in _authentications(each, version))
     signer = next(able_keys, None)
+    if signer is not None and not signer.allowed(server.level):
+        return _failed("signature", _TOO_SMALL, version)
     ecdhe, dhe = chosen.key_exchange == "ECDHE", chosen.key_exchange == "DHE"
     if version != "TLSv1.2" and chosen.authentication in ("ECDSA", "DSS") and security_bits(server.level) > 80:
         # Signed with SHA-1, which the level forbids only now (1.1.1, measured).
@@ -218,7 +230,7 @@ def _keys12(server: ServerOffer, client: Hello, version: str) -> tuple[ServerKey
     found = []
     shared = _shared_signatures(server, client)
     for key in sorted(server.keys, key=lambda key: key.kind in ("Ed25519", "Ed448")):
-        if not key.allowed(server.level) or not _curve_fits(key, client):
+        if not _considered(key, server) or not _curve_fits(key, client):
             continue
         if version == "TLSv1.2" and not any(a.signs(key, version, server.level, server.openssl) for a in shared):
             continue
@@ -275,6 +287,10 @@ def _why12(
         return "signature", f"no common signature algorithm for the certificate in {version}"
     if not shared_group and any(s.key_exchange == "ECDHE" and s.authentication in able for s in offered):
         return "group", f"no common group in {version}: the client offers {_group_names(client.groups)}"
+    left = {s.key_exchange for s in offered if s.authentication in able}
+    if left == {"DHE"}:
+        problem = f"the only common cipher suites in {version} that work with the server's {kinds} certificate use DHE"
+        return "dh", f"{problem}, and the server has no DH parameters"
     return "suite", f"no common cipher suite in {version} that the server's key exchange supports"
 
 

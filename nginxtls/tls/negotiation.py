@@ -105,14 +105,17 @@ def negotiable(
     dhparam_bits: int | None,
     openssl: OpenSSL,
     groups: GroupList,
+    version_level: int | None = None,
 ) -> dict[str, tuple[Suite, ...]]:
     """The suites that some client can get, by protocol version, oldest first, in the server's order.
 
     Versions without any are left out. The order is the one that counts if the server prefers its own; else each
     client's counts and the set is the same. ``dhparam_bits`` is the size of the DH parameters, None without: then there
     is no DHE before OpenSSL 4.0, which negotiates the finite fields among the groups, too (RFC 7919). Clients are taken
-    to support everything. Static DH and ECDH, PSK and SRP are never served.
+    to support everything. Static DH and ECDH, PSK and SRP are never served. ``version_level`` is the security level at
+    which the version is chosen, where that is another one.
     """
+    at = level if version_level is None else version_level
     usable = [key for key in keys if key.allowed(level)]
     enough = security_bits(level)
     strong = [g for g in groups.groups if g.bits >= enough]
@@ -120,7 +123,7 @@ def negotiable(
     dhe = dhparam_bits is not None and rsa_bits(dhparam_bits) >= max(enough, 80)
     out: dict[str, tuple[Suite, ...]] = {}
     for protocol in PROTOCOLS[2:]:
-        if protocol not in protocols or not protocol_allowed(protocol, level, openssl):
+        if protocol not in protocols or not protocol_allowed(protocol, at, openssl):
             continue
         authentications = frozenset[str]().union(*(key.authenticates(protocol, level, openssl) for key in usable))
         if protocol == "TLSv1.3":

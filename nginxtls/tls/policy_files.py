@@ -30,7 +30,7 @@ class Effective(NamedTuple):
     """What a server does, as far as it is known. None is unknown, and not checked.
 
     ``suites`` are those of TLS 1.2 and before, ``ciphersuites`` those of TLS 1.3 that a client can get.
-    ``upstream_protocols`` are those that nginx offers to upstreams.
+    ``upstream_protocols`` are those that nginx offers to upstreams, ``http_versions`` what clients of a name can use.
     ``dhparam_bits`` is the size of the DH parameters if a DHE suite can be chosen, ``lifetime_days`` the longest
     validity of a leaf, ``hsts_age`` the max-age in seconds that is sent, 0 without the header. ``stapling`` is None
     also where no certificate names a responder. ``protocols_explicit``: the protocols are written down rather than a
@@ -46,6 +46,7 @@ class Effective(NamedTuple):
     lifetime_days: int | None = None
     hsts_age: int | None = None
     upstream_protocols: Collection[str] | None = None
+    http_versions: Collection[str] | None = None
     stapling: bool | None = None
     session_tickets: bool | None = None
     early_data: bool | None = None
@@ -229,8 +230,10 @@ def _stapling(rule: Mapping[str, Any], effective: Effective) -> _Found:
 
 
 def _session_tickets(rule: Mapping[str, Any], effective: Effective) -> _Found:
-    if effective.session_tickets and not rule["allowed"]:
+    if effective.session_tickets and not rule.get("allowed", True):
         yield "session tickets may not be issued", (), False
+    if effective.session_tickets is False and rule.get("required"):
+        yield "session tickets must be issued", (), False
 
 
 def _early_data(rule: Mapping[str, Any], effective: Effective) -> _Found:
@@ -248,6 +251,13 @@ def _server_order(rule: Mapping[str, Any], effective: Effective) -> _Found:
         )
 
 
+def _http_versions(rule: Mapping[str, Any], effective: Effective) -> _Found:
+    if effective.http_versions is None:
+        return
+    if lacking := [version for version in rule["required"] if version not in effective.http_versions]:
+        yield f"{_and(lacking)} must be offered", tuple(lacking), False
+
+
 _CHECKS = {
     "protocols": _protocols,
     "suites": _suites,
@@ -262,6 +272,7 @@ _CHECKS = {
     "early_data": _early_data,
     "server_order": _server_order,
     "upstream_protocols": _upstream_protocols,
+    "http_versions": _http_versions,
 }
 
 

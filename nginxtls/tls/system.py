@@ -23,8 +23,6 @@ class SystemConfiguration(NamedTuple):
     ciphersuites: str | None = None
     groups: str | None = None
     options: tuple[str, ...] = ()
-    min_protocol: str | None = None
-    max_protocol: str | None = None
     includes: tuple[str, ...] = ()
     given: bool = False
 
@@ -61,8 +59,6 @@ def parse_openssl_conf(text: str, applications: tuple[str, ...] = ("openssl_conf
         ciphersuites=found.get("ciphersuites"),
         groups=found.get("groups", found.get("curves")),
         options=tuple(options),
-        min_protocol=found.get("minprotocol"),
-        max_protocol=found.get("maxprotocol"),
         includes=includes,
         given=True,
     )

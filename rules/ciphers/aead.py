@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from nginxtls.rules.ciphers.lists import SSL_CIPHERS, WEAK_ENCRYPTION, _CipherRule
+from nginxtls.rules.common.edits import STRONG_CIPHERS
 from nginxtls.rules.common.grouping import listed, titles
 
 from nginxtls.finding import Severity
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Endpoint
+    from nginxtls.rule import Fix
     from nginxtls.tls import Suite
 
 
@@ -30,6 +32,10 @@ class _OfferedSuites(_CipherRule):
         """Whether a suite is of the sort."""
         raise NotImplementedError
 
+    def fix(self, ciphers: CipherList) -> Fix | None:
+        """The edit of the help line."""
+        return ciphers.replaced(STRONG_CIPHERS)
+
     def check_ciphers(self, ciphers: CipherList, configuration: Configuration) -> Iterator[Finding]:
         served = {e: list(filter(self.is_reported, legacy_suites(e))) for e in ciphers.endpoints}
         suites = dict.fromkeys(s for found in served.values() for s in found)
@@ -38,6 +44,7 @@ class _OfferedSuites(_CipherRule):
                 ciphers.place_of(suites),
                 f"{self.message}: {listed([s.name for s in suites])}",
                 help=self.help,
+                fix=self.fix(ciphers),
                 endpoints=titles(e for e, found in served.items() if found),
             )
 
@@ -99,6 +106,9 @@ class Ccm8Cipher(_OfferedSuites):
     def is_reported(self, suite: Suite) -> bool:
         return suite.name.endswith("CCM8")
 
+    def fix(self, ciphers: CipherList) -> Fix | None:
+        return ciphers.appended("!AESCCM8")
+
 
 class MissingAead(_CipherRule):
     """No suite with authenticated encryption is offered for TLS 1.2.
@@ -136,6 +146,7 @@ class MissingAead(_CipherRule):
                 "TLS 1.2 clients get no authenticated encryption: no suite with GCM, ChaCha20 or CCM is offered",
                 arg=ciphers.arg,
                 help="set `ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;`",
+                fix=ciphers.replaced(STRONG_CIPHERS),
                 endpoints=titles(lacking),
             )
 
@@ -180,6 +191,7 @@ class Http2ForbiddenSuites(_CipherRule):
                 f"TLS 1.2 clients get {first.name}, which HTTP/2 prohibits",
                 arg=ciphers.arg,
                 help="put `ECDHE+AESGCM:ECDHE+CHACHA20` first",
+                fix=ciphers.replaced(f"{STRONG_CIPHERS}:{ciphers.text}", f"put `{STRONG_CIPHERS}` first"),
                 endpoints=titles(prohibited),
             )
 

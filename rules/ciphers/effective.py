@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.ciphers.lists import SSL_CIPHERS, SSL_CONF, _CipherRule
+from nginxtls.rules.common.edits import STRONG_CIPHERS, moved, quoted, set_for
 from nginxtls.rules.common.grouping import listed, surely_absent, titles, where_missing
 
 from nginxtls.finding import Severity
@@ -68,6 +69,7 @@ class DefaultCiphers(Rule):
                 f"`ssl_ciphers` is not set, and nginx's default `HIGH:!aNULL:!MD5` offers {len(static)} suites without"
                 " forward secrecy",
                 help="set `ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;` at the http level",
+                fix=set_for(configuration, endpoints, "ssl_ciphers", STRONG_CIPHERS),
                 endpoints=titles(endpoints),
             )
 
@@ -114,6 +116,7 @@ class ConfCommandOverridesCiphers(Rule):
                     "`CipherString` overrides `ssl_ciphers`",
                     labels=[label(line, "overridden")],
                     help="remove it, and set the suites in `ssl_ciphers`",
+                    fix=moved(command[1], "ssl_ciphers", quoted(command[0])),
                 )
 
 
@@ -149,6 +152,7 @@ class UnusableCiphers(_CipherRule):
                     arg=ciphers.arg,
                     labels=[label(b.directive, keys) for b in dead[0].tls.bundles[:1]],
                     help="add suites for that key",
+                    fix=ciphers.appended(STRONG_CIPHERS),
                     endpoints=titles(dead),
                 )
 
@@ -185,6 +189,7 @@ class DeadTls12(_CipherRule):
                     arg=ciphers.arg,
                     labels=[label(b.directive, keys) for b in some[0].tls.bundles[:1]],
                     help="add suites for that key",
+                    fix=ciphers.appended(STRONG_CIPHERS),
                     endpoints=titles(some),
                 )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.ciphers.lists import SSL_CIPHERS, WEAK_ENCRYPTION, _CipherRule, quoted
+from nginxtls.rules.ciphers.lists import SSL_CIPHERS, WEAK_ENCRYPTION, _CipherRule
+from nginxtls.rules.common.edits import STRONG_CIPHERS
 from nginxtls.rules.common.grouping import listed, surely_absent, titles
 
 from nginxtls.finding import Severity
 from nginxtls.model.offered import legacy_suites
-from nginxtls.rule import NGINX_SSL, Fix, replace_argument
+from nginxtls.rule import NGINX_SSL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,13 +67,12 @@ class StaticRsaKeyExchange(_CipherRule):
                 affected.append(endpoint)
         if served:
             append = "append `:!kRSA` to the cipher string"
-            text = quoted(f"{ciphers.text}:!kRSA")
             yield self.at(
                 ciphers.place_of(served),
                 f"RSA key exchange, which lacks forward secrecy, is offered: {listed([s.name for s in served])}",
                 label=f"enables {len(served)} suite{'s' if len(served) > 1 else ''} without forward secrecy",
                 help=append,
-                fix=Fix(append, (replace_argument(ciphers.directive, ciphers.arg, text),)),
+                fix=ciphers.appended("!kRSA"),
                 endpoints=titles(affected),
             )
 
@@ -112,6 +112,7 @@ class MissingForwardSecrecy(_CipherRule):
                 f"TLS 1.2 clients get no forward secrecy, only {names}",
                 arg=ciphers.arg,
                 help="set `ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;`",
+                fix=ciphers.replaced(STRONG_CIPHERS),
                 endpoints=titles(lacking),
             )
 
@@ -129,7 +130,7 @@ class FiniteFieldKeyExchange(_CipherRule):
 
     ```nginx bad, certificate: good-rsa.pem
     ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256;
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ```
 
     ```nginx good, certificate: good-rsa.pem
@@ -151,6 +152,7 @@ class FiniteFieldKeyExchange(_CipherRule):
                 ciphers.place_of(suites),
                 f"finite-field Diffie-Hellman is offered: {listed([s.name for s in suites])}",
                 help="append `:!kDHE` to the cipher string and remove `ssl_dhparam`",
+                fix=ciphers.appended("!kDHE"),
                 endpoints=titles(e for e, found in served.items() if found),
             )
 
@@ -169,7 +171,7 @@ class DeadDheCipher(_CipherRule):
 
     ```nginx good, certificate: good-rsa.pem
     ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256;
-    ssl_dhparam certificates/dh2048.pem;
+    ssl_dhparam certificates/dh2048-ffdhe.pem;
     ```
     """
 
@@ -198,6 +200,7 @@ class DeadDheCipher(_CipherRule):
                 ciphers.place(dead[0].start, dead[0].end),
                 f"no client gets {listed([w.word for w in dead])}: `ssl_dhparam` is not set",
                 help="remove these suites; clients are not affected",
+                fix=ciphers.without({w.start for w in dead}, safe=True),
                 endpoints=titles(ciphers.endpoints),
             )
 

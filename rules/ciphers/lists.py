@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
-from nginxtls.rules.common.grouping import cipher_text, word_place
+from nginxtls.rules.common.edits import quoted
+from nginxtls.rules.common.grouping import WORD, cipher_text, word_place
 
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.rule import NGINX_SSL, Rule
+from nginxtls.rule import NGINX_SSL, Fix, Rule, replace_argument
+from nginxtls.tls import CipherString
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from nginxtls.finding import Finding, Location
     from nginxtls.model import Configuration, Endpoint
     from nginxtls.syntax.tree import Directive
-    from nginxtls.tls import Evaluation, Suite
+    from nginxtls.tls import Evaluation, OpenSSL, Suite
 
 SSL_CIPHERS = f"{NGINX_SSL}#ssl_ciphers"
 CIPHERS_1 = "https://docs.openssl.org/3.5/man1/openssl-ciphers/"
@@ -35,10 +36,31 @@ class CipherList(NamedTuple):
     arg: int
     evaluation: Evaluation
     endpoints: Sequence[Endpoint]
+    openssl: OpenSSL
 
     def place(self, start: int, end: int) -> Location:
         """Where the part of the string from ``start`` to ``end`` is written."""
         return word_place(self.directive, self.arg, start, end)
+
+    def appended(self, *words: str, safe: bool = False) -> Fix | None:
+        """The fix that appends words; None if OpenSSL refuses the result."""
+        added = f":{':'.join(words)}"
+        return self.replaced(self.text + added, f"append `{added}` to the cipher string", safe=safe)
+
+    def without(self, starts: Collection[int], *, safe: bool = False) -> Fix | None:
+        """The fix that removes the words that begin at these offsets, operators included; None if no suite remains."""
+        kept = [
+            m.group() for m in WORD.finditer(self.text) if m.start() not in starts and m.start("word") not in starts
+        ]
+        return self.replaced(":".join(kept), "remove it", safe=safe)
+
+    def replaced(self, text: str, title: str = "", *, safe: bool = False) -> Fix | None:
+        """The fix that writes another cipher string; None if OpenSSL refuses it, or it has no suite."""
+        result = CipherString(text).evaluate(self.openssl)
+        if result.error or not result.suites:
+            return None
+        edit = replace_argument(self.directive, self.arg, quoted(text))
+        return Fix(title or f"set `{self.directive.name} {text};`", (edit,), safe)
 
     def place_of(self, suites: Iterable[Suite]) -> Location:
         """The word of the string that enables the first of these suites, or the whole string."""
@@ -57,7 +79,7 @@ def cipher_list(directive: Directive, endpoints: Sequence[Endpoint], configurati
     # Brackets are BoringSSL's syntax and PROFILE= is Red Hat's: an unknown library may be either.
     if not configuration.facts.openssl_known and ("[" in text or "PROFILE=" in text):
         return None
-    return CipherList(directive, text, arg, endpoints[0].tls.evaluation, endpoints)
+    return CipherList(directive, text, arg, endpoints[0].tls.evaluation, endpoints, configuration.facts.openssl)
 
 
 class _CipherRule(Rule):
@@ -83,8 +105,3 @@ class _CipherRule(Rule):
 def is_unprotected(suite: Suite) -> bool:
     """Whether a suite lacks encryption or authentication."""
     return suite.anonymous or suite.encryption == "None"
-
-
-def quoted(text: str) -> str:
-    """A cipher string as an argument of a directive, in quotes where nginx needs them."""
-    return f'"{text}"' if re.search(r"[\s;{}\"']", text) else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.ciphers.lists import SSL_CONF
+from nginxtls.rules.common.edits import options_without, written
 from nginxtls.rules.common.grouping import titles
 
 from nginxtls.finding import Severity
@@ -47,11 +48,14 @@ class NeedlessServerPreference(Rule):
     def check_setting(
         self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
     ) -> Iterator[Finding]:
+        if any(policy.items.get("server_order", {}).get("wanted") for policy in configuration.facts.policies):
+            return  # a policy is chosen that requires it
         if all(e.tls.server_order and _all_strong(e) for e in endpoints):
             yield self.at(
                 directive,
                 "the server overrides its clients' order of suites although every suite is strong",
                 help="set `ssl_prefer_server_ciphers off;`",
+                fix=written(directive, "off") if directive.name == "ssl_prefer_server_ciphers" else None,
                 endpoints=titles(endpoints),
             )
 
@@ -96,6 +100,7 @@ class IdleChachaPriority(Rule):
                     "`PrioritizeChaCha` has no effect: the server does not prefer its own order",
                     arg=1,
                     help="remove it, or set `ssl_prefer_server_ciphers on;`",
+                    fix=options_without(directive, ["PrioritizeChaCha"], safe=True),
                 )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.ciphers.lists import CIPHERS_1, SECURITY_LEVEL
-from nginxtls.rules.common.grouping import cipher_text, word_place
+from nginxtls.rules.common.edits import quoted
+from nginxtls.rules.common.grouping import WORD, cipher_text, word_place
 
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Severity
-from nginxtls.rule import Rule
+from nginxtls.rule import Fix, Rule, replace_argument
+from nginxtls.tls import CipherString
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +52,12 @@ class DisabledSecurityLevel(Rule):
         if any("TLSv1" in policy.items.get("protocols", {}).get("allowed", ()) for policy in policies):
             return
         if place := _level_place(directive, 0):
-            yield self.at(place, "`@SECLEVEL=0` disables OpenSSL's security level", help="remove it")
+            yield self.at(
+                place,
+                "`@SECLEVEL=0` disables OpenSSL's security level",
+                help="remove it",
+                fix=_without_level(directive, configuration),
+            )
 
 
 class LoweredSecurityLevel(Rule):
@@ -79,7 +86,12 @@ class LoweredSecurityLevel(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         if configuration.facts.openssl.default_security_level > 1 and (place := _level_place(directive, 1)):
-            yield self.at(place, "`@SECLEVEL=1` lowers OpenSSL's security level from 2 to 1", help="remove it")
+            yield self.at(
+                place,
+                "`@SECLEVEL=1` lowers OpenSSL's security level from 2 to 1",
+                help="remove it",
+                fix=_without_level(directive, configuration),
+            )
 
 
 _LEVEL = pattern(r"@SECLEVEL=(\d)")
@@ -94,3 +106,13 @@ def _level_place(directive: Directive, level: int) -> Location | None:
     if not levels or int(levels[-1][1]) != level:
         return None
     return word_place(directive, arg, levels[-1].start(), levels[-1].end())
+
+
+def _without_level(directive: Directive, configuration: Configuration) -> Fix | None:
+    """The fix that removes the level; None if no suite remains."""
+    text, arg = cipher_text(directive)
+    kept = ":".join(m.group() for m in WORD.finditer(text) if not m.group().startswith("@SECLEVEL"))
+    result = CipherString(kept).evaluate(configuration.facts.openssl)
+    if result.error or not result.suites:
+        return None
+    return Fix("remove it", (replace_argument(directive, arg, quoted(kept)),))

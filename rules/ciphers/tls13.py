@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.ciphers.lists import SSL_CIPHERS, SSL_CONF, _CipherRule, quoted
+from nginxtls.rules.ciphers.lists import SSL_CIPHERS, SSL_CONF, _CipherRule
+from nginxtls.rules.common.edits import for_default_server, listing, quoted, written
 from nginxtls.rules.common.grouping import WORD, default_is_sure, sockets, titles, word_place
 
 from nginxtls.finding import Severity
@@ -61,6 +62,9 @@ class Tls13SuiteInCiphers(_CipherRule):
         )
 
 
+_WEAK = frozenset({"TLS_AES_128_CCM_8_SHA256", "TLS_SHA256_SHA256", "TLS_SHA384_SHA384"})
+
+
 class WeakTls13Suite(Rule):
     """`ssl_conf_command Ciphersuites` enables TLS 1.3 suites with short tags or without encryption.
 
@@ -86,10 +90,13 @@ class WeakTls13Suite(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         for start, word in _ciphersuites(directive):
-            if word in ("TLS_AES_128_CCM_8_SHA256", "TLS_SHA256_SHA256", "TLS_SHA384_SHA384"):
+            if word in _WEAK:
                 weakness = "does not encrypt" if "CCM" not in word else "has a tag of only 64 bits"
                 yield self.at(
-                    word_place(directive, 1, start, start + len(word)), f"{word} {weakness}", help="remove it"
+                    word_place(directive, 1, start, start + len(word)),
+                    f"{word} {weakness}",
+                    help="remove it",
+                    fix=listing(directive, 1, lambda each: each not in _WEAK, ":"),
                 )
 
 
@@ -121,6 +128,7 @@ class MissingMandatorySuite(Rule):
                 "TLS_AES_128_GCM_SHA256, the one suite that every TLS 1.3 server must support, is missing",
                 arg=1,
                 help="append `:TLS_AES_128_GCM_SHA256`",
+                fix=written(directive, directive.arg_text(0), quoted(f"{directive.args[1]}:TLS_AES_128_GCM_SHA256")),
             )
 
 
@@ -193,6 +201,7 @@ class IgnoredCiphersuites(Rule):
                 f"clients on {sockets(endpoints)} do not get these TLS 1.3 suites:"
                 " before nginx 1.29.2 the default server decides",
                 help="move it to the http level",
+                fix=for_default_server(directive, endpoints),
                 endpoints=titles(endpoints),
             )
 

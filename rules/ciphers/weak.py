@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from nginxtls.rules.ciphers.lists import CIPHERS_1, SECURITY_LEVEL, SSL_CIPHERS, _CipherRule, is_unprotected, quoted
+from nginxtls.rules.ciphers.lists import CIPHERS_1, SECURITY_LEVEL, SSL_CIPHERS, _CipherRule, is_unprotected
 from nginxtls.rules.common.grouping import OPENSSL_102, WORD, listed, titles
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.offered import legacy_suites
-from nginxtls.rule import Fix, replace_argument
 from nginxtls.tls import CipherString, suite
 
 if TYPE_CHECKING:
@@ -55,6 +54,7 @@ class _WeakCipher(_CipherRule):
                 f"the cipher string offers {self.weakness}: {listed([s.name for s in served])}",
                 label=f"enables {len(served)} such suite{'s' if len(served) > 1 else ''}",
                 help=help,
+                fix=ciphers.appended(self.exclusion),
                 endpoints=titles(affected),
             )
         elif not configuration.facts.openssl_known and (words := _enabling(ciphers.text, self.words, self.is_weak)):
@@ -65,6 +65,7 @@ class _WeakCipher(_CipherRule):
                     f"the cipher string enables {self.weakness}: {listed([f'`{word}`' for _, _, word in words])}",
                     notes=(self.unknown_openssl,),
                     help=help,
+                    fix=ciphers.without({start for start, _, _ in words}),
                     endpoints=titles(serving),
                     confidence=Confidence.LIKELY,
                 )
@@ -175,14 +176,13 @@ class BarredCipher(_CipherRule):
         if any(s.encryption == "None" for s in weak):
             missing.append("!eNULL")
         append = f"append `:{':'.join(missing)}` to the cipher string"
-        text = quoted(":".join((ciphers.text, *missing)))
         yield self.at(
             ciphers.directive,
             "only the security level disables suites without encryption or authentication:"
             f" {listed([s.name for s in weak])}",
             arg=ciphers.arg,
             help=append,
-            fix=Fix(append, (replace_argument(ciphers.directive, ciphers.arg, text),), safe=True),
+            fix=ciphers.appended(*missing, safe=True),
             endpoints=titles(legacy),
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.rules.ciphers.lists import CIPHERS_1, SSL_CIPHERS, _CipherRule
 from nginxtls.rules.ciphers.tls13 import is_tls13
+from nginxtls.rules.common.edits import STRONG_CIPHERS, quoted, written
 from nginxtls.rules.common.grouping import WORD, listed, titles
 
 from nginxtls.finding import Confidence, Edit, Severity
@@ -64,7 +65,9 @@ class UnknownCipher(_CipherRule):
                 place,
                 f"OpenSSL knows no cipher word `{unknown.word}`: {effect}",
                 help=f"replace it with `{meant}`" if meant else "remove it",
-                fix=Fix(f"replace it with `{meant}`", (Edit(place, meant),)) if meant else None,
+                fix=Fix(f"replace it with `{meant}`", (Edit(place, meant),))
+                if meant
+                else ciphers.without({unknown.start}, safe=True),
                 endpoints=titles(ciphers.endpoints),
             )
 
@@ -145,6 +148,7 @@ class RemovedCipher(_CipherRule):
                 f"OpenSSL {configuration.facts.openssl} silently skips suites that it does not have:"
                 f" {listed([f'`{u.word}`' for u in removed])}",
                 help="remove them; clients are not affected",
+                fix=ciphers.without({u.start for u in removed}, safe=True),
                 endpoints=titles(ciphers.endpoints),
             )
 
@@ -181,6 +185,7 @@ class ExcludedCipher(_CipherRule):
                 f"the cipher string lists {listed([w.word for w in excluded])}, but another word excludes"
                 f" {'it' if len(excluded) == 1 else 'them'}",
                 help="remove the name; clients are not affected",
+                fix=ciphers.without({w.start for w in excluded}, safe=True),
                 endpoints=titles(ciphers.endpoints),
             )
 
@@ -224,6 +229,7 @@ class EmptyCipherList(_CipherRule):
                 f"nginx does not start: {reason} ({error})",
                 arg=ciphers.arg,
                 help="add a TLS 1.2 suite, or remove the directive",
+                fix=ciphers.appended(STRONG_CIPHERS) or ciphers.replaced(STRONG_CIPHERS),
                 endpoints=titles(ciphers.endpoints),
             )
 
@@ -256,6 +262,7 @@ class SplitCipherList(Rule):
                 f"nginx does not start: `ssl_ciphers` takes one argument, not {len(directive.args)}",
                 arg=1,
                 help="put the list in quotes",
+                fix=written(directive, quoted(":".join(directive.args))),
             )
 
 

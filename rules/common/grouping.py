@@ -12,7 +12,7 @@ from nginxtls.tls import PROTOCOLS, CipherString, OpenSSL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nginxtls.model import Configuration, Endpoint, Setting, Socket, VirtualServer
+    from nginxtls.model import Configuration, Endpoint, Setting, Socket
     from nginxtls.syntax.tree import Directive
 
 OPENSSL_102 = OpenSSL.parse("1.0.2u")
@@ -102,11 +102,6 @@ def word_place(directive: Directive, arg: int, start: int, end: int) -> Location
 # -- suites ------------------------------------------------------------------------------------------------------------
 
 WORD = re.compile(r"(?P<operator>[-+!@]?)(?P<word>[^:;, ]+)")
-
-
-def certificate_is_missing(server: VirtualServer) -> bool:
-    """Whether a server certainly has no certificate."""
-    return is_absent(server.setting("ssl_certificate"))
 
 
 def cipher_text(directive: Directive) -> tuple[str, int]:

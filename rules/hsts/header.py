@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import added, after, as_written, inside, removal, repeated
 from nginxtls.rules.common.grouping import listed
 from nginxtls.rules.hsts.helpers import ADD_HEADER, HSTS, RFC_6797, by_server, is_behind_proxy, is_hsts, titles
 
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Severity
 from nginxtls.model import headers
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, delete, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +69,7 @@ class MissingHsts(Rule):
                 server.directive,
                 f"no {HSTS} header is sent for {_names(server)}",
                 help=f'add `add_header {HSTS} "max-age=63072000" always;`',
+                fix=_send(server),
                 endpoints=[endpoint.title for endpoint in endpoints],
             )
 
@@ -125,6 +127,7 @@ class LostHsts(Rule):
                     label="a block with `add_header` inherits none",
                     labels=[label(lost.directive, "not inherited")],
                     help="repeat the header in this block",
+                    fix=repeated(lost.directive, own[-1]),
                     endpoints=titles(server),
                 )
 
@@ -166,6 +169,7 @@ class DuplicateHsts(Rule):
                     f"a second {HSTS} header is sent, and browsers ignore it",
                     labels=[label(found[0].directive, "the first header, which browsers use")],
                     help="remove one of the two lines",
+                    fix=removal(found[1].directive),
                     endpoints=titles(server),
                 )
 
@@ -203,6 +207,7 @@ class ConditionalHsts(Rule):
                 f"{HSTS} is sent only if a condition is true",
                 labels=[label(block, "the condition")],
                 help="set the header at server level",
+                fix=_hoisted(directive),
             )
 
 
@@ -258,8 +263,36 @@ class HstsOverHttp(Rule):
                 directive,
                 f"{HSTS} is sent over plain HTTP, where browsers ignore it",
                 help="move it to the servers with TLS",
+                fix=_dropped(directive),
                 endpoints=titles,
             )
+
+
+def _send(server: VirtualServer) -> Fix | None:
+    """The fix that adds the header, beside those that apply: a level with one of its own inherits none."""
+    given = headers.headers(server.scope)
+    text = f'add_header {HSTS} "max-age=63072000" always;'
+    if given:
+        return Fix(f"add `{text}`", (after(given[-1].directive, text),))
+    return added(server.directive, text) if server.directive is not None else None
+
+
+def _hoisted(line: Directive) -> Fix | None:
+    """The fix that moves a line to the level of its server."""
+    block = line.parent
+    while block is not None and block.name != "server":
+        block = block.parent
+    if block is None or any(each.name == "add_header" for each in block.block or ()):
+        return None
+    return Fix("set the header at server level", (inside(block, as_written(line)), delete(line)))
+
+
+def _dropped(line: Directive) -> Fix | None:
+    """The fix that removes the line from a server without TLS, unless the line above it would be inherited again."""
+    block = line.parent
+    if block is None or block.name != "server":
+        return None
+    return removal(line, safe=True)
 
 
 def _names(server: VirtualServer) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import added, separate_redirect, written
 from nginxtls.rules.common.redirects import loops, title
 from nginxtls.rules.hsts.helpers import RFC_6797, by_server, is_behind_proxy, titles
 
 from nginxtls.finding import Severity
 from nginxtls.model.decides import live
 from nginxtls.model.locations import location_for
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nginxtls.finding import Finding
+    from nginxtls.finding import Edit, Finding
     from nginxtls.model import Configuration, Endpoint, Socket, VirtualServer
     from nginxtls.model.requests import Answer
     from nginxtls.syntax.tree import Directive
@@ -91,6 +92,9 @@ class MissingRedirect(Rule):
                     help="move this `listen` to a separate server with `return 301 https://$host$request_uri;`"
                     if server.speaks_tls
                     else "add `return 301 https://$host$request_uri;`",
+                    fix=added(server.directive, "return 301 https://$host$request_uri;")
+                    if server.directive is not None and not server.speaks_tls
+                    else separate_redirect(server),
                     endpoints=[f"{name.text} on {plain[0].label}" for name in names],
                 )
 
@@ -136,6 +140,7 @@ class RedirectToHttp(Rule):
                 f"clients are redirected from TLS to plain HTTP: {_target(line)}",
                 arg=1,
                 help="use `https://`",
+                fix=Fix("use `https://`", (_over_tls(line),)),
                 endpoints=dict.fromkeys(endpoint.title for endpoint in endpoints),
             )
 
@@ -262,7 +267,11 @@ class TemporaryRedirect(Rule):
             return
         if line.args[0] in ("302", "303", "307") and _host(_target(line)) in ("$host", "$server_name", "$http_host"):
             yield self.at(
-                line, f"browsers do not remember this redirect: {line.args[0]} is temporary", arg=0, help="use 301"
+                line,
+                f"browsers do not remember this redirect: {line.args[0]} is temporary",
+                arg=0,
+                help="use 301",
+                fix=Fix("use 301", (replace_argument(line, 0, "301"),)),
             )
 
 
@@ -307,6 +316,7 @@ class WrongForwardedProto(Rule):
                         "requests received over TLS are forwarded with `X-Forwarded-Proto: http`",
                         arg=1,
                         help="set `proxy_set_header X-Forwarded-Proto $scheme;`",
+                        fix=written(line, line.arg_text(0), "$scheme"),
                         endpoints=titles(server),
                     )
 
@@ -327,6 +337,12 @@ def _target(line: Directive) -> str:
     if line.name == "rewrite" and len(line.args) > 1:
         return line.args[1]
     return ""
+
+
+def _over_tls(line: Directive) -> Edit:
+    """The edit that makes a redirect lead to https."""
+    arg = next(index for index, word in enumerate(line.args) if word.startswith("http://"))
+    return replace_argument(line, arg, line.arg_text(arg).replace("http://", "https://", 1))
 
 
 def _host(target: str) -> str:

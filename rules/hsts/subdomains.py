@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import quoted
 from nginxtls.rules.common.grouping import listed
 from nginxtls.rules.hsts.helpers import HSTS, RFC_6797, by_server, is_behind_proxy
 
@@ -14,7 +16,7 @@ from nginxtls.model.request_variables import Request
 from nginxtls.model.requests import answer, expanded
 from nginxtls.model.sockets import connected
 from nginxtls.pki import match_hostname
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,6 +99,7 @@ class SubdomainWithoutTls(Rule):
                     if name.directive is not None
                 ],
                 help="add TLS to these servers, or remove `includeSubDomains`",
+                fix=_without_subdomains(line),
                 endpoints=[f"{name} on *:80" for name in names],
             )
 
@@ -157,3 +160,13 @@ def _lacks_tls(configuration: Configuration, socket: Socket, server: VirtualServ
         return True
     leaves = [bundle.leaf for bundle in there.default.bundles]
     return bool(leaves) and not any(leaf is None or match_hostname(host, leaf).matches for leaf in leaves)
+
+
+def _without_subdomains(line: Directive) -> Fix | None:
+    """The fix that removes includeSubDomains; None if the value comes from a variable."""
+    value = re.sub(r"(?i)\s*;\s*includesubdomains\b|\bincludesubdomains\s*;\s*", "", line.args[1])
+    return (
+        Fix("remove `includeSubDomains`", (replace_argument(line, 1, quoted(value)),))
+        if value != line.args[1]
+        else None
+    )

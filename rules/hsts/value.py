@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import quoted
 from nginxtls.rules.common.grouping import listed
 from nginxtls.rules.hsts.helpers import ADD_HEADER, HSTS, RFC_6797, is_hsts
 
 from nginxtls.finding import Edit, Severity
-from nginxtls.rule import Fix, Rule, locate
+from nginxtls.rule import Fix, Rule, locate, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +98,7 @@ class MalformedHsts(Rule):
                 f"browsers ignore this {HSTS} header: {problem}",
                 arg=1,
                 help='set the value to `"max-age=63072000; includeSubDomains"`',
+                fix=_with_value(directive, "max-age=63072000; includeSubDomains"),
             )
 
 
@@ -124,7 +127,13 @@ class DisabledHsts(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         if _age(directive) == 0:
-            yield self.at(directive, f"`max-age=0` makes browsers forget {HSTS}", arg=1, help="set `max-age=63072000`")
+            yield self.at(
+                directive,
+                f"`max-age=0` makes browsers forget {HSTS}",
+                arg=1,
+                help="set `max-age=63072000`",
+                fix=_with_age(directive, 63072000),
+            )
 
 
 class ShortHsts(Rule):
@@ -159,6 +168,7 @@ class ShortHsts(Rule):
                 f"{HSTS} is valid for {_days(age)}, less than half a year",
                 arg=1,
                 help="set `max-age=63072000`",
+                fix=_with_age(directive, 63072000),
             )
 
 
@@ -197,6 +207,7 @@ class IncompletePreload(Rule):
                 f"the preload list rejects this header: it requires {required}",
                 arg=1,
                 help=f"set {required}, or remove `preload`",
+                fix=_without(directive, "preload"),
             )
 
 
@@ -224,7 +235,14 @@ class HstsWithoutSubdomains(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         if _age(directive) and "includesubdomains" not in _parts(directive.args[1]):
-            yield self.at(directive, f"{HSTS} does not include subdomains", arg=1, help="add `includeSubDomains`")
+            value = f"{directive.args[1].rstrip('; ')}; includeSubDomains"
+            yield self.at(
+                directive,
+                f"{HSTS} does not include subdomains",
+                arg=1,
+                help="add `includeSubDomains`",
+                fix=_with_value(directive, value),
+            )
 
 
 def _parts(value: str) -> dict[str, str]:
@@ -248,7 +266,8 @@ def _days(seconds: int) -> str:
 def _problem(value: str) -> str | None:
     """Why a value is invalid (RFC 6797, section 6.1), or None."""
     names = [part.partition("=")[0].strip().lower() for part in value.split(";") if part.strip()]
-    if repeated := [name for name in names if names.count(name) > 1]:
+    times = Counter(names)
+    if repeated := [name for name in names if times[name] > 1]:
         return f"`{repeated[0]}` appears twice"
     if "max-age" not in names:
         return "`max-age` is missing"
@@ -259,3 +278,16 @@ def _problem(value: str) -> str | None:
         )
     odd = next((name for name in names if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9a-z-]+", name)), None)
     return f'"{odd}" is not a directive' if odd else None
+
+
+def _with_value(directive: Directive, value: str) -> Fix:
+    return Fix(f"set the value to `{value}`", (replace_argument(directive, 1, quoted(value)),))
+
+
+def _with_age(directive: Directive, age: int) -> Fix:
+    return _with_value(directive, re.sub(r'(?i)max-age\s*=\s*"?\d+"?', f"max-age={age}", directive.args[1]))
+
+
+def _without(directive: Directive, word: str) -> Fix:
+    parts = (part.strip() for part in directive.args[1].split(";"))
+    return _with_value(directive, "; ".join(part for part in parts if part and part.lower() != word))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import rejecting_server, separate_redirect
 from nginxtls.rules.common.serving import contents, titles, variables
 from nginxtls.rules.mtls.helpers import REQUESTS, VERIFY, is_public
 
@@ -96,6 +97,7 @@ class OpenDefaultServer(Rule):
                 f" the default server, {default.title}, does not verify clients, and {server.title} does",
                 labels=labels,
                 help="add a default server with `ssl_reject_handshake on;`",
+                fix=rejecting_server(socket, configuration),
                 endpoints=titles([default]),
             )
 
@@ -153,6 +155,7 @@ class ClientVerificationBypass(Rule):
             f"{server.title} is served without a client certificate over plain HTTP on {plain[0].label}",
             labels=[label(verify.origin, "applies to TLS connections only")],
             help="move this `listen` to a separate server that redirects to https",
+            fix=separate_redirect(server),
             endpoints=[f"{server.title} on {socket.label}" for socket in plain],
         )
 

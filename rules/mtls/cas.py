@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import beside
 from nginxtls.rules.common.serving import titles
 from nginxtls.rules.mtls.helpers import VERIFY, by_directive, common_name, read_cas, requesting, verifying_by
 
@@ -72,6 +73,7 @@ class ClientVerifyDepth(Rule):
                     f" and `ssl_verify_depth` is {depth.value}{'' if depth.origin else ' by default'}",
                     labels=[label(directive, "contains these CAs")] if depth.origin else (),
                     help=f"set `ssl_verify_depth {needed};`",
+                    fix=beside(place, "ssl_verify_depth", str(needed)),
                     endpoints=titles([server]),
                 )
 

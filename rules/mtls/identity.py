@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import quoted, repeated, with_text
 from nginxtls.rules.common.serving import contents, titles, variables
 from nginxtls.rules.mtls.helpers import IDENTITY, REQUESTS, VARIABLES
 
-from nginxtls.finding import Severity
-from nginxtls.rule import Rule, label
+from nginxtls.finding import Edit, Location, Severity
+from nginxtls.rule import Fix, Rule, label, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +87,7 @@ class LostIdentityHeader(Rule):
                     label=f"a level with `{name}` inherits none",
                     labels=[label(lost[0], "not inherited")],
                     help=f"add `{name} {lost[0].args[0]} {lost[0].args[1]};` to this level",
+                    fix=repeated(lost[0], inner[-1]),
                     endpoints=titles([server]),
                 )
 
@@ -137,6 +139,7 @@ class ClientCertificateInHeader(Rule):
                     f"`{which}` contains line breaks, which are not allowed in a header",
                     arg=index,
                     help=f"replace `{which}` with `$ssl_client_escaped_cert`",
+                    fix=with_text(directive, index, which, "$ssl_client_escaped_cert"),
                 )
 
 
@@ -187,7 +190,8 @@ class LooseDnMatch(Rule):
             directive,
             f'"{pattern}" also matches other names: it is not anchored at both ends',
             arg=arg,
-            help="match the whole name: `^…$`",
+            help="match the whole attribute: `(^|,)…(,|$)`",
+            fix=_anchored(directive, pattern, arg),
         )
 
 
@@ -251,9 +255,33 @@ class OldDnFormat(Rule):
             f'no client certificate matches "{text}": since nginx 1.11.6 names have the form `CN=admin,O=Example`',
             arg=arg,
             help="write the name in the new format, or compare `$ssl_client_s_dn_legacy`",
+            fix=_in_new_format(directive, text, arg),
         )
 
 
 def _slashed(text: str) -> bool:
     """Whether a name is in the slash format: ``/O=Example/CN=admin``."""
     return bool(re.match(r"[~*^\\]*/[A-Za-z]+=", text))
+
+
+def _in_new_format(line: Directive, text: str, arg: int | None) -> Fix | None:
+    """The fix that writes a name as RFC 2253 does; None for patterns and for values that need escapes."""
+    if not re.fullmatch(r"(/[A-Za-z]+=[\w .@-]+)+", text):
+        return None
+    name = quoted(",".join(reversed(text[1:].split("/"))))
+    edit = replace_argument(line, arg, name) if arg is not None else Edit(Location(line.file, line.name_span), name)
+    return Fix("write the name in the new format", (edit,))
+
+
+def _anchored(line: Directive, pattern: str, arg: int | None) -> Fix | None:
+    """The fix that anchors a pattern at the ends of an attribute; None if it is more than literal text."""
+    mark = re.match(r"~?\*?", pattern)
+    operator = mark[0] if mark and arg is None else ""
+    text = pattern.removeprefix(operator)
+    if not re.fullmatch(r"\^?[\w =.@-]+\$?", text):
+        return None
+    whole = text if text.startswith("^") else f"(^|,){text}"
+    whole = whole if whole.endswith("$") else f"{whole}(,|$)"
+    name = f'"{operator}{whole}"'
+    edit = replace_argument(line, arg, name) if arg is not None else Edit(Location(line.file, line.name_span), name)
+    return Fix("match the whole attribute", (edit,))

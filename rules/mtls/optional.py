@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import written
 from nginxtls.rules.common.serving import Content, contents, derived, is_checked, titles
 from nginxtls.rules.mtls.helpers import IDENTITY, VARIABLES, VERIFY, is_public, requesting
 
@@ -77,6 +78,9 @@ class UncheckedClientCertificate(Rule):
                 label="requests a certificate, but the result is never used",
                 labels=[label(place, "served to any client") for place in places[:3] if place is not None],
                 help="set `ssl_verify_client on;`, or return 403 where `$ssl_client_verify` is not `SUCCESS`",
+                fix=written(origin, "on")
+                if all(server.setting("ssl_client_certificate").directives for server, _, _ in rows)
+                else None,
                 endpoints=titles(server for server, _, _ in rows),
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import beside
 from nginxtls.rules.common.serving import titles
 from nginxtls.rules.mtls.helpers import REQUESTS, VERIFY, by_directive
 
@@ -103,6 +104,7 @@ class ClientCaWithoutVerification(Rule):
                 label="this CA is never used",
                 labels=[label(off, "disables verification")] if off else (),
                 help="set `ssl_verify_client on;`, or remove the CA",
+                fix=beside(off or directive, "ssl_verify_client", "on"),
                 endpoints=titles(speaking),
             )
 

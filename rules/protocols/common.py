@@ -17,6 +17,7 @@ SSL_PROTOCOLS = f"{NGINX_SSL}#ssl_protocols"
 CHANGES = "https://nginx.org/en/CHANGES"
 SSL_CONF = "https://docs.openssl.org/3.5/man3/SSL_CONF_cmd/"
 LEGACY = frozenset({"TLSv1", "TLSv1.1"})
+MODERN = ("TLSv1.2", "TLSv1.3")
 
 
 def without(directive: Directive, args: list[int], safe: bool = False) -> Fix | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import after, as_written, for_default_server, moved
 from nginxtls.rules.common.grouping import default_is_sure, listed, sockets, spoken, titles
 from nginxtls.rules.protocols.common import SSL_CONF
 
 from nginxtls.finding import Severity
 from nginxtls.model.decides import live_groups
 from nginxtls.model.effective import VERSIONS, protocol_names
-from nginxtls.rule import NGINX_SSL, Rule, label
+from nginxtls.rule import NGINX_SSL, Fix, Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +71,7 @@ class ConfCommandOverridesProtocols(Rule):
                 f" {spoken(protocol_names(setting.values))}",
                 labels=[label(line, "overridden") for line in setting.directives],
                 help="remove it, and set the versions in `ssl_protocols`",
+                fix=_as_protocols(command, endpoints[0].tls.enabled),
                 endpoints=titles(endpoints),
             )
 
@@ -139,6 +141,7 @@ class IgnoredProtocolLimit(Rule):
                 command,
                 f"`{command.args[0]}` has no effect on {sockets(endpoints)}: its default server decides for every name",
                 help="set the versions in `ssl_protocols`",
+                fix=for_default_server(command, endpoints),
                 endpoints=titles(endpoints),
             )
 
@@ -207,6 +210,10 @@ class DroppedConfCommand(Rule):
                 f"this server does not inherit `ssl_conf_command` {names} of the {outer.level} level",
                 labels=[label(line, "not inherited") for line in lost],
                 help="repeat it in the server",
+                fix=Fix(
+                    "repeat it in the server",
+                    (after(own[-1], as_written(lost[0])),),
+                ),
                 endpoints=[f"{server.title} on {socket.label}" for socket in server.sockets if socket.tls],
             )
 
@@ -219,3 +226,8 @@ def _protocol_commands(endpoint: Endpoint) -> Iterator[Directive]:
     for name in ("MinProtocol", "MaxProtocol"):
         if command := endpoint.socket.default.conf_command(name):
             yield command[1]
+
+
+def _as_protocols(command: Directive, versions: frozenset[str]) -> Fix | None:
+    """The fix that sets these versions in place of a command; None if it would set none."""
+    return moved(command, "ssl_protocols", *(v for v in VERSIONS if v in versions)) if versions else None

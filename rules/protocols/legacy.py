@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import set_for, written
 from nginxtls.rules.common.grouping import (
     cipher_text,
     listed,
@@ -13,7 +14,7 @@ from nginxtls.rules.common.grouping import (
     titles,
     where_missing,
 )
-from nginxtls.rules.protocols.common import CHANGES, LEGACY, SSL_PROTOCOLS, without
+from nginxtls.rules.protocols.common import CHANGES, LEGACY, MODERN, SSL_PROTOCOLS, without
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.decides import by_origin
@@ -71,7 +72,7 @@ class ObsoleteSsl(Rule):
                 "OpenSSL ignores the word if it is built without support; OpenSSL 4.0 supports neither SSL 2 nor SSL 3",
             ),
             help="remove it",
-            fix=without(directive, old),
+            fix=without(directive, old) or written(directive, *MODERN),
         )
 
 
@@ -131,7 +132,7 @@ class LegacyProtocol(Rule):
             label=f"enables {spoken(versions)}",
             notes=_unknown_openssl(configuration),
             help="set `ssl_protocols TLSv1.2 TLSv1.3;`",
-            fix=without(place, args),
+            fix=without(place, args) or (written(place, *MODERN) if place.name == "ssl_protocols" else None),
             endpoints=titles(affected),
             confidence=Confidence.CERTAIN if configuration.facts.openssl_known else Confidence.LIKELY,
         )
@@ -195,6 +196,7 @@ class OldDefaultProtocols(Rule):
             f" {spoken(versions)}",
             notes=_unknown_openssl(configuration),
             help="set `ssl_protocols TLSv1.2 TLSv1.3;`",
+            fix=set_for(configuration, endpoints, "ssl_protocols", *MODERN),
             endpoints=titles(endpoints),
             confidence=Confidence.CERTAIN if configuration.facts.openssl_known else Confidence.LIKELY,
         )

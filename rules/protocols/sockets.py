@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import for_default_server, put
 from nginxtls.rules.common.grouping import cipher_text, default_is_sure, reaches_tls10, sockets, spoken, titles
-from nginxtls.rules.protocols.common import CHANGES, LEGACY, SSL_PROTOCOLS
+from nginxtls.rules.protocols.common import CHANGES, LEGACY, MODERN, SSL_PROTOCOLS
 
 from nginxtls.finding import Severity
 from nginxtls.model.decides import live_groups
@@ -103,6 +104,7 @@ class IgnoredProtocols(Rule):
                 label=f"ignored by nginx {nginx}" if directive not in setting.directives else "decides for all names",
                 labels=_deciding(directive, default, "decides for every name on the socket"),
                 help="set the protocols at the http level or in the default server",
+                fix=for_default_server(directive, endpoints),
                 endpoints=titles(endpoints),
             )
         for place, (default, ignored, affected) in undecided.items():
@@ -186,6 +188,7 @@ class ProtocolsDifferOnSocket(Rule):
                 message,
                 labels=_deciding(directive, default, "decides before nginx 1.29.2"),
                 help="set the protocols at the http level",
+                fix=for_default_server(directive, endpoints),
                 endpoints=titles(endpoints),
             )
 
@@ -258,6 +261,9 @@ class DeadDefaultServer(Rule):
                 f"every handshake on {sockets(endpoints)} fails, for every name: {why[place]}",
                 labels=[label(ciphers, "its cipher suites")] if ciphers and ciphers is not place else (),
                 help="set `ssl_protocols TLSv1.2 TLSv1.3;` in the default server",
+                fix=put(server, "ssl_protocols", *MODERN)
+                if (server := endpoints[0].socket.default.directive) is not None
+                else None,
                 endpoints=titles(endpoints),
             )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import set_for
 from nginxtls.rules.common.grouping import spoken, surely_absent, titles, where_missing
-from nginxtls.rules.protocols.common import SSL_PROTOCOLS
+from nginxtls.rules.protocols.common import MODERN, SSL_PROTOCOLS
 
 from nginxtls.finding import Edit, Severity
 from nginxtls.model.decides import by_origin
@@ -85,6 +86,7 @@ class MissingTls13(Rule):
                 place,
                 f"TLS 1.3 is not offered: the default of nginx {configuration.facts.nginx} lacks it",
                 help="set `ssl_protocols TLSv1.2 TLSv1.3;`",
+                fix=set_for(configuration, lacking, "ssl_protocols", *MODERN),
                 endpoints=titles(lacking),
             )
 

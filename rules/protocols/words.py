@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import written
 from nginxtls.rules.common.grouping import listed, spoken, titles
 from nginxtls.rules.protocols.common import SSL_PROTOCOLS, without
 
 from nginxtls.finding import Edit, Severity
 from nginxtls.model.effective import VERSIONS, protocol_names
-from nginxtls.rule import Fix, Rule, label, locate
+from nginxtls.rule import Fix, Rule, delete, label, locate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -143,6 +144,7 @@ class RepeatedSslProtocols(Rule):
                 label="adds to the line above",
                 labels=[label(line, "remains effective") for line in lines[:-1]],
                 help="keep one line",
+                fix=_as_one(lines, [name for name in _WORDS.values() if name in sums]),
             )
 
 
@@ -180,6 +182,7 @@ class ProtocolGap(Rule):
                 f"there is a gap between the protocol versions: {spoken(missing)}"
                 f" {'is' if len(missing) == 1 else 'are'} missing",
                 help="remove the versions below the gap",
+                fix=_above(directive, missing),
                 endpoints=titles(gaps),
             )
 
@@ -198,3 +201,17 @@ def _gap(versions: frozenset[str]) -> list[str]:
     """The versions that are missing between the lowest and the highest of these."""
     places = sorted(VERSIONS.index(version) for version in versions)
     return [VERSIONS[i] for i in range(places[0], places[-1]) if i not in places] if places else []
+
+
+def _as_one(lines: Sequence[Directive], names: list[str]) -> Fix | None:
+    """The fix that writes what lines add up to on the first of them and removes the others."""
+    if any(line.file is not lines[0].file for line in lines):
+        return None
+    fix = written(lines[0], *names, safe=True)
+    return Fix(fix.title, (*fix.edits, *map(delete, lines[1:])), safe=True)
+
+
+def _above(directive: Directive, missing: list[str]) -> Fix | None:
+    """The fix that removes the versions below the last one that is missing."""
+    below = VERSIONS[: VERSIONS.index(missing[-1])]
+    return without(directive, [i for i, word in enumerate(directive.args) if protocol_names([word]) & {*below}])

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.grouping import sockets, titles
+from nginxtls.rules.common.edits import for_default_server, set_for, written
+from nginxtls.rules.common.grouping import everyone, sockets, titles
 from nginxtls.rules.sessions.common import RFC_9325_RESUMPTION, overruled
 
 from nginxtls.finding import Severity
 from nginxtls.model import refusals
-from nginxtls.rule import NGINX_SSL, Rule, label
+from nginxtls.rule import NGINX_SSL, Fix, Rule, label, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nginxtls.finding import Finding
+    from nginxtls.finding import Edit, Finding
     from nginxtls.model import Configuration, Endpoint
+    from nginxtls.model.nginx_test.refusal import Refusal
     from nginxtls.syntax.tree import Directive
 
 DAY = 86400
@@ -57,6 +59,7 @@ class LongSession(Rule):
                 f"sessions can be resumed for {seconds / DAY:.3g} days, more than one",
                 arg=0,
                 help="set `ssl_session_timeout 1d;`",
+                fix=written(directive, "1d"),
             )
 
 
@@ -116,6 +119,7 @@ class IgnoredSessionCache(Rule):
                     f"`{name}` has no effect on {sockets(endpoints)}: the default server's applies to every name",
                     labels=[label(winner, "decides for every name on the socket")] if winner else (),
                     help="set it at the http level",
+                    fix=for_default_server(directive, endpoints),
                     endpoints=titles(endpoints),
                 )
 
@@ -158,6 +162,7 @@ class MissingResumption(Rule):
                 directive,
                 "clients cannot resume sessions: tickets are disabled and there is no session cache",
                 help="set `ssl_session_cache shared:SSL:10m;`",
+                fix=shared_cache(none, configuration),
                 endpoints=titles(none),
             )
 
@@ -191,6 +196,10 @@ class BuiltinSessionCache(Rule):
                     "each worker process has its own session cache: clients resume only on the same worker",
                     arg=index,
                     help="set `ssl_session_cache shared:SSL:10m;`",
+                    fix=written(
+                        directive,
+                        next((word for word in directive.args if word.startswith("shared:")), "shared:SSL:10m"),
+                    ),
                 )
 
 
@@ -249,6 +258,7 @@ class SessionCacheConflict(Rule):
                     f"nginx does not start: {refusal.message}",
                     labels=[label(refusal.first, "first declared here")] if refusal.first else [],
                     help="use another zone name",
+                    fix=_other_zone(refusal),
                 )
 
 
@@ -261,3 +271,32 @@ def _seconds(text: str) -> float | None:
     if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
         return None
     return float(sum(int(number) * _UNITS[unit] for number, unit in parts))
+
+
+def _other_zone(refusal: Refusal) -> Fix | None:
+    """The fix that gives a zone a name of its own, after the blocks that it is in."""
+    line = refusal.directive
+    spans = [line.arg_span(index) for index in range(len(line.args))]
+    if refusal.location.span not in spans:
+        return None
+    arg, blocks, level = spans.index(refusal.location.span), list[str](), line.parent
+    while level is not None:
+        blocks.insert(0, level.name)
+        level = level.parent
+    _, name, size = line.args[arg].split(":")
+    text = f"shared:{'_'.join((name, *blocks))}:{size}"
+    return Fix("use another zone name", (replace_argument(line, arg, text),))
+
+
+def shared_cache(endpoints: Sequence[Endpoint], configuration: Configuration) -> Fix | None:
+    """The fix that sets a shared cache for endpoints without one, in each of http, stream and mail that has some."""
+    edits: dict[Edit, None] = {}
+    for module in dict.fromkeys(endpoint.socket.module for endpoint in endpoints):
+        mine = [endpoint for endpoint in endpoints if endpoint.socket.module == module]
+        value = "shared:SSL:10m" if module == "http" else f"shared:{module}:10m"
+        deciding = {each.tls.decided_by("ssl_session_cache") for each in everyone(mine)}
+        origins = {server.setting("ssl_session_cache").origin for server in deciding}
+        origin = origins.pop() if len(origins) == 1 else None
+        fix = set_for(configuration, mine, "ssl_session_cache", value) if origin is None else written(origin, value)
+        edits |= dict.fromkeys(fix.edits if fix else ())
+    return Fix("set a shared session cache", tuple(edits)) if edits else None

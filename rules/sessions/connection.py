@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import options_without
+
 from nginxtls.finding import Confidence, Severity
 from nginxtls.rule import Rule
 
@@ -46,7 +48,8 @@ class TlsCompression(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         if "compression" in _options(directive):
-            yield self.at(directive, "TLS compression is enabled", arg=1, help="remove it")
+            fix = options_without(directive, ["Compression"])
+            yield self.at(directive, "TLS compression is enabled", arg=1, help="remove it", fix=fix)
 
 
 class IdleRenegotiationOption(Rule):
@@ -76,7 +79,13 @@ class IdleRenegotiationOption(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         if {"clientrenegotiation", "unsafelegacyrenegotiation"} & _options(directive):
-            yield self.at(directive, "nginx refuses renegotiation regardless of this option", arg=1, help="remove it")
+            yield self.at(
+                directive,
+                "nginx refuses renegotiation regardless of this option",
+                arg=1,
+                help="remove it",
+                fix=options_without(directive, ["ClientRenegotiation", "UnsafeLegacyRenegotiation"], safe=True),
+            )
 
 
 def _options(directive: Directive) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import after, for_default_server, written
 from nginxtls.rules.common.grouping import everyone, sockets, titles
 from nginxtls.rules.sessions.common import overruled
 
@@ -81,6 +82,7 @@ class ReplayableEarlyData(Rule):
                 "early data can be replayed: requests are forwarded without the `Early-Data` header",
                 labels=[label(line, "forwards requests without `Early-Data`") for line in passes[:5]],
                 help=f"set `ssl_early_data off;`, or add `{_header(passes[0])}`",
+                fix=written(directive, "off"),
                 endpoints=titles(exposed),
             )
 
@@ -135,6 +137,7 @@ class MissingEarlyDataHeader(Rule):
                 "early data is forwarded to this back end without the `Early-Data` header",
                 labels=[label(origin, "early data is enabled here")] if origin else (),
                 help=f"add `{_header(line)}`",
+                fix=_add_header(line, endpoints[0].server),
                 endpoints=titles(endpoints),
             )
 
@@ -239,6 +242,7 @@ class IgnoredEarlyData(Rule):
                 f" its value is {theirs.value or 'off'}",
                 labels=[label(winner, "decides for every name on the socket")] if winner else (),
                 help="set it at the http level",
+                fix=for_default_server(directive, endpoints),
                 endpoints=titles(endpoints),
             )
 
@@ -283,6 +287,7 @@ class EarlyDataWithClientCertificates(Rule):
                 "early data can be replayed with the identity of a client certificate",
                 labels=[label(verify, "requests client certificates")] if verify else (),
                 help="set `ssl_early_data off;`",
+                fix=written(directive, "off"),
                 endpoints=titles(requesting),
             )
 
@@ -327,6 +332,13 @@ def _header(line: Directive) -> str:
     """The directive that passes the header to the back end of this line."""
     directive = PASSES[line.name]
     return f"{directive} {'Early-Data' if directive.endswith('_header') else 'HTTP_EARLY_DATA'} $ssl_early_data;"
+
+
+def _add_header(line: Directive, server: VirtualServer) -> Fix | None:
+    """The fix that passes the header; beside those that apply, as a level with one of its own inherits none."""
+    scope = next((scope for found, scope in _passes(server) if found is line), None)
+    given = scope.setting(PASSES[line.name]).origin if scope is not None else None
+    return Fix(f"add `{_header(line)}`", (after(given or line, _header(line)),))
 
 
 def _handles_early_data(configuration: Configuration, server: VirtualServer) -> bool:

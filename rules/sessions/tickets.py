@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import for_default_server, moved, set_for, written
 from nginxtls.rules.common.grouping import default_is_sure, everyone, is_absent, listed, sockets, titles, where_missing
+from nginxtls.rules.sessions.cache import shared_cache
 from nginxtls.rules.sessions.common import CHANGES, RFC_9325_RESUMPTION
 
 from nginxtls.finding import Severity
 from nginxtls.model.decides import by_origin, live_groups
 from nginxtls.model.effective import issues_tickets, origin_of
 from nginxtls.model.offered import suites_by_version
-from nginxtls.rule import NGINX_SSL, Rule, label
+from nginxtls.rule import NGINX_SSL, Fix, Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,6 +64,7 @@ class UnrotatedTicketKey(Rule):
                 place,
                 f"nginx {nginx} never rotates the key of its session tickets",
                 help="set `ssl_session_tickets off;`",
+                fix=_off(place, endpoints, configuration),
                 endpoints=titles(endpoints),
             )
 
@@ -106,6 +109,7 @@ class LastingTicketKey(Rule):
                 place,
                 "the key of session tickets is not rotated until nginx is reloaded: there is no shared session cache",
                 help="set `ssl_session_cache shared:SSL:10m;`",
+                fix=shared_cache(endpoints, configuration),
                 endpoints=titles(endpoints),
             )
 
@@ -161,7 +165,13 @@ class StaticTicketKey(Rule):
             if age <= timedelta(days=1):
                 return
             message = f"this ticket key has not been replaced for {age.days} day{'s' if age.days > 1 else ''}"
-        yield self.at(directive, message, arg=0, help="remove it, and set `ssl_session_cache shared:SSL:10m;`")
+        yield self.at(
+            directive,
+            message,
+            arg=0,
+            help="remove it, and set `ssl_session_cache shared:SSL:10m;`",
+            fix=moved(directive, "ssl_session_cache", "shared:SSL:10m"),
+        )
 
 
 class TicketKeySize(Rule):
@@ -310,6 +320,7 @@ class TicketsDifferOnSocket(Rule):
                     if each is not None
                 ],
                 help="set it at the http level",
+                fix=for_default_server(place, endpoints),
                 endpoints=titles(endpoints),
             )
 
@@ -364,3 +375,10 @@ def _lacks_shared_cache(endpoint: Endpoint) -> bool:
         return setting.certain
     line = setting.directives[0]
     return line.known and not any(word.startswith("shared:") for word in line.args)
+
+
+def _off(place: Directive, endpoints: Sequence[Endpoint], configuration: Configuration) -> Fix | None:
+    """The fix that disables tickets where they are enabled, or by default."""
+    if place.name == "ssl_session_tickets":
+        return written(place, "off")
+    return set_for(configuration, endpoints, "ssl_session_tickets", "off")

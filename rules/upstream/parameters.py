@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import options_without, quoted, written
 from nginxtls.rules.common.grouping import listed, spoken
 from nginxtls.rules.upstream.helpers import PROXY, shown
 
@@ -12,7 +13,7 @@ from nginxtls.base.lazy import pattern
 from nginxtls.finding import Severity
 from nginxtls.model.conf_commands import CLIENT_OPTIONS, SERVER_OPTIONS
 from nginxtls.model.effective import protocol_names
-from nginxtls.rule import Rule
+from nginxtls.rule import Fix, Rule, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +66,7 @@ class WeakUpstreamProtocols(Rule):
                         f"{words} {'is' if len(old) == 1 else 'are'} enabled for connections to {shown(upstream)}",
                         arg=old[0],
                         help=f"set `{upstream.directive_name('protocols')} TLSv1.2 TLSv1.3;`",
+                        fix=written(directive, "TLSv1.2", "TLSv1.3"),
                     )
 
 
@@ -107,12 +109,14 @@ class WeakUpstreamCiphers(Rule):
             words = [word for word in re.split(r"[:;, ]+", setting.value) if word]
             banned = {word[1:] for word in words if word.startswith("!")}
             weak = [w for w in words if w[0] not in "!-+@" and _WEAK.search(w) and w not in banned]
+            kept = [word for word in words if word not in weak]
             if weak:
                 yield self.at(
                     origin,
                     f"{listed(weak)} {'is' if len(weak) == 1 else 'are'} enabled for connections to {shown(upstream)}",
                     arg=0,
                     help=f"remove {listed([f'`{word}`' for word in weak])}",
+                    fix=Fix("remove it", (replace_argument(origin, 0, quoted(":".join(kept))),)) if kept else None,
                 )
 
 
@@ -149,5 +153,9 @@ class UnsafeOpensslOption(Rule):
                 continue  # option-of-other-side
             if bare.lower() in ("unsafelegacyrenegotiation", "unsafelegacyserverconnect"):
                 yield self.at(
-                    directive, f"`{bare}` allows renegotiation without RFC 5746", arg=1, help=f"remove `{bare}`"
+                    directive,
+                    f"`{bare}` allows renegotiation without RFC 5746",
+                    arg=1,
+                    help=f"remove `{bare}`",
+                    fix=options_without(directive, [bare]),
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import with_text
 from nginxtls.rules.upstream.helpers import PROXY, TLS_SCHEMES, all_passes, passes_of, shown
 
 from nginxtls.finding import Confidence, Severity
@@ -60,6 +61,7 @@ class PlainTextToTlsPort(Rule):
                     f"requests to {shown(upstream)} are sent in plain text to port 443",
                     arg=0,
                     help=f"use `{scheme}s://`",
+                    fix=with_text(upstream.directive, 0, f"{scheme}://", f"{scheme}s://"),
                 )
 
 
@@ -96,6 +98,7 @@ class TlsToPlainPort(Rule):
                 f"requests to {shown(upstream)} fail with 502: nginx uses TLS on port 80",
                 arg=0,
                 help="remove the port, or use plain HTTP",
+                fix=with_text(upstream.directive, 0, ":80", ""),
             )
 
 

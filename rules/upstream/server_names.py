@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import beside
 from nginxtls.rules.common.serving import variables
 from nginxtls.rules.upstream.helpers import PROXY, all_passes
 
 from nginxtls.finding import Severity
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Upstream
 
-from nginxtls.rules.common.hosts import is_address, is_public_host
+from nginxtls.rules.common.hosts import is_address, is_public_host, without_port
 
 
 class UpstreamWithoutServerName(Rule):
@@ -72,6 +73,7 @@ class UpstreamWithoutServerName(Rule):
                 f" off{'' if setting.origin else ' by default'}",
                 arg=None if setting.origin or upstream.family == "stream" else 0,
                 help=f"set `{upstream.directive_name('server_name')} on;`",
+                fix=beside(setting.origin or upstream.directive, upstream.directive_name("server_name"), "on"),
             )
 
 
@@ -142,7 +144,17 @@ class UpstreamNameIsGroup(Rule):
             arg=0 if upstream.family != "stream" else None,
             labels=[label(group, "the name of a group, not of a host")],
             help=f"set `{upstream.directive_name('name')} HOST;`",
+            fix=_named(upstream),
         )
+
+
+def _named(upstream: Upstream) -> Fix | None:
+    """The fix that names the host of a group; None if its servers have several, or addresses."""
+    hosts = {without_port(server) for server in upstream.servers}
+    host = hosts.pop() if len(hosts) == 1 else ""
+    if not is_public_host(host) or is_address(host):
+        return None
+    return beside(upstream.directive, upstream.directive_name("name"), host)
 
 
 class VariableUpstreamWithoutResolver(Rule):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import beside
 from nginxtls.rules.upstream.helpers import PROXY, STREAM, shown, upstream_refusals
 
 from nginxtls.finding import Severity
@@ -133,6 +134,9 @@ class UpstreamCaWithoutVerification(Rule):
                 " effect",
                 labels=[label(off, "disables verification") if off else label(upstreams[0].directive, "not verified")],
                 help=f"set `{name} on;`",
+                fix=beside(off or origin, name, "on")
+                if all(upstream.setting("trusted_certificate").directives for upstream in upstreams)
+                else None,
             )
 
 

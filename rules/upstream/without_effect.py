@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import beside, removal, renamed
 from nginxtls.rules.upstream.helpers import PROXY, STREAM, passes_of, shown
 
 from nginxtls.finding import Severity
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
@@ -120,7 +121,16 @@ class WrongUpstreamFamily(Rule):
                             label(other.directive, f"uses `{prefix}*` only" if with_tls else "does not support TLS")
                         ],
                         help=f"replace it with `{replacement}`" if with_tls else f"remove `{directive.name}`",
+                        fix=_in_family(scope, family, prefix) if with_tls else removal(directive, safe=True),
                     )
+
+
+def _in_family(scope: Scope, family: str, prefix: str) -> Fix:
+    """The fix that gives all TLS directives of a family at a level the names of another family."""
+    lines = [line for name, found in scope.own.items() if name.startswith(f"{family}_ssl_") for line in found]
+    names = {line: line.name.replace(f"{family}_ssl_", prefix, 1) for line in lines}
+    edits = (edit for line, name in names.items() for edit in renamed(line, name).edits)
+    return Fix(f"use `{prefix}*`", tuple(edits))
 
 
 class StreamUpstreamInPlainText(Rule):
@@ -180,6 +190,7 @@ class StreamUpstreamInPlainText(Rule):
             " effect",
             labels=[label(switch.origin or target, "no TLS")],
             help="set `proxy_ssl on;`",
+            fix=beside(switch.origin or own, "proxy_ssl", "on"),
         )
 
 
@@ -245,17 +256,14 @@ def _own_settings(scope: Scope) -> dict[str, Directive]:
 def _below(configuration: Configuration, server: VirtualServer) -> Iterator[tuple[Scope, list[Upstream]]]:
     """The levels of a server with TLS settings for upstream servers, each with the places that pass requests on."""
     own = [scope for scope, _ in server.levels() if scope.certain and _own_settings(scope)]
-    passes = passes_of(configuration, server) if own else []
+    inside: dict[int, list[Upstream]] = {}
+    for upstream in passes_of(configuration, server) if own else ():
+        level: Scope | None = upstream.scope
+        while level is not None:
+            inside.setdefault(id(level), []).append(upstream)
+            level = level.parent
     for scope in own:
-        yield scope, [upstream for upstream in passes if _within(upstream.scope, scope)]
-
-
-def _within(inner: Scope, outer: Scope) -> bool:
-    """Whether a level is another one or inside it."""
-    level: Scope | None = inner
-    while level is not None and level is not outer:
-        level = level.parent
-    return level is outer
+        yield scope, inside.get(id(scope), [])
 
 
 def _is_plain(upstream: Upstream) -> bool:

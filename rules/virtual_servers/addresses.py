@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import after, make_default
 from nginxtls.rules.common.families import lost_names, wildcard_pairs
 from nginxtls.rules.common.grouping import default_is_sure, listed
 from nginxtls.rules.common.listening import listen_on
 from nginxtls.rules.virtual_servers.helpers import LISTEN, REQUESTS, host_names
 
 from nginxtls.finding import Confidence, Severity
-from nginxtls.model.listens import WILDCARD6
-from nginxtls.rule import Rule, label
+from nginxtls.model.listens import WILDCARD4, WILDCARD6
+from nginxtls.rule import Fix, Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration
+    from nginxtls.model import Configuration, Socket, VirtualServer
 
 
 class MissingOnIpv6(Rule):
@@ -78,9 +79,10 @@ class MissingOnIpv6(Rule):
             labels = [label(other.directive, "the default server over IPv6")] if other and other.directive else []
             finding = self.at(
                 lost.listen,
-                f"over IPv6 {lost.name.text} is served by {six.default.title}: `listen {six.label}` is missing here",
+                f"over IPv6 {lost.name.text} is served by {six.default.title}: `{lost.line}` is missing here",
                 labels=labels,
                 help=f"add `{lost.line}`",
+                fix=Fix(f"add `{lost.line}`", (after(lost.listen, lost.line),)),
                 endpoints=[f"{lost.server.title} on {six.label}"],
             )
             yield finding if six.tls else finding.replace(severity=Severity.NOTE)
@@ -151,6 +153,7 @@ class OtherDefaultOnIpv6(Rule):
                 f"{second.title} is the default server of {six.label}, and {first.title} that of {four.label}",
                 labels=[label(there.directive, f"the default server of {four.label}")],
                 help="set `default_server` in both `listen` directives of one server",
+                fix=make_default(first, six),
                 endpoints=[f"{second.title} on {six.label}", f"{first.title} on {four.label}"],
             )
 
@@ -207,21 +210,22 @@ class HiddenByAddress(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if configuration.completeness != "full":
             return
-        wild = {
-            (s.module, s.port, ":" in s.address): s
-            for s in configuration.sockets
-            if s.tls and not s.datagram and s.address in ("0.0.0.0", "::")  # noqa: S104 - nginx's names
-        }
-        own: dict[object, set[str]] = {}
+        wild: dict[tuple[str, int, bool, bool], Socket] = {}
+        own: dict[tuple[str, int, bool, bool], set[str]] = {}
         for socket in configuration.sockets:
+            if socket.tls and socket.address in (WILDCARD4, WILDCARD6):
+                wild[_family(socket)] = socket
             if socket.tls and not socket.is_loopback:
-                own.setdefault((socket.module, socket.port, ":" in socket.address), set()).add(socket.address)
+                own.setdefault(_family(socket), set()).add(socket.address)
+        reported: set[tuple[VirtualServer, int]] = set()
         for socket in configuration.sockets:
-            if len(own.get((socket.module, socket.port, ":" in socket.address), ())) > 2:
+            if len(own.get(_family(socket), ())) > 2:
                 continue  # the wildcard and several addresses
-            other = wild.get((socket.module, socket.port, ":" in socket.address))
-            if other is None or other is socket or not socket.tls or socket.datagram or socket.is_loopback:
+            other = wild.get(_family(socket))
+            if other is None or other is socket or not socket.tls or socket.is_loopback:
                 continue
+            if (socket.default, socket.port) in reported:
+                continue  # over TCP, and so over QUIC
             if socket.address.startswith("unix:"):
                 continue
             hidden = [
@@ -230,6 +234,7 @@ class HiddenByAddress(Rule):
             listen = listen_on(socket.default, socket)
             if not hidden or listen is None or listen.directive is None:
                 continue
+            reported.add((socket.default, socket.port))
             there = listen_on(other.servers[0], other)
             labels = [label(there.directive, "not used at that address")] if there and there.directive else []
             names = listed(list(dict.fromkeys(name.text for name in hidden)))
@@ -242,3 +247,7 @@ class HiddenByAddress(Rule):
                 help="use the same address in both servers, if the names resolve to it",
                 endpoints=[f"{socket.default.title} on {socket.label}"],
             )
+
+
+def _family(socket: Socket) -> tuple[str, int, bool, bool]:
+    return socket.module, socket.port, socket.datagram, ":" in socket.address

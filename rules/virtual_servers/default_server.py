@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import rejecting_server, with_word
 from nginxtls.rules.common.grouping import default_is_sure, listed
 from nginxtls.rules.common.listening import selects_by_name
 from nginxtls.rules.common.serving import titles
 from nginxtls.rules.virtual_servers.helpers import HTTPS, NAMES, REJECT, REQUESTS, host_names
 
 from nginxtls.finding import Severity
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +77,9 @@ class ImplicitDefaultServer(Rule):
                     f"clients without a known name get {socket.default.title} on {socket.label} because it is the first"
                     " server",
                     help="set `default_server` in one of the servers",
+                    fix=Fix("add `default_server`", (with_word(listen.directive, "default_server"),), safe=True)
+                    if listen.directive.known
+                    else None,
                     endpoints=titles([socket.default]),
                 )
 
@@ -141,6 +145,7 @@ class RealSiteForUnknownNames(Rule):
                 default.directive,
                 f"clients that request an unknown name on {socket.label} get {default.title}",
                 help="add a default server with `ssl_reject_handshake on;`",
+                fix=rejecting_server(socket, configuration),
                 endpoints=titles([default]),
             )
 

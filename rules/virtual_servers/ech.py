@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import as_written, inside, with_word
 from nginxtls.rules.common.grouping import default_is_sure
 from nginxtls.rules.common.serving import titles
 
 from nginxtls.finding import Severity
 from nginxtls.model import ech
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, delete, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +74,12 @@ class EchWithoutEffect(Rule):
                     f" {default.title}",
                     labels=[label(default.directive, "default server")] if default.directive else (),
                     help="move it to the default server or to the http block",
+                    fix=Fix(
+                        "move it to the default server",
+                        (inside(default.directive, as_written(directive)), delete(directive)),
+                    )
+                    if default.directive is not None
+                    else None,
                     endpoints=titles([server]),
                 )
             elif not any(_enables_tls13(other) for socket in sockets for other in socket.servers):
@@ -80,6 +87,9 @@ class EchWithoutEffect(Rule):
                     directive,
                     "`ssl_ech_file` has no effect: Encrypted ClientHello needs TLS 1.3, which is disabled",
                     help="add `TLSv1.3` to `ssl_protocols`",
+                    fix=Fix("add `TLSv1.3` to `ssl_protocols`", (with_word(origin, "TLSv1.3"),))
+                    if (origin := server.setting("ssl_protocols").origin) is not None
+                    else None,
                     endpoints=titles([server]),
                 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import without_words
 from nginxtls.rules.common.listening import selects_by_name
 from nginxtls.rules.common.serving import titles
 from nginxtls.rules.virtual_servers.helpers import HTTPS, LISTEN, REJECT
@@ -54,9 +55,10 @@ class TlsListenerWithoutCertificate(Rule):
     references = (REJECT, f"{HTTPS}#single_http_https_server")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        servers = {server.directive: server for server in reversed(configuration.servers)}
         for refusal in refusals(configuration):
             if refusal.category == "certificate" and refusal.message.startswith('no "ssl_certificate" is defined'):
-                server = next((s for s in configuration.servers if s.directive is refusal.directive), None)
+                server = servers.get(refusal.directive)
                 name = server.title if server else "this server"
                 yield self.at(
                     refusal.directive,
@@ -161,6 +163,7 @@ class TlsOnHttpPort(Rule):
                     f"{socket.label} speaks TLS, so requests with http:// get 400",
                     arg=listen.argument("ssl"),
                     help="remove `ssl`",
+                    fix=_without_ssl(socket),
                     endpoints=[f"{server.title} on {socket.label}" for server in socket.servers],
                 )
 
@@ -245,3 +248,10 @@ def _add_ssl(listen: Listen) -> Fix:
     assert directive is not None
     last = len(directive.args) - 1
     return Fix("add ssl", (Edit(locate(directive, last), f"{directive.arg_text(last)} ssl"),))
+
+
+def _without_ssl(socket: Socket) -> Fix:
+    """The fix that removes ``ssl`` from every `listen` directive of a socket."""
+    lines = dict.fromkeys(li.directive for _, li in socket.listens if li.has("ssl") and li.directive)
+    edits = (without_words(d, [i for i, arg in enumerate(d.args) if arg == "ssl"]) for d in lines if d is not None)
+    return Fix("remove `ssl`", tuple(edits))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import added
 from nginxtls.rules.common.serving import titles
 
 from nginxtls.finding import Severity
@@ -85,5 +86,6 @@ class RejectedNamesAnswered(Rule):
                 f"requests for unknown names are still answered on connections to {others[0].title}",
                 labels=[label(place, "answers them")] if place is not None else (),
                 help="add `return 421;` to this server",
+                fix=added(server.directive, "return 421;") if server.directive is not None else None,
                 endpoints=titles(others[:1]),
             )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.edits import without_words
 from nginxtls.rules.common.grouping import default_is_sure
 from nginxtls.rules.common.listening import listen_on, selects_by_name
 from nginxtls.rules.common.serving import titles
@@ -12,7 +14,7 @@ from nginxtls.rules.virtual_servers.helpers import NAMES, REJECT, REQUESTS
 from nginxtls.finding import Severity
 from nginxtls.model import refusals
 from nginxtls.model.nginx_test.sockets import address_text
-from nginxtls.rule import Rule, label
+from nginxtls.rule import Fix, Rule, label, replace_argument
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Socket, VirtualServer
+    from nginxtls.model.names import ServerName
+    from nginxtls.model.nginx_test.refusal import Refusal
     from nginxtls.syntax.tree import Directive
 
 
@@ -82,6 +86,7 @@ class ConflictingServerName(Rule):
                 f'this server is never selected for "{name}"{where}: an earlier server has the same name',
                 labels=[label(owner, "nginx selects this server")] if owner is not None else (),
                 help="remove the name from one of the servers",
+                fix=_without_name(refusal, name, configuration),
             )
 
 
@@ -206,4 +211,31 @@ class ImpossibleServerName(Rule):
                     f'"{name.text}" matches no client: nginx supports `*` only as the whole first or last label',
                     arg=name.arg,
                     help="use a regular expression: `~^…$`",
+                    fix=_as_pattern(name),
                 )
+
+
+def _without_name(refusal: Refusal, name: str, configuration: Configuration) -> Fix | None:
+    """The fix that removes the repeated name; None if the line has no other, or another socket selects the server."""
+    line = refusal.directive
+    spans = [line.arg_span(index) for index in range(len(line.args))]
+    if len(spans) < 2 or refusal.location.span not in spans:
+        return None
+    owners = [server for server in configuration.servers if line in server.scope.all(line.name)]
+    if any(_selected(socket, server, name) for server in owners for socket in server.sockets):
+        return None
+    return Fix("remove the name", (without_words(line, [spans.index(refusal.location.span)]),), safe=True)
+
+
+def _selected(socket: Socket, server: VirtualServer, name: str) -> bool:
+    """Whether nginx selects a server of a socket for a name that it has."""
+    owner = _owner(socket, name)
+    return owner is None or owner is server.directive
+
+
+def _as_pattern(name: ServerName) -> Fix | None:
+    """The fix that writes a name with a wildcard in the middle as the regular expression that it was meant as."""
+    if name.directive is None or "*" not in name.text or not re.fullmatch(r"[\w.*-]+", name.text):
+        return None
+    pattern = "~^" + re.escape(name.text).replace(r"\-", "-").replace(r"\*", "[^.]+") + "$"
+    return Fix(f"replace it with `{pattern}`", (replace_argument(name.directive, name.arg, pattern),))

@@ -103,7 +103,7 @@ def test_a_name_that_it_is_not_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("day", "status", "told"),
+    ("day", "status", "reported"),
     [
         ("2025-12-31T23:59:59Z", 1, "certificate-not-yet-valid"),
         ("2026-01-01", 0, "364 days left"),
@@ -111,10 +111,10 @@ def test_a_name_that_it_is_not_for() -> None:
         ("2027-01-01", 1, "expired 1 day ago"),
     ],
 )
-def test_the_day_on_which_it_is_read(day: str, status: int, told: str) -> None:
+def test_the_day_on_which_it_is_read(day: str, status: int, reported: str) -> None:
     found, out, _ = run("good.pem", "--trust", "root.pem", "--at", day)
     assert found == status
-    assert told in out
+    assert reported in out
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
@@ -125,7 +125,7 @@ def test_hostile_names_are_escaped(form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "reported"),
     [
         ("no-such.pem", "error: no-such.pem: no such file"),
         (".", "error: .: a folder"),
@@ -135,15 +135,15 @@ def test_hostile_names_are_escaped(form: str) -> None:
         ("truncated-second.pem", "has no END"),
     ],
 )
-def test_what_nginx_would_not_load_has_exit_code_2(file: str, told: str) -> None:
+def test_what_nginx_would_not_load_has_exit_code_2(file: str, reported: str) -> None:
     status, out, error = run(file)
     assert (status, out) == (2, "")
-    assert told in error
+    assert reported in error
     assert "PRIVATE" not in error
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("--trust", "no-such.pem"), "--trust no-such.pem: there is no such file"),
         (("--trust", "good.key"), "--trust good.key: contains no certificate"),
@@ -154,10 +154,10 @@ def test_what_nginx_would_not_load_has_exit_code_2(file: str, told: str) -> None
         (("--nonsense",), "No such option"),
     ],
 )
-def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], told: str) -> None:
+def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], reported: str) -> None:
     status, out, error = run("good.pem", *arguments)
     assert (status, out) == (2, "")
-    assert told in error
+    assert reported in error
     assert "bug in nginxtls" not in error
 
 

@@ -78,7 +78,7 @@ def test_strings_of_a_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         ((), "STRING: is missing"),
         (("ALL", "--key", "foo"), "--key foo: is not a key"),
@@ -87,8 +87,8 @@ def test_strings_of_a_configuration(tmp_path: Path) -> None:
         (("ALL", "--format", "xml"), "--format xml: is not an output format"),
     ],
 )
-def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], told: str) -> None:
+def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], reported: str) -> None:
     status, out, error = run(*arguments)
     assert (status, out) == (2, "")
-    assert told in error
+    assert reported in error
     assert "Traceback" not in error

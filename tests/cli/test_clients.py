@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
 from pathlib import Path
 
 from tests.cli.test_handshake import CERTIFICATES, run, write
@@ -80,3 +83,37 @@ def test_the_grade_names_each_criterion(tmp_path: Path) -> None:
     found = json.loads(run("handshake", folder, *arguments, "--format", "json", cwd=tmp_path))["grade"]
     assert found["grade"] == "A-"
     assert {"criterion": "TLS 1.3 (2009r)", "result": "TLSv1.3 is not supported", "cap": "A-"} in found["criteria"]
+
+
+DOCS = Path(__file__).parents[2] / "docs/clients.md"
+REPORT = re.compile(r"```nginx\n(.*?)```\n\n```text\n\$ nginxtls (.*?)\n(.*?)```", re.DOTALL)
+VERSIONS = ("--nginx-version", "1.18.0", "--openssl-version", "1.1.1w")
+
+
+def explained(configuration: str, command: str, folder: Path) -> str:
+    """What a command of the documentation prints about the configuration above it."""
+    for name in ("good-rsa.pem", "good-rsa.key"):
+        shutil.copy(CERTIFICATES / name, folder)
+    (folder / "nginx.conf").write_text(configuration)
+    shown = run(*shlex.split(command), *TRUST, *VERSIONS, cwd=folder)
+    return shown.partition("\n\n")[0] + "\n"
+
+
+def test_the_two_reports_of_the_documentation_are_explained_as_shown(tmp_path: Path) -> None:
+    found = REPORT.findall(DOCS.read_text())
+    assert len(found) == 2
+    for configuration, command, shown in found:
+        assert explained(configuration, command, tmp_path) == shown
+    assert "Android 7.0*  no: no common group in TLSv1.2: the client offers secp256r1" in found[0][2]
+    assert "work with the server's RSA certificate use DHE, and the server has no DH parameters" in found[1][2]
+
+
+if __name__ == "__main__":  # writes the outputs of the documentation
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as scratch:
+        text = DOCS.read_text()
+        for configuration, command, shown in REPORT.findall(text):
+            old = f"{command}\n{shown}"
+            text = text.replace(old, f"{command}\n{explained(configuration, command, Path(scratch))}")
+    DOCS.write_text(text)

@@ -179,3 +179,45 @@ def test_the_owner_and_the_mode_stay(site: Path) -> None:
     run("check", "site.conf", "--fix", *RULES, cwd=site.parent)
     status = site.stat()
     assert (site.read_text(), status.st_uid, status.st_gid, status.st_mode & 0o7777) == (FIXED, 1234, 4321, 0o640)
+
+
+# -- policies ----------------------------------------------------------------------------------------------------------
+
+OLD = """\
+events {}
+http {
+    ssl_protocols TLSv1 TLSv1.1 TLSv1.2;
+    ssl_ciphers HIGH:!aNULL;
+    server {
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate site.pem;
+        ssl_certificate_key site.key;
+    }
+}
+"""
+NEW = (
+    "ssl_protocols TLSv1.2 TLSv1.3;",
+    "ssl_ciphers ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:"
+    "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256;",
+)
+POLICY = ("--nginx-version", "1.30.6", "--openssl-version", "3.5.9")
+
+
+def test_a_policy_named_with_fix_is_brought_about_and_nothing_else_that_is_unsafe(tmp_path: Path) -> None:
+    path = tmp_path / "nginx.conf"
+    path.write_text(OLD.replace("listen", "ssl_session_timeout 9d;\n        listen"))
+    run("check", "nginx.conf", "--fix", "--policy", "mozilla-intermediate", *POLICY, cwd=tmp_path)
+    text = path.read_text()
+    assert all(line in text for line in NEW)
+    assert "ssl_session_timeout 9d;" in text
+    done = run("check", "nginx.conf", "--select", "policy", "--policy", "mozilla-intermediate", *POLICY, cwd=tmp_path)
+    assert "policy-" not in done.stdout
+
+
+def test_a_policy_of_the_settings_file_is_no_request_to_change_handshakes(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(OLD.replace("TLSv1 TLSv1.1 ", ""))
+    (tmp_path / ".nginxtls.yaml").write_text("policy: [mozilla-intermediate]\n")
+    done = run("check", "nginx.conf", "--fix", *POLICY, cwd=tmp_path)
+    assert (tmp_path / "nginx.conf").read_text() == OLD.replace("TLSv1 TLSv1.1 ", "")
+    assert "policy-ciphers" in done.stdout

@@ -115,7 +115,10 @@ def test_upstreams_are_handshakes_with_nginx_as_the_client(tmp_path: Path) -> No
         (None, None),
     ]
     assert [answer["servername"] for answer in found] == ["b.test", None, None]
-    assert found[2]["protocols"] == ["TLSv1.2"], "OpenSSL 3 offers TLS 1.1 at security level 0 only"
+    assert found[2]["protocols"] == ["TLSv1.1", "TLSv1.2"]
+    assert found[2]["notes"] == ["TLSv1.1: only if the back end chooses RSA key exchange"]
+    newer = json.loads(run(*options[:-1], "3.5.1", "--format", "json", cwd=tmp_path))
+    assert newer[2]["protocols"] == ["TLSv1.2"], "OpenSSL 3.5 offers TLS 1.1 at security level 0 only"
     assert found[2]["alpn"] == ["h2"]
     text = run(*options, cwd=tmp_path)
     assert "proxy_pass https://127.0.0.1:8080 (nginx.conf:6)" in text

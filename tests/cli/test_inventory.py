@@ -205,7 +205,7 @@ def test_what_was_named_and_is_not_there_is_told_beside_the_list(tree: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("no-such",), "no-such: no such file or folder"),
         (("certs",), "certs: contains no nginx configuration"),
@@ -219,10 +219,10 @@ def test_what_was_named_and_is_not_there_is_told_beside_the_list(tree: Path) -> 
         (("nginx.conf", "--nginx-version", "new"), "is not an nginx version"),
     ],
 )
-def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], told: str, tree: Path) -> None:
+def test_wrong_use_is_one_message_and_exit_code_2(arguments: tuple[str, ...], reported: str, tree: Path) -> None:
     status, out, error = run(*arguments, cwd=tree)
     assert (status, out) == (2, "")
-    assert told in error
+    assert reported in error
     assert "bug in nginxtls" not in error
 
 

@@ -51,16 +51,16 @@ def test_findings_on_a_payload_are_those_on_the_files(
     _, out, _ = call(capsys, monkeypatch, "parse", "nginx.conf")
     (folder / "payload.json").write_text(out)
 
-    def told(path: str) -> list[tuple[str, str, int, int]]:
+    def reported(path: str) -> list[tuple[str, str, int, int]]:
         _, text, _ = call(capsys, monkeypatch, "check", path, "--no-config", "--format", "json")
         return [
             (f["rule"], f["location"]["file"], f["location"]["line"], f["location"]["column"])
             for f in json.loads(text)["findings"]
         ]
 
-    found = told("payload.json")
+    found = reported("payload.json")
     assert any(place == ["sites/a.conf", 4, 19] for _, *place in found), found
-    assert found == told("nginx.conf")
+    assert found == reported("nginx.conf")
 
 
 def test_what_cannot_be_read_is_exit_code_2(

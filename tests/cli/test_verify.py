@@ -44,11 +44,12 @@ def configuration(folder: Path, port: int) -> Path:
     return main
 
 
-@pytest.mark.parametrize("form", BUILT_IN)
-def test_every_format(tmp_path: Path, port: int, form: str) -> None:
-    done = run(configuration(tmp_path, port), "--no-config", "--format", form, cwd=tmp_path)
+def test_every_format(tmp_path: Path, port: int) -> None:
+    files = [word for form in BUILT_IN for word in ("--output", f"{form}:{form}.out")]
+    done = run(configuration(tmp_path, port), "--no-config", *files, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
-    assert "unanswered-listener" in done.stdout
+    for form in BUILT_IN:
+        assert "unanswered-listener" in (tmp_path / f"{form}.out").read_text(), form
 
 
 def test_the_text_says_what_to_do(tmp_path: Path, port: int) -> None:
@@ -100,6 +101,15 @@ def test_exit_codes(tmp_path: Path, port: int) -> None:
     done = run(fragment, "--no-config", cwd=tmp_path)
     assert done.returncode == 2
     assert "use the main file" in done.stdout
+
+
+def test_a_folder_with_snippets(tmp_path: Path, port: int) -> None:
+    """They are no failures beside a main file."""
+    configuration(tmp_path, port)
+    (tmp_path / "tls.conf").write_text("ssl_protocols TLSv1.2;\nssl_session_tickets off;\n")
+    done = run(".", "--no-config", "--format", "concise", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"the listener 127.0.0.1:{port} refuses connections" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -102,8 +102,8 @@ def _run(*command: object) -> str:
     environment = {**os.environ, "LC_ALL": "C"}
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
-        told = [line for line in done.stderr.splitlines() if line.strip()][:2]
-        raise Failure(f"{command[0]}: {' | '.join(told) or f'status {done.returncode}'}")
+        reported = [line for line in done.stderr.splitlines() if line.strip()][:2]
+        raise Failure(f"{command[0]}: {' | '.join(reported) or f'status {done.returncode}'}")
     return done.stdout
 
 

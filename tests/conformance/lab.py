@@ -149,11 +149,11 @@ class Bench:
     def test(self, main: Path) -> list[str]:
         """``nginx -t``: the lines it prints about the configuration, none if it is silent."""
         command = [self.generation.nginx, "-t", "-p", self.folder, "-c", main]
-        told = subprocess.run(
+        reported = subprocess.run(
             command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, check=False
         )
         noise = ("could not open error log", "test failed", "test is successful", "syntax is ok")
-        return [line for line in told.stderr.splitlines() if line and not any(word in line for word in noise)]
+        return [line for line in reported.stderr.splitlines() if line and not any(word in line for word in noise)]
 
     @contextlib.contextmanager
     def running(self, main: Path, port: int) -> Iterator[None]:

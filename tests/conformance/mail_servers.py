@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from handshakes import compare, observe
-from hello import VERSIONS, ask, client_hello
+from handshakes import compare, finished, observe
+from hello import VERSIONS, ask, client_hello, completes_tls13
 from lab import Bench
 from random_runs import PORT, Case
 
@@ -129,6 +129,8 @@ def _served(configuration: Any, port: int) -> Iterator[tuple[str, Any, Any]]:
     predicted["rsa_only"] = [v for v in VERSIONS if live and live.refuses_ecdsa_clients(v)]
     finite = configuration.facts.openssl.version >= (4, 0)
     seen = observe(asking, None, predicted, finite, (protocol,))
+    way = "" if implicit else protocol
+    seen = finished(seen, predicted, partial(completes_tls13, "127.0.0.1", port, None, starttls=way))
     if "alpn" in seen and predicted["alpn"]:
         foreign = asking(client_hello(seen["protocols"], [0xC02F, 0xC02B, 0x2F, 0x1301], None, alpn=["http/1.1"]))
         if foreign.accepted:

@@ -8,11 +8,15 @@ A difference prints the seed, the field, both answers and the configuration, min
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -86,6 +90,15 @@ def minimise(case: Case, bench: Bench, field_name: str, kind: Any) -> Case:
     return Case({"nginx.conf": "\n".join(lines)}, case.ports, case.kind)
 
 
+@cache
+def _certificates() -> Path:
+    """The folder of the certificates of all runs of this process."""
+    folder = Path(tempfile.mkdtemp(prefix="nginxtls-certificates-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    make_certificates(folder)
+    return folder
+
+
 def run(
     generation: Generation, seeds: Iterator[int], kind: str = "servers", *, minimal: bool = True, stop: int = 0
 ) -> tuple[int, list[str]]:
@@ -93,9 +106,8 @@ def run(
     module = import_module(KINDS[kind])
     told: list[str] = []
     count = 0
+    certificates = _certificates()
     with scratch() as folder:
-        certificates = folder / "certificates"
-        make_certificates(certificates)
         bench = Bench(generation, folder / "run")
         for seed in seeds:
             count += 1

@@ -94,7 +94,7 @@ class Server:
 
     def renew(self) -> None:
         """Replace all certificates and keys."""
-        for path in self.renewals.iterdir():
+        for path in filter(Path.is_file, self.renewals.iterdir()):
             (self.certificates / path.name).unlink()  # a new file: else nginx 1.27.4 and later may keep the old one
             shutil.copyfile(path, self.certificates / path.name)
 

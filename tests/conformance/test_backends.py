@@ -182,6 +182,65 @@ CASES: dict[str, tuple[str, str | None, bool]] = {
         None,
         False,
     ),
+    "an address is no name": (
+        in_http(front(f"{HTTPS} {VERIFY}"), back("ssl", PAIR.format("ip", "good"))),
+        "backend-certificate-mismatch",
+        False,
+    ),
+    "no common suite": (
+        in_http(
+            front(f"{HTTPS} proxy_ssl_protocols TLSv1.2; proxy_ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256;"), back("ssl")
+        ),
+        "backend-handshake-failure",
+        False,
+    ),
+    "no suite for the newest version": (
+        in_http(
+            front(f"{HTTPS} proxy_ssl_protocols TLSv1.1; proxy_ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0;"),
+            back("ssl", f"{GOOD} ssl_protocols TLSv1.1 TLSv1.2; ssl_ciphers ALL:@SECLEVEL=0;"),
+        ),
+        "backend-handshake-failure",
+        False,
+    ),
+    "a client certificate of another CA": (
+        in_http(
+            front(
+                f"{HTTPS} proxy_ssl_certificate {CERTIFICATES}/client.pem;"
+                f" proxy_ssl_certificate_key {CERTIFICATES}/client.key;"
+            ),
+            back("ssl", f"{GOOD} ssl_verify_client on; ssl_client_certificate {CERTIFICATES}/root.pem;"),
+        ),
+        "backend-handshake-failure",
+        False,
+    ),
+    "the Host is not the SNI": (
+        in_http(
+            front(f"{HTTPS} {SUBJECT} proxy_ssl_server_name on; proxy_set_header Host other.example;"),
+            back("ssl"),
+            back("ssl", f"{GOOD} ssl_verify_client optional; ssl_client_certificate {CERTIFICATES}/root.pem;").replace(
+                "server_name example.com", "server_name other.example"
+            ),
+        ),
+        "backend-handshake-failure",
+        False,
+    ),
+    "a set of another location": (
+        in_http(
+            "server { listen 127.0.0.1:FRONT; server_name front; location / { set $to 127.0.0.1:BACK;"
+            " proxy_pass https://$to; } location /b { set $to 127.0.0.1:FRONT; proxy_pass http://$to; } }",
+            back("ssl"),
+        ),
+        None,
+        False,
+    ),
+    "a loop over two servers": (
+        in_http(
+            front("proxy_pass http://127.0.0.1:BACK;"),
+            "server { listen 127.0.0.1:BACK; location / { proxy_pass http://127.0.0.1:FRONT; } }",
+        ),
+        "proxy-loop",
+        False,
+    ),
     "a loop": (in_http(front("proxy_pass http://127.0.0.1:FRONT;")), "proxy-loop", False),
     "the same address in http and stream": (
         in_stream(NEXT.replace(" ", "; ", 1)) + in_http(back("", "").replace("BACK", "FRONT")),

@@ -39,8 +39,8 @@ def differences(generation: Generation, strings: list[str]) -> list[tuple[str, s
         for option, ours in ((), evaluation.suites), (("-s",), evaluation.usable()):
             theirs = real(generation, string, *option)
             # What TLS 1.3 adds is not the string's.
-            told = None if theirs is None else [n for n in theirs if not n.startswith("TLS_")]
-            if told != (None if evaluation.error else [s.name for s in ours]):
+            reported = None if theirs is None else [n for n in theirs if not n.startswith("TLS_")]
+            if reported != (None if evaluation.error else [s.name for s in ours]):
                 out.append((string, " ".join(option)))
         return out
 
@@ -91,10 +91,10 @@ def test_the_reason_for_refusal_is_openssls(generation: Generation) -> None:
     openssl = OpenSSL.parse(generation["openssl_version"], "debian")
     for string in ("NOSUCH", "ALL:@SECLEVEL=7", "ALL:é", "AES+", "@STRENGTH", "TLS_AES_128_GCM_SHA256"):
         command = [generation["openssl"], "ciphers", string]
-        told = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        reported = subprocess.run(command, capture_output=True, text=True, check=False).stderr
         error = CipherString(string).evaluate(openssl).error
         assert error
-        assert error in told
+        assert error in reported
 
 
 @pytest.mark.parametrize(
@@ -117,5 +117,5 @@ def test_the_reason_for_refusal_is_openssls(generation: Generation) -> None:
 def test_lists_of_tls13_suites(generation: Generation, text: str) -> None:
     theirs = real(generation, "AES128-SHA", "-ciphersuites", text)
     ours = evaluate_ciphersuites(text, OpenSSL.parse(generation["openssl_version"], "debian"))
-    told = None if ours.error else [*(s.name for s in ours.suites), "AES128-SHA"]
-    assert told == theirs
+    reported = None if ours.error else [*(s.name for s in ours.suites), "AES128-SHA"]
+    assert reported == theirs

@@ -95,7 +95,7 @@ def test_strings_give_the_suites_and_the_order_of_upstreams_build(name: str) -> 
             continue
         evaluation = CipherString(string).evaluate(openssl)
         ours = [s.name for s in evaluation.suites if s.name not in left_out] or None
-        told = [n for n in theirs or () if not n.startswith("TLS_") and n not in left_out] or None
-        if ours != told:
-            differences.append((string, ours and len(ours), told and len(told)))
+        reported = [n for n in theirs or () if not n.startswith("TLS_") and n not in left_out] or None
+        if ours != reported:
+            differences.append((string, ours and len(ours), reported and len(reported)))
     assert differences == []

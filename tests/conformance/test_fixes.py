@@ -1,4 +1,4 @@
-"""What nginx says before and after fixes: a safe one changes no verdict of ``nginx -t``, an unsafe one spoils none."""
+"""What nginx says before and after fixes: ``nginx -t`` accepts after each what it accepted before."""
 
 from __future__ import annotations
 
@@ -51,6 +51,13 @@ def verdict(text: str, generation: dict[str, Any], folder: Path) -> tuple[bool, 
 def test_nginx_accepts_after_a_fix_what_it_accepted_before(generation: dict[str, Any], tmp_path: Path) -> None:
     """Fixes offered for these versions, and those offered where no version is given."""
     tried: set[tuple[str, str]] = set()
+    verdicts: dict[str, tuple[bool, int] | None] = {}
+
+    def judged(text: str) -> tuple[bool, int] | None:
+        if text not in verdicts:
+            verdicts[text] = verdict(text, generation, tmp_path)
+        return verdicts[text]
+
     wrong = []
     for fixture in fixtures():
         versions = replace(
@@ -62,12 +69,12 @@ def test_nginx_accepts_after_a_fix_what_it_accepted_before(generation: dict[str,
                 if (fixture.text, new) in tried:
                     continue
                 tried.add((fixture.text, new))
-                before, after = (verdict(text, generation, tmp_path) for text in (fixture.text, new))
+                before, after = judged(fixture.text), judged(new)
                 if before is None or after is None:
                     continue
                 assert finding.fix
-                worse = before[0] and not after[0]
-                if worse or (finding.fix.safe and (after[0] != before[0] or after[1] > before[1])):
+                # A safe fix may remove a line that this generation does not start with, and adds no warning.
+                if before[0] and (not after[0] or (finding.fix.safe and after[1] > before[1])):
                     wrong.append(f"{fixture.rule}/{fixture.path.stem}: {finding.rule} ({finding.fix.title})")
-    assert len(tried) > 80
+    assert len(tried) > 1000
     assert not wrong

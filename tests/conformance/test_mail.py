@@ -73,9 +73,9 @@ def test_alpn(bench: Bench) -> None:
 )
 def test_starting(bench: Bench, body: str) -> None:
     main, configuration = _load(bench, body)
-    told = [line for line in bench.test(main) if "[emerg]" in line and "bind() to" not in line]
+    reported = [line for line in bench.test(main) if "[emerg]" in line and "bind() to" not in line]
     predicted = [refusal.message for refusal in refusals(configuration) if refusal.level == "emerg"]
-    assert bool(told) == bool(predicted), (told, predicted)
+    assert bool(reported) == bool(predicted), (reported, predicted)
 
 
 def test_ssl_on(bench: Bench) -> None:

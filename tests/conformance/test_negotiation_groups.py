@@ -78,9 +78,9 @@ def test_lists_of_groups_are_read_as_the_real_one_reads_them(generation: dict[st
     differences = []
     for text in (*LISTS, *generated(300 if full else 20)):
         ours = evaluate_groups(text, openssl)
-        told = None if ours.error else [g.number for g in ours.groups]
+        reported = None if ours.error else [g.number for g in ours.groups]
         theirs = offered(generation["openssl"], text)
         # A client says no hello if what it should use for TLS 1.3 is not for that; the list was fine all the same.
-        if told != theirs and not (theirs == [] and told is not None):
-            differences.append((text, told, theirs))
+        if reported != theirs and not (theirs == [] and reported is not None):
+            differences.append((text, reported, theirs))
     assert differences == []

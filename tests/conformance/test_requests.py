@@ -156,7 +156,7 @@ def random_server(draw: random.Random, listen: str, number: int) -> str:
 def test_random_requests(generation: dict[str, Any], tmp_path: Path) -> None:
     """Status, Location and the level whose headers are sent, for every host and path."""
     draw = random.Random(17)
-    told = asked = 0
+    reported = requested = 0
     wrong = []
     for turn in range(ROUNDS):
         plain, tls = free_ports(2)
@@ -171,14 +171,14 @@ def test_random_requests(generation: dict[str, Any], tmp_path: Path) -> None:
             for found in configuration.sockets:
                 for host in HOSTS:
                     for path in PATHS:
-                        asked += 1
+                        requested += 1
                         uri, _, args = path.partition("?")
                         scheme = "https" if found.tls else "http"
                         request = Request(scheme, host.lower(), found.port, uri, args)
                         expected = answer(configuration, found, request)
                         if expected is None:
                             continue
-                        told += 1
+                        reported += 1
                         sent = f"{host}:{found.port}"
                         status, fields, _ = get(found.port, sent, path, host if found.tls else None)
                         target = expected.target
@@ -197,7 +197,7 @@ def test_random_requests(generation: dict[str, Any], tmp_path: Path) -> None:
                                 (turn, request.url, expected.status, target, seen, fields.get("x-place"), place)
                             )
     assert not wrong, (len(wrong), wrong[:30])
-    assert told > asked * 0.9
+    assert reported > requested * 0.9
 
 
 # -- single questions --------------------------------------------------------------------------------------------------

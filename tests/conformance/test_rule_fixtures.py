@@ -44,9 +44,9 @@ def test_nginx_agrees(path: Path, claim: str, generations: list[dict[str, Any]],
         (tmp_path / folder.name).symlink_to(folder)
     (tmp_path / "nginx.conf").write_text(f"{load}pid {tmp_path}/pid; error_log stderr;\n{text}", encoding="utf-8")
     command = [generation["nginx"], "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf"]
-    told = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if "bind() to" in told.stderr:
+    reported = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if "bind() to" in reported.stderr:
         pytest.skip("this machine does not let nginx -t open the fixture's sockets")
-    lines = [line for line in told.stderr.splitlines() if "could not open error log" not in line]
+    lines = [line for line in reported.stderr.splitlines() if "could not open error log" not in line]
     levels = {level for level in ("emerg", "warn") if any(f"[{level}]" in line for line in lines)}
-    assert ("emerg" if told.returncode else "warn" if "warn" in levels else "ok") == claim, told.stderr
+    assert ("emerg" if reported.returncode else "warn" if "warn" in levels else "ok") == claim, reported.stderr

@@ -95,8 +95,8 @@ def test_names_of_cas_that_fit_and_that_do_not(
         f"{GOOD} ssl_verify_client optional; ssl_client_certificate {tmp_path}/ca.pem; ssl_protocols TLSv1.2 TLSv1.3;"
     )
     with serving(generation, tmp_path, server) as port:
-        told = s_client(generation, port, version)
-    assert ("internal error" in told) == (size > 65_535) == found(tmp_path, "oversized-client-ca-list")
+        reported = s_client(generation, port, version)
+    assert ("internal error" in reported) == (size > 65_535) == found(tmp_path, "oversized-client-ca-list")
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
@@ -106,8 +106,8 @@ def test_a_client_takes_no_chain_of_more_than_100_kb(
 ) -> None:
     server = f"{PAIR.format(CERTIFICATES, name, 'good')} ssl_protocols TLSv1.2 TLSv1.3;"
     with serving(generation, tmp_path, server) as port:
-        told = s_client(generation, port, version)
-    assert ("excessive message size" in told) == found(tmp_path, "oversized-chain") == (name != "deep")
+        reported = s_client(generation, port, version)
+    assert ("excessive message size" in reported) == found(tmp_path, "oversized-chain") == (name != "deep")
 
 
 def test_a_response_is_sent_for_the_wrong_certificate_as_well_or_not_at_all(
@@ -133,7 +133,7 @@ def test_stale_and_empty_responses_are_sent(generation: dict[str, Any], tmp_path
 
 
 @pytest.mark.parametrize(
-    ("written", "asked"),
+    ("written", "requested"),
     [
         ("www.example.com.", "www.example.com"),
         ("www.example.com.", "www.example.com."),
@@ -143,14 +143,14 @@ def test_stale_and_empty_responses_are_sent(generation: dict[str, Any], tmp_path
     ],
 )
 def test_a_name_in_a_form_that_no_client_sends(
-    written: str, asked: str, generation: dict[str, Any], tmp_path: Path
+    written: str, requested: str, generation: dict[str, Any], tmp_path: Path
 ) -> None:
     other = (
         f"return 200 default; }} server {{ listen 127.0.0.1:PORT ssl; server_name {written}; {GOOD} return 200 here;"
     )
     port = free_port()
     with serving(generation, tmp_path, f"{GOOD} {other}".replace("PORT", str(port)), port):
-        assert get(port, asked) == "default"
+        assert get(port, requested) == "default"
         assert found(tmp_path, "server-name-never-asked")
 
 

@@ -213,6 +213,16 @@ def test_edited_and_not_reloaded(server: Server) -> None:
     assert told(verified(server)) == []
 
 
+def test_another_chain(server: Server) -> None:
+    (port,) = free_ports(1)
+    server.write(block(port, "a.test", A.replace("a-ec.pem", "a-ec-only.pem")))
+    server.start(port)
+    server.write(block(port, "a.test", A))
+    (finding,) = verified(server).report.findings
+    assert finding.message == 'clients get another chain for "a-ec.test": 1 certificate sent, 2 in the file'
+    assert finding.help == RELOAD
+
+
 def test_edited_headers(server: Server) -> None:
     (port,) = free_ports(1)
     server.write(block(port, "a.test", f"{A} {HSTS}"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 import pytest
 
-from nginxtls.finding import Finding, Fix
+from nginxtls.finding import Finding, Fix, Severity
 from nginxtls.fix.proof import State
 from nginxtls.fix.rounds import MAX_ROUNDS, Outcome, fix
 from nginxtls.linting.run import lint
@@ -49,7 +49,8 @@ class Replaces(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         edit = replace_argument(directive, 0, self.text)
-        yield self.at(directive, "wrong", fix=Fix("write it", (edit,), safe=True))
+        if directive.args != tuple(self.text.split()):
+            yield self.at(directive, "wrong", fix=Fix("write it", (edit,), safe=True))
 
 
 class Other(Rule):
@@ -69,16 +70,18 @@ class Grows(Rule):
 
     def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
         yield self.at(
-            directive, "short", fix=Fix("longer", (replace_argument(directive, 0, f"{directive.args[0]}1d"),))
+            directive,
+            f"short: {directive.args[0]}",
+            fix=Fix("longer", (replace_argument(directive, 0, f"{directive.args[0]}1d"),)),
         )
 
 
-def run(*rules: Rule, unsafe: bool = False) -> Outcome:
+def run(*rules: Rule, unsafe: bool = False, requested: Container[str] = ()) -> Outcome:
     def state(texts: Mapping[str, str]) -> State:
         subject = configure("nginx.conf", texts.get("nginx.conf", TEXT), Options())
         return State(lint([subject], {rule.name: rule for rule in rules}, Settings()), subject.configurations)
 
-    return fix(state, unsafe=unsafe)
+    return fix(state, unsafe=unsafe, requested=requested)
 
 
 def writing(text: str) -> Rule:
@@ -118,6 +121,48 @@ def test_an_unsafe_fix_may_change_handshakes_but_not_break_the_configuration() -
 
     assert list(run(Adds(), unsafe=True).texts.values()) == [TEXT.replace("TLSv1.2", "TLSv1.2 TLSv1.3")]
     assert run(Adds()).texts == {}
+
+
+class Remains(Rule):
+    """Its fix does not help."""
+
+    directives = ("ssl_session_timeout",)
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        yield self.at(directive, "wrong", fix=Fix("write it", (replace_argument(directive, 0, "2d"),)))
+
+
+class Worse(Rule):
+    """Finds what the fix of a warning leads to."""
+
+    severity = Severity.ERROR
+    directives = ("ssl_protocols",)
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        if len(directive.args) > 1:
+            yield self.at(directive, "two versions")
+
+
+class Appends(Rule):
+    """Its unsafe fix removes its finding."""
+
+    directives = ("ssl_protocols",)
+
+    def check_directive(self, directive: Directive, configuration: Configuration) -> Iterator[Finding]:
+        if len(directive.args) == 1:
+            yield self.at(directive, "one", fix=Fix("add it", (replace_argument(directive, 0, "TLSv1.2 TLSv1.3"),)))
+
+
+def test_an_unsafe_fix_removes_its_finding_and_leads_to_nothing_more_severe() -> None:
+    assert [why for _, why in run(Remains(), unsafe=True).disproven] == ["the finding would remain"]
+    assert [why for _, why in run(Appends(), Worse(), unsafe=True).disproven] == ["it would lead to worse"]
+    assert run(Appends(), unsafe=True).texts
+
+
+def test_fixes_of_requested_rules_are_applied_though_they_are_unsafe() -> None:
+    done = run(Appends(), Remains(), requested={"appends"})
+    assert [finding.rule for finding in done.fixed] == ["appends"]
+    assert [why for _, why in done.left] == ["the fix is unsafe"]
 
 
 def test_fixes_that_never_end_are_cut() -> None:

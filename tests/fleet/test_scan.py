@@ -14,9 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import cloudpickle
 import pytest
+from distributed import LocalCluster
 
+from nginxtls.base.errors import UsageError
 from nginxtls.fleet import engine
 from nginxtls.fleet.database import connect, rows
 from nginxtls.fleet.engine import scan
@@ -39,7 +40,6 @@ def _load(name: str) -> ModuleType:
 
 
 scan_planted = _load("conftest").scan_planted
-KILLS = _load("kills")
 
 
 def ask(output: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -124,7 +124,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(planted: Any, scanned: Path, 
 
 
 def _children() -> list[str]:
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [child for file in Path("/proc/self/task").glob("*/children") for child in file.read_text().split()]
 
 
 def _command(process: str) -> bytes:
@@ -159,12 +159,12 @@ def test_bad_items_are_rows(tmp_path: Path) -> None:
     (source / "out.txt").symlink_to("/etc/passwd")
     os.mkfifo(source / "pipe.txt")
     (source / "surrogate-\udcff.txt").write_text(good)
-    modules = [KILLS, sys.modules[__name__]] if __name__ in sys.modules else [KILLS]
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "work", KILLS.work)
-        patch.setattr(engine, "try_alone", KILLS.try_alone)
+        patch.syspath_prepend(Path(__file__).parent)  # workers have the path of this process
+        import killing
+
+        patch.setattr(engine, "work", killing.work)
+        patch.setattr(engine, "try_alone", killing.try_alone)
         scan(find_items(str(source)), Hosts(), tmp_path / "out", Settings(), limits=Limits(1_000_000, 20.0), workers=2)
     found = {row[0]: row[1:] for row in ask(tmp_path / "out", "SELECT host, status, reason FROM items")}
     assert {name: status for name, (status, _) in found.items()} == {
@@ -195,3 +195,22 @@ def test_an_item_that_takes_too_long_is_a_row(planted: Any, tmp_path: Path) -> N
     items = find_items(str(planted.root))[:3]
     scan(items, Hosts(), tmp_path, Settings(), limits=Limits(seconds=0.0001), workers=1)
     assert ask(tmp_path, "SELECT DISTINCT status, reason FROM items") == [("failed", "took more than 0.0001 seconds")]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_cluster_of_ones_own(planted: Any, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--scheduler`` uses its workers; without any there is one message, not a wait for ever."""
+    monkeypatch.setattr(engine, "PATIENCE", 1)
+    items = find_items(str(planted.root))[:3]
+    with LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+        if not workers:
+            with pytest.raises(UsageError, match="no worker is left"):
+                scan(items, Hosts(), tmp_path, Settings(), scheduler=cluster.scheduler_address)
+            return
+        monkeypatch.setattr(engine, "PATIENCE", 60)
+        assert scan(items, Hosts(), tmp_path, Settings(), scheduler=cluster.scheduler_address).items == 3
+
+
+def test_an_address_without_a_scheduler_is_named(planted: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not answer"):
+        scan(find_items(str(planted.root))[:1], Hosts(), tmp_path, Settings(), scheduler="tcp://127.0.0.1:1")

@@ -193,7 +193,7 @@ def test_quic_peers(tmp_path: Path, behave: Peer) -> None:
         finally:
             ended.set()
             thread.join()
-    assert [each.rule for each in found.report.findings] == ["not-tls"]
+    assert [each.rule for each in found.report.findings] == ["not-tls"], found.report.findings
 
 
 class Scripted(Connection):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,12 @@ def test_settings_of_the_file_and_of_the_editor(showcase: Path) -> None:
             assert [message for message in editor.messages if ".nginxtls.yaml: cannot be read" in message]
 
     run(work)
+
+
+def test_without_pygls_the_command_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['pygls'] = None; sys.argv = ['nginxtls', 'lsp']\nfrom nginxtls.cli import main\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: nginxtls lsp: needs pygls\n  = help: install it with `pip install nginxtls[lsp]`\n"

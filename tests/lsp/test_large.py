@@ -177,3 +177,25 @@ def test_a_long_session_keeps_no_old_texts(tmp_path: Path) -> None:
 
     first = files_after(10)
     assert files_after(60) <= first + 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_the_memory_of_a_server_is_bounded(showcase: Path) -> None:
+    async def work() -> None:
+        async with session(showcase) as editor:
+            uri = editor.open("sites-enabled/api.conf")
+            text = (showcase / "sites-enabled/api.conf").read_text()
+            server = editor.client._server
+            assert server is not None
+
+            async def memory_after(checks: int) -> int:
+                for number in range(checks):
+                    editor.type(uri, text + "\n" * number)
+                    await editor.hover(uri, 0, 0)  # is answered for the text of now
+                status = Path(f"/proc/{server.pid}/status").read_text()
+                return int(status.partition("VmRSS:")[2].split()[0])
+
+            first = await memory_after(30)
+            assert await memory_after(100) < first + 6_000, "in kB"
+
+    run(work)

@@ -54,8 +54,8 @@ def test_a_certificate_without_its_key_is_never_sent(configure: Configure) -> No
 )
 def test_nginx_does_not_start(configure: Configure, lines: str, message: str) -> None:
     configuration = configure(f"server {{ listen 443 ssl; {EC} {lines} }}")
-    (told,) = [refusal.message for refusal in refusals(configuration) if refusal.level == "emerg"]
-    assert told.endswith(message)
+    (reported,) = [refusal.message for refusal in refusals(configuration) if refusal.level == "emerg"]
+    assert reported.endswith(message)
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ def test_engines_are_gone(folder: Path) -> None:
     top = "ssl_engine pkcs11;"
     assert ("emerg", '"ssl_engine" directive is not supported') in refusals(folder, "", "4.0.3", top=top)
     assert not refusals(folder, "", "3.6.5", top=top)
-    told = 'cannot load certificate key "engine:e:k": loading "engine:..." certificate keys is not supported'
-    assert ("emerg", told) in refusals(folder, "", "4.0.3", key="engine:e:k")
+    reported = 'cannot load certificate key "engine:e:k": loading "engine:..." certificate keys is not supported'
+    assert ("emerg", reported) in refusals(folder, "", "4.0.3", key="engine:e:k")
     assert not refusals(folder, "", "3.6.5", key="engine:e:k")
 
 

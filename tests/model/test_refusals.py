@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from nginxtls import load
 from nginxtls.model import Configuration, refusals
 
 Configure = Callable[..., Configuration]
 EC = "ssl_certificate certificates/good.pem; ssl_certificate_key certificates/good.key;"
 
 
-def told(configuration: Configuration) -> list[tuple[str, str]]:
+def reported(configuration: Configuration) -> list[tuple[str, str]]:
     return [(r.level, r.message) for r in refusals(configuration)]
 
 
@@ -45,7 +47,7 @@ def told(configuration: Configuration) -> list[tuple[str, str]]:
     ],
 )
 def test_nginx_would_not_start(configure: Configure, server: str, message: str) -> None:
-    found = [text for level, text in told(configure(f"server {{ {server} }}")) if level == "emerg"]
+    found = [text for level, text in reported(configure(f"server {{ {server} }}")) if level == "emerg"]
     assert any(message in text for text in found), found
 
 
@@ -60,41 +62,61 @@ def test_nginx_would_not_start(configure: Configure, server: str, message: str) 
     ],
 )
 def test_nginx_would_start_in_silence(configure: Configure, server: str) -> None:
-    assert told(configure(f"server {{ {server} }}")) == []
+    assert reported(configure(f"server {{ {server} }}")) == []
 
 
 def test_ed25519_is_too_small_for_level_4(configure: Configure) -> None:
     pair = "ssl_certificate certificates/ed25519.pem; ssl_certificate_key certificates/ed25519.key;"
-    assert told(configure(f"server {{ {pair} ssl_ciphers ALL:@SECLEVEL=3; }}")) == []
-    assert "ee key too small" in told(configure(f"server {{ {pair} ssl_ciphers ALL:@SECLEVEL=4; }}"))[0][1]
+    assert reported(configure(f"server {{ {pair} ssl_ciphers ALL:@SECLEVEL=3; }}")) == []
+    assert "ee key too small" in reported(configure(f"server {{ {pair} ssl_ciphers ALL:@SECLEVEL=4; }}"))[0][1]
 
 
 def test_sha1_chains_start_on_openssl_3_5_and_not_on_3_0(configure: Configure) -> None:
     text = "server { ssl_certificate certificates/sha1.pem; ssl_certificate_key certificates/sha1.key; }"
-    assert told(configure(text, openssl="3.5.9")) == []
-    assert "ca md too weak" in told(configure(text, openssl="3.0.20"))[0][1]
+    assert reported(configure(text, openssl="3.5.9")) == []
+    assert "ca md too weak" in reported(configure(text, openssl="3.0.20"))[0][1]
 
 
 def test_a_directive_is_unknown_before_its_first_version(configure: Configure) -> None:
     text = f"server {{ listen 443 ssl; {EC} ssl_conf_command Options -SessionTicket; }}"
-    assert ("emerg", 'unknown directive "ssl_conf_command"') in told(configure(text, nginx="1.18.0", openssl="1.1.1w"))
-    assert told(configure(text, nginx=None, openssl=None)) == []
+    assert ("emerg", 'unknown directive "ssl_conf_command"') in reported(
+        configure(text, nginx="1.18.0", openssl="1.1.1w")
+    )
+    assert reported(configure(text, nginx=None, openssl=None)) == []
 
 
 def test_servers_with_the_same_faulty_listen_lines_are_each_told(configure: Configure) -> None:
     server = "server { listen 80; listen 443 tls; } "
-    assert told(configure(server * 2)).count(("emerg", 'invalid parameter "tls"')) == 2
+    assert reported(configure(server * 2)).count(("emerg", 'invalid parameter "tls"')) == 2
 
 
 def test_lines_that_may_not_be_there_do_not_answer_for_those_that_are(configure: Configure) -> None:
     perhaps = "server { listen 8080; {% if twice %} listen 8080; {% endif %} } "
     refused = ("emerg", "a duplicate listen 0.0.0.0:8080")
-    assert refused not in told(configure(perhaps))
-    assert refused in told(configure(perhaps + "server { listen 8080; listen 8080; }"))
+    assert refused not in reported(configure(perhaps))
+    assert refused in reported(configure(perhaps + "server { listen 8080; listen 8080; }"))
 
 
 def test_the_same_name_twice_on_a_socket(configure: Configure) -> None:
     one = f"server {{ listen 443 ssl; server_name A.test; {EC} }}"
     warning = ("warn", 'conflicting server name "a.test" on 0.0.0.0:443, ignored')
-    assert told(configure(one + one)) == [warning]
-    assert told(configure(one + one.replace("443", "444"))) == []
+    assert reported(configure(one + one)) == [warning]
+    assert reported(configure(one + one.replace("443", "444"))) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "version", "known"),
+    [
+        ("ssl_curve", "1.20.1", False),
+        ("ssl_curve", "1.22.1", True),
+        ("ssl_sigalgs", "1.30.6", False),
+        ("ssl_sigalgs", "1.31.2", True),
+        ("ssl_ech_status", "1.29.3", False),
+        ("ssl_protocol", "1.18.0", True),
+    ],
+)
+def test_variables_are_known_since_a_version(variable: str, version: str, known: bool, tmp_path: Path) -> None:
+    main = tmp_path / "nginx.conf"
+    main.write_text(f"events {{}}\nhttp {{ server {{ listen 80; add_header X-Tls ${variable}; }} }}\n")
+    found = [r.message for r in refusals(load(main, nginx_version=version)) if "variable" in r.message]
+    assert found == ([] if known else [f'unknown "{variable}" variable'])

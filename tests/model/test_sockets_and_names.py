@@ -28,7 +28,7 @@ def servers(*names: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("asked", "server"),
+    ("requested", "server"),
     [
         ("x.example.org", "s1"), ("y.example.org", "s2"), ("example.org", "s5"), ("a.example.org", "s2"),
         ("b.a.example.org", "s7"), ("c.b.a.example.org", "s7"), ("www.example.org", "s2"), ("www.foo.com", "s3"),
@@ -37,12 +37,12 @@ def servers(*names: str) -> str:
         ("a..b", "s0"), ("x/y", "s0"), (".example.org", "s0"), ("www.", "s0"), (None, "s0"),
     ],
 )  # fmt: skip
-def test_the_server_that_a_name_leads_to(configure: Configure, asked: str | None, server: str) -> None:
+def test_the_server_that_a_name_leads_to(configure: Configure, requested: str | None, server: str) -> None:
     configuration = configure(
         servers("default.test", "x.example.org", "*.example.org", "www.*", "~^(?<u>\\w+)\\.re\\.org$", "~\\.org$",
                 ".dot.com", "*.a.example.org", '""', "UPPER.Test", "127.0.0.1", "_")
     )  # fmt: skip
-    assert answering(configuration, asked) == server
+    assert answering(configuration, requested) == server
 
 
 def test_the_most_specific_address_has_names_of_its_own(configure: Configure) -> None:

@@ -115,16 +115,16 @@ def opened(page: str, folder: Path, size: str = "1200,900") -> dict[str, int]:
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     title = done.stdout.partition("<title>")[2].partition("</title>")[0]
-    told: dict[str, int] = json.loads(title)
-    return told
+    reported: dict[str, int] = json.loads(title)
+    return reported
 
 
 @needs_chromium
 def test_thousands_of_findings_are_filtered(many: Report, tmp_path: Path) -> None:
-    told = opened(renderer("html")(many, Options()), tmp_path)
-    assert told["all"] == 10_000
-    assert told["found"] == 111
-    assert told["noteless"] == 6_666
+    reported = opened(renderer("html")(many, Options()), tmp_path)
+    assert reported["all"] == 10_000
+    assert reported["found"] == 111
+    assert reported["noteless"] == 6_666
 
 
 @needs_chromium

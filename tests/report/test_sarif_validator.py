@@ -33,6 +33,6 @@ def test_the_validator_has_nothing_to_say(rules: str, tmp_path: Path) -> None:
         capture_output=True,
         env={**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"},
     )
-    told = json.loads((tmp_path / "told.sarif").read_text("utf-8-sig"))
-    results = [result for run in told["runs"] for result in run.get("results", []) if result.get("level") != "none"]
+    reported = json.loads((tmp_path / "told.sarif").read_text("utf-8-sig"))
+    results = [result for run in reported["runs"] for result in run.get("results", []) if result.get("level") != "none"]
     assert [r["ruleId"] for r in results if r["ruleId"].split("/")[0] not in ALLOWED] == []

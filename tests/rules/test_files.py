@@ -76,7 +76,7 @@ def image(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("place", "mode", "told"),
+    ("place", "mode", "reported"),
     [
         *(("etc/tls", 0o755, False), ("etc/tls", 0o777, True), ("etc/tls", 0o1777, False), ("etc/tls", 0o775, False)),
         *(("etc", 0o777, True), ("etc", 0o757, True), ("etc/links", 0o777, False)),
@@ -84,12 +84,12 @@ def image(folder: Path) -> Path:
 )
 @pytest.mark.parametrize("links", [False, True])
 def test_a_folder_in_which_everybody_can_put_another_key(
-    rules: dict[str, Rule], tmp_path: Path, place: str, mode: int, told: str | bool | None, links: bool
+    rules: dict[str, Rule], tmp_path: Path, place: str, mode: int, reported: str | bool | None, links: bool
 ) -> None:
     (image(tmp_path) / place).chmod(mode)
     name = "/etc/links/shop" if links else "/etc/tls/shop"
     messages = found(rules, "key-in-writable-folder", name, Files([], root=tmp_path), tmp_path)
-    if told or (links and place == "etc/links"):
+    if reported or (links and place == "etc/links"):
         assert messages == [f"error: every user can replace {name}.key: the mode of /{place} is {mode:04o}"]
     else:
         assert messages == []
@@ -103,7 +103,7 @@ def test_a_writable_folder_that_nobody_reaches(rules: dict[str, Rule], tmp_path:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
 @pytest.mark.parametrize(
-    ("owned", "main", "told"),
+    ("owned", "main", "reported"),
     [
         ("etc/tls/shop.key", "user www-data;", "/etc/tls/shop.key"),
         ("etc/tls", "user www-data;", "/etc/tls"),
@@ -114,13 +114,15 @@ def test_a_writable_folder_that_nobody_reaches(rules: dict[str, Rule], tmp_path:
     ],
 )
 def test_a_key_that_belongs_to_the_workers(
-    rules: dict[str, Rule], tmp_path: Path, owned: str, main: str, told: str | bool | None
+    rules: dict[str, Rule], tmp_path: Path, owned: str, main: str, reported: str | bool | None
 ) -> None:
     (image(tmp_path) / "etc" / "passwd").write_text("root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/false\n")
     os.chown(tmp_path / owned, 33, 33)
     messages = found(rules, "key-owned-by-worker", "/etc/tls/shop", Files([], root=tmp_path), tmp_path, main)
-    expected = f"warning: a compromised worker can read the key: {told} belongs to www-data, the user of the workers"
-    assert messages == ([expected] if told else [])
+    expected = (
+        f"warning: a compromised worker can read the key: {reported} belongs to www-data, the user of the workers"
+    )
+    assert messages == ([expected] if reported else [])
 
 
 def test_modes_in_a_checkout_or_a_copy_mean_nothing(rules: dict[str, Rule], tmp_path: Path) -> None:
@@ -148,13 +150,13 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_a_key_that_git_has(rules: dict[str, Rule], repository: Path) -> None:
-    def told(name: str) -> list[str]:
+    def reported(name: str) -> list[str]:
         return found(rules, "key-in-repository", name, Files([repository]), repository)
 
-    assert told("tls/shop") == ["error: the private key tls/shop.key is under version control"]
-    assert told("tls/locked") == ["warning: the private key tls/locked.key is under version control"]
-    assert told("tls/ignored") == []
-    assert told("tests/tls/shop") == []
+    assert reported("tls/shop") == ["error: the private key tls/shop.key is under version control"]
+    assert reported("tls/locked") == ["warning: the private key tls/locked.key is under version control"]
+    assert reported("tls/ignored") == []
+    assert reported("tests/tls/shop") == []
 
 
 def test_a_file_that_is_missing(rules: dict[str, Rule], tmp_path: Path) -> None:
@@ -171,13 +173,13 @@ def test_a_file_that_is_missing_from_a_snippet_that_nothing_includes(tmp_path: P
     (tmp_path / "snippets").mkdir()
     (tmp_path / "snippets" / "snakeoil.conf").write_text(snippet)
 
-    def told(server: str) -> list[str]:
+    def reported(server: str) -> list[str]:
         (tmp_path / "nginx.conf").write_text(f"events {{}}\nhttp {{ server {{ listen 443 ssl; {server} }} }}\n")
         report = check(tmp_path, root="/", settings=Settings(), select=["missing-certificate-file"])
         return [finding.message for finding in report.findings]
 
-    assert told("ssl_reject_handshake on;") == []
-    assert told("include snippets/snakeoil.conf;") == [
+    assert reported("ssl_reject_handshake on;") == []
+    assert reported("include snippets/snakeoil.conf;") == [
         "nginx does not start: /no/such/snakeoil.pem does not exist",
         "nginx does not start: /no/such/snakeoil.key does not exist",
     ]
@@ -226,13 +228,13 @@ def test_a_fault_of_a_shared_file_is_told_in_the_file_that_was_asked_for(
     configuration = Configuration(tree, Facts(trust=trust), Store(files, str(tmp_path)))
     by_name = {os.path.basename(file.name): file for file in tree.files}
 
-    def told(*names: str) -> list[tuple[str, str]]:
+    def reported(*names: str) -> list[tuple[str, str]]:
         subject = Subject(configuration, {by_name[name] for name in names})
         report = run_linter([subject], rules, Settings(select=(fault,)))
         return [(os.path.basename(f.location.name), f.fingerprint) for f in report.findings]
 
-    ((place, mark),) = told("a.conf", "b.conf", "nginx.conf")
+    ((place, mark),) = reported("a.conf", "b.conf", "nginx.conf")
     assert place == "a.conf"
     # It is the same fault, so a baseline of the whole knows it.
-    assert told("b.conf") == [("b.conf", mark)]
-    assert told("nginx.conf") == []
+    assert reported("b.conf") == [("b.conf", mark)]
+    assert reported("nginx.conf") == []

@@ -36,11 +36,11 @@ def test_fixture(fixture: Fixture, lint: Callable[..., Report], rules: dict[str,
         assert not [f"line {f.location.span.line}: {f.message}" for f in report.findings if f.rule == fixture.rule]
         return
     assert fixture.rule in {name for _, name, _ in expected}, "a bad fixture expects its own rule"
-    asked = {name for _, name, _ in expected}
+    requested = {name for _, name, _ in expected}
     seen = [
         f
         for f in report.findings
-        if f.rule in asked or (rules[f.rule].topic == rule.topic and not rules[f.rule].pedantic)
+        if f.rule in requested or (rules[f.rule].topic == rule.topic and not rules[f.rule].pedantic)
     ]
     with_columns = {(line, name) for line, name, column in expected if column is not None}
     found = sorted(

@@ -125,7 +125,7 @@ def test_the_tool_finds_each_difference_from_the_advisories(tmp_path: Path) -> N
         "sources": ["nginx.org security advisories"],
     }
     other = {**same, "id": "CVE-2030-2"}
-    told = list(module.differences(advised, {"cves": [same, other], "left_out": {}}))
-    assert [line.split(":")[0] for line in told] == ["CVE-2030-2"] * 3 + ["CVE-2030-3"]
+    reported = list(module.differences(advised, {"cves": [same, other], "left_out": {}}))
+    assert [line.split(":")[0] for line in reported] == ["CVE-2030-2"] * 3 + ["CVE-2030-3"]
     assert list(module.differences(advised, {"cves": [same], "left_out": {"x": ["CVE-2030-2", "CVE-2030-3"]}})) == []
     assert json.loads((ROOT / "rules/cves.json").read_text())["left_out"]

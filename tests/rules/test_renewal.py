@@ -36,7 +36,7 @@ def chain(age: int, *names: str, life: int = 90) -> bytes:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Callable[..., list[str]]:
+def reported(tmp_path: Path) -> Callable[..., list[str]]:
     """What the rules about renewal say of a machine with these files; a text that begins with ``->`` makes a link."""
 
     def run(certificate: str, files: dict[str, bytes | str], at: datetime = AT) -> list[str]:
@@ -70,55 +70,55 @@ def certbot(*ages: int, live: int) -> dict[str, bytes | str]:
     return {**versions, f"{LIVE}/fullchain.pem": f"->../../archive/example.com/fullchain{live}.pem"}
 
 
-def test_a_lineage_in_good_order(told: Callable[..., list[str]]) -> None:
-    assert told(f"/{LIVE}/fullchain.pem", certbot(80, 20, live=2)) == []
+def test_a_lineage_in_good_order(reported: Callable[..., list[str]]) -> None:
+    assert reported(f"/{LIVE}/fullchain.pem", certbot(80, 20, live=2)) == []
 
 
-def test_one_that_was_not_renewed_is_told_when_its_client_has_had_time(told: Callable[..., list[str]]) -> None:
+def test_one_that_was_not_renewed_is_told_when_its_client_has_had_time(reported: Callable[..., list[str]]) -> None:
     files = certbot(61, live=1)
-    assert told(f"/{LIVE}/fullchain.pem", files) == []
-    late = told(f"/{LIVE}/fullchain.pem", {}, AT + timedelta(days=4))
+    assert reported(f"/{LIVE}/fullchain.pem", files) == []
+    late = reported(f"/{LIVE}/fullchain.pem", {}, AT + timedelta(days=4))
     assert late == ['renewal-failed: certbot should have renewed the certificate for "example.com" 5 days ago']
 
 
-def test_settings_of_the_lineage_say_when_it_is_due(told: Callable[..., list[str]]) -> None:
+def test_settings_of_the_lineage_say_when_it_is_due(reported: Callable[..., list[str]]) -> None:
     settings = "renew_before_expiry = 10 days\n[renewalparams]\n"
     files = {**certbot(75, live=1), "etc/letsencrypt/renewal/example.com.conf": settings}
-    assert told(f"/{LIVE}/fullchain.pem", files) == []
-    (late,) = told(f"/{LIVE}/fullchain.pem", {}, AT + timedelta(days=8))
+    assert reported(f"/{LIVE}/fullchain.pem", files) == []
+    (late,) = reported(f"/{LIVE}/fullchain.pem", {}, AT + timedelta(days=8))
     assert "3 days ago" in late
 
 
-def test_a_renewal_to_which_the_link_does_not_lead(told: Callable[..., list[str]]) -> None:
-    (found,) = told(f"/{LIVE}/fullchain.pem", certbot(40, 5, live=1))
+def test_a_renewal_to_which_the_link_does_not_lead(reported: Callable[..., list[str]]) -> None:
+    (found,) = reported(f"/{LIVE}/fullchain.pem", certbot(40, 5, live=1))
     assert found.endswith(f'nginx does not use the renewed certificate for "example.com": /{ARCHIVE}/fullchain2.pem')
-    assert told(f"/{LIVE}/fullchain.pem", {}, AT - timedelta(days=4, hours=12)) == []
+    assert reported(f"/{LIVE}/fullchain.pem", {}, AT - timedelta(days=4, hours=12)) == []
 
 
-def test_a_copy_of_an_older_version(told: Callable[..., list[str]]) -> None:
+def test_a_copy_of_an_older_version(reported: Callable[..., list[str]]) -> None:
     files = {**certbot(40, 5, live=2), "etc/ssl/shop.pem": chain(40)}
-    (found,) = told("/etc/ssl/shop.pem", files)
+    (found,) = reported("/etc/ssl/shop.pem", files)
     assert found.endswith(f'nginx does not use the renewed certificate for "example.com": /{LIVE}/fullchain.pem')
 
 
 def test_another_certificate_for_the_same_name_is_no_renewal_as_long_as_this_one_lives(
-    told: Callable[..., list[str]],
+    reported: Callable[..., list[str]],
 ) -> None:
     files = {**certbot(20, 5, live=2), "etc/ssl/shop.pem": chain(40)}
-    assert told("/etc/ssl/shop.pem", files) == []
-    (found,) = told("/etc/ssl/shop.pem", {}, AT + timedelta(days=25))
+    assert reported("/etc/ssl/shop.pem", files) == []
+    (found,) = reported("/etc/ssl/shop.pem", {}, AT + timedelta(days=25))
     assert found.startswith("renewal-failed")
 
 
-def test_a_second_lineage_for_the_same_name(told: Callable[..., list[str]]) -> None:
+def test_a_second_lineage_for_the_same_name(reported: Callable[..., list[str]]) -> None:
     again = {"etc/letsencrypt/live/example.com-0001/fullchain.pem": chain(10, "example.com", "www.example.com")}
-    (found,) = told(f"/{LIVE}/fullchain.pem", {**certbot(70, live=1), **again})
+    (found,) = reported(f"/{LIVE}/fullchain.pem", {**certbot(70, live=1), **again})
     assert found.endswith("/etc/letsencrypt/live/example.com-0001/fullchain.pem")
 
 
-def test_a_second_lineage_while_the_first_has_time(told: Callable[..., list[str]]) -> None:
+def test_a_second_lineage_while_the_first_has_time(reported: Callable[..., list[str]]) -> None:
     again = {"etc/letsencrypt/live/mail/fullchain.pem": chain(10)}
-    assert told(f"/{LIVE}/fullchain.pem", {**certbot(61, live=1), **again}) == []
+    assert reported(f"/{LIVE}/fullchain.pem", {**certbot(61, live=1), **again}) == []
 
 
 @pytest.mark.parametrize(
@@ -129,29 +129,29 @@ def test_a_second_lineage_while_the_first_has_time(told: Callable[..., list[str]
         "var/lib/dehydrated/certs/example.com/fullchain.pem",
     ],
 )
-def test_a_renewal_by_another_client(told: Callable[..., list[str]], newer: str) -> None:
-    (found,) = told("/etc/ssl/shop.pem", {"etc/ssl/shop.pem": chain(70), newer: chain(5)})
+def test_a_renewal_by_another_client(reported: Callable[..., list[str]], newer: str) -> None:
+    (found,) = reported("/etc/ssl/shop.pem", {"etc/ssl/shop.pem": chain(70), newer: chain(5)})
     assert found.endswith(f'nginx does not use the renewed certificate for "example.com": /{newer}')
 
 
-def test_one_for_fewer_names_is_no_renewal(told: Callable[..., list[str]]) -> None:
+def test_one_for_fewer_names_is_no_renewal(reported: Callable[..., list[str]]) -> None:
     old = chain(70, "example.com", "www.example.com")
-    found = told("/etc/ssl/shop.pem", {"etc/ssl/shop.pem": old, "etc/lego/certificates/example.com.crt": chain(5)})
+    found = reported("/etc/ssl/shop.pem", {"etc/ssl/shop.pem": old, "etc/lego/certificates/example.com.crt": chain(5)})
     assert [each.partition(":")[0] for each in found] == ["certificate-expires-soon"]
 
 
-def test_the_time_that_acme_sh_has_noted(told: Callable[..., list[str]]) -> None:
+def test_the_time_that_acme_sh_has_noted(reported: Callable[..., list[str]]) -> None:
     home = "root/.acme.sh/example.com"
     soon = f"Le_NextRenewTime='{(AT + timedelta(days=3)).timestamp():.0f}'\n"
     files = {f"{home}/fullchain.cer": chain(75), f"{home}/example.com.cer": b"", f"{home}/example.com.conf": soon}
-    assert told(f"/{home}/fullchain.cer", files) == []
-    (late,) = told(f"/{home}/fullchain.cer", {}, AT + timedelta(days=6))
+    assert reported(f"/{home}/fullchain.cer", files) == []
+    (late,) = reported(f"/{home}/fullchain.cer", {}, AT + timedelta(days=6))
     assert 'acme.sh should have renewed the certificate for "example.com" 3 days ago' in late
 
 
-def test_an_expired_certificate_and_the_new_one(told: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_an_expired_certificate_and_the_new_one(reported: Callable[..., list[str]], tmp_path: Path) -> None:
     files = {"etc/ssl/shop.pem": chain(100), "etc/lego/certificates/example.com.crt": chain(30)}
-    assert [each.partition(":")[0] for each in told("/etc/ssl/shop.pem", files)] == ["expired-certificate"]
+    assert [each.partition(":")[0] for each in reported("/etc/ssl/shop.pem", files)] == ["expired-certificate"]
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_a_fragment_included_by_another_is_read_there_once(tree: Path) -> None:
     write(tree, {"a.conf": "server { include tls.conf; }", "tls.conf": "ssl_protocols TLSv1;"})
     loaded = only(found())
     assert loaded.tree.roots[0].name == "a.conf"
-    assert {file.name for file in loaded.asked} == {"a.conf", "tls.conf"}
+    assert {file.name for file in loaded.requested} == {"a.conf", "tls.conf"}
 
 
 def test_fragments_that_include_each_other_are_answered(tree: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_named_fragment_is_read_in_its_true_place(tree: Path) -> None:
         "nginx/conf.d/a.conf",
         "nginx/conf.d/b.conf",
     ]
-    assert [file.name for file in loaded.asked] == ["nginx/conf.d/b.conf"]
+    assert [file.name for file in loaded.requested] == ["nginx/conf.d/b.conf"]
 
 
 @pytest.mark.parametrize("place", ["nginx", "docker/nginx", "rootfs/etc/nginx"])
@@ -239,7 +239,7 @@ def test_the_main_file_may_stand_in_another_folder_of_the_repository(tree: Path,
 def test_a_named_main_file_and_its_part_are_one(tree: Path) -> None:
     write(tree, {"nginx.conf": MAIN, "conf.d/a.conf": SERVER})
     loaded = only(found("conf.d/a.conf", "nginx.conf"))
-    assert {file.name for file in loaded.asked} == {"nginx.conf", "conf.d/a.conf"}
+    assert {file.name for file in loaded.requested} == {"nginx.conf", "conf.d/a.conf"}
 
 
 def test_a_named_file_that_is_no_nginx_is_skipped_in_silence(tree: Path) -> None:
@@ -321,7 +321,7 @@ def test_a_dump_is_read_with_the_names_and_lines_of_its_files(tree: Path) -> Non
         assert loaded.from_dump
         assert loaded.kind == "full"
         assert loaded.base == "/etc/nginx"
-        assert len(loaded.asked) == 4
+        assert len(loaded.requested) == 4
         listens = [
             (d.file.name, d.line)
             for server in loaded.tree.expand(loaded.tree.roots[0].directives[1].block or [])
@@ -414,3 +414,9 @@ def test_a_dump_of_another_machine_leads_only_where_it_is_mapped(tree: Path) -> 
 def test_contexts(tree: Path, text: str, kind: str, context: str) -> None:
     loaded = only(found("-", stdin_text=text))
     assert (loaded.kind, loaded.context) == (kind, context)
+
+
+def test_a_pattern_that_takes_too_long_ignores_nothing(tree: Path) -> None:
+    name = "a" * 200 + ".conf"
+    write(tree, {".git/HEAD": "", ".gitignore": "*a*a*a*a*a*a*a*a*b\nother.conf\n", name: SERVER, "other.conf": SERVER})
+    assert discover(["."], files=Files(["."])).taken == [name]

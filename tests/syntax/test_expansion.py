@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import nginxtls
+from nginxtls.base.limits import LIMITS
 from nginxtls.model import refusals
 
 MAIN = "events {} http { include site.conf; server { listen 80; include loop.conf; } }"
@@ -47,3 +50,13 @@ def test_what_many_sites_include_is_no_excess(tmp_path: Path) -> None:
     configuration = nginxtls.load(tmp_path / "nginx.conf")
     assert not configuration.tree.unresolved
     assert not [r for r in refusals(configuration) if "ssl_protocols" in r.message]
+
+
+def test_includes_of_many_patterns_are_cut_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LIMITS, "names", 400)
+    files = "".join(f"# configuration file /c/{n}:\nssl_protocols TLSv1.2;\n" for n in range(50))
+    main = "# configuration file /n.conf:\nhttp { " + "server { listen 443 ssl; include /c/*; }\n" * 50 + "}\n"
+    (tmp_path / "host.dump").write_text(main + files)
+    report = nginxtls.check(tmp_path / "host.dump")
+    assert report.servers == 50
+    assert any("bring in more than 400 files" in entry.reason for entry in report.not_checked)

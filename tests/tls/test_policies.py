@@ -71,6 +71,16 @@ def test_cnsa_wants_tls13_with_mlkem1024() -> None:
     assert {(o.item, o.names) for o in found} == {("protocols", ("TLSv1.2",)), ("groups", ("X25519MLKEM768",))}
 
 
+def test_cis_3_wants_tickets_and_newer_versions_of_http() -> None:
+    cis = policy("cis-nginx")
+    found = cis.objections(Effective(session_tickets=False, http_versions=["HTTP/1.1", "HTTP/2"], server_order=True))
+    assert {(o.item, o.names) for o in found} == {
+        ("session_tickets", ()), ("http_versions", ("HTTP/3",)), ("server_order", ()),
+    }  # fmt: skip
+    assert not cis.objections(Effective(session_tickets=True, http_versions=["HTTP/1.1", "HTTP/2", "HTTP/3"]))
+    assert [o.item for o in policy("cis-nginx-2.1").objections(Effective(session_tickets=True))] == ["session_tickets"]
+
+
 def test_cis_judges_upstreams() -> None:
     found = policy("cis-nginx").objections(Effective(upstream_protocols=["TLSv1.2", "TLSv1.3"]))
     assert [(o.item, o.names) for o in found] == [("upstream_protocols", ("TLSv1.2",))]
@@ -79,9 +89,9 @@ def test_cis_judges_upstreams() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_users_read_of_a_policy_is_no_working_note(name: str) -> None:
     found = policy(name)
-    told = " ".join([found.status, found.version, *found.notes]).lower()
+    reported = " ".join([found.status, found.version, *found.notes]).lower()
     words = ("not read", "not verified", "from memory", "as far as found", "tell the user", "special message")
-    assert not [word for word in words if word in told]
+    assert not [word for word in words if word in reported]
 
 
 @pytest.mark.parametrize("name", ["mozilla-intermediate", "mozilla-5.7-intermediate", "mozilla-modern"])

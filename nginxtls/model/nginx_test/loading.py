@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nginxtls.model.facts import Facts
     from nginxtls.model.nginx_test.refusal import Refusal
     from nginxtls.model.servers import Socket, VirtualServer
-    from nginxtls.model.settings import Setting
+    from nginxtls.model.settings import Scope, Setting
     from nginxtls.syntax.tree import Directive
     from nginxtls.tls import OpenSSL
 
@@ -63,6 +63,9 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
             if server.module == "mail":
                 yield from _mail_protocol(server)
                 yield from _mail(server)
+                yield from _two_ways(server.scope)
+        if "mail" in configuration.blocks:
+            yield from _two_ways(configuration.blocks["mail"])
     for upstream in configuration.upstreams:
         verify, trusted = upstream.setting("verify"), upstream.setting("trusted_certificate")
         if verify.enabled and trusted.is_default and trusted.certain and verify.origin:
@@ -167,7 +170,7 @@ def _loads(server: VirtualServer) -> bool:
         return True
     if server.module == "stream":
         return server.facts.assumed_nginx.at_least(1, 25, 5) or any(s.tls for s in server.sockets)
-    return any(s.tls for s in server.sockets) or server.starttls
+    return any(s.tls for s in server.sockets) or server.ssl_on or server.starttls
 
 
 def _ciphers(server: VirtualServer) -> Iterator[Refusal]:
@@ -530,11 +533,22 @@ def _mail_protocol(server: VirtualServer) -> Iterator[Refusal]:
         yield refuse(server.directive, "value", "unknown mail protocol for server")
 
 
+def _two_ways(scope: Scope) -> Iterator[Refusal]:
+    """``ssl on`` and ``starttls`` in one block of mail (ngx_mail_ssl_enable, ngx_mail_ssl_starttls), up to 1.25.0."""
+    ssl, starttls = scope.first("ssl"), scope.first("starttls")
+    if ssl is None or starttls is None or scope.nginx.at_least(1, 25, 1):
+        return
+    if ssl.args[:1] == ("on",) and starttls.args[:1] in (("on",), ("only",)):
+        yield refuse(starttls, "mail", '"starttls" directive conflicts with "ssl on"', first=ssl)
+
+
 def _mail(server: VirtualServer) -> Iterator[Refusal]:
     if server.has_certificate or not server.scope.certain or server.directive is None:
         return
     if any(socket.tls for socket in server.sockets):
         text = 'no "ssl_certificate" is defined for the "listen ... ssl" directive'
+    elif server.ssl_on:
+        text = 'no "ssl_certificate" is defined for the "ssl" directive'
     elif server.starttls:
         text = 'no "ssl_certificate" is defined for the "starttls" directive'
     else:

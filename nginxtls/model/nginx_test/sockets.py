@@ -169,16 +169,16 @@ def _redefined(socket: Socket, address: str) -> Iterator[Refusal]:
         options_seen = options_seen or options
         differs = remembered is not None and mine != remembered
         if mine | seen != seen:
-            told = (options_seen and not options) or changed or mine | seen != mine
+            reported = (options_seen and not options) or changed or mine | seen != mine
             remembered, changed = seen, True
         elif seen | mine != mine:
-            told = options or differs
+            reported = options or differs
             remembered, changed = mine, True
         else:
-            told = (options and changed) or differs
+            reported = (options and changed) or differs
             remembered = mine
         before = seen | mine
-        if told and listen.directive is not None:
+        if reported and listen.directive is not None:
             yield refuse(listen.directive, "listen", f"protocol options redefined for {address}", level=WARN)
 
 

@@ -28,8 +28,8 @@ def curl_cffi(target):
     def get(port, name, ca):
         curl = Curl()
         host = "127.0.0.1" if name == "-" else name
-        curl.setopt(CurlOpt.URL, f"https://{host}:{port}/".encode())
-        curl.setopt(CurlOpt.RESOLVE, [f"{host}:{port}:127.0.0.1"])
+        curl.setopt(CurlOpt.URL, "https://{}:{}/".format(host, port).encode())
+        curl.setopt(CurlOpt.RESOLVE, ["{}:{}:127.0.0.1".format(host, port)])
         curl.setopt(CurlOpt.TIMEOUT, 8)
         curl.setopt(CurlOpt.WRITEFUNCTION, len)
         curl.impersonate(target)

@@ -79,8 +79,9 @@ class Running:
         assert self.process
         assert self.process.stdin
         assert self.process.stdout
-        self.process.stdin.write(f"{port} {name} {ca}\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(f"{port} {name} {ca}\n")
+            self.process.stdin.flush()
         ready, _, _ = select.select([self.process.stdout], [], [], 20)
         answer = self.process.stdout.readline().strip() if ready else ""
         if not answer:
