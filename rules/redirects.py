@@ -252,8 +252,10 @@ def _why(found: Answer) -> tuple[str, ...]:
     return ("a regular expression is chosen before a prefix without `^~`",)
 
 
-def _with_host(line: Directive, arg: int) -> Fix:
+def _with_host(line: Directive, arg: int) -> Fix | None:
     text = re.sub(r"\$\{server_name\}|\$server_name\b", "$host", line.arg_text(arg))
+    if text == line.arg_text(arg):
+        return None  # the host comes from another variable
     return Fix("replace `$server_name` with `$host`", (replace_argument(line, arg, text),))
 
 

@@ -195,8 +195,8 @@ def check(
         from nginxtls.cli import fixing as fixes
 
         # Who names a policy with --fix requests its protocols and ciphers; one in the settings is only a measure.
-        demanded = fixes.policy_rules() if policy else frozenset[str]()
-        outcome = fixes.fixed(requested, read_and_lint, text, unsafe=unsafe_fixes, requested=demanded)
+        wanted = fixes.policy_rules() if policy else frozenset[str]()
+        outcome = fixes.fixed(requested, read_and_lint, text, unsafe=unsafe_fixes, requested=wanted)
         report, changed = outcome.report, bool(outcome.texts)
         progress("")
         if diff:

@@ -256,7 +256,7 @@ def for_default_server(line: Directive, endpoints: Sequence[Endpoint]) -> Fix | 
     defaults = {endpoint.socket.default for endpoint in everyone(endpoints)}
     server = defaults.pop()
     block = server.directive
-    if defaults or block is None or server.scope.all(line.name) or not line.known:
+    if defaults or block is None or line.block is not None or server.scope.all(line.name) or not line.known:
         return None
     return Fix("set it in the default server", (inside(block, as_written(line)),))
 
@@ -271,9 +271,14 @@ def with_text(line: Directive, arg: int, old: str, new: str) -> Fix | None:
     return Fix(f"replace `{old}` with `{new}`" if new else f"remove `{old}`", (edit,))
 
 
+def name_place(line: Directive) -> Location:
+    """Where a directive's name is."""
+    return Location(line.file, line.file.span(*line.words[0]))
+
+
 def renamed(line: Directive, name: str) -> Fix:
     """Give a line the name of another directive."""
-    return Fix(f"replace it with `{name}`", (Edit(Location(line.file, line.name_span), name),))
+    return Fix(f"replace it with `{name}`", (Edit(name_place(line), name),))
 
 
 def both(title: str, *fixes: Fix | None) -> Fix | None:

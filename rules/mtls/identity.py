@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import quoted, repeated, with_text
+from nginxtls.rules.common.edits import name_place, quoted, repeated, with_text
 from nginxtls.rules.common.serving import contents, titles, variables
 from nginxtls.rules.mtls.helpers import IDENTITY, REQUESTS, VARIABLES
 
-from nginxtls.finding import Edit, Location, Severity
+from nginxtls.finding import Edit, Severity
 from nginxtls.rule import Fix, Rule, label, replace_argument
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ def _in_new_format(line: Directive, text: str, arg: int | None) -> Fix | None:
     if not re.fullmatch(r"(/[A-Za-z]+=[\w .@-]+)+", text):
         return None
     name = quoted(",".join(reversed(text[1:].split("/"))))
-    edit = replace_argument(line, arg, name) if arg is not None else Edit(Location(line.file, line.name_span), name)
+    edit = replace_argument(line, arg, name) if arg is not None else Edit(name_place(line), name)
     return Fix("write the name in the new format", (edit,))
 
 
@@ -283,5 +283,5 @@ def _anchored(line: Directive, pattern: str, arg: int | None) -> Fix | None:
     whole = text if text.startswith("^") else f"(^|,){text}"
     whole = whole if whole.endswith("$") else f"{whole}(,|$)"
     name = f'"{operator}{whole}"'
-    edit = replace_argument(line, arg, name) if arg is not None else Edit(Location(line.file, line.name_span), name)
+    edit = replace_argument(line, arg, name) if arg is not None else Edit(name_place(line), name)
     return Fix("match the whole attribute", (edit,))

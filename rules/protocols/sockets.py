@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import for_default_server, put
+from nginxtls.rules.common.edits import put
 from nginxtls.rules.common.grouping import cipher_text, default_is_sure, reaches_tls10, sockets, spoken, titles
 from nginxtls.rules.protocols.common import CHANGES, LEGACY, MODERN, SSL_PROTOCOLS
 
@@ -104,7 +104,6 @@ class IgnoredProtocols(Rule):
                 label=f"ignored by nginx {nginx}" if directive not in setting.directives else "decides for all names",
                 labels=_deciding(directive, default, "decides for every name on the socket"),
                 help="set the protocols at the http level or in the default server",
-                fix=for_default_server(directive, endpoints),
                 endpoints=titles(endpoints),
             )
         for place, (default, ignored, affected) in undecided.items():
@@ -188,7 +187,6 @@ class ProtocolsDifferOnSocket(Rule):
                 message,
                 labels=_deciding(directive, default, "decides before nginx 1.29.2"),
                 help="set the protocols at the http level",
-                fix=for_default_server(directive, endpoints),
                 endpoints=titles(endpoints),
             )
 
