@@ -59,7 +59,7 @@ def rules_of_package(name: str) -> Mapping[str, Rule]:
             by_name.setdefault(title, []).append(point)
     if name not in by_name:
         install = "install it in this environment, with `pip install -e .` in its folder"
-        raise UsageError(f'"{name}"', "is no installed package with rules", nearest(name, by_name) or install)
+        raise UsageError(f'"{name}"', "is not an installed package with rules", nearest(name, by_name) or install)
     return rules_of(by_name[name])
 
 

@@ -42,14 +42,14 @@ class Difference(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON; for lists also what was removed and added."""
-        told: dict[str, Any] = {"part": self.part, **({"version": self.version} if self.version else {})}
-        told |= {"old": self.old, "new": self.new}
+        described: dict[str, Any] = {"part": self.part, **({"version": self.version} if self.version else {})}
+        described |= {"old": self.old, "new": self.new}
         if isinstance(self.old, list) and isinstance(self.new, list):
-            told |= {
+            described |= {
                 "removed": [item for item in self.old if item not in self.new],
                 "added": [item for item in self.new if item not in self.old],
             }
-        return told
+        return described
 
 
 @dataclass(frozen=True, slots=True)

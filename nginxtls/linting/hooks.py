@@ -134,7 +134,7 @@ def findings_of(hook: Callable[..., Iterable[Finding]], *arguments: object) -> I
         if not isinstance(finding, Finding):
             raise TypeError(f"{hook.__name__} yielded {_short(finding)}, not a Finding: use self.at(…)")
         if not isinstance(finding.message, str) or not isinstance(finding.location, Location):
-            raise TypeError(f"{hook.__name__} yielded a finding whose message is no text or whose place is none")
+            raise TypeError(f"{hook.__name__} yielded a finding without a text as message or without a Location")
         yield finding
 
 

@@ -258,7 +258,7 @@ class _Page:
         )
 
     def place(self, location: Location) -> tuple[str, int, int]:
-        """File, line and column: of a dump the host's own file, else from the root."""
+        """File, line and column: of a dump the file on the host, else from the root."""
         file, span = location.file, location.span
         if file.host and file.nginx_path:
             return file.nginx_path, span.line, span.column

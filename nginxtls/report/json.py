@@ -146,7 +146,7 @@ class _Writer:
 
 
 def _dumped(location: Location) -> dict[str, Any] | None:
-    """The host of a dump, and the place in the host's own file; ``file`` and ``line`` are of the dump."""
+    """The host of a dump, and the place in the file on the host; ``file`` and ``line`` are of the dump."""
     file, span = location.file, location.span
     if not file.host:
         return None

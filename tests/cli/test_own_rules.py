@@ -82,7 +82,7 @@ def test_a_fault_is_found(project: Path, file: str, old: str, new: str, fault: s
         (("new-rule", "a-b", "--package", "a-b"), "is not the name of a Python package"),
         (("new-rule", "a-b", "--directory", "nowhere"), "there is no such folder"),
         (("new-rule", "tiny-tls-records"), "exists already"),
-        (("test-rules", "nothing"), "is no installed package with rules"),
+        (("test-rules", "nothing"), "is not an installed package with rules"),
         (("test-rules", "our_rules", "--fixtures", "nowhere"), "there is no such folder"),
     ],
 )
