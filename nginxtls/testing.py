@@ -145,13 +145,13 @@ def _fixtures(rule: Rule, cases: Path, folder: Path) -> Iterator[Case]:
         found = [(number, rule.name, column) for number, column, _ in _found(rule, text, folder, options)]
         wanted = [each for each in expectations(text) if each[1] == rule.name]
         columns = {number for number, _, column in wanted if column is not None}
-        told = sorted((number, column if number in columns else 0) for number, _, column in found)
+        reported = sorted((number, column if number in columns else 0) for number, _, column in found)
         expected = sorted((number, column or 0) for number, _, column in wanted)
         title = f"{path.parent.name}/{path.name}"
         if path.name.startswith("bad") and not wanted:
             yield Case(rule.name, title, f"it expects nothing: write `# expect: {rule.name}` on the line of the fault")
         else:
-            fault = "" if told == expected else f"expected {_places(expected)}, reported {_places(told)}"
+            fault = "" if reported == expected else f"expected {_places(expected)}, reported {_places(reported)}"
             yield Case(rule.name, title, fault)
 
 

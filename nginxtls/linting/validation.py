@@ -114,7 +114,7 @@ def _signature(name: str, hook: Any) -> Iterator[str]:
 
 
 def _directives(kind: type[Rule]) -> Iterator[str]:
-    """The names that are no directive of nginx or of a module that is known, and read like one."""
+    """The names that are not directives of nginx or of a module that is known, and read like one."""
     from nginxtls.model.directive_table import by_name
     from nginxtls.syntax.known import directive_names, is_directive
 
