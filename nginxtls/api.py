@@ -268,6 +268,7 @@ def read_and_lint(
         not_checked=not_checked,
         hints=(*denied(not_checked), *reading.hints),
         seconds=time.monotonic() - start,
+        scope=tuple(paths),
         at=moment,
         root=str(repository_of(Path.cwd()) or Path.cwd()),
     )

@@ -8,7 +8,6 @@ from nginxtls.rules.common.serving import titles
 
 from nginxtls.finding import Severity
 from nginxtls.rule import NGINX_SSL, Rule, label
-from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +139,7 @@ class UpstreamCaWithoutRoot(Rule):
             lowest = _rootless(configuration, [origin])
             if lowest is None:
                 continue
-            target = upstream.target.replace(UNKNOWN, "…")
+            target = upstream.directive.written(upstream.target)
             yield self.at(
                 origin,
                 f'every connection to {target} fails: the root of "{lowest.subject_name}" is missing',

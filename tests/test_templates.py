@@ -267,3 +267,30 @@ def test_many_conditions_take_no_time(found: Found) -> None:
     start = time.process_time()
     assert found(sites) == []
     assert time.process_time() - start < 5
+
+
+def test_people_read_what_the_template_has(tmp_path: Path) -> None:
+    """Names, addresses, paths and targets that a template sets are shown as written in it."""
+    (tmp_path / "site.conf.template").write_text(
+        "server {\n"
+        "    listen ${HOST}:8443 ssl;\n"
+        "    server_name ${A} api.${B};\n"
+        "    ssl_certificate /etc/ssl/{{ site.name }}.pem;\n"
+        "    ssl_certificate_key /etc/ssl/{{ site.name }}.key;\n"
+        "    ssl_protocols TLSv1;\n"
+        "    include ${DIR}/more.conf;\n"
+        "    location / {\n"
+        "        proxy_pass https://${BACKEND}:${PORT};\n"
+        "        proxy_ssl_protocols SSLv3;\n"
+        "    }\n"
+        "}\n"
+    )
+    report = nginxtls.check(tmp_path, settings=Settings())
+    texts = [text for f in report.findings for text in (f.message, *f.endpoints, *f.notes, f.help)]
+    assert "${A} on ${HOST}:8443" in texts
+    assert "SSL 3 is enabled for connections to https://${BACKEND}:${PORT}" in texts
+    (row,) = report.endpoints
+    assert (row.socket, row.name) == ("${HOST}:8443", "${A}, api.${B}")
+    subjects = {entry.subject for entry in report.not_checked}
+    assert {"/etc/ssl/{{ site.name }}.pem", "${DIR}/more.conf"} <= subjects
+    assert not any("\ufffc" in text for text in (*texts, *subjects))

@@ -33,8 +33,10 @@ COMMANDS = (
     "parse",
     "fleet",
     "lsp",
+    "test-rules",
+    "new-rule",
 )
-"""Each command is the function of that name in the module of that name, or its ``command``; imported on use."""
+"""Each is the function of that name (with underscores) in the module of that name, or its ``command``."""
 
 
 class Commands(TyperGroup):
@@ -63,14 +65,15 @@ class Commands(TyperGroup):
                 nearest(cmd_name, COMMANDS) or f"commands: {', '.join(COMMANDS)}; to lint: nginxtls check {cmd_name}",
             )
         if cmd_name not in self.commands:
-            module = import_module(f"nginxtls.cli.{cmd_name}")
-            self.commands[cmd_name] = getattr(module, "command", None) or _command(getattr(module, cmd_name))
+            name = cmd_name.replace("-", "_")
+            module = import_module(f"nginxtls.cli.{name}")
+            self.commands[cmd_name] = getattr(module, "command", None) or _command(cmd_name, getattr(module, name))
         return self.commands[cmd_name]
 
 
-def _command(function: Any) -> Any:
+def _command(name: str, function: Any) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(function.__name__, cls=PlainCommand)(function)
+    app.command(name, cls=PlainCommand)(function)
     return typer.main.get_command(app)
 
 

@@ -39,6 +39,13 @@ class Color(str, Enum):
     never = "never"
 
 
+class Order(str, Enum):
+    """An order of findings."""
+
+    file = "file"
+    severity = "severity"
+
+
 Words = Optional[list[str]]  # noqa: UP045 - typer reads it while running, on Python 3.10, too
 
 
@@ -109,8 +116,13 @@ def check(
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format on standard output.")] = "text",
     output: Annotated[
         Words,
-        typer.Option(metavar="[FORMAT:]FILE", help="Also write the report to a file. Repeatable.", show_default=False),
+        typer.Option(
+            metavar="[FORMAT:]FILE",
+            help="Write the report to a file; without FORMAT, not to standard output as well. Repeatable.",
+            show_default=False,
+        ),
     ] = None,
+    sort: Annotated[Order, typer.Option(help="Order of findings; severity: what stops nginx first.")] = Order.file,
     color: Annotated[Color, typer.Option(help="When to use colour; NO_COLOR is respected.")] = Color.auto,
     statistics: Annotated[bool, typer.Option("--statistics", help="Show the number of findings per rule.")] = False,
     show_suppressed: Annotated[
@@ -218,6 +230,8 @@ def check(
         quiet=quiet,
         verbose=verbose,
         status=status,
+        fail_on=Severity[settings.fail_on.upper()],
+        sort=sort.value,
     )
     for name, file in files:
         # Standard output has the fixed text.

@@ -55,7 +55,7 @@ def diff(
         states = [_state(text, stack, settings, moment, root) for text in (old, new)]
         (was, before), (now, after) = states
         found = compare(was.configurations, now.configurations, before, after, moment)
-        lines = {"text": _text, "json": _json, "markdown": _markdown}[form](found)
+        lines = _json(found, old, new) if form == "json" else (_text if form == "text" else _markdown)(found)
         for line in lines:
             typer.echo(shown(line))
     if exit_code and not found.empty:
@@ -68,16 +68,31 @@ def _state(text: str, stack: ExitStack, settings: Settings, at: datetime, root: 
     from nginxtls.diff.checkout import check_out, is_revision
 
     path = Path(options.default_paths([text], root)[0])
-    if not path.exists():
+    is_path = path.exists()
+    if not is_path:
         if not is_revision(text, Path.cwd()):
             raise UsageError(text, "is neither a file or folder nor a git revision of this repository")
-        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nginxtls-")))
+        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nginxtls-"))).resolve()
         check_out(text, Path.cwd(), path)
     reading = read([str(path)], settings, root=root or None, at=at)
     if not reading.subjects:
         failure = next(iter(reading.failures), None)
         raise UsageError(text, failure.reason if failure else "contains no nginx configuration")
+    if not is_path:
+        _name_after_revision(reading, text, path)
     return reading, lint_reading(reading, settings)
+
+
+def _name_after_revision(reading: Reading, revision: str, folder: Path) -> None:
+    """Name the files of a revision as git does, ``HEAD:nginx/a.conf``, and not after the folder that they are in."""
+    from nginxtls.api import repository_of
+
+    here = Path.cwd()
+    inside = here.relative_to(repository_of(here) or here)  # git lists the working directory's part of a revision
+    for subject in reading.subjects:
+        for file in subject.configuration.tree.files:
+            if file.path and Path(file.path).is_relative_to(folder):
+                file.name = f"{revision}:{(inside / Path(file.path).relative_to(folder)).as_posix()}"
 
 
 def _few(items: list[str], most: int = 8) -> str:
@@ -96,9 +111,9 @@ def _place(finding: Finding) -> str:
 def _text(found: Comparison) -> Iterator[str]:
     if found.empty:
         yield "no client sees a difference"
-    for change in found.changes:
-        yield _heading(change.names, change.socket)
-        for sentence in change.sentences:
+    for socket, names, sentences in found.for_people():
+        yield _heading(names, socket)
+        for sentence in sentences:
             yield f"  {sentence}"
     for access in found.access:
         yield f"clients of {_heading(access.names, access.socket)}"
@@ -120,7 +135,7 @@ def _sentences(access: Access) -> Iterator[str]:
         yield f"gain access: {_few(list(access.gained))}"
 
 
-def _json(found: Comparison) -> Iterator[str]:
+def _json(found: Comparison, old: str, new: str) -> Iterator[str]:
     def plain(finding: Finding) -> dict[str, object]:
         return {
             "rule": finding.rule,
@@ -133,6 +148,8 @@ def _json(found: Comparison) -> Iterator[str]:
         }
 
     document = {
+        "old": old,
+        "new": new,
         "changes": [change.to_dict() for change in found.changes],
         "clients": [access.to_dict() for access in found.access],
         "findings": {"new": [plain(f) for f in found.gained], "gone": [plain(f) for f in found.lost]},
@@ -146,9 +163,9 @@ def _markdown(found: Comparison) -> Iterator[str]:
     if found.empty:
         yield "Nothing."
         return
-    for change in found.changes:
-        yield f"- **{_escaped(_heading(change.names, change.socket))}**"
-        for sentence in change.sentences:
+    for socket, names, sentences in found.for_people():
+        yield f"- **{_escaped(_heading(names, socket))}**"
+        for sentence in sentences:
             yield f"  - {_escaped(sentence)}"
     if found.access:
         yield ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,42 +11,13 @@ import typer
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
 from nginxtls.cli import options
-from nginxtls.model.effective import VERSIONS
+from nginxtls.linting.report import CertificateRow
 
 if TYPE_CHECKING:
-    from nginxtls.model import Configuration, Endpoint, ServedBundle
-    from nginxtls.model.alternatives import Alternatives
-    from nginxtls.tls import ServerKey
+    from nginxtls.model import Configuration
 
-SORTS = ("file", "expires", "subject", "issuer", "verdict")
+SORTS = ("file", "host", "expires", "subject", "issuer", "verdict")
 FORMS = ("text", "json", "csv", "cyclonedx")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A served certificate; if it could not be read, only the file and where it is served are known."""
-
-    file: str
-    subject: str | None
-    names: tuple[str, ...]
-    issuer: str | None
-    not_after: str | None
-    days_left: int | None
-    key: str | None
-    chain: str
-    endpoints: tuple[str, ...]
-    server_names: tuple[str, ...]
-    protocols: tuple[str, ...]
-    suites: tuple[str, ...]
-    used_by: tuple[str, ...]
-    sha256: str | None
-    groups: tuple[str, ...] = ()
-    post_quantum: tuple[str, ...] = ()
-    """Those of the groups that withstand a quantum computer."""
-    grades: tuple[str, ...] = ()
-    """The letters of SSL Labs' rating guide for the endpoints that send it, best first."""
-    differing: tuple[str, ...] = ()
-    """Where the builds in question differ: the protocols of each, in words."""
 
 
 def inventory(
@@ -71,6 +41,7 @@ def inventory(
     """
     from nginxtls.api import read, root_for
     from nginxtls.cli import print_error
+    from nginxtls.linting.tables import certificate_rows
     from nginxtls.linting.versions import made_for
 
     if form not in FORMS:
@@ -102,12 +73,12 @@ def inventory(
         row
         for subject in reading.subjects
         if subject.enabled
-        for row in _over_builds(subject.alternatives, _rows(subject.configuration, moment), moment)
+        for row in certificate_rows(subject.configuration, subject.alternatives)
     ]
     versions = made_for((s.configuration, s.alternatives) for s in reading.subjects if s.enabled)
     rows.sort(key=lambda row: _order(row, sort))
     if form == "json":
-        typer.echo(json_text([asdict(row) for row in rows], indent=2))
+        typer.echo(json_text([row._asdict() for row in rows], indent=2))
     elif form == "csv":
         typer.echo(_csv(rows), nl=False)
     else:
@@ -117,108 +88,6 @@ def inventory(
         print_error(UsageError(failure.subject, failure.reason, failure.help))
     if reading.failures:
         raise typer.Exit(2)
-
-
-def _over_builds(alternatives: Alternatives | None, rows: Iterable[Row], at: datetime) -> Iterable[Row]:
-    """The rows of a configuration, with the protocols and suites of all builds in question, and where they differ."""
-    rows = list(rows)
-    if alternatives is None or not alternatives.matter:
-        return rows
-    numbers = range(len(alternatives.builds))
-    others = [list(_rows(alternatives.configuration_in(number), at)) for number in numbers]
-    return [_over(row, [other[place] for other in others], alternatives) for place, row in enumerate(rows)]
-
-
-def _over(row: Row, others: Sequence[Row], alternatives: Alternatives) -> Row:
-    by_protocols: dict[tuple[str, ...], list[int]] = {}
-    for number, other in enumerate(others):
-        by_protocols.setdefault(other.protocols, []).append(number)
-    differing = tuple(
-        f"{' '.join(protocols) or 'none'} with {alternatives.part(having, range(len(others)))}"
-        for protocols, having in by_protocols.items()
-    )
-    served = {protocol for protocols in by_protocols for protocol in protocols}
-    return replace(
-        row,
-        protocols=tuple(version for version in VERSIONS if version in served),
-        suites=tuple(dict.fromkeys(suite for other in reversed(others) for suite in other.suites)),
-        differing=differing if len(by_protocols) > 1 else (),
-    )
-
-
-def _rows(configuration: Configuration, at: datetime) -> Iterable[Row]:
-    served: dict[ServedBundle, list[Endpoint]] = {}
-    for endpoint in configuration.endpoints:
-        for bundle in endpoint.tls.bundles:
-            served.setdefault(bundle, []).append(endpoint)
-    for bundle in configuration.bundles:
-        endpoints = served.get(bundle, [])
-        places = tuple(dict.fromkeys(endpoint.socket.label for endpoint in endpoints))
-        servers = tuple(
-            dict.fromkeys(
-                name.text for server in configuration.servers_of(bundle) for name in server.names if name.text
-            )
-        )
-        directive = bundle.directive
-        used_by = tuple(
-            dict.fromkeys(
-                f"{each.file.name}:{each.line}"
-                for each in (directive, *(server.directive for server in configuration.servers_of(bundle)))
-                if each is not None
-            )
-        )
-        leaf = bundle.leaf
-        if leaf is None:
-            unknown = (None, (), None, None, None, None)
-            yield Row(bundle.path, *unknown, _verdict(bundle), places, servers, (), (), used_by, None)
-            continue
-        key = " ".join(filter(None, (leaf.key.kind, leaf.key.curve or (str(leaf.key.bits) if leaf.key.bits else ""))))
-        yield Row(
-            bundle.path,
-            leaf.subject,
-            tuple(san.value for san in leaf.sans),
-            leaf.issuer,
-            leaf.not_after.isoformat() if leaf.has_dates else None,
-            (leaf.not_after - at).days if leaf.has_dates else None,
-            key,
-            _verdict(bundle),
-            places,
-            servers,
-            *_negotiated(endpoints, leaf.key),
-            used_by,
-            leaf.sha256,
-            *_groups(endpoints),
-            _grades(configuration, endpoints),
-        )
-
-
-def _negotiated(endpoints: Sequence[Endpoint], key: ServerKey) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The protocol versions and suites in which clients can get a certificate with this key."""
-    protocols: dict[str, None] = {}
-    suites: dict[str, None] = {}
-    for tls in {id(endpoint.tls.suites): endpoint.tls for endpoint in endpoints}.values():
-        for version, offered in tls.suites.items():
-            ways = key.authenticates(version, tls.level, tls.openssl)
-            fitting = [suite.name for suite in offered if suite.authentication in ways]
-            suites.update(dict.fromkeys(fitting))
-            protocols.update(dict.fromkeys([version] if fitting else ()))
-    return tuple(protocols), tuple(suites)
-
-
-def _groups(endpoints: Sequence[Endpoint]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The groups that some endpoint offers, and those of them that are post-quantum."""
-    from nginxtls.model.handshakes import group_name
-
-    found = {group: None for endpoint in endpoints for group in endpoint.tls.groups}
-    return tuple(map(group_name, found)), tuple(group_name(group) for group in found if group.post_quantum)
-
-
-def _grades(configuration: Configuration, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
-    """The grades of some endpoints, best first."""
-    from nginxtls.model.grade import LETTERS, endpoint_grade
-
-    found = {endpoint_grade(configuration, endpoint).letter for endpoint in endpoints}
-    return tuple(letter for letter in LETTERS if letter in found)
 
 
 def _cyclonedx(configurations: Sequence[Configuration], at: datetime) -> Iterable[str]:
@@ -233,20 +102,10 @@ def _cyclonedx(configurations: Sequence[Configuration], at: datetime) -> Iterabl
     yield from render(configurations, at, nginxtls.__version__).splitlines()
 
 
-def _verdict(bundle: ServedBundle) -> str:
-    if bundle.bundle is None:
-        return f"not checked: {bundle.unreadable}"
-    if not bundle.bundle.loads or bundle.chain is None:
-        # nginx stops at the first error in a file.
-        why = bundle.bundle.problems[-1].message
-        return f"not checked: {why}" if bundle.bundle.loads else f"not loaded: {why}"
-    kinds = dict.fromkeys(each.kind for each in bundle.chain.reasons)
-    return bundle.chain.verdict + (f" ({', '.join(kinds)})" if kinds else "")
-
-
-def _order(row: Row, sort: str) -> tuple[bool, str | int, str]:
+def _order(row: CertificateRow, sort: str) -> tuple[bool, str | int, str, str]:
     values = {
         "file": row.file,
+        "host": row.host,
         "expires": row.days_left,
         "subject": row.subject,
         "issuer": row.issuer,
@@ -254,16 +113,16 @@ def _order(row: Row, sort: str) -> tuple[bool, str | int, str]:
     }
     value = values[sort]
     # Unreadable certificates come last.
-    return value is None, value if value is not None else 0, row.file
+    return value is None, value if value is not None else 0, row.file, row.host
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def _csv(rows: Sequence[CertificateRow]) -> str:
     import csv
     import io
 
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    names = tuple(Row.__dataclass_fields__)
+    names = CertificateRow._fields
     writer.writerow(names)
     writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
     return buffer.getvalue()
@@ -279,9 +138,11 @@ def _cell(value: object) -> str:
 _MOST = 3
 
 
-def _text(rows: Sequence[Row]) -> Iterable[str]:
+def _text(rows: Sequence[CertificateRow]) -> Iterable[str]:
     for row in rows:
         yield row.file
+        if row.host not in ("", "-"):
+            yield f"  host       {row.host}"
         if row.subject is not None:
             expires = "(no date)"
             if row.not_after is not None and row.days_left is not None:
@@ -290,6 +151,8 @@ def _text(rows: Sequence[Row]) -> Iterable[str]:
             yield f"  subject    {row.subject}"
             yield f"  names      {', '.join(row.names) or '(none)'}"
             yield f"  issuer     {row.issuer}"
+            yield f"  serial     {row.serial}"
+            yield f"  valid from {(row.not_before or '(no date)')[:10]}"
             yield f"  expires    {expires}"
             yield f"  key        {row.key}"
         yield f"  chain      {row.chain}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def outputs(form: str, files: Sequence[str]) -> list[tuple[str, str | None]]:
-    """The formats to write and where to: ``None`` is standard output.
+    """The formats to write and where to: ``None`` is standard output, which a file without a format replaces.
 
     Raises:
         UsageError: a format or the folder of a file does not exist.
@@ -37,6 +37,7 @@ def outputs(form: str, files: Sequence[str]) -> list[tuple[str, str | None]]:
         name, colon, file = text.partition(":")
         if not colon:
             name, file = form, text
+            wanted = [each for each in wanted if each[1] is not None]
         elif name not in known:
             help = nearest(name, known) or f"use FORMAT:FILE with one of {', '.join(known)}"
             raise UsageError(f"--output {text}", f'"{name}" is not an output format', help)

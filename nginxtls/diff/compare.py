@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nginxtls.base.lazy import NamedTuple
 from nginxtls.model import Handshake
 
 if TYPE_CHECKING:
@@ -24,18 +25,51 @@ _SWITCHES = (
 )
 
 
+class Difference(NamedTuple):
+    """A part of the answer that differs: ``protocols``, ``groups``, ``alpn``, ``suites``, ``certificate`` …
+
+    ``old`` and ``new`` are plain data: all items of a list, the certificate as ``handshake`` describes it, None for
+    what is not there.
+    """
+
+    part: str
+    old: Any
+    new: Any
+    sentence: str
+    """The same for people; long lists are cut."""
+    version: str = ""
+    """The protocol version whose suites these are."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON; for lists also what was removed and added."""
+        described: dict[str, Any] = {"part": self.part, **({"version": self.version} if self.version else {})}
+        described |= {"old": self.old, "new": self.new}
+        if isinstance(self.old, list) and isinstance(self.new, list):
+            described |= {
+                "removed": [item for item in self.old if item not in self.new],
+                "added": [item for item in self.new if item not in self.old],
+            }
+        return described
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What changes for clients of some endpoints: the same sentences for each of them."""
+    """What changes for clients of some endpoints: the same differences for each of them."""
 
     socket: str
     names: tuple[str, ...]
     """Server names; ``(no name)`` are clients that send none."""
-    sentences: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The differences for people."""
+        return tuple(difference.sentence for difference in self.differences)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
-        return {"socket": self.socket, "names": list(self.names), "changes": list(self.sentences)}
+        differences = [difference.to_dict() for difference in self.differences]
+        return {"socket": self.socket, "names": list(self.names), "differences": differences}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +95,13 @@ class Comparison:
     gained: tuple[Finding, ...]
     lost: tuple[Finding, ...]
     access: tuple[Access, ...] = ()
+
+    def for_people(self) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        """Socket, names and sentences, each once for all names with the same."""
+        found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        for change in self.changes:
+            found.setdefault((change.socket, change.sentences), []).extend(change.names)
+        return [(socket, tuple(names), sentences) for (socket, sentences), names in found.items()]
 
     @property
     def empty(self) -> bool:
@@ -137,67 +178,84 @@ def _sample(kind: str, key: str) -> str:
 def _changes(
     old: dict[tuple[str, str], dict[str, Any]], new: dict[tuple[str, str], dict[str, Any]], at: datetime
 ) -> Iterator[Change]:
-    grouped: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    grouped: dict[tuple[str, tuple[str, ...]], tuple[list[str], tuple[Difference, ...]]] = {}
     for endpoint in dict.fromkeys((*old, *new)):
-        sentences = tuple(_sentences(old.get(endpoint), new.get(endpoint), at))
-        if sentences:
-            grouped.setdefault((endpoint[0], sentences), []).append(endpoint[1])
-    for (socket, sentences), names in grouped.items():
-        yield Change(socket, tuple(names), sentences)
+        found = tuple(_differences(old.get(endpoint), new.get(endpoint), at))
+        if found:
+            key = endpoint[0], tuple(repr(difference) for difference in found)
+            grouped.setdefault(key, ([], found))[0].append(endpoint[1])
+    for (socket, _), (names, differences) in grouped.items():
+        yield Change(socket, tuple(names), differences)
 
 
-def _sentences(old: dict[str, Any] | None, new: dict[str, Any] | None, at: datetime) -> Iterator[str]:
-    if old is None:
-        assert new is not None
-        yield f"is new: {', '.join(new['protocols']) or new['refusal']}"
-        return
-    if new is None:
-        yield "was removed"
+def _differences(old: dict[str, Any] | None, new: dict[str, Any] | None, at: datetime) -> Iterator[Difference]:
+    if old is None or new is None:
+        yield Difference("endpoint", _served(old), _served(new), _new_or_gone(new))
         return
     if old["accepts"] != new["accepts"]:
-        yield f"handshakes now fail: {new['refusal']}" if old["accepts"] else "handshakes now succeed"
+        sentence = f"handshakes now fail: {new['refusal']}" if old["accepts"] else "handshakes now succeed"
+        yield Difference("refusal", old["refusal"], new["refusal"], sentence)
         return
     for field, word in _LISTS:
-        yield from _gone_and_new(old[field], new[field], word)
+        yield from _in_list(field, old[field], new[field], word)
     for version in new["ciphers"]:
         before, after = old["ciphers"].get(version), new["ciphers"][version]
-        if before is None:
-            continue
-        yield from _gone_and_new(before, after, f"{version} suite")
-        if sorted(before) == sorted(after) and before != after:
-            yield f"the order of {version} suites changed: {after[0]} is now first"
+        if before is not None:
+            yield from _in_list("suites", before, after, f"{version} suite", version)
     yield from _certificates(old["certificates"], new["certificates"], at)
-    if old["client_certificate"] != new["client_certificate"]:
-        yield f"client certificate: was {old['client_certificate']}, is now {new['client_certificate']}"
+    field = "client_certificate"
+    if old[field] != new[field]:
+        yield Difference(field, old[field], new[field], f"client certificate: was {old[field]}, is now {new[field]}")
     for field, word in _SWITCHES:
         if old[field] != new[field]:
-            yield f"{word}: now {'on' if new[field] else 'off'}"
+            yield Difference(field, old[field], new[field], f"{word}: now {'on' if new[field] else 'off'}")
     if old["hsts"] != new["hsts"]:
-        yield f"HSTS: was {old['hsts'] or 'not sent'}, is now {new['hsts'] or 'not sent'}"
+        sentence = f"HSTS: was {old['hsts'] or 'not sent'}, is now {new['hsts'] or 'not sent'}"
+        yield Difference("hsts", old["hsts"], new["hsts"], sentence)
 
 
-def _gone_and_new(before: list[str], after: list[str], word: str) -> Iterator[str]:
+def _served(answer: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What is served, without where."""
+    return {key: value for key, value in answer.items() if key not in ("listener", "server")} if answer else None
+
+
+def _new_or_gone(new: dict[str, Any] | None) -> str:
+    return "was removed" if new is None else f"is new: {', '.join(new['protocols']) or new['refusal']}"
+
+
+def _in_list(part: str, before: list[str], after: list[str], word: str, version: str = "") -> Iterator[Difference]:
     gone = [item for item in before if item not in after]
     added = [item for item in after if item not in before]
-    if gone:
-        yield f"{word}{'s' if len(gone) > 1 else ''} removed: {_few(gone)}"
-    if added:
-        yield f"{word}{'s' if len(added) > 1 else ''} added: {_few(added)}"
+    sentences = [
+        f"{word}{'s' if len(items) > 1 else ''} {verb}: {_few(items)}"
+        for items, verb in ((gone, "removed"), (added, "added"))
+        if items
+    ]
+    if version and not sentences and before != after:
+        sentences = [f"the order of {word}s changed: {after[0]} is now first"]
+    if sentences:
+        yield Difference(part, before, after, "; ".join(sentences), version)
 
 
 def _few(items: list[str], most: int = 6) -> str:
     return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
 
 
-def _certificates(before: list[dict[str, Any]], after: list[dict[str, Any]], at: datetime) -> Iterator[str]:
-    old = {_identity(certificate): certificate for certificate in before}
-    new = {_identity(certificate): certificate for certificate in after}
-    for identity, certificate in new.items():
-        if identity not in old:
-            yield f"certificate changed: {_described(certificate, at)}"
-    for identity, certificate in old.items():
-        if identity not in new and len(new) < len(old):
-            yield f"certificate removed: {_described(certificate, at)}"
+def _certificates(before: list[dict[str, Any]], after: list[dict[str, Any]], at: datetime) -> Iterator[Difference]:
+    """The certificates that are new or gone; one that takes the place of another of its type of key beside it."""
+    gone = [each for each in before if _identity(each) not in map(_identity, after)]
+    for new in after:
+        if _identity(new) not in map(_identity, before):
+            old = next((each for each in gone if _kind(each) == _kind(new)), gone[0] if gone else None)
+            if old is not None:
+                gone.remove(old)
+            yield Difference("certificate", old, new, f"certificate changed: {_described(new, at)}")
+    for old in gone:
+        yield Difference("certificate", old, None, f"certificate removed: {_described(old, at)}")
+
+
+def _kind(certificate: dict[str, Any]) -> str:
+    return str(certificate.get("key", "")).partition(" ")[0]
 
 
 def _identity(certificate: dict[str, Any]) -> tuple[str, ...]:

@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nginxtls.base.errors import is_fault
 from nginxtls.base.limits import LIMITS
+from nginxtls.finding import Finding
 from nginxtls.model.decides import by_origin
 from nginxtls.rule import Rule
-from nginxtls.syntax.places import Failure
+from nginxtls.syntax.places import Failure, Location
+from nginxtls.syntax.secrets import hide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Endpoint
     from nginxtls.syntax.tree import Directive
 
 T = TypeVar("T")
 
 _REPORT = "this is a bug in nginxtls: please report it"
+LONGEST = 500
+"""The most characters of an exception's text that are shown."""
 _OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
     ("check_server", lambda configuration: configuration.servers),
     ("check_endpoint", lambda configuration: configuration.endpoints),
@@ -34,15 +37,15 @@ _OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
 def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
     """Call each hook that a rule overrides with each of its objects.
 
-    A rule that raises an exception is reported once in ``failures``, a part of the model that does is, too; the other
-    rules and parts continue.
+    A rule that raises an exception, or yields something else than findings, is reported once in ``failures``, a part of
+    the model that raises one is, too; the other rules and parts continue.
     """
     found: list[Finding] = []
     most = LIMITS["findings"]
 
     def call(rule: Rule, hook: Callable[..., Iterable[Finding]], *arguments: object) -> None:
         try:
-            found.extend(islice(hook(*arguments, configuration), max(most - len(found), 0)))
+            found.extend(islice(findings_of(hook, *arguments, configuration), max(most - len(found), 0)))
         except BaseException as error:
             if not is_fault(error):
                 raise
@@ -118,18 +121,43 @@ def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
     return any(name.startswith(start) and name.endswith(end) for start, end in affixes for name in mentions)
 
 
+def findings_of(hook: Callable[..., Iterable[Finding]], *arguments: object) -> Iterator[Finding]:
+    """What a hook yields, one by one.
+
+    Raises:
+        TypeError: it yields something else than findings.
+    """
+    found = hook(*arguments)
+    if found is None:
+        raise TypeError(f"{hook.__name__} returned None: yield findings, or return a list of them")
+    for finding in found:
+        if not isinstance(finding, Finding):
+            raise TypeError(f"{hook.__name__} yielded {_short(finding)}, not a Finding: use self.at(…)")
+        if not isinstance(finding.message, str) or not isinstance(finding.location, Location):
+            raise TypeError(f"{hook.__name__} yielded a finding without a text as message or without a Location")
+        yield finding
+
+
+def _short(thing: object) -> str:
+    return f"{type(thing).__name__} {thing!r:.80}"
+
+
 def stopped(error: BaseException) -> str:
-    """The type and place of an exception. Its message is not shown: it might quote a key."""
+    """The type, text and place of an exception, without key material that the text may quote."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f" in {os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}" if trace else ""
-    return f"stopped with {type(error).__name__}{place}"
+    text = hide(str(error))
+    return f"stopped with {type(error).__name__}{place}" + (f": {text[:LONGEST]}" if text else "")
 
 
 def _broken(rule: Rule, error: BaseException) -> Failure:
+    from traceback import format_exception
+
     return Failure(
         f"rule {rule.name}",
         stopped(error),
         help=f"this is a bug in the rule: please report it; to continue, add `--ignore {rule.name}`",
+        trace=hide("".join(format_exception(error))),
     )

@@ -84,7 +84,7 @@ def rules_of(points: Iterable[EntryPoint | Point]) -> dict[str, Rule]:
     rules: dict[str, Rule] = {}
     for point in sorted(points, key=lambda point: (point.name, point.value)):
         for kind in _classes(point):
-            rule = kind()
+            rule = _made(kind, point)
             other = rules.setdefault(rule.name, rule)
             if type(other) is not kind:
                 raise UsageError(
@@ -173,6 +173,25 @@ def _classes(point: EntryPoint | Point) -> list[type[Rule]]:
         and member.__module__ == part.__name__
         and not member.__name__.startswith("_")
     ]
+
+
+def _made(kind: type[Rule], point: EntryPoint | Point) -> Rule:
+    """The rule of a class; those of other packages are validated (a test validates nginxtls's own)."""
+    if kind.__module__.startswith("nginxtls.rules."):
+        return kind()
+    from nginxtls.linting.validation import faults, place
+
+    wrong = faults(kind)
+    if not wrong:
+        try:
+            return kind()
+        except Exception as error:
+            wrong = [f"it cannot be made without arguments: {type(error).__name__}: {error}"]
+    raise UsageError(
+        f"{_title(point)}: {place(kind)}",
+        "; ".join(wrong),
+        f"fix the class or uninstall the package with {point.value}",
+    )
 
 
 def _is_part(thing: object, package: ModuleType) -> TypeGuard[ModuleType]:

@@ -52,6 +52,47 @@ class EndpointRow(NamedTuple):
     """The letter of SSL Labs' rating guide, worked out when it is requested; empty if there is none."""
 
 
+class CertificateRow(NamedTuple):
+    """A served certificate; if it could not be read, only the file and where it is served are known."""
+
+    host: str
+    """The host of a dump; empty for files that were read where they are."""
+    file: str
+    subject: str | None
+    names: tuple[str, ...]
+    issuer: str | None
+    serial: str | None
+    """In upper-case hexadecimal, as `openssl x509 -serial` prints it."""
+    not_before: str | None
+    not_after: str | None
+    days_left: int | None
+    key: str | None
+    chain: str
+    """The verdict on the chain, or why there is none."""
+    endpoints: tuple[str, ...]
+    server_names: tuple[str, ...]
+    protocols: tuple[str, ...]
+    suites: tuple[str, ...]
+    used_by: tuple[str, ...]
+    sha256: str | None
+    groups: tuple[str, ...] = ()
+    """The groups for the key exchange of the endpoints that serve it."""
+    post_quantum: tuple[str, ...] = ()
+    """Those of the groups that withstand a quantum computer."""
+    grades: tuple[str, ...] = ()
+    """The letters of SSL Labs' rating guide for the endpoints that send it, best first."""
+    differing: tuple[str, ...] = ()
+    """Where the builds in question differ: the protocols of each, in words."""
+
+
+class Table(NamedTuple):
+    """A further table for people to read, such as one of clients; a row may have fewer cells than there are columns."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
 class PolicyRow(NamedTuple):
     """A row of the policies table of a report: whether an endpoint complies with a policy."""
 
@@ -92,6 +133,14 @@ class Report(NamedTuple):
     servers: int = 0
     certificates: int = 0
     seconds: float = 0.0
+    served: Sequence[CertificateRow] = ()
+    """The certificates that are served, made on access."""
+    tables: tuple[Table, ...] = ()
+    """Further tables, which the formats for people show after those of endpoints and certificates."""
+    hosts: Mapping[str, str] = {}
+    """The hosts whose dumps were linted, by the names of the main files."""
+    scope: tuple[str, ...] = ()
+    """The paths that were requested, as given."""
     at: datetime | None = None
     """The time at which certificates were checked (UTC)."""
     root: str = ""

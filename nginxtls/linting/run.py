@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar
 
 from nginxtls.base.errors import is_fault
 from nginxtls.base.lazy import NamedTuple
@@ -14,22 +13,22 @@ from nginxtls.base.printing import cut
 from nginxtls.finding import Edit, Fix, Location, Severity
 from nginxtls.linting.builds import advisable, by_package, merged
 from nginxtls.linting.confidence import agreed, hedged, needs_version
-from nginxtls.linting.fingerprint import fingerprinted
+from nginxtls.linting.fingerprint import directive_at, fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
-from nginxtls.linting.report import NOT_TLS, EndpointRow, PolicyRow, Report
+from nginxtls.linting.report import NOT_TLS, PolicyRow, Report
 from nginxtls.linting.suppression import Suppressions, removal
+from nginxtls.linting.tables import CertificateRows, EndpointRows
 from nginxtls.linting.unread import by_key
 from nginxtls.linting.verdicts import policy_rows
 from nginxtls.linting.versions import made_for
-from nginxtls.model.effective import VERSIONS
 from nginxtls.rule import Rule
 from nginxtls.syntax.known import is_known
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.words import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from nginxtls.finding import Finding
     from nginxtls.linting.baseline import Baseline, Entry
@@ -114,7 +113,7 @@ def lint(
                 main, f"the model {stopped(error)}", help="this is a bug in nginxtls: please report it"
             )
     found = [_short(_judged(finding, severities)) for finding in fingerprinted(sorted(_once(found), key=_rank))]
-    found = [hedged(reported) for finding in found if (reported := finding.among(requested)) is not None]
+    found = [_written(hedged(reported)) for finding in found if (reported := finding.among(requested)) is not None]
     by_version = {rule.name for rule in chosen if rule.since}
     found = [finding for finding in found if finding.rule not in by_version or not needs_version(finding)]
     ignored = _path_ignores(settings, rules)
@@ -147,7 +146,9 @@ def lint(
             )
         ),
         failures=tuple(map(_short_texts, failures.values())),
-        endpoints=_Rows(rows),
+        endpoints=EndpointRows(rows),
+        hosts={root.name: root.host for c in configurations if (root := c.tree.roots[0]).host},
+        served=CertificateRows([(subject.configuration, subject.alternatives) for subject in enabled]),
         policies=policies,
         versions=made_for((subject.configuration, subject.alternatives) for subject in subjects),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),
@@ -235,6 +236,25 @@ def _rank(finding: Finding) -> tuple[object, ...]:
 def _judged(finding: Finding, severities: Mapping[str, Severity]) -> Finding:
     severity = severities.get(finding.rule)
     return finding if severity is None or finding.group else finding.replace(severity=severity)
+
+
+def _written(finding: Finding) -> Finding:
+    """The finding with what a template has in place of unknown values."""
+    texts = (finding.message, finding.label, finding.help, *finding.notes, *(label.text for label in finding.labels))
+    if not any(UNKNOWN in text for text in texts):
+        return finding
+    directive = directive_at(finding.location)
+
+    def written(text: str) -> str:
+        return directive.written(text) if directive is not None else text.replace(UNKNOWN, "…")
+
+    return finding.replace(
+        message=written(finding.message),
+        label=written(finding.label),
+        help=written(finding.help),
+        notes=tuple(map(written, finding.notes)),
+        labels=tuple(label._replace(text=written(label.text)) for label in finding.labels),
+    )
 
 
 def _short(finding: Finding) -> Finding:
@@ -381,7 +401,7 @@ def _not_included(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
                 place = Location(directive.file, directive.span)
                 for gap in gaps:
                     if not gap.stock:
-                        path = gap.path.replace(UNKNOWN, "…") or "include"
+                        path = directive.written(gap.path) or "include"
                         kept.setdefault((path, gap.reason), NotChecked(path, gap.reason, place))
     yield from kept.values()
 
@@ -428,47 +448,3 @@ def _is_row(endpoint: Endpoint, requested: Collection[SourceFile]) -> bool:
     """Whether the server is in a requested file."""
     server = endpoint.server
     return not server.fragment and server.directive is not None and server.directive.file in requested
-
-
-class _Rows(Sequence[EndpointRow]):
-    """A row for each virtual server on a TLS socket, made on access, as most formats do not use it."""
-
-    def __init__(self, endpoints: Sequence[tuple[Endpoint, Alternatives | None, Configuration]]) -> None:
-        self.endpoints = endpoints
-
-    def __len__(self) -> int:
-        return len(self.endpoints)
-
-    @overload
-    def __getitem__(self, index: int) -> EndpointRow: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[EndpointRow]: ...
-
-    def __getitem__(self, index: int | slice) -> EndpointRow | Sequence[EndpointRow]:
-        if isinstance(index, slice):
-            return _Rows(self.endpoints[index])
-        endpoint, alternatives, configuration = self.endpoints[index]
-        matter = alternatives is not None and alternatives.matter
-        served = (
-            alternatives.protocols(endpoint) if alternatives is not None and matter else {endpoint.tls.versions: ""}
-        )
-        leaf = next((bundle.leaf for bundle in endpoint.bundles if bundle.leaf), None)
-        place = endpoint.server.directive
-        assert place is not None
-        return EndpointRow(
-            socket=endpoint.socket.label,
-            name=", ".join(endpoint.names),
-            protocols=tuple(version for version in VERSIONS if any(version in versions for versions in served)),
-            certificate=leaf.subject if leaf else "",
-            not_after=leaf.not_after if leaf and leaf.has_dates else None,
-            location=Location(place.file, place.span),
-            differing=tuple((part, versions) for versions, part in served.items() if part),
-            grade=partial(_letter, configuration, endpoint),
-        )
-
-
-def _letter(configuration: Configuration, endpoint: Endpoint) -> str:
-    from nginxtls.model.grade import endpoint_grade
-
-    return endpoint_grade(configuration, endpoint).letter or ""

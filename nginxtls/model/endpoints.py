@@ -45,8 +45,8 @@ class Endpoint:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names as written, without the empty one."""
-        return tuple(name.text for name in self.server.names if name.text)
+        """The names for people, without the empty one."""
+        return tuple(name.shown for name in self.server.names if name.text)
 
     @property
     def title(self) -> str:

@@ -248,7 +248,7 @@ def _server(server: VirtualServer) -> dict[str, Any]:
     return {
         "file": directive.file.name if directive else None,
         "line": directive.line if directive else None,
-        "names": [name.text for name in server.names if name.text],
+        "names": [name.shown for name in server.names if name.text],
     }
 
 

@@ -30,6 +30,13 @@ class ServerName(NamedTuple):
     arg: int = 0
 
     @property
+    def shown(self) -> str:
+        """The name for people, with what a template has in it."""
+        if self.directive is not None:
+            return self.directive.written(self.text, self.arg)
+        return self.text.replace(UNKNOWN, "…")
+
+    @property
     def is_host(self) -> bool:
         """A client could request exactly this name (``_`` and names without a dot are not hosts)."""
         return self.form in ("exact", "suffix") and "." in self.key and self.key != "_"

@@ -139,9 +139,9 @@ class VirtualServer:
     def title(self) -> str:
         """The name of the server for people: its first name, or its place."""
         for name in self.names:
-            if name.text and name.text != "_":
-                return name.text.replace(UNKNOWN, "…")
-        return f"the server at {self.place}"
+            if name.directive is not None and name.text not in ("", "_"):
+                return name.shown
+        return f"the server at {self.place}" if not self.fragment else "the servers that include it"
 
     @cached_property
     def speaks_tls(self) -> bool:
@@ -349,7 +349,8 @@ class Socket:
         if self.address.startswith("unix:"):
             return self.address
         if UNKNOWN in self.address:
-            return self.address.replace(UNKNOWN, "…")
+            directive = self.listens[0][1].directive if self.listens else None
+            return directive.written(self.address, 0) if directive else self.address.replace(UNKNOWN, "…")
         host = "*" if self.address == WILDCARD4 else f"[{self.address}]" if ":" in self.address else self.address
         return f"{host}:{self.port}{'/udp' if self.datagram else ''}"
 

@@ -70,7 +70,7 @@ class Store:
             if isinstance(content, bytes):
                 return content, ""
             reason = content.reason
-        shown = "an inline certificate or key" if path.startswith("data:") else path.replace(UNKNOWN, "…")
+        shown = "an inline certificate or key" if path.startswith("data:") else directive.written(path)
         self.unchecked(shown, reason, directive)
         return None, reason
 

@@ -20,7 +20,7 @@ def render(report: Report, options: Options) -> str:
     """A file element for each file that has findings or could not be linted."""
     files: dict[str, list[str]] = {}
     places = Places(report.root)
-    for finding in findings_to_show(report, options.show_suppressed):
+    for finding in findings_to_show(report, options):
         where = places.of(finding.location)
         files.setdefault(where.file, []).append(_error(finding, where))
     for failure in report.failures:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def render(report: Report, options: Options) -> str:
     """The findings, then what could not be linted, a line each; last what they are based on."""
-    lines = [_line(finding) for finding in findings_to_show(report, options.show_suppressed)]
+    lines = [_line(finding) for finding in findings_to_show(report, options)]
     for failure in report.failures:
         where = visible(failure.subject)
         if failure.location:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
 from nginxtls.report.places import Place, Places
-from nginxtls.report.words import circumstances, encodable, findings_to_show, help_line, notes, policy_lines, visible
+from nginxtls.report.words import circumstances, encodable, findings_to_show, policy_lines, remarks, visible
 
 if TYPE_CHECKING:
     from nginxtls.finding import Finding
@@ -21,12 +21,14 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE
 def render(report: Report, options: Options) -> str:
     """A workflow command for each finding and each input that could not be linted."""
     places = Places(report.root)
-    lines = [_command(finding, places) for finding in findings_to_show(report, options.show_suppressed)]
+    lines = [_command(finding, places) for finding in findings_to_show(report, options)]
     for failure in report.failures:
         properties = {"title": "nginxtls"}
         if failure.location:
             properties = {**_where(places.of(failure.location)), **properties}
-        lines.append(_workflow_command("error", properties, visible(f"{failure.subject}: {failure.reason}")))
+        help = [f"help: {failure.help}"] if failure.help else []
+        text = "\n".join(visible(part) for part in [f"{failure.subject}: {failure.reason}", *help])
+        lines.append(_workflow_command("error", properties, text))
     if table := policy_lines(report, SHOWN_POLICIES):
         lines.append(_workflow_command("notice", {"title": "nginxtls: policies"}, "\n".join(map(visible, table))))
     lines += [f"::debug::{_data(visible(line))}" for line in circumstances(report._replace(policies=()))]
@@ -35,7 +37,7 @@ def render(report: Report, options: Options) -> str:
 
 def _command(finding: Finding, places: Places) -> str:
     properties = {**_where(places.of(finding.location)), "title": f"nginxtls: {finding.rule}"}
-    text = "\n".join(visible(part) for part in [finding.message, *notes(finding), help_line(finding)] if part)
+    text = "\n".join(visible(part) for part in [finding.message, *remarks(finding)])
     return _workflow_command("notice" if finding.suppressed else _COMMANDS[finding.severity], properties, text)
 
 

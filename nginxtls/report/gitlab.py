@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 from nginxtls.base.printing import json_text
 from nginxtls.finding import Severity
 from nginxtls.report.places import Places
-from nginxtls.report.words import circumstances, compliance, count, encodable, findings_to_show, policy_rows, visible
+from nginxtls.report.words import (
+    circumstances,
+    compliance,
+    count,
+    encodable,
+    findings_to_show,
+    policy_rows,
+    remarks,
+    visible,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +36,8 @@ def render(report: Report, options: Options) -> str:
     """The findings as Code Quality issues, and an ``info`` for each policy, with its table; fingerprints are unique."""
     seen: dict[str, int] = {}
     places = Places(report.root)
-    body = encodable(visible("; ".join(circumstances(report._replace(policies=())))))
-    issues = [_issue(finding, places, seen) for finding in findings_to_show(report, options.show_suppressed)]
-    issues = [{**issue, "content": {"body": body}} for issue in issues]
+    made_for = "; ".join(circumstances(report._replace(policies=())))
+    issues = [_issue(finding, places, seen, made_for) for finding in findings_to_show(report, options)]
     return json_text([*issues, *_tables(report, places)], indent=2) + "\n"
 
 
@@ -53,7 +61,7 @@ def _tables(report: Report, places: Places) -> Iterator[dict[str, Any]]:
         }
 
 
-def _issue(finding: Finding, places: Places, seen: dict[str, int]) -> dict[str, Any]:
+def _issue(finding: Finding, places: Places, seen: dict[str, int], made_for: str) -> dict[str, Any]:
     where = places.of(finding.location)
     number = seen[finding.fingerprint] = seen.get(finding.fingerprint, -1) + 1
     severe = finding.severity is Severity.ERROR and finding.security_severity >= CRITICAL
@@ -68,4 +76,5 @@ def _issue(finding: Finding, places: Places, seen: dict[str, int]) -> dict[str, 
             "path": encodable(where.file),
             "lines": {"begin": where.line, "end": where.end_line},
         },
+        "content": {"body": "\n\n".join(encodable(visible(part)) for part in [*remarks(finding), made_for])},
     }

@@ -27,7 +27,7 @@ VERSION = 1
 def render(report: Report, options: Options) -> str:
     """One object; ASCII only, so that no terminal interprets any of it."""
     writer = _Writer(report)
-    shown = findings_to_show(report, options.show_suppressed)
+    shown = findings_to_show(report, options)
     document = {
         "version": VERSION,
         "tool": {"name": "nginxtls", "version": options.version, "facts": DATE.isoformat()},
@@ -102,6 +102,7 @@ class _Writer:
             "column": place.column,
             "end_line": place.end_line,
             "end_column": place.end_column,
+            "dumped": _dumped(location),
         }
 
     def not_checked(self, entry: NotChecked) -> dict[str, Any]:
@@ -142,6 +143,14 @@ class _Writer:
             "differing": [{"builds": part, "violated": list(items)} for part, items in row.differing],
             "location": self.location(row.location),
         }
+
+
+def _dumped(location: Location) -> dict[str, Any] | None:
+    """The host of a dump, and the place in the file on the host; ``file`` and ``line`` are of the dump."""
+    file, span = location.file, location.span
+    if not file.host:
+        return None
+    return {"host": file.host, "file": file.nginx_path or "", "line": span.line, "end_line": span.end_line}
 
 
 def _versions(entry: MadeFor) -> dict[str, Any]:

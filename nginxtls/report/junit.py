@@ -1,4 +1,4 @@
-"""JUnit's XML, which any CI can show: a test case for each finding, failed; one that passed if there is none."""
+"""JUnit's XML, which any CI can show: a test case for each finding, or one that passed if there is none."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from nginxtls.report.words import (
     compliance,
     encodable,
     findings_to_show,
-    help_line,
     markup,
-    notes,
     policy_rows,
+    remarks,
     visible,
 )
 
@@ -28,10 +27,14 @@ SHOWN_POLICIES = 1_000
 
 
 def render(report: Report, options: Options) -> str:
-    """One test suite: a finding is a failure, input that could not be linted is an error."""
-    findings = findings_to_show(report, options.show_suppressed)
+    """One test suite: a finding that fails the run is a failure, a lesser one passes with its text as output.
+
+    Input that could not be linted is an error.
+    """
+    findings = findings_to_show(report, options)
     places = Places(report.root)
-    cases = [_case(finding, places) for finding in findings]
+    failed = [finding for finding in report.findings if _fails(finding, options)]
+    cases = [_case(finding, places, options) for finding in findings]
     for failure in report.failures:
         cases += [
             f'    <testcase name="{_quoted(failure.subject)}" classname="nginxtls" time="0">',
@@ -41,7 +44,7 @@ def render(report: Report, options: Options) -> str:
     if not cases:
         cases = [f'    <testcase name="{_quoted(checked(report))}" classname="nginxtls" time="{report.seconds:.3f}"/>']
     total = max(len(findings) + len(report.failures), 1)
-    counts = f'tests="{total}" failures="{len(report.findings)}" errors="{len(report.failures)}"'
+    counts = f'tests="{total}" failures="{len(failed)}" errors="{len(report.failures)}"'
     skipped = len(findings) - len(report.findings)
     return "\n".join(
         [
@@ -68,16 +71,21 @@ def _properties(report: Report) -> list[str]:
     return ["    <properties>", *entries, "    </properties>"]
 
 
-def _case(finding: Finding, places: Places) -> str:
+def _fails(finding: Finding, options: Options) -> bool:
+    return finding.severity >= options.fail_on and not finding.group
+
+
+def _case(finding: Finding, places: Places, options: Options) -> str:
     where = places.of(finding.location)
     title = f"{where.file}:{where.line}:{where.column} {finding.rule}"
-    parts = [f"{title}: {finding.message}", *notes(finding), help_line(finding)]
-    text = "\n".join(visible(part) for part in parts if part)
+    parts = [f"{title}: {finding.message}", *remarks(finding)]
+    text = "\n".join(_quoted(visible(part)) for part in parts)
     if finding.suppressed is not None:
         outcome = f'<skipped message="{_quoted(finding.suppressed)}"/>'
+    elif _fails(finding, options):
+        outcome = f'<failure message="{_quoted(finding.message)}" type="{finding.severity}">{text}</failure>'
     else:
-        lines = "\n".join(_quoted(line) for line in text.split("\n"))
-        outcome = f'<failure message="{_quoted(finding.message)}" type="{finding.severity}">{lines}</failure>'
+        outcome = f"<system-out>{finding.severity}: {text}</system-out>"
     return "\n".join(
         [
             f'    <testcase name="{_quoted(title)}" classname="nginxtls.{finding.rule}" time="0">',

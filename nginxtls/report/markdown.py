@@ -11,10 +11,9 @@ from nginxtls.report.words import (
     compliance,
     encodable,
     findings_to_show,
-    help_line,
     not_checked,
-    notes,
     policy_rows,
+    remarks,
     verdict,
     versions,
     visible,
@@ -37,7 +36,7 @@ def render(report: Report, options: Options) -> str:
     """Heading, table, what could not be checked; rows are cut where a comment would get too long."""
     lines = [f"### nginxtls: {escaped(verdict(report))}", ""]
     places = Places(report.root)
-    rows = [_row(finding, places) for finding in findings_to_show(report, options.show_suppressed)]
+    rows = [_row(finding, places) for finding in findings_to_show(report, options)]
     if rows:
         lines += ["| | rule | place | finding |", "| --- | --- | --- | --- |"]
         used = 0
@@ -58,17 +57,21 @@ def render(report: Report, options: Options) -> str:
         lines += ["", *([f"… and {left_out:,} more.", ""] if left_out else [])]
     for failure in report.failures:
         lines += [f"- **could not be linted**: {escaped(failure.subject)}: {escaped(failure.reason)}"]
-    tail = " ".join([f"Checked {checked(report)}.", *(f"Versions: {line}." for line in versions(report))])
-    left = not_checked(report.not_checked)
-    if left:
-        tail += f" Not checked: {', '.join(left)}."
-    return "\n".join([*lines, *(escaped(text) for text in (tail, *report.hints)), ""])
+    if report.failures:
+        lines.append("")
+    tail = [f"Checked {checked(report)}."]
+    if made_for := versions(report):
+        tail.append(f"Versions: {'; '.join(made_for)}.")
+    if left := not_checked(report.not_checked):
+        tail.append(f"Not checked: {', '.join(left)}.")
+    # A line each: Markdown would join them.
+    summary = "<br>\n".join(escaped(text) for text in (*tail, *report.hints))
+    return "\n".join([*lines, summary, ""])
 
 
 def _row(finding: Finding, places: Places) -> str:
     where = places.of(finding.location)
-    more = [*notes(finding), help_line(finding)]
-    text = "<br>".join(escaped(part) for part in [finding.message, *more] if part)
+    text = "<br>".join(escaped(part) for part in [finding.message, *remarks(finding)])
     return f"| {finding.severity} | {escaped(finding.rule)} | {escaped(where.file)}:{where.line} | {text} |"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.finding import Severity
 
 
 class Revision(NamedTuple):
@@ -26,4 +27,8 @@ class Options(NamedTuple):
     hyperlinks: bool = False
     version: str = ""
     status: int | None = None
+    fail_on: Severity = Severity.WARNING
+    """The least severity that fails a run."""
+    sort: str = "file"
+    """The order of findings: ``file`` or ``severity``."""
     revision: Revision | None = None

@@ -47,7 +47,7 @@ def render(report: Report, options: Options) -> str:
     pen = Pen(report, options)
     parts: list[str] = []
     group = ""
-    for finding in findings_to_show(report, options.show_suppressed):
+    for finding in findings_to_show(report, options):
         if finding.group != group:
             group = finding.group
             parts.append(pen.heading(group))
@@ -119,6 +119,8 @@ class Pen:
             lines += self._excerpt([Wanted(failure.location, "", True)], gutter, RED)
         if failure.help:
             lines += self._remark("help", failure.help, gutter)
+        if failure.trace and self.options.verbose:
+            lines += [f"   {visible(line)}" for line in failure.trace.splitlines()]
         return "".join(f"{line}\n" for line in lines)
 
     def policies(self) -> Iterator[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nginxtls.finding import Finding
     from nginxtls.linting.report import EndpointRow, PolicyRow, Report
+    from nginxtls.report.options import Options
     from nginxtls.syntax.places import NotChecked
 
 SHOWN = 3
@@ -97,19 +98,32 @@ def help_line(finding: Finding) -> str:
     return f"{finding.help} ({kind}: {fix.title})"
 
 
-def findings_to_show(report: Report, show_suppressed: bool) -> list[Finding]:
-    """The findings to show, by file and place; with ``show_suppressed`` also the suppressed ones."""
-    if not show_suppressed or not report.suppressed:
-        return list(report.findings)
-    return sorted(
-        [*report.findings, *report.suppressed],
-        key=lambda finding: (
-            finding.group,
-            finding.location.name,
-            finding.location.span.line,
-            finding.location.span.column,
-        ),
-    )
+def remarks(finding: Finding) -> list[str]:
+    """The notes of a finding, then its help as ``help: …``."""
+    helping = help_line(finding)
+    return [*notes(finding), *([f"help: {helping}"] if helping else [])]
+
+
+def findings_to_show(report: Report, options: Options) -> list[Finding]:
+    """The findings to show in the order of the options; with ``show_suppressed`` also the suppressed ones."""
+    findings = list(report.findings)
+    if options.show_suppressed and report.suppressed:
+        findings = sorted([*findings, *report.suppressed], key=_place)
+    return worst_first(findings) if options.sort == "severity" else findings
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings by severity, of the errors those first that keep nginx from starting; else in their order."""
+    return sorted(findings, key=lambda f: (bool(f.group), -f.severity, not _stops_nginx(f), -f.security_severity))
+
+
+def _stops_nginx(finding: Finding) -> bool:
+    """Whether nginx does not start with it: rules say so in these words."""
+    return " does not start" in finding.message
+
+
+def _place(finding: Finding) -> tuple[object, ...]:
+    return (finding.group, finding.location.name, finding.location.span.line, finding.location.span.column)
 
 
 def checked(report: Report) -> str:

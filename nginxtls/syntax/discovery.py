@@ -326,10 +326,12 @@ class _Discovery:
         """The trees that some files of a dump make up, the main file first; the number of hosts by then."""
         while files:
             hosts += 1
-            prefix = "" if (name, hosts) == ("-", 1) else f"{name}:" if hosts == 1 else f"{name}#{hosts}:"
+            host = name if hosts == 1 else f"{name}#{hosts}"
+            prefix = "" if host == "-" else f"{host}:"
             tree = _tree_of_dump(files)
             for file in tree.files:
                 file.name = hide(prefix + (file.nginx_path or ""))  # a dump may say anything there
+                file.host = hide(host)
             kind, context = classify(tree.roots[0])
             base = os.path.dirname(tree.roots[0].nginx_path or "/")
             self.sources.trees.append(LoadedTree(tree, kind, context, base, set(tree.files), from_dump=True))

@@ -48,6 +48,11 @@ def _passes(name: str, count: int, terminator: str, context: tuple[str, ...], in
     return True
 
 
+def directive_names() -> frozenset[str]:
+    """The names of all directives that crossplane knows."""
+    return frozenset(_table())
+
+
 def is_known(name: str) -> bool:
     """Whether crossplane knows a directive of that name."""
     return name in _table()

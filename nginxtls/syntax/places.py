@@ -37,3 +37,5 @@ class Failure(NamedTuple):
     reason: str
     location: Location | None = None
     help: str = ""
+    trace: str = ""
+    """Where a rule stopped, for its author; empty for other failures."""

@@ -80,6 +80,7 @@ class SourceFile:
         "directives",
         "engines",
         "first_line",
+        "host",
         "includes",
         "masked",
         "name",
@@ -103,6 +104,8 @@ class SourceFile:
         """The line of ``name`` on which ``text`` starts (more than 1 for a configuration inside another file)."""
         self.outer: tuple[str, int] | None = None
         """For a file of a dump: the dump's name, and how many of its lines precede this file's first."""
+        self.host = ""
+        """For a file of a dump: the dump's name, with a number for its second and later hosts."""
         self.engines: tuple[str, ...] = ()
         """The template languages found in it: ``"jinja"``, ``"erb"``, ``"go"``, ``"envsubst"``, ``"placeholder"``."""
         self.defaults: dict[int, str] = {}
@@ -273,6 +276,17 @@ class Directive:
         """An argument as written, quotes included; empty if it is missing."""
         start, end = self.words[index + 1] if 0 <= index < len(self.args) else (0, 0)
         return self.file.text[start:end]
+
+    def written(self, text: str, arg: int | None = None) -> str:
+        """A text that has values of the arguments in it, for people: ``${NAME}`` of the template where one is unknown.
+
+        ``arg`` is the number of the argument that the text comes from, if it is known.
+        """
+        if UNKNOWN not in text:
+            return text
+        from nginxtls.syntax.written import as_written
+
+        return as_written(self, text, arg)
 
     @property
     def likely(self) -> bool:

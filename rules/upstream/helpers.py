@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from nginxtls.rules.common.serving import PASSES
 
 from nginxtls.model import Upstream, refusals
-from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,4 +50,4 @@ def upstream_refusals(configuration: Configuration, fragment: str) -> Iterator[t
 
 def shown(upstream: Upstream) -> str:
     """The target of an upstream as messages show it."""
-    return upstream.target.replace(UNKNOWN, "…")
+    return upstream.directive.written(upstream.target)

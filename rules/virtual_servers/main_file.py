@@ -9,7 +9,6 @@ from nginxtls.rules.virtual_servers.helpers import REQUESTS
 
 from nginxtls.finding import Severity
 from nginxtls.rule import Rule
-from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +52,9 @@ class MainWithoutServers(Rule):
             return
         if any(directive.block is not None for directive in configuration.directives("server")):
             return
-        unread = [gap.path.replace(UNKNOWN, "…") for gaps in tree.unresolved.values() for gap in gaps if not gap.stock]
+        unread = [
+            directive.written(gap.path) for directive, gaps in tree.unresolved.items() for gap in gaps if not gap.stock
+        ]
         empty = [directive.args[0] for directive, files in tree.includes.items() if not files and directive.known]
         notes = [f"not read: {listed(unread)}"] if unread else []
         if empty:

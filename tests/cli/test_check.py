@@ -272,6 +272,30 @@ def test_several_outputs_are_written_in_one_run(folder: Path) -> None:
     assert "site.conf:4:" in done.stdout
 
 
+def test_a_file_without_a_format_takes_the_place_of_standard_output(folder: Path) -> None:
+    arguments = ("check", "site.conf", "--select", "suppression", "--format", "json")
+    assert run(*arguments, "--output", "out.json", cwd=folder).stdout == ""
+    assert json.loads((folder / "out.json").read_text())["findings"]
+    done = run(*arguments, "--output", "out.json", "--output", "sarif:out.sarif", cwd=folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert json.loads((folder / "out.sarif").read_text())["version"] == "2.1.0"
+
+
+def test_what_stops_nginx_comes_first_when_sorted_by_severity(folder: Path) -> None:
+    (folder / "all.conf").write_text(
+        "events {}\nhttp {\n    server {\n        listen 443 ssl;\n"
+        "        ssl_protocols SSLv3 TLSv1.2;\n        ssl_ciphers NOSUCH;\n    }\n}\n"
+    )
+    arguments = ("check", "all.conf", "--format", "concise", "--no-config", "--nginx-version", "1.26.3")
+    by_file = run(*arguments, cwd=folder).stdout.splitlines()[:-1]
+    by_severity = run(*arguments, "--sort", "severity", cwd=folder).stdout.splitlines()[:-1]
+    assert sorted(by_file) == sorted(by_severity)
+    assert "does not start" in by_severity[0]
+    assert "does not start" not in by_file[0]
+    kinds = [line.split(": ")[1].split("[")[0] for line in by_severity]
+    assert kinds == sorted(kinds, key=["error", "warning", "note"].index)
+
+
 def test_colour_is_used_when_it_is_asked_for(folder: Path) -> None:
     args = ("check", "site.conf", "--select", "suppression")
     assert "\x1b[" not in run(*args, cwd=folder).stdout

@@ -76,10 +76,13 @@ def test_each_certificate_once_with_all_that_use_it(rows: dict[str, dict[str, ob
     assert "ECDHE-ECDSA-AES256-GCM-SHA384" in ecdsa
     assert "ECDHE-RSA-AES256-GCM-SHA384" in rsa
     assert {name: value for name, value in rows["certs/good.pem"].items() if name != "suites"} == {
+        "host": "",
         "file": "certs/good.pem",
         "subject": "CN=example.com",
         "names": ["example.com", "www.example.com", "*.api.example.com"],
         "issuer": "CN=Example Intermediate E1,O=Example Trust",
+        "serial": "BAA3529A1EA7C0957C7E28E916B47B",
+        "not_before": "2026-01-01T00:00:00+00:00",
         "not_after": "2026-12-31T00:00:00+00:00",
         "days_left": 199,
         "key": "EC prime256v1",
@@ -136,6 +139,8 @@ def test_text(tree: Path) -> None:
         "  subject    CN=example.com\n"
         "  names      example.com, www.example.com, *.api.example.com\n"
         "  issuer     CN=Example Intermediate E1,O=Example Trust\n"
+        "  serial     BAA3529A1EA7C0957C7E28E916B47B\n"
+        "  valid from 2026-01-01\n"
         "  expires    2026-12-31, 199 days\n"
         "  key        EC prime256v1\n"
         "  chain      trusted\n"
@@ -166,6 +171,16 @@ def test_a_private_root_that_was_not_given(tree: Path) -> None:
     status, out, _ = run("nginx.conf", *DAY, "--format", "json", cwd=tree)
     (good,) = [row for row in json.loads(out) if row["file"] == "certs/good.pem"]
     assert (status, good["chain"]) == (0, "untrusted (untrusted-root)")
+
+
+def test_hosts_of_dumps(tree: Path) -> None:
+    text = "# configuration file /etc/nginx/nginx.conf:\n" + (tree / "nginx.conf").read_text()
+    for name in ("b", "a"):
+        (tree / f"{name}.txt").write_text(text)
+    status, out, _ = run("b.txt", "a.txt", *DAY, "--format", "csv", "--sort", "host", cwd=tree)
+    hosts = [row["host"] for row in csv.DictReader(io.StringIO(out))]
+    assert (status, hosts) == (0, ["a.txt"] * 8 + ["b.txt"] * 8)
+    assert "\n  host       a.txt\n" in run("a.txt", *DAY, cwd=tree)[1]
 
 
 def test_standard_input(tree: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from lxml import etree
 
+from nginxtls.finding import Severity
 from nginxtls.linting.report import Report
 from nginxtls.report import BUILT_IN, Options, renderer
 
@@ -84,6 +85,7 @@ def test_github_marks_the_words(ordinary: Report) -> None:
         "title": "nginxtls: legacy-protocol",
     }  # fmt: skip
     assert message.splitlines()[0] == "TLS 1.0 is accepted for shop.example.com"
+    assert message.splitlines()[-1] == "help: TLS 1.0 clients will be refused (unsafe fix: remove `TLSv1`)"
 
 
 # -- GitLab ------------------------------------------------------------------------------------------------------------
@@ -95,6 +97,8 @@ def test_gitlab_reads_a_code_quality_report(report: Report, schema: Any) -> None
     Draft202012Validator(schema("gitlab-code-quality.json")).validate(issues)
     assert len(issues) == len(report.findings) + len(report.suppressed)
     assert len({issue["fingerprint"] for issue in issues}) == len(issues)
+    for issue, finding in zip(issues, report.findings, strict=False):
+        assert ("help: " in issue["content"]["body"]) is bool(finding.help or finding.fix)
 
 
 # -- XML ---------------------------------------------------------------------------------------------------------------
@@ -109,8 +113,26 @@ def test_junit_fits_its_schema_and_counts(report: Report, shown: bool) -> None:
     assert int(suite.attrib["tests"]) == len(suite.findall("testcase")) >= 1
     for outcome, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
         assert int(suite.attrib[attribute]) == len(suite.findall(f"testcase/{outcome}"))
-    assert int(suite.attrib["failures"]) == len(report.findings)
+    assert int(suite.attrib["failures"]) == sum(finding.severity > Severity.NOTE for finding in report.findings)
     assert int(suite.attrib["skipped"]) == len(report.suppressed) * shown
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "failed"),
+    [
+        (Severity.NOTE, {"legacy-protocol", "repeated-directive"}),
+        (Severity.WARNING, {"legacy-protocol"}),
+        (Severity.ERROR, {"legacy-protocol"}),
+    ],
+)
+def test_junit_fails_what_fails_the_run(ordinary: Report, fail_on: Severity, failed: set[str]) -> None:
+    """The ordinary report has an error and a note."""
+    suite = ElementTree.fromstring(renderer("junit")(ordinary, Options(fail_on=fail_on)))[0]
+    outcomes = {case.attrib["classname"].removeprefix("nginxtls."): case[0] for case in suite.findall("testcase")}
+    assert {rule for rule, outcome in outcomes.items() if outcome.tag == "failure"} == failed
+    texts = {rule: (outcome.text or "").splitlines() for rule, outcome in outcomes.items()}
+    assert texts["legacy-protocol"][-1] == "help: TLS 1.0 clients will be refused (unsafe fix: remove `TLSv1`)"
+    assert "the line stands there twice" in texts["repeated-directive"][0]
 
 
 @REPORTS
@@ -133,6 +155,16 @@ def test_markdown_is_a_table_that_nothing_breaks_out_of(hostile: Report) -> None
     assert "<script" not in text
     assert not re.search(r"(?<!\\)[\[`]", text)
     assert not re.search(r"(?<!&)[@#]\w", text)
+
+
+def test_markdown_ends_with_a_line_for_each_part_of_the_summary(ordinary: Report) -> None:
+    text = renderer("markdown")(ordinary, Options())
+    assert text.startswith("### nginxtls: 1 error, 1 note, 1 safe fix, 1 unsafe fix; 1 suppressed, 1 in the baseline\n")
+    assert "<br>help: TLS 1.0 clients will be refused (unsafe fix: remove \\`TLSv1\\`) |" in text
+    checked, left = text.splitlines()[-2:]
+    assert checked.startswith("Checked 4 files, 3 servers, 2 endpoints, 1 certificate with facts of ")
+    assert checked.endswith("<br>")
+    assert left == "Not checked: 2 private keys (no permission)."
 
 
 def test_a_comment_fits_into_github(many: Report) -> None:

@@ -99,6 +99,15 @@ def test_a_result_says_all_that_the_finding_does(ordinary: Report) -> None:
     assert "suppressions" not in result
 
 
+def test_only_rules_with_results_are_described(ordinary: Report) -> None:
+    """The pages of all rules would take half a megabyte."""
+    silent = ordinary._replace(rules={**ordinary.rules, "other-rule": ordinary.rules["legacy-protocol"]})
+    assert [rule["id"] for rule in run_of(silent)["tool"]["driver"]["rules"]] == [
+        "legacy-protocol",
+        "repeated-directive",
+    ]
+
+
 def test_a_rule_brings_its_page(ordinary: Report) -> None:
     rule, unknown = run_of(ordinary)["tool"]["driver"]["rules"]
     assert (rule["id"], rule["name"]) == ("legacy-protocol", "LegacyProtocol")

@@ -32,22 +32,11 @@ from nginxtls.rule import Example, Rule
 from nginxtls.syntax.files import Files
 from nginxtls.syntax.fragments import classify
 from nginxtls.syntax.reading import Reader, source
-from nginxtls.syntax.tree import Directive
+from nginxtls.testing import expectations, whole
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 AT = datetime(2026, 6, 15, tzinfo=timezone.utc)
 TRUST = "certificates/root.pem"
-
-SERVER = """\
-events {{}}
-http {{
-    server {{
-        listen 443 ssl;
-        server_name example.com;
-{code}
-    }}
-}}
-"""
 
 
 @dataclass(frozen=True)
@@ -86,13 +75,7 @@ class Fixture:
     @property
     def expected(self) -> list[tuple[int, str, int | None]]:
         """Line, rule, and column where one is given: what the comments ``# expect: rule, rule@column`` say."""
-        found = []
-        for number, line in enumerate(self.text.split("\n"), 1):
-            if comment := re.search(r"# expect: ([a-z0-9@, -]+)$", line.rstrip()):
-                for word in comment[1].split(","):
-                    name, _, column = word.strip().partition("@")
-                    found.append((number, name, int(column) if column else None))
-        return found
+        return expectations(self.text)
 
 
 @dataclass(frozen=True)
@@ -106,16 +89,7 @@ class Sample:
     def text(self) -> str:
         """A complete configuration around the example; if it names no certificate, its TLS servers get one."""
         code = self.example.code
-        if self.example.options.get("kind"):
-            return code
-        if not re.search(r"^\s*(events|http|stream|mail|server)\s*\{", code, re.MULTILINE):
-            return SERVER.format(code=f"{self.certificate}\n{code}")
-        if not re.search(r"^\s*(events|http|stream|mail)\s*\{", code, re.MULTILINE):
-            code = f"http {{\n{code}\n}}\n"
-        if not re.search(r"^\s*events\s*\{", code, re.MULTILINE):
-            code = f"events {{}}\n{code}"
-        explicit = re.search(r"^\s*ssl_certificate\s", code, re.MULTILINE) is not None
-        return code if explicit or not self.certificate else with_certificate(code, self.certificate)
+        return code if self.example.options.get("kind") else whole(code, self.certificate)
 
     @property
     def certificate(self) -> str:
@@ -134,27 +108,6 @@ class Sample:
         words = {key: value for key, value in given.items() if key in ("nginx", "openssl", "at", "trust", "policy")}
         found = options_of(" ".join(f"--{key} {value}" for key, value in words.items()))
         return replace(found, kind=given.get("kind"), pedantic=self.rule.pedantic)
-
-
-def with_certificate(text: str, lines: str) -> str:
-    """A configuration with these directives at the end of each TLS server."""
-    file = source("example.conf", text)
-    ends = [directive.end - 1 for directive in file.walk() if directive.name == "server" and serves_tls(directive)]
-    for end in sorted(ends, reverse=True):
-        text = f"{text[:end]}{lines}\n{text[end:]}"
-    return text
-
-
-def serves_tls(server: Directive) -> bool:
-    """Whether a server block needs a certificate: it listens with TLS and accepts handshakes."""
-    own = server.block or []
-    if any(line.name == "ssl_reject_handshake" and line.args == ("on",) for line in own):
-        return False
-    return any(
-        {"ssl", "quic"} & set(line.args) if line.name == "listen" else line.args[:1] != ("off",)
-        for line in own
-        if line.name in ("listen", "ssl", "starttls")
-    )
 
 
 def options_of(line: str) -> Options:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.syntax.places import Location
-from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive
@@ -42,7 +41,7 @@ def refuse(
 ) -> Refusal:
     """A refusal at a directive or one of its arguments."""
     span = directive.span if arg is None else directive.arg_span(arg)
-    return Refusal(level, message.replace(UNKNOWN, "…"), Location(directive.file, span), directive, category, first)
+    return Refusal(level, directive.written(message, arg), Location(directive.file, span), directive, category, first)
 
 
 def size(text: str) -> int | None:

@@ -1,0 +1,217 @@
+"""The tables of a report: endpoints and certificates, their rows made on access, as most formats do not use them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, TypeVar, overload
+
+from nginxtls.linting.report import CertificateRow, EndpointRow
+from nginxtls.model.effective import VERSIONS
+from nginxtls.syntax.places import Location
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from nginxtls.model import Configuration, Endpoint, ServedBundle
+    from nginxtls.model.alternatives import Alternatives
+    from nginxtls.tls import ServerKey
+
+Row = TypeVar("Row")
+
+
+class _Rows(Sequence[Row]):
+    """Rows that are made on access."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        if isinstance(index, slice):
+            return [self.row(number) for number in range(*index.indices(len(self)))]
+        return self.row(range(len(self))[index])
+
+    def row(self, number: int) -> Row:
+        """The row of a number from 0."""
+        raise NotImplementedError
+
+
+class EndpointRows(_Rows[EndpointRow]):
+    """A row for each virtual server on a TLS socket."""
+
+    def __init__(self, endpoints: Sequence[tuple[Endpoint, Alternatives | None, Configuration]]) -> None:
+        self.endpoints = endpoints
+
+    def __len__(self) -> int:
+        return len(self.endpoints)
+
+    def row(self, number: int) -> EndpointRow:
+        """What a client gets from an endpoint, in all builds in question."""
+        endpoint, alternatives, configuration = self.endpoints[number]
+        matter = alternatives is not None and alternatives.matter
+        served = (
+            alternatives.protocols(endpoint) if alternatives is not None and matter else {endpoint.tls.versions: ""}
+        )
+        leaf = next((bundle.leaf for bundle in endpoint.bundles if bundle.leaf), None)
+        place = endpoint.server.directive
+        assert place is not None
+        return EndpointRow(
+            socket=endpoint.socket.label,
+            name=", ".join(endpoint.names),
+            protocols=tuple(version for version in VERSIONS if any(version in versions for versions in served)),
+            certificate=leaf.subject if leaf else "",
+            not_after=leaf.not_after if leaf and leaf.has_dates else None,
+            location=Location(place.file, place.span),
+            differing=tuple((part, versions) for versions, part in served.items() if part),
+            grade=partial(_letter, configuration, endpoint),
+        )
+
+
+class CertificateRows(_Rows[CertificateRow]):
+    """A row for each certificate file that a configuration serves."""
+
+    def __init__(self, configurations: Sequence[tuple[Configuration, Alternatives | None]]) -> None:
+        self.configurations = configurations
+
+    @cached_property
+    def rows(self) -> list[CertificateRow]:
+        """All rows."""
+        return [row for each in self.configurations for row in certificate_rows(*each)]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def row(self, number: int) -> CertificateRow:
+        """The row of a number from 0."""
+        return self.rows[number]
+
+
+def certificate_rows(configuration: Configuration, alternatives: Alternatives | None) -> list[CertificateRow]:
+    """The certificates of a configuration, with the protocols and suites of all builds in question."""
+    rows = list(_rows(configuration))
+    if alternatives is None or not alternatives.matter:
+        return rows
+    numbers = range(len(alternatives.builds))
+    others = [list(_rows(alternatives.configuration_in(number))) for number in numbers]
+    return [_over(row, [other[place] for other in others], alternatives) for place, row in enumerate(rows)]
+
+
+def _over(row: CertificateRow, others: Sequence[CertificateRow], alternatives: Alternatives) -> CertificateRow:
+    by_protocols: dict[tuple[str, ...], list[int]] = {}
+    for number, other in enumerate(others):
+        by_protocols.setdefault(other.protocols, []).append(number)
+    differing = tuple(
+        f"{' '.join(protocols) or 'none'} with {alternatives.part(having, range(len(others)))}"
+        for protocols, having in by_protocols.items()
+    )
+    served = {protocol for protocols in by_protocols for protocol in protocols}
+    return row._replace(
+        protocols=tuple(version for version in VERSIONS if version in served),
+        suites=tuple(dict.fromkeys(suite for other in reversed(others) for suite in other.suites)),
+        differing=differing if len(by_protocols) > 1 else (),
+    )
+
+
+def _rows(configuration: Configuration) -> Iterable[CertificateRow]:
+    served: dict[ServedBundle, list[Endpoint]] = {}
+    for endpoint in configuration.endpoints:
+        for bundle in endpoint.tls.bundles:
+            served.setdefault(bundle, []).append(endpoint)
+    for bundle in configuration.bundles:
+        yield _row(configuration, bundle, served.get(bundle, []), configuration.facts.at)
+
+
+def _row(
+    configuration: Configuration, bundle: ServedBundle, endpoints: Sequence[Endpoint], at: datetime
+) -> CertificateRow:
+    servers = configuration.servers_of(bundle)
+    lines = (bundle.directive, *(server.directive for server in servers))
+    leaf = bundle.leaf
+    dated = leaf is not None and leaf.has_dates
+    protocols, suites = _negotiated(endpoints, leaf.key) if leaf else ((), ())
+    groups, post_quantum = _groups(endpoints) if leaf else ((), ())
+    return CertificateRow(
+        host=configuration.tree.roots[0].host,
+        file=bundle.directive.written(bundle.path) if bundle.directive else bundle.path,
+        subject=leaf.subject if leaf else None,
+        names=tuple(san.value for san in leaf.sans) if leaf else (),
+        issuer=leaf.issuer if leaf else None,
+        serial=_hexadecimal(leaf.serial) if leaf else None,
+        not_before=leaf.not_before.isoformat() if leaf and dated else None,
+        not_after=leaf.not_after.isoformat() if leaf and dated else None,
+        days_left=(leaf.not_after - at).days if leaf and dated else None,
+        key=_key(leaf.key) if leaf else None,
+        chain=_verdict(bundle),
+        endpoints=tuple(dict.fromkeys(endpoint.socket.label for endpoint in endpoints)),
+        server_names=tuple(dict.fromkeys(name.shown for server in servers for name in server.names if name.text)),
+        protocols=protocols,
+        suites=suites,
+        used_by=tuple(dict.fromkeys(f"{line.file.name}:{line.line}" for line in lines if line is not None)),
+        sha256=leaf.sha256 if leaf else None,
+        groups=groups,
+        post_quantum=post_quantum,
+        grades=_grades(configuration, endpoints) if leaf else (),
+    )
+
+
+def _hexadecimal(serial: int) -> str:
+    """As OpenSSL prints it: whole bytes, a minus before."""
+    digits = f"{abs(serial):X}"
+    return f"{'-' if serial < 0 else ''}{digits.zfill(len(digits) + len(digits) % 2)}"
+
+
+def _key(key: ServerKey) -> str:
+    return " ".join(filter(None, (key.kind, key.curve or (str(key.bits) if key.bits else ""))))
+
+
+def _negotiated(endpoints: Sequence[Endpoint], key: ServerKey) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The protocol versions and suites in which clients can get a certificate with this key."""
+    protocols: dict[str, None] = {}
+    suites: dict[str, None] = {}
+    for tls in {id(endpoint.tls.suites): endpoint.tls for endpoint in endpoints}.values():
+        for version, offered in tls.suites.items():
+            ways = key.authenticates(version, tls.level, tls.openssl)
+            fitting = [suite.name for suite in offered if suite.authentication in ways]
+            suites.update(dict.fromkeys(fitting))
+            protocols.update(dict.fromkeys([version] if fitting else ()))
+    return tuple(protocols), tuple(suites)
+
+
+def _groups(endpoints: Sequence[Endpoint]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The groups that some endpoint offers, and those of them that are post-quantum."""
+    from nginxtls.model.handshakes import group_name
+
+    found = {group: None for endpoint in endpoints for group in endpoint.tls.groups}
+    return tuple(map(group_name, found)), tuple(group_name(group) for group in found if group.post_quantum)
+
+
+def _grades(configuration: Configuration, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
+    """The grades of some endpoints, best first."""
+    from nginxtls.model.grade import LETTERS, endpoint_grade
+
+    found = {endpoint_grade(configuration, endpoint).letter for endpoint in endpoints}
+    return tuple(letter for letter in LETTERS if letter in found)
+
+
+def _letter(configuration: Configuration, endpoint: Endpoint) -> str:
+    from nginxtls.model.grade import endpoint_grade
+
+    return endpoint_grade(configuration, endpoint).letter or ""
+
+
+def _verdict(bundle: ServedBundle) -> str:
+    if bundle.bundle is None:
+        return f"not checked: {bundle.unreadable}"
+    if not bundle.bundle.loads or bundle.chain is None:
+        # nginx stops at the first error in a file.
+        why = bundle.bundle.problems[-1].message
+        return f"not checked: {why}" if bundle.bundle.loads else f"not loaded: {why}"
+    kinds = dict.fromkeys(each.kind for each in bundle.chain.reasons)
+    return bundle.chain.verdict + (f" ({', '.join(kinds)})" if kinds else "")
