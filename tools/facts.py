@@ -41,12 +41,14 @@ import nginx_variables  # noqa: E402
 SECTION = re.compile(r"^### Changes between \S+ and (\S+) .*?$(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\(\[(CVE-\d{4}-\d+)\]")
 #: Schemas and the list of rules that have fixes hold no facts.
+NO_FACTS = ("examples.tsv", "fixes.tsv", "limits.tsv")
+"""Tables of what the project itself decides."""
 FACTS = sorted(
     path
     for folder in ("nginxtls", "rules")
     for pattern in ("*.tsv", "*.json")
     for path in (ROOT / folder).rglob(pattern)
-    if "schema" not in path.name and path.name != "fixes.tsv"
+    if "schema" not in path.name and path.name not in NO_FACTS
 )
 
 

@@ -36,6 +36,7 @@ from nginxtls.tls import suites
 
 ROOT = Path(__file__).parents[1]
 OLD = {"SSLv3": 0x0300, **{version: VERSIONS[version] for version in ("TLSv1", "TLSv1.1", "TLSv1.2")}}
+SOURCE = "each row's own: a package whose program was recorded, or a published table"
 TESTSSL = "testssl.sh, etc/client-simulation.txt (SSL Labs' client handshakes)"
 
 
@@ -191,7 +192,7 @@ def main() -> None:
         json.dumps(row) for row in sorted(rows.values(), key=lambda r: (r["family"], r["released"] or "", r["name"]))
     ]
     text = ",\n".join(lines)
-    print(f'{{"checked": "{date.today().isoformat()}",\n"clients": [\n{text}\n]}}')
+    print(f'{{"source": "{SOURCE}",\n"checked": "{date.today().isoformat()}",\n"clients": [\n{text}\n]}}')
 
 
 if __name__ == "__main__":

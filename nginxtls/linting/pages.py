@@ -11,7 +11,7 @@ from nginxtls.linting.fixable import fixes
 from nginxtls.linting.troubles import troubles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from nginxtls.linting.troubles import Trouble
     from nginxtls.rule import Rule
@@ -66,8 +66,7 @@ def _troubles_of(name: str) -> list[Trouble]:
 def by_hand() -> dict[str, list[str]]:
     """Commands that show what the rules of a topic are about, without nginxtls."""
     found: dict[str, list[str]] = {}
-    for line in read_data("nginxtls.linting", "by_hand.tsv").splitlines()[2:]:
-        topic, command = line.split("\t")
+    for topic, command in _rows("by_hand.tsv"):
         found.setdefault(topic, []).append(command)
     return found
 
@@ -114,8 +113,13 @@ def _fence(match: re.Match[str]) -> str:
 @lru_cache(maxsize=1)
 def contents() -> dict[str, str]:
     """What the files of examples have in them, in words, by name."""
-    lines = read_data("nginxtls.linting", "examples.tsv").splitlines()[2:]
-    return dict(line.split("\t") for line in lines)
+    return dict(_rows("examples.tsv"))
+
+
+def _rows(table: str) -> Iterator[list[str]]:
+    """The rows of a table of this package, without its comments and head."""
+    lines = [line for line in read_data("nginxtls.linting", table).splitlines() if not line.startswith("#")]
+    return (line.split("\t") for line in lines[1:])
 
 
 def _link(reference: str) -> str:

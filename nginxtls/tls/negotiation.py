@@ -110,10 +110,10 @@ def negotiable(
     """The suites that some client can get, by protocol version, oldest first, in the server's order.
 
     Versions without any are left out. The order is the one that counts if the server prefers its own; else each
-    client's counts and the set is the same. ``dhparam_bits`` is the size of the DH parameters, None without: then there
-    is no DHE before OpenSSL 4.0, which negotiates the finite fields among the groups, too (RFC 7919). Clients are taken
-    to support everything. Static DH and ECDH, PSK and SRP are never served. ``version_level`` is the security level at
-    which the version is chosen, where that is another one.
+    client's counts and the set is the same. ``dhparam_bits`` is the size of the DH parameters, None without: then
+    DHE is not served before OpenSSL 4.0, which negotiates the finite fields among the groups, too (RFC 7919). Clients
+    are taken to support everything. Static DH and ECDH, PSK and SRP are never served. ``version_level`` is the security
+    level at which the version is chosen, where that is another one.
     """
     at = level if version_level is None else version_level
     usable = [key for key in keys if key.allowed(level)]
