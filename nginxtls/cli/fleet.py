@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from nginxtls.base.errors import UsageError, nearest, printable
+from nginxtls.base.pipes import closed_peers_are_errors
 from nginxtls.base.printing import harmless, shown
 from nginxtls.cli import options
 from nginxtls.cli.plain import PlainCommand
@@ -91,23 +91,22 @@ def scan(
     settings = options.settings(
         ["."], config, not config, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
     )
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a worker that ends closes its socket
     hosts = read_hosts(inventory, host_pattern)
     items = find_items(source)
-    done = run_scan(
-        items,
-        hosts,
-        Path(output),
-        settings,
-        at=options.moment(at),
-        limits=Limits(max_bytes, timeout),
-        scheduler=scheduler,
-        workers=workers,
-        resume=not new,
-        source=source,
-        progress=_progress if sys.stderr.isatty() else lambda done, total: None,
-    )
+    with closed_peers_are_errors():
+        done = run_scan(
+            items,
+            hosts,
+            Path(output),
+            settings,
+            at=options.moment(at),
+            limits=Limits(max_bytes, timeout),
+            scheduler=scheduler,
+            workers=workers,
+            resume=not new,
+            source=source,
+            progress=_progress if sys.stderr.isatty() else lambda done, total: None,
+        )
     kept = f", {done.kept:,} of them before the interruption" if done.resumed else ""
     typer.echo(f"{done.items:,} items{kept}: run {done.run.name} in {printable(output)}")
 

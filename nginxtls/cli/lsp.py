@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nginxtls.base.errors import UsageError
+from nginxtls.base.pipes import closed_peers_are_errors
 
 
 def lsp() -> None:
@@ -13,4 +14,5 @@ def lsp() -> None:
         if (error.name or "").partition(".")[0] not in ("pygls", "lsprotocol"):
             raise
         raise UsageError("nginxtls lsp", "needs pygls", "install it with `pip install nginxtls[lsp]`") from error
-    serve()
+    with closed_peers_are_errors():
+        serve()

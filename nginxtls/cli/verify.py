@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from nginxtls.base.errors import UsageError
+from nginxtls.base.pipes import closed_peers_are_errors
 from nginxtls.cli import options
 from nginxtls.cli.check import Color, Level
 from nginxtls.cli.output import outputs, revision, use_color, width, write
@@ -121,10 +122,12 @@ def verify(
         fail_on=fail_on.value if fail_on else None,
         expiry_days=expiry_days,
     )
+    # A file without a format gets that of --format, in place of standard output.
+    files = [f"{PROMETHEUS}:{text}" if form == PROMETHEUS and ":" not in text else text for text in output or []]
     wanted = outputs(
-        "text" if form == PROMETHEUS else form, [text for text in output or [] if not text.startswith(f"{PROMETHEUS}:")]
+        "text" if form == PROMETHEUS else form, [text for text in files if not text.startswith(f"{PROMETHEUS}:")]
     )
-    metrics = [text.partition(":")[2] for text in output or [] if text.startswith(f"{PROMETHEUS}:")]
+    metrics = [text.partition(":")[2] for text in files if text.startswith(f"{PROMETHEUS}:")]
     for target in metrics:
         if not target or not os.path.isdir(os.path.dirname(os.path.abspath(target))):
             raise UsageError(f"--output {PROMETHEUS}:{target}", "its folder does not exist", "use an existing folder")
@@ -149,7 +152,8 @@ def verify(
         openssl_conf=openssl_conf or None,
         stdin_text=options.stdin_text(requested),
     )
-    verification = run(reading, choice, moment, progress)
+    with closed_peers_are_errors():
+        verification = run(reading, choice, moment, progress)
     progress("")
     report = verification.report
     status = _status(report, Severity[settings.fail_on.upper()], exit_zero)
@@ -164,7 +168,8 @@ def verify(
         status=status,
     )
     if form == PROMETHEUS:
-        sys.stdout.write(prometheus.render(verification))
+        if all(":" in text for text in output or []):
+            sys.stdout.write(prometheus.render(verification))
         wanted = wanted[1:]
     for name, file in wanted:
         write(report, name, file, shown)

@@ -6,11 +6,12 @@ import csv
 import io
 import re
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
+from nginxtls.base.reading import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,7 +85,7 @@ def read_hosts(file: str, pattern: str = "") -> Hosts:
     if not file:
         return Hosts(pattern=pattern)
     try:
-        text = Path(file).read_text("utf-8")
+        text = read_regular(file, LIMITS["inventory"]).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"--inventory {file}", f"cannot be read: {getattr(error, 'strerror', None) or error}"

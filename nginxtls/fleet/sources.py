@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.limits import LIMITS
+from nginxtls.base.reading import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +79,7 @@ def _listed(file: Path) -> Iterator[Item]:
     import fsspec
 
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = read_regular(file, LIMITS["inventory"]).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"@{file}", f"cannot be read: {_reason(error)}") from error
     for line in dict.fromkeys(line.strip() for line in lines):

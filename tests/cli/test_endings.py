@@ -75,3 +75,22 @@ def test_names_that_are_not_utf8_reach_a_baseline(folder: Path) -> None:
     done = start(folder, "--write-baseline", "--baseline", "known.json")
     assert done.returncode == 0
     assert "\\udcff" in (folder / "known.json").read_text()
+
+
+def test_a_peer_that_is_gone_is_an_error_only_where_connections_are_kept() -> None:
+    """SIGPIPE ends a command whose output nobody reads; ``verify``, ``fleet`` and ``lsp`` outlive a peer that closes."""
+    script = (
+        "import signal, socket\n"
+        "from nginxtls.base.pipes import closed_peers_are_errors\n"
+        "signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n"
+        "near, far = socket.socketpair()\n"
+        "far.close()\n"
+        "with closed_peers_are_errors():\n"
+        "    try:\n"
+        "        near.send(b'x')\n"
+        "    except BrokenPipeError:\n"
+        "        print('an error', flush=True)\n"
+        "near.send(b'x')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("an error\n", -signal.SIGPIPE)
