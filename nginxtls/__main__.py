@@ -4,6 +4,9 @@ import gc
 import os
 import sys
 
+if sys.version_info < (3, 10):  # noqa: UP036 - older ones end here, as the rest is a syntax error for them
+    sys.stderr.write("error: nginxtls: requires Python 3.10 or newer\n")
+    sys.exit(2)
 gc.disable()  # one run makes few cycles, and its data lives until the end
 try:
     here = os.getcwd()

@@ -78,7 +78,7 @@ def test_names_that_are_not_utf8_reach_a_baseline(folder: Path) -> None:
 
 
 def test_a_peer_that_is_gone_is_an_error_only_where_connections_are_kept() -> None:
-    """SIGPIPE ends a command whose output nobody reads; ``verify``, ``fleet`` and ``lsp`` outlive a peer that closes."""
+    """SIGPIPE ends a command whose output nobody reads; ``verify``, ``fleet`` and ``lsp`` go on."""
     script = (
         "import signal, socket\n"
         "from nginxtls.base.pipes import closed_peers_are_errors\n"
