@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -76,8 +76,12 @@ def main(statements: str) -> str:
     )
 
 
-def outputs(folder: Path, name: str) -> dict[str, str]:
-    """What each command prints."""
+FEW = ("text", "json", "sarif", "html", "parse", "inventory json", "handshake json", "diff json")
+"""The commands that a second reading of the same key is tried with."""
+
+
+def outputs(folder: Path, name: str, only: Sequence[str] = ()) -> dict[str, str]:
+    """What each command, or those of ``only``, prints."""
     path = str(folder / name)
     options = ("--no-config",)
     commands: dict[str, tuple[str, ...]] = {
@@ -103,6 +107,8 @@ def outputs(folder: Path, name: str) -> dict[str, str]:
     }
     found = {}
     for title, command in commands.items():
+        if only and title not in only:
+            continue
         done = CliRunner().invoke(app, list(command))
         found[title] = done.output + repr(done.exception)
     return found
@@ -125,8 +131,8 @@ def test_no_command_prints_a_key(way: str, key: tuple[str, str], tmp_path_factor
     (folder / "old.conf").write_text(main("ssl_ciphers HIGH;"))
     (folder / "nginx.conf").write_text(main(WAYS[way](pem)))
     (folder / "all.dump").write_text(f"# configuration file /etc/nginx/nginx.conf:\n{main(WAYS[way](pem))}")
-    for name in ("nginx.conf", "all.dump"):
-        for title, text in outputs(folder, name).items():
+    for name, only in (("nginx.conf", ()), ("all.dump", FEW)):
+        for title, text in outputs(folder, name, only).items():
             assert not leaks(secret, text), (title, name)
 
 
@@ -162,8 +168,8 @@ def test_no_other_file_brings_a_key(name: str, key: tuple[str, str], tmp_path_fa
     (folder / "nginx.conf").write_text(main(text + f"include {name};"))
     template = main('ssl_ciphers ${C}; ssl_certificate "data:${C}"; ssl_certificate_key "data:${KEY}"; include ${KEY};')
     (folder / "site.conf.template").write_text(template)
-    for subject in ("nginx.conf", "."):
-        for title, printed in outputs(folder, subject).items():
+    for subject, only in (("nginx.conf", ()), (".", FEW)):
+        for title, printed in outputs(folder, subject, only).items():
             assert not leaks(secret, printed), (title, subject)
 
 
