@@ -48,8 +48,15 @@ def verdict(text: str, generation: dict[str, Any], folder: Path) -> tuple[bool, 
     return not done.returncode, done.stderr.count("[warn]")
 
 
-def test_nginx_accepts_after_a_fix_what_it_accepted_before(generation: dict[str, Any], tmp_path: Path) -> None:
-    """Fixes offered for these versions, and those offered where no version is given."""
+def test_nginx_accepts_after_a_fix_what_it_accepted_before(
+    generation: dict[str, Any], generations: list[dict[str, Any]], full: bool, tmp_path: Path
+) -> None:
+    """Fixes offered for these versions, and those offered where no version is given.
+
+    Unless everything is asked, each generation gets its share of the fixtures.
+    """
+    names = [each["name"] for each in generations]
+    share = names.index(generation["name"]) if generation["name"] in names else 0
     tried: set[tuple[str, str]] = set()
     verdicts: dict[str, tuple[bool, int] | None] = {}
 
@@ -59,7 +66,9 @@ def test_nginx_accepts_after_a_fix_what_it_accepted_before(generation: dict[str,
         return verdicts[text]
 
     wrong = []
-    for fixture in fixtures():
+    for number, fixture in enumerate(fixtures()):
+        if not full and number % len(names) != share:
+            continue
         versions = replace(
             fixture.options, nginx=generation["nginx_version"], openssl=generation["openssl_version"], pedantic=True
         )
@@ -76,5 +85,5 @@ def test_nginx_accepts_after_a_fix_what_it_accepted_before(generation: dict[str,
                 # A safe fix may remove a line that this generation does not start with, and adds no warning.
                 if before[0] and (not after[0] or (finding.fix.safe and after[1] > before[1])):
                     wrong.append(f"{fixture.rule}/{fixture.path.stem}: {finding.rule} ({finding.fix.title})")
-    assert len(tried) > 1000
+    assert len(tried) > (1000 if full else 200)
     assert not wrong
