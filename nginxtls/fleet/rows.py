@@ -45,10 +45,7 @@ class Rows:
         text = "\0".join((self.host.name, self.item, *key))
         return {
             "key": hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32],
-            "host": self.host.name,
-            "team": self.host.team,
-            "item": self.item,
-            **{name: _plain(value) for name, value in values.items()},
+            **plain({"host": self.host.name, "team": self.host.team, "item": self.item, **values}),
         }
 
     def _endpoints(self, configuration: Configuration) -> Iterator[Row]:
@@ -169,10 +166,12 @@ def _chain(bundle: ServedBundle) -> tuple[str, list[str]]:
     return bundle.chain.verdict, list(dict.fromkeys(reason.kind for reason in bundle.chain.reasons))
 
 
-def _plain(value: Any) -> Any:
-    """A value for Arrow: texts without lone surrogates, which UTF-8 cannot hold."""
+def plain(row: Row) -> Row:
+    """A row for Arrow: its texts without lone surrogates, which UTF-8 cannot hold."""
+    return {name: _encodable(value) for name, value in row.items()}
+
+
+def _encodable(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return value
+    return list(map(_encodable, value)) if isinstance(value, list) else value

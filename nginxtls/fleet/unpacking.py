@@ -68,6 +68,8 @@ def unpack(content: bytes, folder: Path, limit: int) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             os.symlink(target, place)
             made.add(name)
+    except BadArchive:
+        raise
     except (tarfile.TarError, EOFError, OSError, ValueError, UnicodeError) as error:
         text = getattr(error, "strerror", None) or "is not a readable tar archive"
         raise BadArchive(text) from error

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.fleet.rows import Rows, plain
 from nginxtls.fleet.sources import TooLarge, folder_digest, read_file
 from nginxtls.fleet.unpacking import BadArchive, unpack
 
@@ -177,20 +178,19 @@ class _Read:
             "host": self.host.name,
             "team": self.host.team,
             "listed": self.host.listed,
-            "item": self.item.name.encode("utf-8", "backslashreplace").decode(),
+            "item": self.item.name,
             "kind": self.kind,
             "bytes": self.size,
             "sha256": self.sha256,
             "status": "failed" if failed else "partly" if shown else "checked",
-            "reason": shown.encode("utf-8", "backslashreplace").decode(),
+            "reason": shown,
             "seconds": time.monotonic() - start,
             **summary,
         }
-        return {**tables, "items": [row]}
+        return {**tables, "items": [plain(row)]}
 
     def _checked(self, task: Task) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Any]]:
         from nginxtls.api import read_and_lint
-        from nginxtls.fleet.rows import Rows
 
         paths, root = self._paths(task.limits.bytes)
         known = task.settings.replace(nginx_version=self.host.nginx or None, openssl_version=self.host.openssl or None)

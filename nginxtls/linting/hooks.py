@@ -47,7 +47,7 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
         try:
             found.extend(islice(findings_of(hook, *arguments, configuration), max(most - len(found), 0)))
         except BaseException as error:
-            if not is_fault(error):
+            if not (is_fault(error) or isinstance(error, SystemExit)):
                 raise
             failures.setdefault(rule.name, _broken(rule, error))
 
@@ -55,7 +55,7 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
         try:
             return read()
         except BaseException as error:
-            if not is_fault(error):
+            if not (is_fault(error) or isinstance(error, SystemExit)):
                 raise
             name = configuration.tree.roots[0].name
             failures.setdefault((name, stopped(error)), Failure(name, f"the model {stopped(error)}", help=_REPORT))

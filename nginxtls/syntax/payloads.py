@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.syntax.secrets import hide
 from nginxtls.syntax.words import LUA_BLOCK, UNKNOWN
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def payload(trees: Iterable[tuple[Tree, Sequence[SourceFile]]]) -> dict[str, Any
                 for problem in file.problems
             ]
             errors += (
-                {"error": f"{' '.join(include.args)}: {tree.unresolved[include]}", "line": include.line}
+                {"error": hide(f"{' '.join(include.args)}: {_reasons(tree, include)}"), "line": include.line}
                 for include in file.includes
                 if include in tree.unresolved
             )
@@ -164,6 +165,11 @@ def payload(trees: Iterable[tuple[Tree, Sequence[SourceFile]]]) -> dict[str, Any
             configs.append({"file": file.name, "status": status, "errors": errors, "parsed": parsed})
     errors = [{"file": config["file"], **error} for config in configs for error in config["errors"]]
     return {"status": "failed" if errors else "ok", "errors": errors, "config": configs}
+
+
+def _reasons(tree: Tree, include: Directive) -> str:
+    """Why an include is not read, or not all of it, each reason once."""
+    return "; ".join(dict.fromkeys(gap.reason for gap in tree.unresolved[include]))
 
 
 def _statements(
@@ -188,6 +194,8 @@ def _statements(
         if file.engines:
             places = zip(words, directive.words, strict=True)
             words = [file.text[start:stop] if UNKNOWN in word else word for word, (start, stop) in places]
+        # A value of the environment of a container comes into words after the text was hidden.
+        words = _hidden(words)
         statement = {"directive": words[0], **_places(file, directive.start, directive.end), "args": words[1:]}
         if directive in tree.includes:
             statement["includes"] = [numbers[other] for other in tree.includes[directive] if other in numbers]
@@ -197,6 +205,18 @@ def _statements(
         add_comments(directive.end)
     add_comments(end)
     return found
+
+
+def _hidden(words: list[str]) -> list[str]:
+    """The words with key material hidden, also where it is split into several."""
+    text = " ".join(words)
+    hidden = hide(text)
+    if hidden is text:
+        return words
+    starts = [0]
+    for word in words:
+        starts.append(starts[-1] + len(word) + 1)
+    return [hidden[start : start + len(word)] for start, word in zip(starts, words, strict=False)]
 
 
 def _places(file: SourceFile, start: int, end: int) -> dict[str, Any]:

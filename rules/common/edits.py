@@ -217,8 +217,8 @@ def rejecting_server(socket: Socket, configuration: Configuration) -> Fix | None
     line = next((listen.directive for server, listen in socket.listens if server is socket.default), None)
     if nginx is None or not nginx.at_least(1, 19, 4) or default is None or line is None or not line.known:
         return None
-    if socket.module != "http":
-        return None
+    if socket.module != "http" or not all(server.has_certificate for server in socket.servers):
+        return None  # a server without a certificate needs the one of the default server
     marked = [listen.directive for _, listen in socket.listens if listen.is_default and listen.directive is not None]
     before = [
         without_words(each, [index for index, arg in enumerate(each.args) if arg in ("default_server", "default")])

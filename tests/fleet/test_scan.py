@@ -114,7 +114,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(planted: Any, scanned: Path, 
 
     def kill(done: int, total: int) -> None:
         if not killed:
-            workers = [int(p) for p in _children() if b"spawn_main" in _command(p) and b"tracker" not in _command(p)]
+            workers = [int(p) for p in _children() if b"spawn_main" in _command(p)]
             killed.append(workers[-1])
             os.kill(workers[-1], signal.SIGKILL)
 
@@ -131,7 +131,11 @@ def _command(process: str) -> bytes:
     return Path(f"/proc/{process}/cmdline").read_bytes()
 
 
-def test_an_interrupted_run_resumes(planted: Any, scanned: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_resumes(
+    planted: Any, scanned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "IN_A_BATCH", 4)
+
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
