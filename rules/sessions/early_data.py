@@ -171,11 +171,18 @@ class EarlyDataWithoutTls13(Rule):
         if not endpoints[0].tls.setting("ssl_early_data").enabled:
             return
         if all("TLSv1.3" not in e.tls.enabled and _is_sure_of_protocols(e) for e in endpoints):
+            # Without this line a server would inherit that of the outer level.
+            outer = directive.parent.parent if directive.parent is not None else None
+            inherits = outer is not None and any(
+                line.parent is outer for line in configuration.directives("ssl_early_data")
+            )
             yield self.at(
                 directive,
                 "early data needs TLS 1.3, which is not offered",
-                help="remove it",
-                fix=Fix("remove `ssl_early_data`", (delete(directive),), safe=True),
+                help="set `ssl_early_data off;`" if inherits else "remove it",
+                fix=written(directive, "off", safe=True)
+                if inherits
+                else Fix("remove `ssl_early_data`", (delete(directive),), safe=True),
                 endpoints=titles(endpoints),
             )
 
