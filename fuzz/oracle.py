@@ -29,6 +29,8 @@ def check_output(text: str, form: str) -> None:
         raise Fault(f"{form}: key material")
     if bug := _BUG.search(text):
         raise Fault(f"{form}: {text[max(0, bug.start() - 200) : bug.end()]!r}")
+    if form.endswith(" patch"):
+        return  # to be applied, it has the bytes of the file; a terminal gets them escaped
     if not text.isascii() or "\x1b" in text or "\x7f" in text:
         for character in set(text) - _NEUTRAL:
             if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and character != "\t":
@@ -62,7 +64,7 @@ def _html(text: str) -> None:
             ):
                 raise ValueError(f"an element <{tag}> of the input")
 
-    if text.count("<script") != 1 or text.count("<form") != 1:
+    if text.count("<script") != 1 or text.count("<form") > 1:  # without findings there is nothing to filter
         raise ValueError("a script or form of the input")
     Reader().feed(text)
 

@@ -171,7 +171,7 @@ def command(words: Sequence[str]) -> str:
         sys.argv = kept
     out.flush()
     error.flush()
-    texts = [stream.buffer.getvalue().decode("utf-8") for stream in (out, error)]
+    texts = [stream.buffer.getvalue().decode("utf-8", "surrogateescape") for stream in (out, error)]
     check_output(texts[1], "stderr")
     if code not in (0, 1, 2):
         raise Fault(f"exit code {code}")
