@@ -237,6 +237,8 @@ def check(
         # Standard output has the fixed text.
         with redirect_stdout(sys.stderr if fixing and text is not None else sys.stdout):
             write(report, name, file, shown)
+    if all(file is not None for _, file in files):
+        _print_failures(report)
     raise typer.Exit(status)
 
 
