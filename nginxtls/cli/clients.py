@@ -87,32 +87,24 @@ def clients(
         for line in _listed(chosen):
             typer.echo(line)
         return
-    from nginxtls.api import read, root_for
     from nginxtls.linting.versions import made_for
     from nginxtls.model.clients import grouped, tables
 
-    config = options.default_paths([config] if config else None, root)[0]
-    settings = options.settings(
-        [config], "", True, maps=maps, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
+    subject = options.subject(
+        config,
+        root,
+        maps=maps,
+        trust=trust,
+        nginx_version=nginx_version,
+        openssl_version=openssl_version,
+        openssl_conf=openssl_conf,
+        at=at,
     )
-    reading = read(
-        [config],
-        settings,
-        root=root_for(config, root),
-        at=options.moment(at),
-        openssl_conf=openssl_conf or None,
-        stdin_text=options.stdin_text([config]),
-    )
-    if not reading.subjects:
-        failure = next(iter(reading.failures), None)
-        raise UsageError(config, failure.reason if failure else "contains no nginx configuration")
-    subject = reading.subjects[0]
     configuration = subject.configuration
     if connect or servername:
-        from nginxtls.cli.handshake import _address
         from nginxtls.model import handshake
 
-        host, port = _address(connect or "127.0.0.1:443")
+        host, port = options.address(connect or "127.0.0.1:443")
         found = grouped([(servername or "(no name)", handshake(configuration, host, port, servername or None))], chosen)
         if not found:
             raise UsageError(

@@ -55,26 +55,18 @@ def handshake(
     at: options.At = "",
 ) -> None:
     """Show what a client would get: server, protocols, cipher suites, groups, certificates, HSTS."""
-    from nginxtls.api import read, root_for
-
     if form not in ("text", "json"):
         raise UsageError(f"--format {form}", "is not an output format", "use text or json")
-    config = options.default_paths([config] if config else None, root)[0]
-    settings = options.settings(
-        [config], "", True, maps=maps, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
+    subject = options.subject(
+        config,
+        root,
+        maps=maps,
+        trust=trust,
+        nginx_version=nginx_version,
+        openssl_version=openssl_version,
+        openssl_conf=openssl_conf,
+        at=at,
     )
-    reading = read(
-        [config],
-        settings,
-        root=root_for(config, root),
-        at=options.moment(at),
-        openssl_conf=openssl_conf or None,
-        stdin_text=options.stdin_text([config]),
-    )
-    if not reading.subjects:
-        failure = next(iter(reading.failures), None)
-        raise UsageError(config, failure.reason if failure else "contains no nginx configuration")
-    subject = reading.subjects[0]
     configuration = subject.configuration
     from nginxtls.linting.versions import made_for
     from nginxtls.model import handshake as answer_to
@@ -87,7 +79,7 @@ def handshake(
     def ask(configuration: Configuration) -> list[Handshake]:
         if every:
             return list(_all(configuration, path))
-        host, port = _address(connect)
+        host, port = options.address(connect)
         return [answer_to(configuration, host, port, servername or None, path, quic=quic)]
 
     answers = ask(configuration)
@@ -106,15 +98,6 @@ def handshake(
         for line in (*_text(answer, explain), *grading, *_difference(answer, differing[number])):
             typer.echo(shown(line))
     typer.echo(shown(f"versions: {versions.text}"))
-
-
-def _address(text: str) -> tuple[str, int]:
-    if text.startswith("unix:"):
-        return text, 0
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(f"--connect {text}", "is not an address", "use HOST:PORT, such as 127.0.0.1:443 or [::1]:443")
-    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _all(configuration: Configuration, path: str) -> Iterator[Handshake]:

@@ -16,6 +16,8 @@ from nginxtls.linting.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from nginxtls.linting.run import Subject
+
 Paths = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads the annotation while running, on Python 3.10, too
     typer.Argument(
@@ -176,3 +178,53 @@ def _pair(text: str) -> tuple[str, str]:
             f"--map {text}", "must have the form THERE=HERE", "use `--map /etc/nginx=deploy/nginx`, for example"
         )
     return there, os.path.abspath(here)
+
+
+def subject(
+    config: str,
+    root: str,
+    *,
+    maps: Iterable[str] | None,
+    trust: Iterable[str] | None,
+    nginx_version: str,
+    openssl_version: str,
+    openssl_conf: str,
+    at: str,
+) -> Subject:
+    """The configuration that a command about one requests; of several in a folder, the first.
+
+    Raises:
+        UsageError: there is none, or an option cannot be used.
+    """
+    from nginxtls.api import read, root_for
+
+    config = default_paths([config] if config else None, root)[0]
+    chosen = settings(
+        [config], "", True, maps=maps, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
+    )
+    reading = read(
+        [config],
+        chosen,
+        root=root_for(config, root),
+        at=moment(at),
+        openssl_conf=openssl_conf or None,
+        stdin_text=stdin_text([config]),
+    )
+    if not reading.subjects:
+        failure = next(iter(reading.failures), None)
+        raise UsageError(config, failure.reason if failure else "contains no nginx configuration")
+    return reading.subjects[0]
+
+
+def address(text: str) -> tuple[str, int]:
+    """The host (or ``unix:`` path) and port of ``--connect``.
+
+    Raises:
+        UsageError: it is not an address.
+    """
+    if text.startswith("unix:"):
+        return text, 0
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"--connect {text}", "is not an address", "use HOST:PORT, such as 127.0.0.1:443 or [::1]:443")
+    return host.strip("[]") or "127.0.0.1", int(port)

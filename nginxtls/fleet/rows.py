@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from nginxtls.linting.tables import chain_verdict, key_words
 from nginxtls.model.effective import VERSIONS
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from nginxtls.api import Reading
     from nginxtls.fleet.hosts import Host
     from nginxtls.linting.report import Report
-    from nginxtls.model import Configuration, Endpoint, ServedBundle
+    from nginxtls.model import Configuration, Endpoint
 
 Row = dict[str, Any]
 
@@ -42,9 +43,8 @@ class Rows:
         return text.replace(self.folder + "/", "").replace(self.folder, ".") if self.folder else text
 
     def _row(self, *key: str, **values: Any) -> Row:
-        text = "\0".join((self.host.name, self.item, *key))
         return {
-            "key": hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32],
+            "key": key_of(self.host.name, self.item, *key),
             **plain({"host": self.host.name, "team": self.host.team, "item": self.item, **values}),
         }
 
@@ -68,16 +68,12 @@ class Rows:
                 )
 
     def _certificates(self, configuration: Configuration) -> Iterator[Row]:
-        served: dict[ServedBundle, list[Endpoint]] = {}
-        for endpoint in configuration.endpoints:
-            for bundle in endpoint.tls.bundles:
-                served.setdefault(bundle, []).append(endpoint)
         main = self.shown(configuration.tree.roots[0].name)
         for bundle in configuration.bundles:
             names = (name.text for server in configuration.servers_of(bundle) for name in server.names if name.text)
-            sockets = dict.fromkeys(endpoint.socket.label for endpoint in served.get(bundle, ()))
+            sockets = dict.fromkeys(endpoint.socket.label for endpoint in configuration.endpoints_of(bundle))
             leaf = bundle.leaf
-            chain, faults = _chain(bundle)
+            chain, faults = chain_verdict(bundle)
             yield self._row(
                 main,
                 bundle.path,
@@ -139,8 +135,6 @@ def _ticket_keys(endpoint: Endpoint) -> Iterator[str]:
 
 
 def _leaf(leaf: Any, at: datetime) -> Row:
-    key = leaf.key
-    size = key.curve or (str(key.bits) if key.bits else "")
     return {
         "sha256": leaf.sha256,
         "public_key_sha256": leaf.public_key_sha256,
@@ -151,19 +145,14 @@ def _leaf(leaf: Any, at: datetime) -> Row:
         "not_before": leaf.not_before if leaf.has_dates else None,
         "not_after": leaf.not_after if leaf.has_dates else None,
         "days_left": (leaf.not_after - at).days if leaf.has_dates else None,
-        "public_key": f"{key.kind} {size}".strip(),
+        "public_key": key_words(leaf.key),
         "signature": leaf.signature_algorithm,
     }
 
 
-def _chain(bundle: ServedBundle) -> tuple[str, list[str]]:
-    """How a client verifies the chain, and the kinds of its faults."""
-    if bundle.bundle is None:
-        return f"not checked: {bundle.unreadable}", []
-    if not bundle.bundle.loads or bundle.chain is None:
-        why = bundle.bundle.problems[-1].message if bundle.bundle.problems else "no certificate"
-        return f"not loaded: {why}", []
-    return bundle.chain.verdict, list(dict.fromkeys(reason.kind for reason in bundle.chain.reasons))
+def key_of(*parts: str) -> str:
+    """The stable key of a row: 32 hexadecimal digits."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def plain(row: Row) -> Row:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.fleet.rows import Rows, plain
+from nginxtls.fleet.rows import Rows, key_of, plain
 from nginxtls.fleet.sources import TooLarge, folder_digest, read_file
 from nginxtls.fleet.unpacking import BadArchive, unpack
 
@@ -172,9 +172,7 @@ class _Read:
         failed = not summary
         shown = self.reason or summary.pop("reason", "")
         row = {
-            "key": hashlib.sha256(f"{self.host.name}\0{self.item.name}".encode("utf-8", "surrogateescape")).hexdigest()[
-                :32
-            ],
+            "key": key_of(self.host.name, self.item.name),
             "host": self.host.name,
             "team": self.host.team,
             "listed": self.host.listed,

@@ -47,7 +47,7 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
         try:
             found.extend(islice(findings_of(hook, *arguments, configuration), max(most - len(found), 0)))
         except BaseException as error:
-            if not (is_fault(error) or isinstance(error, SystemExit)):
+            if not _is_theirs(error):
                 raise
             failures.setdefault(rule.name, _broken(rule, error))
 
@@ -55,7 +55,7 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
         try:
             return read()
         except BaseException as error:
-            if not (is_fault(error) or isinstance(error, SystemExit)):
+            if not _is_theirs(error):
                 raise
             name = configuration.tree.roots[0].name
             failures.setdefault((name, stopped(error)), Failure(name, f"the model {stopped(error)}", help=_REPORT))
@@ -150,6 +150,11 @@ def stopped(error: BaseException) -> str:
     place = f" in {os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}" if trace else ""
     text = hide(str(error))
     return f"stopped with {type(error).__name__}{place}" + (f": {text[:LONGEST]}" if text else "")
+
+
+def _is_theirs(error: BaseException) -> bool:
+    """Whether a rule or the model caused it: a rule of another package may also exit; an interrupt is the user's."""
+    return is_fault(error) or isinstance(error, SystemExit)
 
 
 def _broken(rule: Rule, error: BaseException) -> Failure:

@@ -120,12 +120,8 @@ def _over(row: CertificateRow, others: Sequence[CertificateRow], alternatives: A
 
 
 def _rows(configuration: Configuration) -> Iterable[CertificateRow]:
-    served: dict[ServedBundle, list[Endpoint]] = {}
-    for endpoint in configuration.endpoints:
-        for bundle in endpoint.tls.bundles:
-            served.setdefault(bundle, []).append(endpoint)
     for bundle in configuration.bundles:
-        yield _row(configuration, bundle, served.get(bundle, []), configuration.facts.at)
+        yield _row(configuration, bundle, configuration.endpoints_of(bundle), configuration.facts.at)
 
 
 def _row(
@@ -147,7 +143,7 @@ def _row(
         not_before=leaf.not_before.isoformat() if leaf and dated else None,
         not_after=leaf.not_after.isoformat() if leaf and dated else None,
         days_left=(leaf.not_after - at).days if leaf and dated else None,
-        key=_key(leaf.key) if leaf else None,
+        key=key_words(leaf.key) if leaf else None,
         chain=_verdict(bundle),
         endpoints=tuple(dict.fromkeys(endpoint.socket.label for endpoint in endpoints)),
         server_names=tuple(dict.fromkeys(name.shown for server in servers for name in server.names if name.text)),
@@ -167,7 +163,8 @@ def _hexadecimal(serial: int) -> str:
     return f"{'-' if serial < 0 else ''}{digits.zfill(len(digits) + len(digits) % 2)}"
 
 
-def _key(key: ServerKey) -> str:
+def key_words(key: ServerKey) -> str:
+    """The kind of a key and its curve or size: ``RSA 2048``, ``EC secp256r1``."""
     return " ".join(filter(None, (key.kind, key.curve or (str(key.bits) if key.bits else ""))))
 
 
@@ -207,11 +204,16 @@ def _letter(configuration: Configuration, endpoint: Endpoint) -> str:
 
 
 def _verdict(bundle: ServedBundle) -> str:
+    verdict, kinds = chain_verdict(bundle)
+    return verdict + (f" ({', '.join(kinds)})" if kinds else "")
+
+
+def chain_verdict(bundle: ServedBundle) -> tuple[str, list[str]]:
+    """The verdict of a client on the chain, or why it was not checked, and the kinds of its faults, each once."""
     if bundle.bundle is None:
-        return f"not checked: {bundle.unreadable}"
+        return f"not checked: {bundle.unreadable}", []
     if not bundle.bundle.loads or bundle.chain is None:
         # nginx stops at the first error in a file.
         why = bundle.bundle.problems[-1].message
-        return f"not checked: {why}" if bundle.bundle.loads else f"not loaded: {why}"
-    kinds = dict.fromkeys(each.kind for each in bundle.chain.reasons)
-    return bundle.chain.verdict + (f" ({', '.join(kinds)})" if kinds else "")
+        return f"not checked: {why}" if bundle.bundle.loads else f"not loaded: {why}", []
+    return bundle.chain.verdict, list(dict.fromkeys(each.kind for each in bundle.chain.reasons))
