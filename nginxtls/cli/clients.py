@@ -184,10 +184,10 @@ def _same(first: Outcome, other: Outcome) -> bool:
 
 
 def _name(run: Sequence[Client]) -> str:
-    """``Node 12.22.12 to Node 26.12.1 (8)``; published ones have a star."""
-    last = run[-1].version if run[-1].version != run[0].version else run[-1].name
-    text = run[0].name if len(run) == 1 else f"{run[0].name} to {last} ({len(run)})"
-    return text + ("" if run[0].recorded else "*")
+    """``Node 12.22.12 to 26.12.1 (8)``; published ones have a star."""
+    from nginxtls.tls.clients import run_name
+
+    return run_name(run) + ("" if run[0].recorded else "*")
 
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:
