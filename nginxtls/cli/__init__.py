@@ -151,6 +151,10 @@ def run() -> NoReturn:
         sys.exit(2)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if os.environ.get("_NGINXTLS_COMPLETE") == "complete_bash":
+        from nginxtls.cli.completion import join_bash_words
+
+        join_bash_words(os.environ)
     try:
         typer.main.get_command(app).main(prog_name="nginxtls")
     except UsageError as error:

@@ -10,7 +10,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
-from nginxtls.cli import options
+from nginxtls.cli import completion, options
 from nginxtls.linting.report import CertificateRow
 
 if TYPE_CHECKING:
@@ -24,7 +24,13 @@ def inventory(
     paths: options.Paths = None,
     sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"Sort by {', '.join(SORTS)}.")] = "file",
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Output format: text, json, csv or cyclonedx.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.among("text", "json", "csv", "cyclonedx"),
+            help="Output format: text, json, csv or cyclonedx.",
+        ),
     ] = "text",
     nginx_version: options.NginxVersion = "",
     openssl_version: options.OpenSSLVersion = "",
