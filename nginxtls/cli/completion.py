@@ -60,7 +60,7 @@ def clients(incomplete: str) -> list[str]:
 
 
 def join_bash_words(environment: MutableMapping[str, str]) -> None:
-    """Take ``=`` for no word of its own: to bash ``--format=sa`` is three words, of which it completes the last."""
+    """Remove each ``=`` that is a word: to bash ``--format=sa`` is three words, of which it completes the last."""
     words, number = environment.get("COMP_WORDS", "").split("\n"), environment.get("COMP_CWORD", "")
     if not number.isdecimal():
         return
