@@ -101,7 +101,9 @@ def _cyclonedx(configurations: Sequence[Configuration], at: datetime) -> Iterabl
         from nginxtls.report.cbom import render
     except ImportError:
         raise UsageError(
-            "--format cyclonedx", "needs the package cyclonedx-python-lib", "run pip install 'nginxtls[cbom]'"
+            "--format cyclonedx",
+            "needs the package cyclonedx-python-lib",
+            "install nginxtls with its extra: nginxtls[cbom]",
         ) from None
     import nginxtls
 
