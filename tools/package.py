@@ -99,7 +99,9 @@ def debian(tree: Path, output: Path, pythons: tuple[str, ...]) -> Path:
             _write(root / f"usr/share/man/man1/{name}.1.gz", _zipped(text))
         for shell, place in COMPLETIONS.items():
             environment = {**os.environ, "PYTHONPATH": str(tree), "_NGINXTLS_COMPLETE": f"source_{shell}"}
-            _write(root / place, _run(sys.executable, "-m", "nginxtls", env=environment, cwd="/").lstrip())
+            script = _run(sys.executable, "-m", "nginxtls", env=environment, cwd="/").strip() + "\n"
+            # zsh runs the file for the first Tab, which would only define the function.
+            _write(root / place, script + ('_nginxtls_completion "$@"\n' if shell == "zsh" else ""))
         documents = root / "usr/share/doc/nginxtls"
         _write(documents / "copyright", copyright_file(tree))
         entry = f"nginxtls ({version}) unstable; urgency=medium\n\n  * See /usr/share/doc/nginxtls/CHANGELOG.md.gz.\n\n"
