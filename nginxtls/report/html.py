@@ -46,7 +46,7 @@ MARKED = 400
 SEVERITIES = sorted(Severity, reverse=True)
 ENDPOINT = ("socket", "names", "protocols", "certificate")
 CERTIFICATE = ("file", "names", "chain"), ("served on", "issuer", "key", "subject")
-MOST_CLIENTS = 12
+MOST_CLIENTS = 8
 """The most entries of a list of clients; ``nginxtls clients`` has all."""
 DAYS = Column("days left", number=True, days=True)
 _WORDS = re.compile(r"[^a-z0-9]+")
