@@ -318,6 +318,14 @@ class Socket:
         """Whether the socket speaks HTTP/3."""
         return self.module == "http" and self.datagram
 
+    def listen_of(self, server: VirtualServer) -> Listen | None:
+        """The first ``listen`` line by which a server is on the socket."""
+        return self._listen_of.get(server)
+
+    @cached_property
+    def _listen_of(self) -> dict[VirtualServer, Listen]:
+        return dict(reversed(self.listens))
+
     @property
     def default(self) -> VirtualServer:
         """The server that answers where no name fits: ``default_server``, else the first."""

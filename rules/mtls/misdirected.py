@@ -8,7 +8,7 @@ from nginxtls.rules.common.grouping import listed
 from nginxtls.rules.common.serving import titles
 
 from nginxtls.finding import Severity
-from nginxtls.pki import match_hostname
+from nginxtls.pki import covered, covering
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
@@ -174,16 +174,14 @@ class CoalescedClientVerification(Rule):
         for socket in configuration.sockets:
             if socket.module != "http" or not socket.speaks_tls:
                 continue
-            for server in socket.servers:
+            checked = [server for server in socket.servers if _verifies(server)]
+            open_to = _open_by_certificate_name(socket) if checked else {}
+            for server in checked:
                 verify = server.setting("ssl_verify_client")
                 names = [n for n in server.names if n.is_host and socket.names.find(n.key) is server]
-                if not names or not _verifies(server) or verify.origin is None:
+                if not names or verify.origin is None:
                     continue
-                sharing = [
-                    each
-                    for each in socket.servers
-                    if _open(each) and _multiplexes(socket, each) and _covers(each, names[0].key)
-                ]
+                sharing = [*dict.fromkeys(each for name in covering(names[0].key) for each in open_to.get(name, ()))]
                 certificate = sharing[0].setting("ssl_certificate").origin if sharing else None
                 if certificate is None:
                     continue
@@ -203,7 +201,11 @@ def _multiplexes(socket: Socket, server: VirtualServer) -> bool:
     return socket.quic or socket.http2 or switched_on
 
 
-def _covers(server: VirtualServer, host: str) -> bool:
-    """Whether a certificate of a server covers a host."""
-    leaves = (bundle.leaf for bundle in server.bundles)
-    return any(leaf is not None and match_hostname(host, leaf).matches for leaf in leaves)
+def _open_by_certificate_name(socket: Socket) -> dict[tuple[str, str], list[VirtualServer]]:
+    """The servers of a socket to which HTTP/2 and HTTP/3 connections are open, by each name of their certificates."""
+    found: dict[tuple[str, str], list[VirtualServer]] = {}
+    for server in socket.servers:
+        if _open(server) and _multiplexes(socket, server):
+            for name in {n for bundle in server.bundles if bundle.leaf for n in covered(bundle.leaf)}:
+                found.setdefault(name, []).append(server)
+    return found
