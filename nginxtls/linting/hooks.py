@@ -16,7 +16,7 @@ from nginxtls.syntax.places import Failure, Location
 from nginxtls.syntax.secrets import hide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from nginxtls.model import Configuration, Endpoint
     from nginxtls.syntax.tree import Directive
@@ -43,13 +43,21 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
     found: list[Finding] = []
     most = LIMITS["findings"]
 
-    def call(rule: Rule, hook: Callable[..., Iterable[Finding]], *arguments: object) -> None:
-        try:
-            found.extend(islice(findings_of(hook, *arguments, configuration), max(most - len(found), 0)))
-        except BaseException as error:
-            if not _is_theirs(error):
-                raise
-            failures.setdefault(rule.name, _broken(rule, error))
+    def call(rule: Rule, hook: Callable[..., Iterable[Finding]], things: Iterable[tuple[object, ...]]) -> None:
+        for arguments in things:
+            count = len(found)
+            try:
+                mine = hook(*arguments, configuration)
+                if mine is None:
+                    raise TypeError(f"{hook.__name__} returned None: yield findings, or return a list of them")
+                found.extend(islice(mine, most - count))
+                if len(found) > count:
+                    _validate(hook, found[count:])
+            except BaseException as error:
+                if not _is_theirs(error):
+                    raise
+                del found[count:]
+                failures.setdefault(rule.name, _broken(rule, error))
 
     def parts(read: Callable[[], Iterable[T]]) -> Iterable[T]:
         try:
@@ -62,25 +70,24 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
             return ()
 
     for rule in _applicable(rules, "check_configuration", configuration.mentions):
-        call(rule, rule.check_configuration)
+        call(rule, rule.check_configuration, [()])
     for hook, objects in _OBJECTS:
         overriding = [rule for rule in rules if _overrides(rule, hook)]
-        fitting: dict[frozenset[str], list[Rule]] = {}
+        by_mentions: dict[frozenset[str], list[tuple[object]]] = {}
         for thing in parts(partial(objects, configuration)) if overriding else ():
             mentions = thing.mentions if hook == "check_server" else configuration.mentions
-            if mentions not in fitting:
-                fitting[mentions] = [rule for rule in overriding if _applies(rule, mentions)]
-            for rule in fitting[mentions]:
-                call(rule, getattr(rule, hook), thing)
+            by_mentions.setdefault(mentions, []).append((thing,))
+        for rule in overriding:
+            for mentions, things in by_mentions.items():
+                if _applies(rule, mentions):
+                    call(rule, getattr(rule, hook), things)
     for rule in _applicable(rules, "check_setting", configuration.mentions):
         for name in rule.decides:
-            for directive, endpoints in parts(partial(_decided, configuration, name)):
-                if directive is not None:
-                    call(rule, rule.check_setting, directive, endpoints)
+            decided = parts(partial(_decided, configuration, name))
+            call(rule, rule.check_setting, [each for each in decided if each[0] is not None])
     for rule in rules:
         for name in rule.directives:
-            for directive in configuration.directives(name):
-                call(rule, rule.check_directive, directive)
+            call(rule, rule.check_directive, [(directive,) for directive in configuration.directives(name)])
     if len(found) >= most:
         last = found[-1].location
         reason = f"more than {most:,} findings; those of other rules and places are not reported"
@@ -121,21 +128,17 @@ def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
     return any(name.startswith(start) and name.endswith(end) for start, end in affixes for name in mentions)
 
 
-def findings_of(hook: Callable[..., Iterable[Finding]], *arguments: object) -> Iterator[Finding]:
-    """What a hook yields, one by one.
+def _validate(hook: Callable[..., Iterable[Finding]], found: Iterable[object]) -> None:
+    """Check what a hook has yielded.
 
     Raises:
-        TypeError: it yields something else than findings.
+        TypeError: it is something else than findings.
     """
-    found = hook(*arguments)
-    if found is None:
-        raise TypeError(f"{hook.__name__} returned None: yield findings, or return a list of them")
     for finding in found:
         if not isinstance(finding, Finding):
             raise TypeError(f"{hook.__name__} yielded {_short(finding)}, not a Finding: use self.at(…)")
         if not isinstance(finding.message, str) or not isinstance(finding.location, Location):
             raise TypeError(f"{hook.__name__} yielded a finding without a text as message or without a Location")
-        yield finding
 
 
 def _short(thing: object) -> str:

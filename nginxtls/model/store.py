@@ -36,12 +36,14 @@ class Store:
         self.files = files
         self.base = base
         self.memo = Memo()
+        self.common = Memo()
+        """What is the same in every build of nginx: shared by the configurations of all builds in question."""
         self._unchecked: dict[tuple[str, str], NotChecked] = {}
 
     def sibling(self) -> Store:
         """A store for the same configuration in another build: it reads and notes the same, and keeps its own memo."""
         other = Store(self.files, self.base)
-        other._unchecked = self._unchecked
+        other._unchecked, other.common = self._unchecked, self.common
         return other
 
     @property

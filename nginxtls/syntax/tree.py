@@ -13,7 +13,7 @@ from nginxtls.syntax.secrets import hide
 from nginxtls.syntax.words import UNKNOWN, read_statement, word_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Gap", "Problem", "SourceFile", "Span", "Tree"]
 
@@ -311,6 +311,14 @@ class Gap(NamedTuple):
     """It comes with nginx or a distribution and holds no TLS, so that nothing is unknown without it."""
 
 
+class Level(NamedTuple):
+    """The lines of a block, those of its includes among them, by name; ``left_out`` are the names of those that a
+    template may add."""
+
+    own: dict[str, Sequence[Directive]]
+    left_out: frozenset[str]
+
+
 @lru_cache(maxsize=64)
 def _words_of(directive: Directive) -> list[tuple[int, int]]:
     """Kept for a few directives: rules look at each argument of a long list."""
@@ -332,6 +340,7 @@ class Tree:
         self.names_left = LIMITS["names"]
         """How many files its includes may still bring in, each include counted, or look at in a dump."""
         self._names_in: dict[SourceFile, frozenset[str]] = {}
+        self._levels: dict[int, tuple[Sequence[Directive], Level]] = {}
         self.holds: frozenset[tuple[int, int]] | None = None
         """Of a template, the branches that are there (see ``Directive.branch``); None: all of them."""
 
@@ -357,7 +366,21 @@ class Tree:
         """Whether all conditions of a directive hold."""
         return self.holds is None or not directive.branch or self.holds.issuperset(directive.branch)
 
-    def left_out(self, directives: Iterable[Directive]) -> frozenset[str]:
+    def level(self, directives: Sequence[Directive]) -> Level:
+        """The lines of a block by name, worked out once: each build of nginx that is looked at has the same."""
+        known = self._levels.get(id(directives))
+        if known is None or known[0] is not directives:
+            known = self._levels[id(directives)] = directives, self._level(directives)
+        return known[1]
+
+    def _level(self, directives: Sequence[Directive]) -> Level:
+        own = _by_name(directives)
+        if "include" in own or self.holds is not None:
+            own = _by_name(self.expand(directives))
+        left_out = self._left_out(directives)
+        return Level(own, left_out | {UNKNOWN} if UNKNOWN in "".join(own) else left_out)
+
+    def _left_out(self, directives: Iterable[Directive]) -> frozenset[str]:
         """The names of those directives, and of what they include, that are not shown and yet may be there."""
         if self.holds is None:
             return _NOTHING
@@ -387,3 +410,18 @@ class Tree:
                 yield directive  # some of what it names is not known
             for file in self.includes[directive]:
                 yield from self._expand(file.directives, all_branches=all_branches)
+
+
+def _by_name(directives: Iterable[Directive]) -> dict[str, Sequence[Directive]]:
+    """The directives of a level by name. Most names occur once, and a tuple of one is made sooner than a list."""
+    own: dict[str, Sequence[Directive]] = {}
+    for directive in directives:
+        name = directive.name
+        lines = own.get(name)
+        if lines is None:
+            own[name] = (directive,)
+        elif isinstance(lines, list):
+            lines.append(directive)
+        else:
+            own[name] = [*lines, directive]
+    return own
