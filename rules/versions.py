@@ -118,9 +118,8 @@ class _Conditions(NamedTuple):
 
     def _directive(self, node: dict[str, Any]) -> Directive | None:
         module = node.get("module", "any")
-        lines = [d for d in self.configuration.directives(node["name"]) if module == "any" or self._module(d) == module]
-        fitting = [line for line in lines if _fits(line.args, node)]
-        return fitting[0] if len(fitting) else None
+        lines = (line for line in self.configuration.directives(node["name"]) if _fits(line.args, node))
+        return next((line for line in lines if module == "any" or self._module(line) == module), None)
 
     def _module(self, directive: Directive) -> str | None:
         """The block that a directive is in, through the includes."""
