@@ -43,6 +43,8 @@ def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable
     builds that are not the newest it is a note. What no build in question has does not rest on the version.
     """
     some = concerned(rules, alternatives.configuration)
+    same = _same_in_sample(found, alternatives.sample, some, run) if alternatives.sample else frozenset()
+    some = [rule for rule in some if rule.name not in same]
     compared = {rule.name for rule in some}
     first = range(len(alternatives.in_question.first))
     builds: dict[object, dict[int, Finding]] = {}
@@ -56,13 +58,17 @@ def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable
     differing = {next(iter(having.values())).rule for having in builds.values() if len(having) < len(first)}
     for number in range(len(first), len(alternatives.builds)):
         look(number, [rule for rule in some if rule.name in differing])
+    everywhere: list[Finding] = []
     for key, finding in _keyed(found):
-        if finding.rule not in compared or key not in builds:
+        if finding.rule in same:
+            everywhere.append(finding)
+            yield _of_all(finding, (), alternatives)
+        elif finding.rule not in compared or key not in builds:
             yield finding
             builds.pop(key, None)
         else:
             builds[key][-1] = finding
-    worst = _worst(builds.values())
+    worst = _worst((*builds.values(), *(dict.fromkeys(first, finding) for finding in everywhere)))
     for having in builds.values():
         base = having.pop(-1, None)
         newest = having[alternatives.newest(having)] if base is None else base
@@ -76,6 +82,25 @@ def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable
             hedged = _hedged(newest, having, among, alternatives)
             if hedged is not None:
                 yield hedged
+
+
+def _same_in_sample(found: Iterable[Finding], sample: Alternatives, rules: Sequence[Rule], run: Run) -> frozenset[str]:
+    """The rules whose findings are the same in each build in question of a sample, which has some if the whole has."""
+    of_base = _by_rule(run(sample.configuration, rules))
+    differing = {finding.rule for finding in found} - of_base.keys()
+    for number in range(len(sample.in_question.first)):
+        of_build = _by_rule(run(sample.configuration_in(number), rules))
+        names = of_build.keys() | of_base.keys()
+        differing |= {name for name in names if of_build.get(name) != of_base.get(name)}
+    return frozenset(rule.name for rule in rules) - differing
+
+
+def _by_rule(findings: Iterable[Finding]) -> dict[str, dict[object, object]]:
+    """What is compared of findings between builds, by rule."""
+    found: dict[str, dict[object, object]] = {}
+    for key, finding in _keyed(findings):
+        found.setdefault(finding.rule, {})[key] = finding.severity, finding.fix
+    return found
 
 
 def _worst(builds: Iterable[dict[int, Finding]]) -> dict[object, Severity]:

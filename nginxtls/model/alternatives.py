@@ -10,6 +10,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.builds import Build, InQuestion, in_question, table
 from nginxtls.model.configuration import Configuration
 from nginxtls.model.directive_table import by_name
+from nginxtls.model.samples import sample_of
 from nginxtls.tls.openssl import GENERATIONS
 
 if TYPE_CHECKING:
@@ -32,6 +33,16 @@ class Alternatives:
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
+
+    @cached_property
+    def sample(self) -> Alternatives | None:
+        """A sample of a large configuration, in the same builds."""
+        configuration = sample_of(self.configuration)
+        if configuration is None:
+            return None
+        sample = Alternatives(configuration)
+        sample.in_question = self.in_question
+        return sample
 
     @cached_property
     def needed(self) -> tuple[NginxVersion, Directive] | None:

@@ -58,6 +58,11 @@ class Configuration:
         facts, store = self.facts.with_build(nginx, openssl), self.store.sibling()
         return Configuration(self.tree, facts, store, context=self.context, bundles=self._bundles)
 
+    def part(self, tree: Tree) -> Configuration:
+        """The configuration of a tree that is a part of this one's; what was read of its files is shared."""
+        store = self.store.sibling()
+        return Configuration(tree, self.facts, store, context=self.context, bundles=self._bundles.part())
+
     def with_keys(self, *keys: ServerKey) -> Configuration:
         """The same configuration, with these keys for certificates that could not be read."""
         facts, store = self.facts.with_keys(*keys), self.store.sibling()
