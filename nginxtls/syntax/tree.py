@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
@@ -349,6 +349,15 @@ class Tree:
         tree = Tree(self.roots, self.files)
         tree.includes, tree.unresolved, tree.holds = self.includes, self.unresolved, holds
         return tree
+
+    @cached_property
+    def by_name(self) -> dict[str, list[Directive]]:
+        """All directives of all files, each once, by name."""
+        found: dict[str, list[Directive]] = {}
+        for file in self.files:
+            for directive in file.walk():
+                found.setdefault(directive.name, []).append(directive)
+        return found
 
     def names_in(self, file: SourceFile) -> frozenset[str]:
         """The names of all directives in a file and in what it includes."""
