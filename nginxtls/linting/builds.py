@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import pattern
+from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.finding import Confidence, Severity
 from nginxtls.linting.fingerprint import directive_at
 from nginxtls.linting.hooks import applicable
 from nginxtls.model.directive_table import by_name
+from nginxtls.model.samples import shape_of
 from nginxtls.model.versions import NginxVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration
@@ -36,14 +37,33 @@ def concerned(rules: Iterable[Rule], configuration: Configuration) -> list[Rule]
     return applicable((rule for rule in rules if rule.topic not in SAME_IN_ALL), configuration)
 
 
-def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable[Rule], run: Run) -> Iterator[Finding]:
+class Alike(NamedTuple):
+    """What a configuration of some shape shows: the rules with findings, and those whose are the same in each build."""
+
+    found: frozenset[str]
+    same: frozenset[str]
+
+
+def merged(
+    found: Sequence[Finding],
+    alternatives: Alternatives,
+    rules: Iterable[Rule],
+    run: Run,
+    alike: dict[object, Alike],
+) -> Iterator[Finding]:
     """The findings of a configuration of unknown version, merged with what ``run`` finds in each build in question.
 
     A fault of all builds is reported as it is. One of some names them. It is a warning at most; about the defaults of
     builds that are not the newest it is a note. What no build in question has does not rest on the version.
+
+    ``alike`` has what earlier configurations showed, by their shape.
     """
     some = concerned(rules, alternatives.configuration)
-    same = _same_in_sample(found, alternatives.sample, some, run) if alternatives.sample else frozenset()
+    shape = shape_of(alternatives.configuration)
+    known = alike.get(shape)
+    if known is None and alternatives.sample is not None:
+        known = _seen_in_sample(alternatives.sample, some, run)
+    same = known.same - ({finding.rule for finding in found} - known.found) if known else frozenset()
     some = [rule for rule in some if rule.name not in same]
     compared = {rule.name for rule in some}
     first = range(len(alternatives.in_question.first))
@@ -59,15 +79,20 @@ def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable
     for number in range(len(first), len(alternatives.builds)):
         look(number, [rule for rule in some if rule.name in differing])
     everywhere: list[Finding] = []
+    base_only: set[str] = set()
     for key, finding in _keyed(found):
         if finding.rule in same:
             everywhere.append(finding)
             yield _of_all(finding, (), alternatives)
         elif finding.rule not in compared or key not in builds:
             yield finding
+            base_only.add(finding.rule)
             builds.pop(key, None)
         else:
             builds[key][-1] = finding
+    if known is None:
+        varying = {f.rule for having in builds.values() if _varies(having, (-1, *first)) for f in having.values()}
+        alike[shape] = Alike(frozenset(finding.rule for finding in found), frozenset(compared - varying - base_only))
     worst = _worst((*builds.values(), *(dict.fromkeys(first, finding) for finding in everywhere)))
     for having in builds.values():
         base = having.pop(-1, None)
@@ -84,23 +109,23 @@ def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable
                 yield hedged
 
 
-def _same_in_sample(found: Iterable[Finding], sample: Alternatives, rules: Sequence[Rule], run: Run) -> frozenset[str]:
-    """The rules whose findings are the same in each build in question of a sample, which has some if the whole has."""
-    of_base = _by_rule(run(sample.configuration, rules))
-    differing = {finding.rule for finding in found} - of_base.keys()
-    for number in range(len(sample.in_question.first)):
-        of_build = _by_rule(run(sample.configuration_in(number), rules))
-        names = of_build.keys() | of_base.keys()
-        differing |= {name for name in names if of_build.get(name) != of_base.get(name)}
-    return frozenset(rule.name for rule in rules) - differing
+def _varies(having: Mapping[int, Finding], numbers: Iterable[int]) -> bool:
+    """Whether a finding is not the same in all of these builds; -1 is the configuration of unknown version."""
+    seen = {(finding.severity, finding.fix) if (finding := having.get(number)) else None for number in numbers}
+    return len(seen) > 1
 
 
-def _by_rule(findings: Iterable[Finding]) -> dict[str, dict[object, object]]:
-    """What is compared of findings between builds, by rule."""
-    found: dict[str, dict[object, object]] = {}
-    for key, finding in _keyed(findings):
-        found.setdefault(finding.rule, {})[key] = finding.severity, finding.fix
-    return found
+def _seen_in_sample(sample: Alternatives, rules: Sequence[Rule], run: Run) -> Alike:
+    """What is found in a sample of the configuration."""
+    seen: dict[object, dict[int, Finding]] = {}
+    numbers = range(-1, len(sample.in_question.first))
+    for number in numbers:
+        configuration = sample.configuration if number < 0 else sample.configuration_in(number)
+        for key, finding in _keyed(run(configuration, rules)):
+            seen.setdefault(key, {})[number] = finding
+    found = frozenset(finding.rule for having in seen.values() for finding in having.values())
+    varying = {f.rule for having in seen.values() if _varies(having, numbers) for f in having.values()}
+    return Alike(found, frozenset(rule.name for rule in rules) - varying)
 
 
 def _worst(builds: Iterable[dict[int, Finding]]) -> dict[object, Severity]:

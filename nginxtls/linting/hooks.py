@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,25 +69,27 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
             failures.setdefault((name, stopped(error)), Failure(name, f"the model {stopped(error)}", help=_REPORT))
             return ()
 
-    for rule in _applicable(rules, "check_configuration", configuration.mentions):
+    rules, mentions = tuple(rules), configuration.mentions
+    for rule in _applicable(rules, "check_configuration", mentions):
         call(rule, rule.check_configuration, [()])
     for hook, objects in _OBJECTS:
-        overriding = [rule for rule in rules if _overrides(rule, hook)]
+        if not _overriding(rules, hook):
+            continue
         by_mentions: dict[frozenset[str], list[tuple[object]]] = {}
-        for thing in parts(partial(objects, configuration)) if overriding else ():
-            mentions = thing.mentions if hook == "check_server" else configuration.mentions
-            by_mentions.setdefault(mentions, []).append((thing,))
-        for rule in overriding:
-            for mentions, things in by_mentions.items():
-                if _applies(rule, mentions):
-                    call(rule, getattr(rule, hook), things)
-    for rule in _applicable(rules, "check_setting", configuration.mentions):
+        for thing in parts(partial(objects, configuration)):
+            named = thing.mentions if hook == "check_server" else mentions
+            by_mentions.setdefault(named, []).append((thing,))
+        for named, things in by_mentions.items():
+            for rule in _applicable(rules, hook, named):
+                call(rule, getattr(rule, hook), things)
+    for rule in _applicable(rules, "check_setting", mentions):
         for name in rule.decides:
             decided = parts(partial(_decided, configuration, name))
             call(rule, rule.check_setting, [each for each in decided if each[0] is not None])
-    for rule in rules:
+    for rule in _overriding(rules, "check_directive"):
         for name in rule.directives:
-            call(rule, rule.check_directive, [(directive,) for directive in configuration.directives(name)])
+            if lines := configuration.directives(name):
+                call(rule, rule.check_directive, [(directive,) for directive in lines])
     if len(found) >= most:
         last = found[-1].location
         reason = f"more than {most:,} findings; those of other rules and places are not reported"
@@ -104,8 +106,14 @@ def applicable(rules: Iterable[Rule], configuration: Configuration) -> list[Rule
     return [rule for rule in rules if _applies(rule, configuration.mentions)]
 
 
-def _applicable(rules: Iterable[Rule], hook: str, mentions: frozenset[str]) -> list[Rule]:
-    return [rule for rule in rules if _overrides(rule, hook) and _applies(rule, mentions)]
+@lru_cache(maxsize=1024)
+def _applicable(rules: tuple[Rule, ...], hook: str, mentions: frozenset[str]) -> tuple[Rule, ...]:
+    return tuple(rule for rule in _overriding(rules, hook) if _applies(rule, mentions))
+
+
+@lru_cache(maxsize=256)
+def _overriding(rules: tuple[Rule, ...], hook: str) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if _overrides(rule, hook))
 
 
 def _overrides(rule: Rule, hook: str) -> bool:

@@ -11,7 +11,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.printing import cut
 from nginxtls.finding import Edit, Fix, Location, Severity
-from nginxtls.linting.builds import advisable, by_package, merged
+from nginxtls.linting.builds import Alike, advisable, by_package, merged
 from nginxtls.linting.confidence import agreed, hedged, needs_version
 from nginxtls.linting.fingerprint import directive_at, fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 
 _Entry = TypeVar("_Entry", NotChecked, Failure)
+
+KEPT = 100
+"""Of more configurations than these, what each build makes of them is not kept for the tables of the report."""
 
 NOT_ENABLED = "not enabled"
 """The group of the findings in files that no configuration includes."""
@@ -89,13 +92,16 @@ def lint(
     requested = {file for subject in subjects for file in subject.requested}
     in_use = {file for subject in subjects if subject.enabled for file in subject.requested}
     needless = {rule.name for rule in chosen if rule.needless}
+    alike: dict[object, Alike] = {}
     for subject in subjects:
         for failure in _unparsed(subject.requested if subject.enabled else ()):
             failures[failure.location, failure.reason] = failure
         try:
             visits = [(c.tree, _visited(c, chosen, failures)) for c in subject.configurations]
             if subject.alternatives is not None:
-                visits[0] = (visits[0][0], _over_builds(visits[0][1], subject.alternatives, chosen, failures))
+                visits[0] = (visits[0][0], _over_builds(visits[0][1], subject.alternatives, chosen, failures, alike))
+                if len(subjects) > KEPT:
+                    subject.alternatives.forget()
             mine = agreed(visits, needless) if subject.variants else visits[0][1]
             if not subject.enabled:
                 found += (_of_no_effect(finding) for finding in mine if finding.location.file not in in_use)
@@ -171,13 +177,17 @@ def _visited(configuration: Configuration, rules: Sequence[Rule], failures: dict
 
 
 def _over_builds(
-    found: list[Finding], alternatives: Alternatives, rules: Sequence[Rule], failures: dict[object, Failure]
+    found: list[Finding],
+    alternatives: Alternatives,
+    rules: Sequence[Rule],
+    failures: dict[object, Failure],
+    alike: dict[object, Alike],
 ) -> list[Finding]:
     """The findings of a configuration whose version is not known, merged with those of each build in question."""
     if not alternatives.matter:
         return found
     reported = merged(
-        found, alternatives, rules, lambda configuration, some: _once(run_hooks(configuration, some, failures))
+        found, alternatives, rules, lambda configuration, some: _once(run_hooks(configuration, some, failures)), alike
     )
     return [advisable(finding, alternatives.oldest) if finding.help else finding for finding in reported]
 

@@ -53,6 +53,16 @@ def sample_of(configuration: Configuration) -> Configuration | None:
     return configuration.part(without(configuration.tree, unneeded)) if 2 * len(unneeded) > len(sites) else None
 
 
+def shape_of(configuration: Configuration) -> object:
+    """What configurations have in common that are alike but for names and paths, such as many sites of one template."""
+    ports = frozenset(str(socket.port) for socket in configuration.sockets)
+    shapes = _Shapes(configuration.tree, _KEPT | ports)
+    roots = tuple(shapes.of(root.directives) for root in configuration.tree.roots)
+    kinds = tuple(bundle.kind for server in configuration.servers for bundle in server.bundles)
+    facts = configuration.facts
+    return roots, kinds, configuration.context, facts.completeness, facts.nginx, facts.openssl_known and facts.openssl
+
+
 class _Shapes:
     """The lines of sites without what is a site's own: words of names, paths and targets."""
 
