@@ -70,6 +70,8 @@ def merged(
     builds: dict[object, dict[int, Finding]] = {}
 
     def look(number: int, rules: Sequence[Rule]) -> None:
+        if not rules:
+            return
         for key, finding in _keyed(run(alternatives.configuration_in(number), rules)):
             builds.setdefault(key, {})[number] = finding
 

@@ -68,7 +68,9 @@ def answer(configuration: Configuration, socket: Socket, request: Request) -> An
     if server is None or server.fragment:
         return None
     # The socket has no part in it but by the server that it selects.
-    found = configuration.memo(("answer", server, request), lambda: _answer(configuration, socket, server, request))
+    found = configuration.store.recent(
+        ("answer", server, request), lambda: _answer(configuration, socket, server, request)
+    )
     return found if found is None or found.socket is socket else found._replace(socket=socket)
 
 

@@ -36,6 +36,8 @@ class Store:
         self.files = files
         self.base = base
         self.memo = Memo()
+        self.recent = Memo(4096)
+        """What is the same for neighbours only."""
         self.common = Memo()
         """What is the same in every build of nginx: shared by the configurations of all builds in question."""
         self._unchecked: dict[tuple[str, str], NotChecked] = {}

@@ -51,11 +51,11 @@ def loops(configuration: Configuration) -> Iterator[Path]:
 def starts(
     configuration: Configuration, path: str = "/", wanted: Callable[[VirtualServer], bool] = rewrites
 ) -> Iterator[tuple[Socket, Request]]:
-    """A request for a path at every name of the wanted servers of every TCP socket of http."""
-    for socket in configuration.sockets:
-        if socket.module != "http" or socket.datagram or socket.proxy_protocol or not socket.known or not socket.port:
-            continue
-        scheme = "https" if socket.speaks_tls else "http"
-        for server in filter(wanted, socket.servers):
+    """A request for a path at every name of the wanted servers, on every TCP socket of http."""
+    for server in filter(wanted, configuration.servers):
+        for socket in server.sockets if server.module == "http" else ():
+            if socket.datagram or socket.proxy_protocol or not socket.known or not socket.port:
+                continue
+            scheme = "https" if socket.speaks_tls else "http"
             for host in hosts(server, socket):
                 yield socket, Request(scheme, host, socket.port, path)
