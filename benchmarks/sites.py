@@ -4,8 +4,9 @@
 
 nginx accepts it (``nginx -t -p PREFIX -c FOLDER/nginx.conf``, from 1.25.1 on); what it writes comes into its prefix.
 Of the sites the share ``--findings`` has a fault each, of the kinds in ``FAULTS`` in turn. Layouts: ``host``, a tree
-like ``/etc/nginx``; ``templates``, the sites as templates of the official image with Compose's values beside them;
-``docker``, a repository of a service per ten sites, each with a Dockerfile and a configuration of its own.
+like ``/etc/nginx``; ``loose``, the sites without a main file; ``templates``, the sites as templates of the official
+image with Compose's values beside them; ``docker``, a repository of a service per ten sites, each with a Dockerfile and
+a configuration of its own.
 """
 
 from __future__ import annotations
@@ -158,8 +159,8 @@ def make(folder: Path, sites: int, certificates: int, findings: float = 0, layou
     Its CA is ``certificates/root.pem``, which clients are to trust: with it there is nothing to find in a tree without
     ``findings``, the share of sites that have a fault.
     """
-    write = {"host": _host, "templates": _templates, "docker": _docker}[layout]
-    write(folder, [site(number, certificates, findings) for number in range(sites)])
+    write = {"host": _host, "loose": _loose, "templates": _templates, "docker": _docker}[layout]
+    write(folder, {file_of(number): site(number, certificates, findings) for number in range(sites)})
     _certificates(folder / "certificates", sites, certificates)
 
 
@@ -174,31 +175,43 @@ def site(number: int, certificates: int, findings: float = 0) -> str:
     return text.format(name=name, certificate=f"c{number % certificates:05}", port=8000 + number % 100)
 
 
-def _host(folder: Path, texts: list[str]) -> None:
+def file_of(number: int) -> str:
+    """The name of a site's file."""
+    return f"site{number:05}.example.com.conf"
+
+
+def _host(folder: Path, texts: dict[str, str]) -> None:
     for name in ("snippets", "sites-enabled", "certificates"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "nginx.conf").write_text(MAIN)
     for name, text in SNIPPETS.items():
         (folder / f"snippets/{name}.conf").write_text(text)
-    for number, text in enumerate(texts):
-        (folder / f"sites-enabled/{names_of(range(number, number + 1))[0]}.conf").write_text(text)
+    for name, text in texts.items():
+        (folder / "sites-enabled" / name).write_text(text)
 
 
-def _templates(folder: Path, texts: list[str]) -> None:
+def _loose(folder: Path, texts: dict[str, str]) -> None:
+    """The sites without a main file that includes them."""
+    _host(folder, texts)
+    (folder / "nginx.conf").unlink()
+
+
+def _templates(folder: Path, texts: dict[str, str]) -> None:
     """The sites as templates, whose domain is a value of the Compose file beside them."""
-    _host(folder, [])
+    _host(folder, {})
     (folder / "templates").mkdir()
-    for number, text in enumerate(texts):
-        (folder / f"templates/site{number:05}.conf.template").write_text(text.replace(".example.com", ".${DOMAIN}"))
+    for name, text in texts.items():
+        (folder / f"templates/{name}.template").write_text(text.replace(".example.com", ".${DOMAIN}"))
     (folder / "nginx.conf").write_text(MAIN.replace("sites-enabled", "conf.d"))
     (folder / "compose.yaml").write_text(COMPOSE)
 
 
-def _docker(folder: Path, texts: list[str]) -> None:
+def _docker(folder: Path, texts: dict[str, str]) -> None:
     """A folder of a service for every ten sites, each with a Dockerfile."""
-    for first in range(0, len(texts), 10):
+    names = list(texts)
+    for first in range(0, len(names), 10):
         service = folder / f"services/web{first // 10:04}"
-        _host(service / "nginx", texts[first : first + 10])
+        _host(service / "nginx", {name: texts[name] for name in names[first : first + 10]})
         (service / "Dockerfile").write_text(DOCKERFILE)
     (folder / "certificates").mkdir()
 
@@ -272,7 +285,7 @@ def main() -> None:
     parser.add_argument("--sites", type=int, default=1000)
     parser.add_argument("--certificates", type=int, default=100)
     parser.add_argument("--findings", type=float, default=0, metavar="SHARE", help="of the sites have a fault")
-    parser.add_argument("--layout", choices=("host", "templates", "docker"), default="host")
+    parser.add_argument("--layout", choices=("host", "loose", "templates", "docker"), default="host")
     parser.add_argument("--dump", type=Path, metavar="FILE", help="write it as nginx -T would print it, too")
     options = parser.parse_args()
     if not 1 <= options.certificates <= options.sites:
