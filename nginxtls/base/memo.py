@@ -13,7 +13,7 @@ T = TypeVar("T")
 class Memo:
     """Results by key, each computed once; it lives as long as its configuration.
 
-    ``most``: when there are more, all are dropped, for what is asked for several times in a row and then no more.
+    ``most``: when there are more, all are dropped, for what is requested several times in a row and then no more.
     """
 
     __slots__ = ("_most", "_results")

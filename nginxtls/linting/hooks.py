@@ -34,16 +34,24 @@ _OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
 )
 
 
-def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
-    """Call each hook that a rule overrides with each of its objects.
+def run_hooks(
+    configuration: Configuration,
+    rules: Sequence[Rule],
+    failures: dict[object, Failure],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Finding]:
+    """Call each hook that a rule overrides with each of its objects. ``progress``: how many rules of how many ran.
 
     A rule that raises an exception, or yields something else than findings, is reported once in ``failures``, a part of
     the model that raises one is, too; the other rules and parts continue.
     """
     found: list[Finding] = []
     most = LIMITS["findings"]
+    ran: set[str] = set()
 
     def call(rule: Rule, hook: Callable[..., Iterable[Finding]], things: Iterable[tuple[object, ...]]) -> None:
+        ran.add(rule.name)
+        progress(len(ran), len(rules))
         for arguments in things:
             count = len(found)
             try:

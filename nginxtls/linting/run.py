@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _Entry = TypeVar("_Entry", NotChecked, Failure)
 
 KEPT = 100
-"""Of more configurations than these, what each build makes of them is not kept for the tables of the report."""
+"""Of more configurations than these, their interpretations by each build are not kept for the tables."""
 
 NOT_ENABLED = "not enabled"
 """The group of the findings in files that no configuration includes."""
@@ -74,10 +74,12 @@ def lint(
     settings: Settings,
     baseline: Baseline | None = None,
     covers: Callable[[str], bool] = lambda file: True,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Lint configurations with those of ``rules`` that the settings choose.
 
     ``covers`` returns whether a file of the baseline was requested: only then can its entries be reported as gone.
+    ``progress`` is called with how much of how much is done: configurations, or the rules of a single one.
 
     Raises:
         UsageError: the settings name a rule that does not exist.
@@ -93,11 +95,14 @@ def lint(
     in_use = {file for subject in subjects if subject.enabled for file in subject.requested}
     needless = {rule.name for rule in chosen if rule.needless}
     alike: dict[object, Alike] = {}
-    for subject in subjects:
+    of_rules = progress if len(subjects) == 1 else lambda done, total: None
+    for number, subject in enumerate(subjects):
+        if len(subjects) > 1:
+            progress(number, len(subjects))
         for failure in _unparsed(subject.requested if subject.enabled else ()):
             failures[failure.location, failure.reason] = failure
         try:
-            visits = [(c.tree, _visited(c, chosen, failures)) for c in subject.configurations]
+            visits = [(c.tree, _visited(c, chosen, failures, of_rules)) for c in subject.configurations]
             if subject.alternatives is not None:
                 visits[0] = (visits[0][0], _over_builds(visits[0][1], subject.alternatives, chosen, failures, alike))
                 if len(subjects) > KEPT:
@@ -164,9 +169,14 @@ def lint(
     )
 
 
-def _visited(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
+def _visited(
+    configuration: Configuration,
+    rules: Sequence[Rule],
+    failures: dict[object, Failure],
+    progress: Callable[[int, int], None],
+) -> list[Finding]:
     """The findings of a configuration, each once, as the package has them and with advice that its nginx accepts."""
-    found = _once(run_hooks(configuration, rules, failures))
+    found = _once(run_hooks(configuration, rules, failures, progress))
     found = by_key(found, configuration, rules, lambda other, some: _once(run_hooks(other, some, failures)))
     by_name = {rule.name: rule for rule in rules}
     reported = (by_package(f, by_name[f.rule], configuration) if f.rule in by_name else f for f in found)

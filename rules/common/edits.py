@@ -107,7 +107,7 @@ def inside(block: Directive, text: str) -> Edit:
 def put(block: Directive, name: str, *values: str, safe: bool = False) -> Fix | None:
     """Set a directive in a block: its own line written anew, others of that name removed, or a line added.
 
-    None for the directive that stands for the server of a fragment.
+    None for a fragment: its server has no block.
     """
     if block.block is None:
         return None
