@@ -29,3 +29,7 @@ class Memo:
                 self._results.clear()
             self._results[key] = work()
         return cast("T", self._results[key])
+
+    def clear(self) -> None:
+        """Drop all results; they are computed again where they are needed."""
+        self._results.clear()

@@ -107,6 +107,7 @@ def lint(
                 visits[0] = (visits[0][0], _over_builds(visits[0][1], subject.alternatives, chosen, failures, alike))
                 if len(subjects) > KEPT:
                     subject.alternatives.forget()
+                    subject.configuration.store.forget()
             mine = agreed(visits, needless) if subject.variants else visits[0][1]
             if not subject.enabled:
                 found += (_of_no_effect(finding) for finding in mine if finding.location.file not in in_use)

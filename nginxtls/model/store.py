@@ -48,6 +48,11 @@ class Store:
         other._unchecked, other.common = self._unchecked, self.common
         return other
 
+    def forget(self) -> None:
+        """Drop what was worked out, not what was read; it is worked out again where it is needed."""
+        for memo in (self.memo, self.recent, self.common):
+            memo.clear()
+
     @property
     def not_checked(self) -> list[NotChecked]:
         """What could not be read so far, each once."""
