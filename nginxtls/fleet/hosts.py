@@ -14,7 +14,7 @@ from nginxtls.base.limits import LIMITS
 from nginxtls.base.reading import read_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nginxtls.fleet.sources import Item
 
@@ -39,7 +39,9 @@ class Host(NamedTuple):
 class Hosts:
     """The hosts by item."""
 
-    def __init__(self, rows: Iterable[Mapping[str, str]] = (), pattern: str = "") -> None:
+    def __init__(self, rows: Sequence[Mapping[str, str]] = (), pattern: str = "") -> None:
+        self.given = (tuple(tuple(sorted(row.items())) for row in rows), pattern)
+        """All that they were made from."""
         self._by_name: dict[str, Host] = {}
         self._by_glob: list[tuple[str, Host]] = []
         for row in rows:

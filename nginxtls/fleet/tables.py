@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +130,12 @@ class Run:
     def part(self, table: str, name: str) -> Path:
         """The file of a part."""
         return self.output / table / f"run={self.name}" / f"{name}.parquet"
+
+    def drop(self) -> None:
+        """Remove what there is of it."""
+        self.record_file.unlink(missing_ok=True)
+        for table in TABLES:
+            shutil.rmtree(self.output / table / f"run={self.name}", ignore_errors=True)
 
     def write(self, name: str, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Write a part of each table, atomically; ``items`` last, as its part says that the others are there."""

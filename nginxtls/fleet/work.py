@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.fleet.rows import Rows, key_of, plain
-from nginxtls.fleet.sources import TooLarge, folder_digest, read_file
+from nginxtls.fleet.sources import TooLarge, folder_digest, is_local, read_file
 from nginxtls.fleet.unpacking import BadArchive, unpack
 
 if TYPE_CHECKING:
@@ -132,18 +132,17 @@ class _Read:
 
     def _local_folder(self, limit: int) -> Path:
         """The folder itself, or a copy of one in a store."""
-        if os.path.isdir(self.item.url):
-            return Path(self.item.url)
-        import fsspec
-
-        files, path = fsspec.core.url_to_fs(self.item.url)
+        files, path = self.item.files, self.item.path
+        if is_local(files):
+            return Path(path)
+        files.invalidate_cache()
         left = limit
         for name, info in files.find(path, detail=True).items():
             parts = name[len(path) :].strip("/").split("/")
             left -= int(info.get("size") or 0)
             if left < 0:
                 raise TooLarge
-            if ".." not in parts and ".git" not in parts:
+            if parts != [""] and ".." not in parts and ".git" not in parts:
                 target = self.folder.joinpath(*parts)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(files.cat_file(name))
