@@ -19,7 +19,7 @@ import threading
 import time
 from pathlib import Path
 
-from fleet_hosts import AT, make_fleet
+from fleet_hosts import AT, VERSIONS, make_fleet
 
 import nginxtls
 from nginxtls.fleet.engine import scan
@@ -37,13 +37,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hosts", type=int, nargs="+", default=[1000, 5000])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--select", nargs="+", default=[], help="run these rules only, to see the growth of the rest")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     parser.add_argument("--report", type=Path, help="also write the report of the last run to this file")
     options = parser.parse_args()
     rows = []
     for hosts in options.hosts:
         with tempfile.TemporaryDirectory() as folder:
-            rows += measured(Path(folder), hosts, options.workers, options.report)
+            rows += measured(Path(folder), hosts, options)
     for workers in options.workers:
         mine = [row for row in rows if row["workers"] == workers]
         if len(mine) > 1:
@@ -54,24 +55,24 @@ def main() -> None:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")
 
 
-def measured(folder: Path, hosts: int, workers: list[int], report: Path | None) -> list[dict[str, float]]:
+def measured(folder: Path, hosts: int, options: argparse.Namespace) -> list[dict[str, float]]:
     planted = make_fleet(folder, hosts)
-    alone = loop(sorted(planted.root.iterdir())[:SAMPLE])
+    alone = loop(sorted(planted.root.iterdir())[:SAMPLE], options.select)
     print(f"{hosts:,} hosts: a loop of checks needs {alone * 1000:.1f} ms of CPU an item", flush=True)
     rows = []
-    for number in workers:
+    for number in options.workers:
         out = folder / f"out{number}"
         with Memory() as memory:
             start, before = time.monotonic(), _cpu()
             items = find_items(str(planted.root))
-            settings = Settings(trust=("none", str(planted.trust)))
+            settings = Settings(select=tuple(options.select), trust=("none", str(planted.trust)))
             scan(items, read_hosts(str(planted.inventory)), out, settings, at=AT, workers=number)
             seconds, cpu = time.monotonic() - start, [now - then for now, then in zip(_cpu(), before, strict=True)]
         start = time.process_time()
         page = html(overview(out))
         reported = time.process_time() - start
-        if report:
-            report.write_text(page)
+        if options.report:
+            options.report.write_text(page)
         size = sum(file.stat().st_size for file in out.rglob("*.parquet"))
         each = sum(cpu) / hosts
         rows.append(
@@ -99,12 +100,13 @@ def measured(folder: Path, hosts: int, workers: list[int], report: Path | None) 
     return rows
 
 
-def loop(items: list[Path]) -> float:
+def loop(items: list[Path], select: list[str]) -> float:
     """Seconds of CPU an item in a plain loop over dumps and folders; archives would have to be unpacked first."""
     plain = [item for item in items if item.suffix != ".gz"]
     start = time.process_time()
     for item in plain:
-        nginxtls.check(item, at=AT)
+        nginx, openssl = VERSIONS[int(item.stem[4:]) % len(VERSIONS)]
+        nginxtls.check(item, at=AT, select=select, nginx_version=nginx, openssl_version=openssl)
     return (time.process_time() - start) / len(plain)
 
 

@@ -59,6 +59,36 @@ def test_a_first_and_a_second_run(tmp_path: Path) -> None:
     assert "| new |" in text
 
 
+def test_the_page_can_search_every_host(scanned: Path, planted: Any) -> None:
+    """The first rows are HTML, the others data of the script, which shows and searches them."""
+    run("report", scanned)
+    page = (scanned / "report.html").read_text()
+    hosts = page.partition('<section id="hosts">')[2].partition("</section>")[0]
+    data = json.loads(hosts.partition('<script type="application/json">')[2].partition("</script>")[0])
+    first = re.findall(r'<td data-name="host">(\w+)</td>', hosts)
+    assert sorted([*first, *(row[0] for row in data)]) == sorted(item.stem for item in find_items(str(planted.root)))
+    assert len(first) == 20
+    assert f"and {planted.hosts - 20} more: all are in <code>nginxtls fleet query DIR worst-hosts</code>" in hosts
+    assert 'data-beyond="0"' in hosts
+
+
+def test_a_host_cannot_end_the_data_of_the_script(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.mkdir()
+    rows = ["host,item"]
+    for number in range(25):
+        (hosts / f"{number:02}.txt").write_text(dump("server { listen 443 ssl; }"))
+        rows.append(f"{number:02}</script><!--,{number:02}.txt")
+    (tmp_path / "hosts.csv").write_text("\n".join(rows))
+    out = tmp_path / "out"
+    run(hosts, "--output", out, "--inventory", tmp_path / "hosts.csv")
+    run("report", out)
+    page = (out / "report.html").read_text()
+    assert page.count("<!--") == 0
+    assert page.count("</script>") == 2
+    assert r'"24\u003c/script>\u003c!--"' in page
+
+
 @pytest.mark.parametrize("name", queries())
 def test_each_named_query_runs(scanned: Path, name: str) -> None:
     assert re.search(r"\d rows?$", run("query", scanned, name).stdout.strip())
@@ -140,6 +170,11 @@ def test_columns_are_documented() -> None:
     for table, columns in TABLES.items():
         section = text.partition(f"### `{table}`\n")[2].partition("\n### ")[0].partition("\n## ")[0]
         assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [*columns], table
+
+
+def test_queries_are_documented() -> None:
+    section = DOCS.read_text().partition("## Queries\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([\w-]+)` \|", section, re.MULTILINE) == [*queries()]
 
 
 def test_the_extra_is_named_where_it_is_missing(tmp_path: Path) -> None:
