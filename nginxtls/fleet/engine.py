@@ -40,6 +40,8 @@ class Scanned(NamedTuple):
     items: int
     kept: int
     resumed: bool
+    absent: tuple[str, ...] = ()
+    """The hosts of the inventory that have no item."""
 
 
 def scan(
@@ -105,7 +107,8 @@ def scan(
 
     write_findings(run)
     run.record({**recorded, "complete": True, "items": len(items), "schema": SCHEMA_VERSION})
-    return Scanned(run, done, kept, resumed)
+    absent = hosts.listed - {host.name for _, host in pairs}
+    return Scanned(run, done, kept, resumed, tuple(sorted(absent)))
 
 
 def _record(source: str, asked: str, at: datetime, number: int) -> dict[str, Any]:

@@ -45,7 +45,7 @@ _FIGURES = (
     ("certificates", "SELECT count(DISTINCT sha256) FROM certificates"),
     ("errors", "SELECT count(*) FROM findings WHERE severity = 'error'"),
     ("warnings", "SELECT count(*) FROM findings WHERE severity = 'warning'"),
-    ("items not wholly checked", "SELECT count(*) FROM items WHERE status <> 'checked'"),
+    ("items failed or read in part", "SELECT count(*) FROM items WHERE status <> 'checked'"),
 )
 
 _TABLES = (
@@ -83,7 +83,7 @@ _TABLES = (
         SELECT CASE i.team WHEN '' THEN '(none)' ELSE i.team END AS team, count(DISTINCT i.host) AS hosts,
                coalesce(sum(i.errors), 0)::BIGINT AS errors, coalesce(sum(i.warnings), 0)::BIGINT AS warnings,
                coalesce(any_value(c.ending), 0)::BIGINT AS "certificates ending in 30 days",
-               count(*) FILTER (i.status <> 'checked') AS "not wholly checked"
+               count(*) FILTER (i.status <> 'checked') AS "failed or read in part"
         FROM items i
         LEFT JOIN (SELECT team, count(DISTINCT sha256) FILTER (days_left <= 30 AND len(endpoints) > 0) AS ending
                    FROM certificates GROUP BY team) c USING (team)

@@ -76,7 +76,7 @@ def _data(rows: tuple[tuple[Any, ...], ...]) -> str:
 
 
 def _number(table: Table, index: int) -> str:
-    return ' class="number"' if isinstance(table.rows[0][index], (int, float)) else ""
+    return ' class="number"' if any(isinstance(row[index], (int, float)) for row in table.rows) else ""
 
 
 def _row(columns: tuple[str, ...], row: tuple[Any, ...], most: int) -> str:

@@ -111,6 +111,18 @@ def test_one_message_for_bad_input(tmp_path: Path) -> None:
     (tmp_path / "one/a.txt").write_text(dump(""))
     (tmp_path / "bad.csv").write_text("host,colour\na,red\n")
     (tmp_path / "nohost.yaml").write_text("- {team: web}\n")
+    inventories = {
+        "broken.yaml": ("- host: a\n  b: [", "broken.yaml, line 2: is not YAML: "),
+        "number.yaml": ("- {host: a, nginx: 1.20}", "row 1: has something else than a text as nginx"),
+        "column.csv": ("host,team,team\na,b,c", "has the column team twice"),
+        "values.csv": ("host,team\na,b\nc,d,e", "line 3: has 3 values for 2 columns"),
+        "twice.csv": ("host,team\na,b\nc,d\na,c", "row 3: is for a, as row 1 is"),
+        "version.csv": ("host,nginx\na,banana", "row 1: 'banana' is not an nginx version"),
+        "empty.csv": ("", "has no rows"),
+        "binary.csv": ("host\n\udcff", "is not UTF-8 text"),
+    }
+    for name, (text, _) in inventories.items():
+        (tmp_path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
     one, out = tmp_path / "one", tmp_path / "out"
     cases: list[tuple[list[object], str]] = [
         ([tmp_path / "none", "--output", out], "does not exist"),
@@ -118,6 +130,8 @@ def test_one_message_for_bad_input(tmp_path: Path) -> None:
         ([one], "--output: is missing"),
         ([one, "--output", out, "--inventory", tmp_path / "bad.csv"], "row 1: has the unknown column colour"),
         ([one, "--output", out, "--inventory", tmp_path / "nohost.yaml"], "row 1: has no host"),
+        *(([one, "--output", out, "--inventory", tmp_path / name], words) for name, (_, words) in inventories.items()),
+        ([one, "--output", out, "--nginx-version", "auto"], "would be that of this machine"),
         ([one, "--output", out, "--host-pattern", "x.txt"], "names no {host}"),
         (["nosuch://bucket/x", "--output", out], "cannot be listed"),
         (["report", tmp_path / "empty"], "has no complete run"),
@@ -146,6 +160,18 @@ def test_hosts_by_inventory_and_pattern(tmp_path: Path) -> None:
     assert of("d.tar.gz") == ("d", "", "", False)
     with pytest.raises(UsageError):
         read_hosts("", "{host}/{host}")
+
+
+def test_an_inventory_of_a_spreadsheet_and_hosts_without_an_item(tmp_path: Path) -> None:
+    """A byte order mark and blanks do not matter; hosts that left nothing are named."""
+    (tmp_path / "hosts").mkdir()
+    (tmp_path / "hosts/a.txt").write_text(dump("server { listen 443 ssl; }"))
+    (tmp_path / "hosts.csv").write_text("\ufeffhost, team\r\na, web\r\n\r\nb,shop\r\n")
+    done = run(tmp_path / "hosts", "--output", tmp_path / "out", "--inventory", tmp_path / "hosts.csv")
+    assert done.stdout.startswith("1 item: run ")
+    assert done.stderr == "no item for 1 host of the inventory: b\n"
+    found = run("query", tmp_path / "out", "SELECT host, team FROM items", "--format", "csv").stdout
+    assert found == "host,team\na,web\n"
 
 
 def test_sources(tmp_path: Path) -> None:
