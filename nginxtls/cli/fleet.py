@@ -95,24 +95,29 @@ def scan(
     )
     if AUTO in (settings.nginx_version, settings.openssl_version):
         raise UsageError(
-            "--nginx-version auto", "would be that of this machine", "leave it out, or give versions in the inventory"
+            "--nginx-version auto", "would be that of this machine", "remove it, or set versions in the inventory"
         )
     hosts = read_hosts(inventory, host_pattern)
     items = find_items(source)
-    with closed_peers_are_errors():
-        done = run_scan(
-            items,
-            hosts,
-            Path(output),
-            settings,
-            at=options.moment(at),
-            limits=Limits(max_bytes, timeout),
-            scheduler=scheduler,
-            workers=workers,
-            resume=not new,
-            source=source,
-            progress=_progress if sys.stderr.isatty() else lambda done, total: None,
-        )
+    try:
+        with closed_peers_are_errors():
+            done = run_scan(
+                items,
+                hosts,
+                Path(output),
+                settings,
+                at=options.moment(at),
+                limits=Limits(max_bytes, timeout),
+                scheduler=scheduler,
+                workers=workers,
+                resume=not new,
+                source=source,
+                progress=_progress if sys.stderr.isatty() else lambda done, total: None,
+            )
+    except BaseException as error:
+        if not isinstance(error, Exception):  # the interrupt of ``main``
+            typer.echo("interrupted: the same command continues the run", err=True)
+        raise
     if done.absent:
         typer.echo(
             f"no item for {count(len(done.absent), 'host')} of the inventory: {shown(listing(done.absent))}", err=True

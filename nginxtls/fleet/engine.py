@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from itertools import islice
@@ -176,18 +177,25 @@ def _client(scheduler: str, workers: int) -> Iterator[Client]:
         }
     )
     with (
-        LocalCluster(
-            n_workers=workers or os.cpu_count() or 1,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=50,
-            security=True,  # TLS with certificates of this run: whoever may connect may run code
-        ) as cluster,
-        Client(cluster) as client,
+        # Items are unpacked in it, keys and all: nothing must be left of an interrupted run.
+        tempfile.TemporaryDirectory(prefix="nginxtls-fleet-", ignore_cleanup_errors=True) as scratch,
+        dask.config.set({"temporary-directory": scratch}),
     ):
-        yield client
+        try:
+            cluster = LocalCluster(
+                n_workers=workers or os.cpu_count() or 1,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=50,
+                security=True,  # TLS with certificates of this run: whoever may connect may run code
+            )
+        except RuntimeError as error:
+            reason = f"no worker starts: {error}".splitlines()[0]
+            raise UsageError("nginxtls fleet", reason, f"check the space in {tempfile.gettempdir()}") from error
+        with cluster, Client(cluster) as client:
+            yield client
 
 
 def _results(client: Client, tasks: Iterable[Task]) -> Iterator[Any]:

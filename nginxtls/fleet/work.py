@@ -63,7 +63,7 @@ def work(task: Task) -> Done:
 
     run = Run(Path(task.output), task.run)
     earlier = run.digests(task.part)
-    scratch = Path(tempfile.mkdtemp(prefix="nginxtls-fleet-"))
+    scratch = _scratch()
     try:
         read = [_Read(item, host, scratch / str(number)) for number, (item, host) in enumerate(task.items)]
         for each in read:
@@ -84,9 +84,20 @@ def work(task: Task) -> Done:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _scratch() -> Path:
+    """An empty folder in that of the worker, which is removed even if the worker ends in the middle of a batch."""
+    from distributed import get_worker
+
+    try:
+        parent = get_worker().local_directory
+    except ValueError:  # not in a worker
+        parent = None
+    return Path(tempfile.mkdtemp(prefix="nginxtls-fleet-", dir=parent))
+
+
 def try_alone(task: Task) -> None:
     """Check a batch and keep nothing: whether it ends the worker."""
-    scratch = Path(tempfile.mkdtemp(prefix="nginxtls-fleet-"))
+    scratch = _scratch()
     try:
         for item, host in task.items:
             each = _Read(item, host, scratch / "0")

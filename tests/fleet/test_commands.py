@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +90,20 @@ def test_a_host_cannot_end_the_data_of_the_script(tmp_path: Path) -> None:
     assert page.count("<!--") == 0
     assert page.count("</script>") == 2
     assert r'"24\u003c/script>\u003c!--"' in page
+
+
+def test_a_full_disk_and_a_damaged_table_are_one_message(planted: Any, tmp_path: Path) -> None:
+    """Of a worker that cannot write, too."""
+    limited = f"ulimit -f 8; exec {sys.executable} -m nginxtls fleet {planted.root} --output {tmp_path}/out --workers 1"
+    done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, f"error: --output {tmp_path}/out: cannot be written: File too large\n")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one/a.txt").write_text(dump("server { listen 443 ssl; }"))
+    run(tmp_path / "one", "--output", tmp_path / "other")
+    next((tmp_path / "other/items").glob("*/*.parquet")).write_bytes(b"")
+    for command in ("report", "query"):
+        words = ["rules"] if command == "query" else []
+        assert "has a table that cannot be read: " in run(command, tmp_path / "other", *words, code=2).stderr
 
 
 @pytest.mark.parametrize("name", queries())
@@ -172,6 +189,24 @@ def test_an_inventory_of_a_spreadsheet_and_hosts_without_an_item(tmp_path: Path)
     assert done.stderr == "no item for 1 host of the inventory: b\n"
     found = run("query", tmp_path / "out", "SELECT host, team FROM items", "--format", "csv").stdout
     assert found == "host,team\na,web\n"
+
+
+def test_an_interrupt_leaves_the_run_and_nothing_else(planted: Any, tmp_path: Path) -> None:
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
+    command = [sys.executable, "-m", "nginxtls", "fleet", planted.root, "--output", out, "--workers", "1"]
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        while not list(out.glob("items/*/part*")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate()
+    assert (process.returncode, error) == (130, "interrupted: the same command continues the run\n")
+    assert list(scratch.iterdir()) == []
+    assert re.match(r"240 items, \d+ of them before the interruption: ", run(planted.root, "--output", out).stdout)
 
 
 def test_sources(tmp_path: Path) -> None:
