@@ -377,7 +377,7 @@ def _subjects(
             Configuration(tree, facts, Store(door, loaded.base), context=loaded.context)
             for tree in variants(loaded.tree)
         )
-        requested = loaded.requested if only_nginx else _requested(loaded)
+        requested = dict.fromkeys(loaded.in_order(loaded.requested if only_nginx else _requested(loaded)))
         is_known = facts.nginx is not None and facts.openssl_known
         return Subject(first, requested, tuple(others), loaded.enabled, None if is_known else Alternatives(first))
 

@@ -46,7 +46,7 @@ NOT_ENABLED = "not enabled"
 
 
 class Subject(NamedTuple):
-    """A configuration to lint, and its requested files: only findings in those are reported.
+    """A configuration to lint, and its requested files in the order of its tree: only findings in those are reported.
 
     ``variants``: other configurations that a template may become, linted but not counted. ``enabled``: false for a file
     that no configuration includes, such as a site in ``sites-available/`` without its link.
@@ -86,8 +86,8 @@ def lint(
     rows: list[tuple[Endpoint, Alternatives | None, Configuration]] = []
     policies: list[PolicyRow] = []
     certificates = 0
-    requested = {file for subject in subjects for file in subject.requested}
-    in_use = {file for subject in subjects if subject.enabled for file in subject.requested}
+    requested = dict.fromkeys(file for subject in subjects for file in subject.requested)
+    in_use = dict.fromkeys(file for subject in subjects if subject.enabled for file in subject.requested)
     needless = {rule.name for rule in chosen if rule.needless}
     for subject in subjects:
         for failure in _unparsed(subject.requested if subject.enabled else ()):
@@ -315,8 +315,8 @@ def _silenced(
 ) -> Iterator[Finding]:
     """The findings, marked if a comment suppresses them, and those about the comments themselves."""
     requested = {file: subject.configuration for subject in subjects if subject.enabled for file in subject.requested}
-    others = {file for subject in subjects for file in subject.configuration.tree.files}
-    comments = Suppressions([*requested, *(others - requested.keys())])
+    others = dict.fromkeys(file for subject in subjects for file in subject.configuration.tree.files)
+    comments = Suppressions([*(requested | others)])
     for finding in findings:
         yield comments.apply(finding)
     about = {rule.name: rule for rule in ran}

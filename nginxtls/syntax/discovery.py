@@ -68,6 +68,10 @@ class LoadedTree(NamedTuple):
     enabled: bool = True
     """False for a file of this server or checkout that no main file includes, and that was not named."""
 
+    def in_order(self, files: Collection[SourceFile]) -> list[SourceFile]:
+        """Some of its files in the order of the tree, as a set has them in that of their addresses."""
+        return [file for file in self.tree.files if file in files]
+
 
 class Sources:
     """What was found at the requested paths; each of them is in one of these lists."""
@@ -348,7 +352,7 @@ class _Discovery:
         placed: set[SourceFile] = set()
         self.add_mains(mains, trees, placed)
         rest = [file for file in self.requested if file not in placed]
-        if wanted := [*rest, *self.named.intersection(self.doubtful)]:
+        if wanted := [*rest, *(file for file in self.doubtful if file in self.named)]:
             self.add_mains(self.mains_above(wanted), trees, placed)
             rest = [file for file in rest if file not in placed]
         included: set[SourceFile] = {
