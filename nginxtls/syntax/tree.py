@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.base.limits import LIMITS
+from nginxtls.base.memo import Recent
 from nginxtls.syntax.secrets import hide
 from nginxtls.syntax.words import UNKNOWN, read_statement, word_places
 
@@ -89,6 +89,7 @@ class SourceFile:
         "path",
         "problems",
         "raw",
+        "recent",
         "text",
         "variables",
     )
@@ -117,6 +118,8 @@ class SourceFile:
         self.includes: list[Directive] = []
         """All include directives of the file, in order."""
         self.problems: list[Problem] = []
+        self.recent = Recent()
+        """What is worked out of its text again and again for the same directive."""
         self._comments: array[int] = array("L")
         self._line_starts: list[int] | None = None
 
@@ -246,7 +249,7 @@ class Directive:
     @property
     def words(self) -> list[tuple[int, int]]:
         """The offsets of the name and of each argument, quotes included."""
-        return _words_of(self)
+        return self.file.recent(self, lambda: _words_of(self))
 
     @property
     def name_end(self) -> int:
@@ -311,9 +314,7 @@ class Gap(NamedTuple):
     """It comes with nginx or a distribution and holds no TLS, so that nothing is unknown without it."""
 
 
-@lru_cache(maxsize=64)
 def _words_of(directive: Directive) -> list[tuple[int, int]]:
-    """Kept for a few directives: rules look at each argument of a long list."""
     if not directive.args and directive.name.strip(UNKNOWN) == "":
         return [(directive.start, directive.end)]
     return word_places(directive.file, directive.start, directive.name, len(directive.args))

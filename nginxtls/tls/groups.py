@@ -71,6 +71,10 @@ class GroupList(NamedTuple):
     tuples: tuple[tuple[Group, ...], ...] = ()
     """The groups as ``/`` divides them, from 3.5 on: TLS 1.3 tries one tuple after the other."""
 
+    def bare(self) -> GroupList:
+        """The groups without the text that they come from, for results that outlive it."""
+        return GroupList(None, self.groups, (), None, None, self.default, self.tuples)
+
     @property
     def tls12(self) -> tuple[Group, ...]:
         """Those that TLS 1.2 and before can use."""
