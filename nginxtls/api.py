@@ -175,7 +175,9 @@ def settings_over(base: Settings, table: Mapping[str, object], folder: Path) -> 
 def _checked(settings: Settings, file: Path) -> Settings:
     """The settings, if the rules and the policy that they name exist."""
     try:
-        for words in (settings.select, settings.ignore, *(words for _, words in settings.per_path_ignores)):
+        for words in dict.fromkeys(
+            (settings.select, settings.ignore, *(each for _, each in settings.per_path_ignores))
+        ):
             if words:
                 choose(installed_rules(), words, (), pedantic=True)
         for name, _ in settings.severity:

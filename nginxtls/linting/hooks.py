@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,6 +42,7 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
     """
     found: list[Finding] = []
     most = LIMITS["findings"]
+    rules = tuple(rules)
 
     def call(rule: Rule, hook: Callable[..., Iterable[Finding]], *arguments: object) -> None:
         try:
@@ -64,13 +65,9 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
     for rule in _applicable(rules, "check_configuration", configuration.mentions):
         call(rule, rule.check_configuration)
     for hook, objects in _OBJECTS:
-        overriding = [rule for rule in rules if _overrides(rule, hook)]
-        fitting: dict[frozenset[str], list[Rule]] = {}
-        for thing in parts(partial(objects, configuration)) if overriding else ():
+        for thing in parts(partial(objects, configuration)) if _overriding(rules, hook) else ():
             mentions = thing.mentions if hook == "check_server" else configuration.mentions
-            if mentions not in fitting:
-                fitting[mentions] = [rule for rule in overriding if _applies(rule, mentions)]
-            for rule in fitting[mentions]:
+            for rule in _applicable(rules, hook, mentions):
                 call(rule, getattr(rule, hook), thing)
     for rule in _applicable(rules, "check_setting", configuration.mentions):
         for name in rule.decides:
@@ -97,20 +94,15 @@ def applicable(rules: Iterable[Rule], configuration: Configuration) -> list[Rule
     return [rule for rule in rules if _applies(rule, configuration.mentions)]
 
 
-def _applicable(rules: Iterable[Rule], hook: str, mentions: frozenset[str]) -> list[Rule]:
-    return [rule for rule in rules if _overrides(rule, hook) and _applies(rule, mentions)]
+@lru_cache(32)
+def _applicable(rules: tuple[Rule, ...], hook: str, mentions: frozenset[str]) -> list[Rule]:
+    """Kept for the servers of a configuration, and for many small configurations that are alike."""
+    return [rule for rule in _overriding(rules, hook) if _applies(rule, mentions)]
 
 
-def _overrides(rule: Rule, hook: str) -> bool:
-    kind = type(rule)
-    if kind not in _HOOKS:
-        names = [name for name in vars(Rule) if name.startswith("check_")]
-        _HOOKS[kind] = frozenset(name for name in names if getattr(kind, name) is not getattr(Rule, name))
-    return hook in _HOOKS[kind]
-
-
-_HOOKS: dict[type[Rule], frozenset[str]] = {}
-"""The hooks that each class of rules overrides."""
+@lru_cache(32)
+def _overriding(rules: tuple[Rule, ...], hook: str) -> list[Rule]:
+    return [rule for rule in rules if getattr(type(rule), hook) is not getattr(Rule, hook)]
 
 
 def _applies(rule: Rule, mentions: frozenset[str]) -> bool:

@@ -296,16 +296,17 @@ def _path_ignores(settings: Settings, rules: Mapping[str, Rule]) -> Callable[[Fi
     from pathspec import GitIgnoreSpec
 
     folder = settings.file.parent if settings.file else None
-    table = [
-        (GitIgnoreSpec.from_lines([pattern]), {rule.name for rule in choose(rules, words, (), True)})
-        for pattern, words in settings.per_path_ignores
-    ]
+    names = {
+        words: {rule.name for rule in choose(rules, words, (), True)}
+        for words in dict.fromkeys(words for _, words in settings.per_path_ignores)
+    }
+    table = [(GitIgnoreSpec.from_lines([pattern]), names[words]) for pattern, words in settings.per_path_ignores]
 
     def ignored(finding: Finding) -> bool:
         name = finding.location.name
         if finding.location.file.path and folder:
             name = os.path.relpath(finding.location.file.path, folder)
-        return any(finding.rule in names and spec.match_file(name) for spec, names in table)
+        return any(finding.rule in ignoring and spec.match_file(name) for spec, ignoring in table)
 
     return ignored
 

@@ -12,7 +12,7 @@ from nginxtls.base.bounded import bounded
 from nginxtls.base.data import read_data
 from nginxtls.base.lazy import NamedTuple, pattern
 
-from .ciphers import UnknownWord, nearest
+from .ciphers import MOST_SUGGESTIONS, UnknownWord, nearest
 from .openssl import GENERATIONS, OpenSSL
 from .suites import read_table
 
@@ -127,6 +127,13 @@ def _folds(generation: str) -> bool:
     return GENERATIONS.index(generation) >= GENERATIONS.index("3.5")
 
 
+def known_group(name: str, openssl: OpenSSL) -> Group | None:
+    """The group of a name, in a spelling that this OpenSSL knows; else None."""
+    if len(name) > _LONGEST:
+        return None
+    return _table(openssl.generation)[0].get(name.lower() if _folds(openssl.generation) else name)
+
+
 def group(name: str) -> Group | None:
     """The group of this name, in any OpenSSL's spelling, as the newest generation that has it; else None."""
     tables = (_table(generation)[0] for generation in reversed(GENERATIONS[GENERATIONS.index("3.5") :]))
@@ -227,8 +234,8 @@ class _Reader:
         if len(set(prefixes)) < len(prefixes):
             self._refuse("a prefix is repeated", start, end)
             return
-        table, spellings = _table(self.openssl.generation)
-        found_group = table.get(name.lower() if self.tuples else name) if len(name) <= _LONGEST else None
+        spellings = _table(self.openssl.generation)[1]
+        found_group = known_group(name, self.openssl)
         if found_group is None:
             self._unknown(name, start + len(prefixes), prefixes, spellings)
         elif "-" in prefixes:
@@ -252,7 +259,8 @@ class _Reader:
         end = start + len(name)
         elsewhere = group(name)
         if elsewhere is None:
-            reason, suggestion = "misspelt", nearest(name, spellings)
+            suggests = len(self.unknown) < MOST_SUGGESTIONS
+            reason, suggestion = "misspelt", nearest(name, spellings) if suggests else None
         else:
             here = [s for s in (elsewhere.name, *elsewhere.aliases) if s in spellings]
             other = "newer" if _since(elsewhere.number) > GENERATIONS.index(self.openssl.generation) else "removed"
