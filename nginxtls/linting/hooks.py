@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nginxtls.base.errors import is_fault
 from nginxtls.base.limits import LIMITS
+from nginxtls.base.secrets import hide
 from nginxtls.finding import Finding
 from nginxtls.model.decides import by_origin
 from nginxtls.rule import Rule
 from nginxtls.syntax.places import Failure, Location
-from nginxtls.syntax.secrets import hide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.memo import Recent
-from nginxtls.syntax.secrets import hide
+from nginxtls.base.secrets import hide
 from nginxtls.syntax.words import UNKNOWN, read_statement, word_places
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class SourceFile:
     """A file's text and its directives. ``name`` is the name shown to people; ``path`` is its real path, if any.
 
     ``raw`` is what was read, BOM and CR included. ``text`` has the same length and its key material hidden (see
-    ``syntax/secrets.py``); only what writes files uses ``raw``. Offsets are those of both, in characters.
+    ``base/secrets.py``); only what writes files uses ``raw``. Offsets are those of both, in characters.
 
     A template's text is parsed as ``masked``, of the same length: of an expression nothing is left, each tag and each
     template comment is blank. ``defaults`` has what the template itself gives for an expression, as in
