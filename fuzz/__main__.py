@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 from hashlib import sha256
@@ -249,7 +250,11 @@ def main() -> None:
         runner.run(name, options.seed, left / len(names), options.inputs)
         whole = "" if TARGETS[name].quick is None else f", the whole check for one of {SHARE}"
         print(f"{name:14} {runner.counts[name]:>9,} inputs{whole}", flush=True)
-    print(f"{sum(runner.counts.values()):,} inputs, {len(runner.faults)} kinds of faults")
+    families = Counter[str]()
+    for name, number in runner.counts.items():
+        families[TARGETS[name].family] += number
+    print("by family:", ", ".join(f"{family} {number:,}" for family, number in families.items()))
+    print(f"{families.total():,} inputs, {len(runner.faults)} kinds of faults")
     sys.stdout.flush()
     BASE.cleanup()
     os._exit(1 if runner.faults else 0)
