@@ -177,7 +177,9 @@ def settings_over(base: Settings, table: Mapping[str, object], folder: Path) -> 
 def _checked(settings: Settings, file: Path) -> Settings:
     """The settings, if the rules and the policy that they name exist."""
     try:
-        for words in (settings.select, settings.ignore, *(words for _, words in settings.per_path_ignores)):
+        for words in dict.fromkeys(
+            (settings.select, settings.ignore, *(each for _, each in settings.per_path_ignores))
+        ):
             if words:
                 choose(installed_rules(), words, (), pedantic=True)
         for name, _ in settings.severity:
@@ -393,7 +395,7 @@ def _subjects(
             Configuration(tree, facts, Store(door, loaded.base), context=loaded.context)
             for tree in variants(loaded.tree)
         )
-        requested = loaded.requested if only_nginx else _requested(loaded)
+        requested = dict.fromkeys(loaded.in_order(loaded.requested if only_nginx else _requested(loaded)))
         is_known = facts.nginx is not None and facts.openssl_known
         return Subject(first, requested, tuple(others), loaded.enabled, None if is_known else Alternatives(first))
 

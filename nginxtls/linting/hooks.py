@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nginxtls.base.errors import is_fault
 from nginxtls.base.limits import LIMITS
+from nginxtls.base.secrets import hide
 from nginxtls.finding import Finding
 from nginxtls.model.decides import by_origin
 from nginxtls.rule import Rule
 from nginxtls.syntax.places import Failure, Location
-from nginxtls.syntax.secrets import hide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -116,24 +116,13 @@ def applicable(rules: Iterable[Rule], configuration: Configuration) -> list[Rule
 
 @lru_cache(maxsize=1024)
 def _applicable(rules: tuple[Rule, ...], hook: str, mentions: frozenset[str]) -> tuple[Rule, ...]:
+    """Kept for the servers of a configuration, and for many small configurations that are alike."""
     return tuple(rule for rule in _overriding(rules, hook) if _applies(rule, mentions))
 
 
 @lru_cache(maxsize=256)
 def _overriding(rules: tuple[Rule, ...], hook: str) -> tuple[Rule, ...]:
-    return tuple(rule for rule in rules if _overrides(rule, hook))
-
-
-def _overrides(rule: Rule, hook: str) -> bool:
-    kind = type(rule)
-    if kind not in _HOOKS:
-        names = [name for name in vars(Rule) if name.startswith("check_")]
-        _HOOKS[kind] = frozenset(name for name in names if getattr(kind, name) is not getattr(Rule, name))
-    return hook in _HOOKS[kind]
-
-
-_HOOKS: dict[type[Rule], frozenset[str]] = {}
-"""The hooks that each class of rules overrides."""
+    return tuple(rule for rule in rules if getattr(type(rule), hook) is not getattr(Rule, hook))
 
 
 def _applies(rule: Rule, mentions: frozenset[str]) -> bool:

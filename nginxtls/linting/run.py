@@ -49,7 +49,7 @@ NOT_ENABLED = "not enabled"
 
 
 class Subject(NamedTuple):
-    """A configuration to lint, and its requested files: only findings in those are reported.
+    """A configuration to lint, and its requested files in the order of its tree: only findings in those are reported.
 
     ``variants``: other configurations that a template may become, linted but not counted. ``enabled``: false for a file
     that no configuration includes, such as a site in ``sites-available/`` without its link.
@@ -91,8 +91,8 @@ def lint(
     rows: list[tuple[Endpoint, Alternatives | None, Configuration]] = []
     policies: list[PolicyRow] = []
     certificates = 0
-    requested = {file for subject in subjects for file in subject.requested}
-    in_use = {file for subject in subjects if subject.enabled for file in subject.requested}
+    requested = dict.fromkeys(file for subject in subjects for file in subject.requested)
+    in_use = dict.fromkeys(file for subject in subjects if subject.enabled for file in subject.requested)
     needless = {rule.name for rule in chosen if rule.needless}
     alike: dict[object, Alike] = {}
     of_rules = progress if len(subjects) == 1 else lambda done, total: None
@@ -317,16 +317,17 @@ def _path_ignores(settings: Settings, rules: Mapping[str, Rule]) -> Callable[[Fi
     from pathspec import GitIgnoreSpec
 
     folder = settings.file.parent if settings.file else None
-    table = [
-        (GitIgnoreSpec.from_lines([pattern]), {rule.name for rule in choose(rules, words, (), True)})
-        for pattern, words in settings.per_path_ignores
-    ]
+    names = {
+        words: {rule.name for rule in choose(rules, words, (), True)}
+        for words in dict.fromkeys(words for _, words in settings.per_path_ignores)
+    }
+    table = [(GitIgnoreSpec.from_lines([pattern]), names[words]) for pattern, words in settings.per_path_ignores]
 
     def ignored(finding: Finding) -> bool:
         name = finding.location.name
         if finding.location.file.path and folder:
             name = os.path.relpath(finding.location.file.path, folder)
-        return any(finding.rule in names and spec.match_file(name) for spec, names in table)
+        return any(finding.rule in ignoring and spec.match_file(name) for spec, ignoring in table)
 
     return ignored
 
@@ -336,8 +337,8 @@ def _silenced(
 ) -> Iterator[Finding]:
     """The findings, marked if a comment suppresses them, and those about the comments themselves."""
     requested = {file: subject.configuration for subject in subjects if subject.enabled for file in subject.requested}
-    others = {file for subject in subjects for file in subject.configuration.tree.files}
-    comments = Suppressions([*requested, *(others - requested.keys())])
+    others = dict.fromkeys(file for subject in subjects for file in subject.configuration.tree.files)
+    comments = Suppressions([*(requested | others)])
     for finding in findings:
         yield comments.apply(finding)
     about = {rule.name: rule for rule in ran}

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.base.secrets import hide
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.dumps import failure_of, is_dump, split_dump
 from nginxtls.syntax.expansion import bound_includes
@@ -15,7 +16,6 @@ from nginxtls.syntax.fragments import classify, is_nginx, is_script, is_whole, m
 from nginxtls.syntax.payloads import is_payload, read_payload
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, follow_in_dump, source
-from nginxtls.syntax.secrets import hide
 from nginxtls.syntax.stock import is_stock
 from nginxtls.syntax.tree import Directive, Gap, Problem, SourceFile, Tree
 from nginxtls.syntax.use import unused_among
@@ -67,6 +67,10 @@ class LoadedTree(NamedTuple):
     named: Collection[SourceFile] = ()
     enabled: bool = True
     """False for a file of this server or checkout that no main file includes, and that was not named."""
+
+    def in_order(self, files: Collection[SourceFile]) -> list[SourceFile]:
+        """Some of its files in the order of the tree, as a set has them in that of their addresses."""
+        return [file for file in self.tree.files if file in files]
 
 
 class Sources:
@@ -357,7 +361,7 @@ class _Discovery:
         placed: set[SourceFile] = set()
         self.add_mains(mains, trees, placed)
         rest = [file for file in self.requested if file not in placed]
-        if wanted := [*rest, *self.named.intersection(self.doubtful)]:
+        if wanted := [*rest, *(file for file in self.doubtful if file in self.named)]:
             self.add_mains(self.mains_above(wanted), trees, placed)
             rest = [file for file in rest if file not in placed]
         included: set[SourceFile] = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.base.limits import LIMITS
-from nginxtls.syntax.secrets import hide
+from nginxtls.base.memo import Memo
+from nginxtls.base.secrets import hide
 from nginxtls.syntax.words import UNKNOWN, read_statement, word_places
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class SourceFile:
     """A file's text and its directives. ``name`` is the name shown to people; ``path`` is its real path, if any.
 
     ``raw`` is what was read, BOM and CR included. ``text`` has the same length and its key material hidden (see
-    ``syntax/secrets.py``); only what writes files uses ``raw``. Offsets are those of both, in characters.
+    ``base/secrets.py``); only what writes files uses ``raw``. Offsets are those of both, in characters.
 
     A template's text is parsed as ``masked``, of the same length: of an expression nothing is left, each tag and each
     template comment is blank. ``defaults`` has what the template itself gives for an expression, as in
@@ -89,6 +90,7 @@ class SourceFile:
         "path",
         "problems",
         "raw",
+        "recent",
         "text",
         "variables",
     )
@@ -117,6 +119,8 @@ class SourceFile:
         self.includes: list[Directive] = []
         """All include directives of the file, in order."""
         self.problems: list[Problem] = []
+        self.recent = Memo(64)
+        """What is worked out of its text again and again for the same directive."""
         self._comments: array[int] = array("L")
         self._line_starts: list[int] | None = None
 
@@ -246,7 +250,7 @@ class Directive:
     @property
     def words(self) -> list[tuple[int, int]]:
         """The offsets of the name and of each argument, quotes included."""
-        return _words_of(self)
+        return self.file.recent(self, lambda: _words_of(self))
 
     @property
     def name_end(self) -> int:
@@ -319,9 +323,7 @@ class Level(NamedTuple):
     left_out: frozenset[str]
 
 
-@lru_cache(maxsize=64)
 def _words_of(directive: Directive) -> list[tuple[int, int]]:
-    """Kept for a few directives: rules look at each argument of a long list."""
     if not directive.args and directive.name.strip(UNKNOWN) == "":
         return [(directive.start, directive.end)]
     return word_places(directive.file, directive.start, directive.name, len(directive.args))
