@@ -268,11 +268,13 @@ class UncommonKeyType(Rule):
     """Browsers reject the certificate because they do not support the type of its key.
 
     Browsers support RSA and the curves P-256 and P-384, most of them also P-521. They do not support secp256k1, the
-    Brainpool curves, Ed25519, Ed448 or DSA, and no public CA issues certificates for these keys. Other clients, such as
-    programs built on OpenSSL, support them.
+    Brainpool curves, Ed25519, Ed448 or DSA, and no public CA issues certificates for these keys. Programs built on
+    OpenSSL support Ed25519 and Ed448, and the curves only if they are configured to (measured on 3.0.20, 3.5.9 and
+    3.6.5).
 
     Clients: browsers have no signature algorithm in common with the server (ERR_SSL_VERSION_OR_CIPHER_MISMATCH,
-    SSL_ERROR_NO_CYPHER_OVERLAP); curl and other OpenSSL clients connect.
+    SSL_ERROR_NO_CYPHER_OVERLAP). curl and other OpenSSL clients connect with Ed25519 and Ed448; with secp256k1 and
+    Brainpool curves they report `handshake failure`.
 
     Fix: use an EC P-256 key if browsers connect to this server.
 

@@ -374,7 +374,7 @@ class CertificatePathWithVariables(Rule):
     certificate in memory.
 
     Clients: a slower handshake, as the file is read each time. If the file is missing or not readable, the alert
-    `internal error` (ERR_SSL_PROTOCOL_ERROR), although `nginx -t` passes.
+    `internal error` (ERR_SSL_PROTOCOL_ERROR, `curl: (35)`), although `nginx -t` passes.
 
     Fix: set the paths without variables if there are only a few certificates; otherwise set `ssl_certificate_cache`.
 

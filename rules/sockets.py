@@ -457,7 +457,7 @@ class UnreachableAddressName(Rule):
     refuses the connection before nginx could look at the `Host` header (measured: curl exits with code 35).
 
     Clients: browsers that open `https://` with the address show ERR_SSL_UNRECOGNIZED_NAME_ALERT or
-    SSL_ERROR_UNRECOGNIZED_NAME_ALERT.
+    SSL_ERROR_UNRECOGNIZED_NAME_ALERT; `curl` exits with code 35 (`unrecognized name`).
 
     Fix: add `default_server` to the `listen` line of the server with the address, or let the server listen on the
     address itself: `listen 192.0.2.10:443 ssl;`.

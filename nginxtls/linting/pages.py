@@ -64,10 +64,17 @@ def _seen(rule: Rule) -> list[str]:
 
 
 def related_rules(rule: Rule) -> list[str]:
-    """The names of other rules about the same matter, or about the same cause of an error."""
+    """The names of other rules about the same matter or cause of an error, or else of the same module."""
     causes = [cause.rules for trouble in _troubles_of(rule.name) for cause in trouble.causes]
     groups = [group for group in (*causes, *_rows("related.tsv", head=0)) if rule.name in group]
-    return sorted({name for group in groups for name in group} - {rule.name})
+    return sorted({name for group in groups or [_siblings(rule)] for name in group} - {rule.name})
+
+
+def _siblings(rule: Rule) -> list[str]:
+    """The rules of the same module."""
+    from nginxtls.linting.registry import installed_rules
+
+    return [name for name, other in installed_rules().items() if type(other).__module__ == type(rule).__module__]
 
 
 def _since(text: str) -> str:
@@ -77,7 +84,8 @@ def _since(text: str) -> str:
 
 def added(rule: Rule) -> str:
     """The first version of nginxtls with a rule; empty for the rules of other packages."""
-    return _versions().get(rule.name, "") if type(rule).__module__.startswith("nginxtls.") else ""
+    own = type(rule).__module__.startswith("nginxtls.")
+    return _versions().get(rule.name, "the next release") if own else ""
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,7 @@ from nginxtls.rule import Rule
 SECTIONS = (
     r"^\*\*What clients experience:\*\* \S",
     r"^\*\*Fix:\*\* \S",
-    r"in nginxtls since \d+\.\d+",
+    r"in nginxtls since (\d+\.\d+|the next release)",
     r"\[(safe or unsafe|safe|unsafe|no) fix\]\(\.\./fixing\.md\)",
     r"^## Check by hand\n\n```sh\n\S",
     r"^## Related rules\n\n\[",
