@@ -76,13 +76,13 @@ def run_cases(rules: Mapping[str, Rule], fixtures: Path | None = None) -> Iterat
 
 def whole(code: str, certificate: str = CERTIFICATE) -> str:
     """A complete configuration around an example; if it names no certificate, its TLS servers get these directives."""
+    explicit = re.search(r"^\s*ssl_certificate\s", code, re.MULTILINE) is not None
     if not re.search(r"^\s*(events|http|stream|mail|server)\s*\{", code, re.MULTILINE):
-        return SERVER.format(code=f"{certificate}\n{code}")
+        return SERVER.format(code=code if explicit else f"{certificate}\n{code}")
     if not re.search(r"^\s*(events|http|stream|mail)\s*\{", code, re.MULTILINE):
         code = f"http {{\n{code}\n}}\n"
     if not re.search(r"^\s*events\s*\{", code, re.MULTILINE):
         code = f"events {{}}\n{code}"
-    explicit = re.search(r"^\s*ssl_certificate\s", code, re.MULTILINE) is not None
     return code if explicit or not certificate else with_certificate(code, certificate)
 
 

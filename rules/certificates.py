@@ -562,11 +562,15 @@ class ReplacedCertificate(Rule):
     Fix: use one certificate for all names of the server, or a separate server for each certificate.
 
     ```nginx bad
+    ssl_certificate certificates/good.pem;
+    ssl_certificate_key certificates/good.key;
     ssl_certificate certificates/other.pem;
     ssl_certificate_key certificates/other.key;
     ```
 
     ```nginx good
+    ssl_certificate certificates/good.pem;
+    ssl_certificate_key certificates/good.key;
     ssl_certificate certificates/good-rsa.pem;
     ssl_certificate_key certificates/good-rsa.key;
     ```
