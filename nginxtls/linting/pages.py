@@ -112,7 +112,7 @@ def index(rules: Iterable[Rule]) -> str:
     lines = [
         "# Rules",
         "",
-        '<p><input type="search" id="rule-filter" placeholder="filter rules" aria-label="filter rules"></p>',
+        '<div id="rule-filter"></div>',
         "",
     ]
     by_topic: dict[str, list[Rule]] = {}
