@@ -11,7 +11,7 @@ from nginxtls.base.lazy import pattern
 
 _AT_START = pattern(r"^(\s*):(?=:(?!: ))", re.MULTILINE)
 """GitHub runs ``::error::…`` at the start of a line, white space before it or not. The arrow ``::: `` of text reports
-is no command: its name would be ``:``."""
+is not one: its name would be ``:``."""
 _ANYWHERE = pattern(r"##(?=\w{0,20}\[)")
 """GitHub's old ``##[…]``, Azure's ``##vso[…]`` and TeamCity's ``##teamcity[…]``, found anywhere in a line."""
 _UNPRINTABLE = pattern(r"[^ -~\n]")
