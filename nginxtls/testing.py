@@ -48,7 +48,7 @@ def rules_of_package(name: str) -> Mapping[str, Rule]:
     """The rules of an installed package, by the name of the package or of its entry point.
 
     Raises:
-        UsageError: no installed package of that name has rules, or one of its classes is wrong.
+        UsageError: no installed package of that name has rules, it has none, or one of its classes is wrong.
     """
     from importlib.metadata import entry_points
 
@@ -60,7 +60,10 @@ def rules_of_package(name: str) -> Mapping[str, Rule]:
     if name not in by_name:
         install = "install it in this environment, with `pip install -e .` in its folder"
         raise UsageError(f'"{name}"', "is not an installed package with rules", nearest(name, by_name) or install)
-    return rules_of(by_name[name])
+    if not (rules := rules_of(by_name[name])):
+        help = "derive a class from nginxtls.rule.Rule in the module of the entry point, or in one that it imports"
+        raise UsageError(f'"{name}"', "has no rule", help)
+    return rules
 
 
 def run_cases(rules: Mapping[str, Rule], fixtures: Path | None = None) -> Iterator[Case]:

@@ -128,8 +128,8 @@ def findings_of(hook: Callable[..., Iterable[Finding]], *arguments: object) -> I
         TypeError: it yields something else than findings.
     """
     found = hook(*arguments)
-    if found is None:
-        raise TypeError(f"{hook.__name__} returned None: yield findings, or return a list of them")
+    if not hasattr(found, "__iter__"):
+        raise TypeError(f"{hook.__name__} returned {_short(found)}: yield findings, or return a list of them")
     for finding in found:
         if not isinstance(finding, Finding):
             raise TypeError(f"{hook.__name__} yielded {_short(finding)}, not a Finding: use self.at(…)")
@@ -139,7 +139,7 @@ def findings_of(hook: Callable[..., Iterable[Finding]], *arguments: object) -> I
 
 
 def _short(thing: object) -> str:
-    return f"{type(thing).__name__} {thing!r:.80}"
+    return "None" if thing is None else f"{type(thing).__name__} {thing!r:.80}"
 
 
 def stopped(error: BaseException) -> str:
@@ -147,7 +147,9 @@ def stopped(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    place = f" in {os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}" if trace else ""
+    file = trace.tb_frame.f_code.co_filename if trace else __file__
+    # What this module raises is of the rule that it called.
+    place = f" in {os.path.basename(file)}, line {trace.tb_lineno}" if trace and file != __file__ else ""
     text = hide(str(error))
     return f"stopped with {type(error).__name__}{place}" + (f": {text[:LONGEST]}" if text else "")
 
@@ -157,12 +159,19 @@ def _is_theirs(error: BaseException) -> bool:
     return is_fault(error) or isinstance(error, SystemExit)
 
 
+def _class(rule: Rule) -> str:
+    """The class of a rule of another package and its file; empty for one of nginxtls."""
+    from nginxtls.linting.validation import place
+
+    return "" if type(rule).__module__.startswith("nginxtls.") else f"; {place(type(rule))}"
+
+
 def _broken(rule: Rule, error: BaseException) -> Failure:
     from traceback import format_exception
 
     return Failure(
         f"rule {rule.name}",
-        stopped(error),
+        stopped(error) + _class(rule),
         help=f"this is a bug in the rule: please report it; to continue, add `--ignore {rule.name}`",
         trace=hide("".join(format_exception(error))),
     )
