@@ -24,8 +24,8 @@ class PostQuantumGroupsOnly(Rule):
     Hybrid groups exist in TLS 1.3 only, so all ECDHE suites of TLS 1.2 are lost. Clients from before 2024, most
     libraries and monitoring tools offer no hybrid group and are refused (measured: `handshake failure` on OpenSSL 3.5).
 
-    Clients: browsers since 2024 connect; curl with OpenSSL before 3.5, and monitoring, are refused with `handshake
-    failure`.
+    Clients: current browsers connect. Safari before version 26, curl with OpenSSL before 3.5, and most monitoring are
+    refused with `handshake failure`.
 
     Fix: offer a classical group, too: `ssl_ecdh_curve X25519MLKEM768:X25519:prime256v1;`.
 

@@ -488,8 +488,8 @@ class WeakDhparam(Rule):
     fewer than 2048 bits at its default level 2, and nginx does not start; 1.1.1 loads the file, and handshakes with DHE
     fail (measured).
 
-    Clients: with OpenSSL 3 connection refused once nginx is restarted. With 1.1.1 clients that choose DHE are refused
-    (`dh key too small`), and those with ECDHE connect.
+    Clients: with OpenSSL 3 connection refused once nginx is restarted (`dh key too small`). With 1.1.1 clients that
+    choose DHE are refused with `handshake failure`, and those with ECDHE connect.
 
     Fix: remove `ssl_dhparam` (ECDHE needs none), or use the 2048-bit group of RFC 7919.
 

@@ -121,8 +121,8 @@ class MissingAead(_CipherRule):
 
     TLS 1.2 clients get CBC or worse, and HTTP/2 prohibits every one of these suites.
 
-    Clients: with TLS 1.2 browsers end an HTTP/2 connection (ERR_HTTP2_INADEQUATE_TRANSPORT_SECURITY), others get CBC;
-    those with TLS 1.3 are not affected.
+    Clients: with TLS 1.2 browsers end an HTTP/2 connection (ERR_HTTP2_INADEQUATE_TRANSPORT_SECURITY), Python since 3.10
+    is refused with `handshake failure`, and others get CBC; those with TLS 1.3 are not affected.
 
     Fix: `ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;`
 

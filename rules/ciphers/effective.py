@@ -172,8 +172,8 @@ class DeadTls12(_CipherRule):
     Clients with TLS 1.3 connect; the handshakes of all others fail. An `ECDHE-ECDSA` suite needs an ECDSA certificate,
     an `ECDHE-RSA` suite an RSA one, DHE needs `ssl_dhparam`.
 
-    Clients: clients without TLS 1.3, such as Android 9 and Windows Server 2019, are refused with
-    ERR_SSL_VERSION_OR_CIPHER_MISMATCH or `handshake failure`.
+    Clients: clients without TLS 1.3, such as Android 8, Internet Explorer 11 and Windows Server 2019, are refused with
+    `handshake failure` or ERR_SSL_VERSION_OR_CIPHER_MISMATCH.
 
     Fix: list suites for the key of the certificate, or enable TLS 1.3 only.
 

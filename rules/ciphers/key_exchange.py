@@ -86,8 +86,8 @@ class MissingForwardSecrecy(_CipherRule):
     Anyone who obtains the server's key, today or in ten years, can decrypt recorded traffic. RFC 9325 requires suites
     with ECDHE. Browsers negotiate TLS 1.3 if they can; all other clients get the weak suites.
 
-    Clients: no difference in browsers. Programs in Go since 1.22 and Java since 24 no longer offer RSA key exchange:
-    without TLS 1.3 they are refused with `handshake failure`.
+    Clients: no difference in browsers. Programs in Python since 3.10, Go since 1.22 and Java since 24 no longer offer
+    RSA key exchange: without TLS 1.3 they are refused with `handshake failure`.
 
     Fix: `ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;`
 

@@ -273,8 +273,9 @@ class Sweet32Cipher(_WeakCipher):
     After about 32 GB under one key, blocks repeat and leak their content (Sweet32). Single DES is broken outright.
     OpenSSL 1.1.0 and later are built without these ciphers: there the word has no effect (`removed-cipher`).
 
-    Clients: no difference for browsers, which have not offered 3DES since 2021; where OpenSSL still has it, long
-    connections of old clients leak parts of what they send.
+    Clients: no difference for Chromium and Firefox, which have not offered 3DES since 2021. Safari and old clients
+    offer it, and negotiate it if the server has nothing else, or prefers it; where OpenSSL still has it, long
+    connections leak parts of what they send.
 
     Fix: remove these suites. Only Windows XP needs 3DES.
 

@@ -85,8 +85,8 @@ class LegacyProtocol(Rule):
     Both depend on SHA-1 and MD5, have no authenticated encryption, and were deprecated by RFC 8996 in 2021; no current
     browser supports them. PCI DSS and every policy since prohibit them.
 
-    Clients: no difference for current clients, which negotiate TLS 1.2 or 1.3; devices from before about 2014 connect
-    with TLS 1.0, and would be refused without it.
+    Clients: no difference for current clients, which negotiate TLS 1.2 or 1.3. Devices from before about 2014, such as
+    Android 4.3 and Java 7, connect with TLS 1.0, and would be refused without it.
 
     Fix: set `ssl_protocols TLSv1.2 TLSv1.3;`
 

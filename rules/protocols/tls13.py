@@ -100,8 +100,8 @@ class OnlyTls13(Rule):
     Modern policies require it, and it is appropriate if all clients are known. Browsers have supported TLS 1.3 since
     2018 to 2020; appliances, old Java and old Android have not.
 
-    Clients: those without TLS 1.3, such as Android 9 and Windows Server 2019, are refused with `protocol version` or
-    ERR_SSL_VERSION_OR_CIPHER_MISMATCH.
+    Clients: those without TLS 1.3, such as Android 8, Internet Explorer 11 and Windows Server 2019, are refused with
+    `protocol version` or ERR_SSL_VERSION_OR_CIPHER_MISMATCH.
 
     Fix: `ssl_protocols TLSv1.2 TLSv1.3;` if such clients must connect.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from nginxtls.base.data import read_data
 from nginxtls.linting.pages import added, by_hand, page, related_rules
 from nginxtls.linting.registry import installed_rules
 from nginxtls.live.differences import rules as live_rules
@@ -47,6 +49,40 @@ def test_what_clients_experience_is_one_paragraph(rule: Rule) -> None:
 def test_what_keeps_nginx_from_starting_is_noticed_as_refused_connections(rule: Rule) -> None:
     if re.search(r"nginx does not start[.:]|so nginx does not start|does not start with (it|this)", rule.summary):
         assert "onnection refused" in rule.experience or "refused" in rule.experience
+
+
+def suites(name: str) -> set[str]:
+    """The cipher suites that a client offers, as hexadecimal numbers."""
+    clients = json.loads(read_data("nginxtls.tls", "clients.json"))["clients"]
+    found = [client["suites"] for client in clients if client["name"].startswith(name)]
+    return set(str(found[-1]).lower().split())
+
+
+RC4, DHE, TRIPLE_DES = (
+    {"0004", "0005", "c007", "c011"},
+    {"0033", "0039", "009e", "009f", "ccaa"},
+    {"000a", "c008", "c012"},
+)
+RSA, CBC = {"002f", "0035", "009c", "009d"}, {"c013", "c014"}
+
+
+@pytest.mark.parametrize(
+    ("client", "absent", "present"),
+    [
+        ("Chromium 156", RC4 | DHE | TRIPLE_DES, RSA | CBC),
+        ("Firefox 153", RC4 | DHE | TRIPLE_DES, RSA | CBC),
+        ("Safari 26", RC4 | DHE, RSA | CBC | TRIPLE_DES),
+        ("Go 1.24", RSA | RC4, set()),
+        ("Python 3.13", RSA | CBC, set()),
+        ("Safari 8", set(), CBC),
+    ],
+)
+def test_what_is_said_of_the_offers_of_clients_is_in_their_records(
+    client: str, absent: set[str], present: set[str]
+) -> None:
+    """The paragraphs of rc4-cipher, sweet32-cipher, finite-field-key-exchange, missing-forward-secrecy and others."""
+    assert not suites(client) & absent
+    assert present <= suites(client)
 
 
 def test_related_rules_exist_and_are_related_both_ways() -> None:
