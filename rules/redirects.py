@@ -42,6 +42,8 @@ class RedirectToImpossibleHost(Rule):
     regular expression, or empty if the server has none. Browsers follow the redirect and report that the server cannot
     be found.
 
+    Clients: the browser says that the site cannot be found (ERR_NAME_NOT_RESOLVED), and `curl -L` exits with code 6.
+
     Fix: use `$host`, or write the name: `return 301 https://$host$request_uri;`
 
     ```nginx bad
@@ -150,6 +152,9 @@ class ShadowedAcmeChallenge(Rule):
     `return` and `rewrite` of a server run before any location is chosen, wherever they are in the text. A regular
     expression such as `~ /\\.` is chosen before a plain prefix. The challenge of a certificate authority then gets a
     redirect or an error, and the certificate is not renewed.
+
+    Clients: nothing until the certificate expires; then NET::ERR_CERT_DATE_INVALID. The CA reports `unauthorized` to
+    the ACME client at each attempt before.
 
     Fix: move the redirect into `location / { … }`, and write `location ^~ /.well-known/acme-challenge/`.
 

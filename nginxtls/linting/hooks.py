@@ -56,8 +56,10 @@ def run_hooks(
             count = len(found)
             try:
                 mine = hook(*arguments, configuration)
-                if mine is None:
-                    raise TypeError(f"{hook.__name__} returned None: yield findings, or return a list of them")
+                if not hasattr(mine, "__iter__"):
+                    raise TypeError(
+                        f"{hook.__name__} returned {_short(mine)}: yield findings, or return a list of them"
+                    )
                 found.extend(islice(mine, most - count))
                 if len(found) > count:
                     _validate(hook, found[count:])
@@ -147,7 +149,7 @@ def _validate(hook: Callable[..., Iterable[Finding]], found: Iterable[object]) -
 
 
 def _short(thing: object) -> str:
-    return f"{type(thing).__name__} {thing!r:.80}"
+    return "None" if thing is None else f"{type(thing).__name__} {thing!r:.80}"
 
 
 def stopped(error: BaseException) -> str:
@@ -155,7 +157,9 @@ def stopped(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    place = f" in {os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}" if trace else ""
+    file = trace.tb_frame.f_code.co_filename if trace else __file__
+    # What this module raises is of the rule that it called.
+    place = f" in {os.path.basename(file)}, line {trace.tb_lineno}" if trace and file != __file__ else ""
     text = hide(str(error))
     return f"stopped with {type(error).__name__}{place}" + (f": {text[:LONGEST]}" if text else "")
 
@@ -165,12 +169,19 @@ def _is_theirs(error: BaseException) -> bool:
     return is_fault(error) or isinstance(error, SystemExit)
 
 
+def _class(rule: Rule) -> str:
+    """The class of a rule of another package and its file; empty for one of nginxtls."""
+    from nginxtls.linting.validation import place
+
+    return "" if type(rule).__module__.startswith("nginxtls.") else f"; {place(type(rule))}"
+
+
 def _broken(rule: Rule, error: BaseException) -> Failure:
     from traceback import format_exception
 
     return Failure(
         f"rule {rule.name}",
-        stopped(error),
+        stopped(error) + _class(rule),
         help=f"this is a bug in the rule: please report it; to continue, add `--ignore {rule.name}`",
         trace=hide("".join(format_exception(error))),
     )

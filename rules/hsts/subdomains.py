@@ -32,6 +32,9 @@ class SubdomainWithoutTls(Rule):
     Browsers that have received the header request the subdomain over https as well, and get nothing, or the certificate
     or the content of another server. They do not fall back to plain HTTP.
 
+    Clients: those who have visited this site before cannot open the subdomain: ERR_CONNECTION_REFUSED, a certificate
+    error without a way to continue, or another site. New visitors can.
+
     Fix: add TLS to the server of the subdomain, or remove `includeSubDomains`.
 
     Not reported if the subdomain's server rejects requests, redirects to https, or is behind a proxy that ends TLS.

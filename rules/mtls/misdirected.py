@@ -39,6 +39,8 @@ class UnreachedClientVerification(Rule):
     Of two servers with the same name on one socket nginx selects the first, and ignores the name in the second. The
     block with `ssl_verify_client` is never used for it, so everybody gets in.
 
+    Clients: nobody is requested to present a certificate, and everyone gets the content of the earlier server.
+
     Fix: put the locations and `ssl_verify_client on` into one server, or use a name or port of its own for the check.
 
     ```nginx bad
@@ -123,6 +125,9 @@ class CoalescedClientVerification(Rule):
     address. nginx then answers 421 (Misdirected Request) for a server with `ssl_verify_client`, as the client
     certificate was not requested (measured on 1.22.1 to 1.30.6). Browsers repeat such requests on a new connection,
     other clients may not.
+
+    Clients: browsers repeat the request on a new connection, after a short delay; other HTTP/2 clients show `421
+    Misdirected Request`.
 
     Fix: give the other server a certificate that does not cover the name, or the server with the check an address or
     port of its own.

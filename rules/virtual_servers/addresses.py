@@ -27,6 +27,9 @@ class MissingOnIpv6(Rule):
     `listen 443` is IPv4 and `listen [::]:443` is IPv6, each with its own servers. A client that connects over IPv6 and
     requests a name without a server there gets the default server of the IPv6 socket.
 
+    Clients: over IPv6 NET::ERR_CERT_COMMON_NAME_INVALID, or the pages of another site; over IPv4 the site works.
+    Browsers prefer IPv6, so some networks are affected and others not.
+
     Fix: add the other `listen` directive to this server.
 
     Without TLS it is a note, and only where the other server answers otherwise.
@@ -93,6 +96,8 @@ class OtherDefaultOnIpv6(Rule):
 
     `default_server` applies only to the address and port of its `listen` directive. On any other socket the first
     server is the default.
+
+    Clients: those without SNI or with an unknown name get one certificate over IPv4 and another over IPv6.
 
     Fix: set `default_server` in both `listen` directives of one server.
 
@@ -164,6 +169,9 @@ class HiddenByAddress(Rule):
     nginx looks up a name only among the servers of the most specific address and port. With `listen 443` in one server
     and `listen 192.0.2.1:443` in another, clients that connect to 192.0.2.1 never reach the first one, whatever name
     they request (measured: the server with the address responds, with its certificate).
+
+    Clients: those that connect to this address get the server with the address: NET::ERR_CERT_COMMON_NAME_INVALID, or
+    its pages in place of the site's.
 
     Fix: use the same address in both servers, if the names resolve to it.
 
