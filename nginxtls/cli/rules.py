@@ -77,6 +77,7 @@ def rules(
 
 def _row(rule: Rule) -> dict[str, object]:
     from nginxtls.linting.fixable import fixes
+    from nginxtls.linting.pages import added
 
     kinds = fixes(rule)
     return {
@@ -88,9 +89,11 @@ def _row(rule: Rule) -> dict[str, object]:
         "pedantic": rule.pedantic,
         "fixes": None if kinds is None else list(kinds),
         "since": rule.since,
+        "added": added(rule),
         "cwe": list(rule.cwe),
         "references": list(rule.references),
         "summary": rule.summary,
+        "experience": rule.experience,
         "documentation": rule.documentation,
     }
 
