@@ -325,6 +325,8 @@ def _judged(
         else:
             different = _essential(place, _differences(task, seen, at), mine)
             reported += [found_as.finding(place, each, mine, at) for each in different]
+        if place.target.socket.quic and not seen.versions and (reason := _unfit(place, seen)):
+            not_checked.append(left(place.title, f"aioquic cannot connect: {reason}", place.target.socket))
         if seen.response is not None and seen.response.trouble:
             not_checked.append(left(f"headers for {place.title}", seen.response.trouble, place.target.socket))
         endpoint = Endpoint(place, seen, tuple(different))
@@ -339,6 +341,12 @@ def _judged(
             reported.append(workers)
     order = sorted(_together(reported), key=lambda each: (each.location.name, each.location.span.line, each.rule))
     return endpoints, fingerprinted(order)
+
+
+def _unfit(place: Place, seen: Seen) -> str:
+    from nginxtls.live.quic import unfit
+
+    return unfit(place.answer, seen)
 
 
 def _refusal(subject: Subject) -> tuple[str, object] | None:

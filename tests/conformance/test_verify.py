@@ -465,6 +465,21 @@ def test_quic(server: Server) -> None:
     assert all("/udp" not in each.place.target.label for each in verified(server, quic=False).endpoints)
 
 
+def test_quic_that_aioquic_cannot_speak(server: Server) -> None:
+    """A group that aioquic lacks keeps it out, not browsers: that is no difference, and is reported as not checked."""
+    pytest.importorskip("aioquic")
+    if server.generation["name"] in ("bullseye", "bookworm"):
+        pytest.skip("this nginx has no QUIC")
+    (port,) = free_ports(1)
+    server.write(block(port, "a.test", f"listen {port} quic; ssl_ecdh_curve secp521r1; {A}"))
+    server.start(port)
+    found = verified(server)
+    assert told(found) == []
+    assert [each.reason for each in found.report.not_checked if each.subject == f"a.test on *:{port}/udp"] == [
+        "aioquic cannot connect: no common group in TLSv1.3: the client offers secp256r1 secp384r1 X25519 X448"
+    ]
+
+
 def test_mail_with_starttls(server: Server) -> None:
     if not (server.program.modules / "ngx_mail_module.so").exists():
         pytest.skip("this generation has no mail module")
