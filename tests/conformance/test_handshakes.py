@@ -38,6 +38,6 @@ def fresh(count: int) -> range:
 def test_what_is_seen_is_what_was_predicted(kind: str, generation: dict[str, Any], full: bool) -> None:
     mine = next(g for g in installed() if g.name == generation["name"])
     seeds = range(1000) if full else [*FINDERS[kind], *fresh(FRESH[kind])]
-    count, differences = random_runs.run(mine, iter(seeds), kind, stop=3)
-    assert not differences, "\n\n".join(differences)
-    assert count
+    figures = random_runs.run(mine, iter(seeds), kind, stop=3)
+    assert not figures.told, "\n\n".join(figures.told)
+    assert figures.drawn
