@@ -241,11 +241,13 @@ def _authorities(live: EffectiveTLS) -> set[bytes] | None:
 
 
 def _tickets(live: EffectiveTLS, seen: Seen) -> Iterator[Difference]:
-    legacy = seen.flights.get("TLSv1.2")
-    if legacy is not None and legacy.accepted and legacy.ticket != live.tickets:
-        served, configured = ("on", "off") if legacy.ticket else ("off", "on")
-        message = f"session tickets: {served} in the running server, {configured} in the configuration"
-        yield Difference("other-session-tickets", message, "session_tickets")
+    for version, configured in (("TLSv1.2", live.tickets), ("TLSv1.3", live.encrypted_tickets)):
+        flight = seen.flights.get(version)
+        if flight is not None and flight.accepted and flight.ticket not in (configured, None):
+            words = ("on", "off") if flight.ticket else ("off", "on")
+            message = f"session tickets in {version}: {words[0]} in the running server, {words[1]} in the configuration"
+            yield Difference("other-session-tickets", message, "session_tickets")
+            return
 
 
 def _alpn(answer: Handshake, live: EffectiveTLS, seen: Seen) -> Iterator[Difference]:

@@ -376,6 +376,15 @@ class EffectiveTLS:
         return all(issues_tickets(server) and security_level(server) < 3 for server in deciding)
 
     @property
+    def encrypted_tickets(self) -> bool:
+        """TLS 1.3 clients get tickets that the server encrypts, not numbers of sessions that it keeps.
+
+        Here the server of the name decides in every version; how many are sent, the default server (measured).
+        """
+        numbers = [line.value for line in self.default.commands if line.name == "numtickets"]
+        return issues_tickets(self.context) and (not numbers or numbers[-1].strip().lstrip("+0") != "")
+
+    @property
     def early_data(self) -> bool:
         """0-RTT is offered: the default server's setting, where TLS 1.3 is served (nginx 1.15.3)."""
         return (

@@ -448,6 +448,25 @@ def test_tls_1_0_only(server: Server) -> None:
     assert any(line.startswith("other-protocols: the running server accepts TLSv1,") for line in told(verified(server)))
 
 
+TICKETS = {"on": "", "off": "ssl_session_tickets off;", "none": "ssl_conf_command NumTickets 0;"}
+
+
+@pytest.mark.parametrize("running", TICKETS)
+def test_tickets_of_tls_1_3(server: Server, running: str) -> None:
+    """Only TLS 1.3 is spoken: its tickets come after the handshake. With ``off`` they are numbers of kept sessions."""
+    if running == "none" and server.generation["name"] == "bullseye":
+        pytest.skip("this nginx has no ssl_conf_command")
+    (port,) = free_ports(1)
+    lines = f"{A} ssl_protocols TLSv1.3; ssl_verify_client optional; ssl_client_certificate CERTS/root.pem;"
+    server.write(block(port, "a.test", f"{lines} {TICKETS[running]}"))
+    server.start(port)
+    assert told(verified(server)) == []
+    server.write(block(port, "a.test", f"{lines} {TICKETS['off' if running == 'on' else 'on']}"))
+    words = "on in the running server, off" if running == "on" else "off in the running server, on"
+    expected = f"other-session-tickets: session tickets in TLSv1.3: {words} in the configuration"
+    assert any(line.startswith(expected) for line in told(verified(server)))
+
+
 def test_quic(server: Server) -> None:
     pytest.importorskip("aioquic")
     if server.generation["name"] in ("bullseye", "bookworm"):
