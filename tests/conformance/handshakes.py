@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from lab import Bench, Difference, get, sha256
 from random_runs import PORT, Case
 
 import nginxtls
-from nginxtls.model import Configuration, handshake, refusals
+from nginxtls.model import Configuration, Handshake, handshake, refusals
 from nginxtls.syntax.files import Unreachable
 from nginxtls.tls import suites as all_suites
 
@@ -456,7 +457,7 @@ def load(main: Path, **versions: Any) -> Configuration:
     return configuration
 
 
-def differences(case: Case, bench: Bench, *, quick: bool = False) -> list[Difference]:
+def differences(case: Case, bench: Bench) -> list[Difference]:
     """All fields in which nginx and the model differ for a configuration."""
     trial = bench.tried(case.files, load)
     configuration = trial.configuration
@@ -479,39 +480,49 @@ def differences(case: Case, bench: Bench, *, quick: bool = False) -> list[Differ
     if sorted(warned) != expected:
         found.append(("warnings", warned, expected))
     with bench.running(trial.main, case.ports[0]):
-        found += _served(case, configuration, quick)
+        found += _served(case, configuration)
     return found
 
 
-def _served(case: Case, configuration: Any, quick: bool) -> list[Difference]:
-    found: list[Difference] = []
+def _served(case: Case, configuration: Configuration) -> list[Difference]:
+    """What differs on each port for each name: several at a time, as most of the time is spent on waiting for nginx."""
     measured: set[tuple[int, int | None]] = set()
-    for port in case.ports:
-        for name in ASKED:
-            answer = handshake(configuration, "127.0.0.1", port, name)
-            predicted = answer.to_dict()
-            if predicted["listener"] is None:
-                continue
-            place = f"{port} {name}"
-            if not predicted["tls"]:
-                flight = Flight() if quick else ask("127.0.0.1", port, client_hello(["TLSv1.2"], [0x2F], name))
-                if flight.version:
-                    found.append((f"{place} tls", flight.version, False))
-                continue
-            line = predicted["server"]["line"]
-            if (port, line) not in measured:
-                measured.add((port, line))
-                live = answer.effective
-                predicted["rsa_only"] = [v for v in VERSIONS if live and live.refuses_ecdsa_clients(v)]
-                asking = partial(ask, "127.0.0.1", port)
-                seen = observe(asking, name, predicted, configuration.facts.openssl.version >= (4, 0))
-                order = answer.effective.server_order if answer.effective else False
-                seen = finished(seen, predicted, partial(completes_tls13, "127.0.0.1", port, name))
-                unread = any(text.startswith("certificates:") for text in predicted["unknown"])
-                differing = compare_unread(seen, predicted) if unread else compare(seen, predicted, order)
-                found += [(f"{place} {what}", a, b) for what, a, b in differing]
-            if case.kind == "http" and predicted["accepts"]:
-                found += _requests(configuration, port, name, place, predicted)
+    with ThreadPoolExecutor(8) as pool:
+        work = []
+        for port in case.ports:
+            for name in ASKED:
+                answer = handshake(configuration, "127.0.0.1", port, name)
+                predicted = answer.to_dict()
+                if predicted["listener"] is None:
+                    continue
+                server = port, predicted["server"]["line"]
+                work.append(pool.submit(_compared, case.kind, answer, predicted, port, name, server not in measured))
+                if predicted["tls"]:
+                    measured.add(server)
+        return [difference for each in work for difference in each.result()]
+
+
+def _compared(
+    kind: str, answer: Handshake, predicted: dict[str, Any], port: int, name: str | None, measured: bool
+) -> list[Difference]:
+    """What differs for a name; ``measured``: what a server has in common for all of its names, too."""
+    found: list[Difference] = []
+    place = f"{port} {name}"
+    if not predicted["tls"]:
+        flight = ask("127.0.0.1", port, client_hello(["TLSv1.2"], [0x2F], name))
+        return [(f"{place} tls", flight.version, False)] if flight.version else []
+    if measured:
+        live = answer.effective
+        predicted["rsa_only"] = [v for v in VERSIONS if live and live.refuses_ecdsa_clients(v)]
+        asking = partial(ask, "127.0.0.1", port)
+        seen = observe(asking, name, predicted, answer.configuration.facts.openssl.version >= (4, 0))
+        seen = finished(seen, predicted, partial(completes_tls13, "127.0.0.1", port, name))
+        unread = any(text.startswith("certificates:") for text in predicted["unknown"])
+        order = live.server_order if live else False
+        differing = compare_unread(seen, predicted) if unread else compare(seen, predicted, order)
+        found += [(f"{place} {what}", a, b) for what, a, b in differing]
+    if kind == "http" and predicted["accepts"]:
+        found += _requests(answer.configuration, port, name, place, predicted)
     return found
 
 

@@ -129,6 +129,8 @@ def run(
             except RuntimeError as error:
                 found = [("start", str(error), "")]
             figures.drawn += 1
+            if figures.drawn % 100 == 0:
+                print(f"{generation.name}, {kind}: {figures.drawn} configurations", file=sys.stderr, flush=True)
             figures.served += bench.started - started
             figures.connections += CONNECTIONS[0] - connections
             if not found:
