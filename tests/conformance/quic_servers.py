@@ -197,16 +197,25 @@ def differences(case: Case, bench: Bench) -> list[Difference]:
         return [*trial.differences]
     ports = sorted({socket.port for socket in configuration.sockets if socket.quic})
     found: list[Difference] = []
-    # OpenSSL's client waits for tenths of a second before it ends, so several ask at a time.
+    # A client that is refused waits for seconds before it ends, so many ask at a time.
     with bench.running(trial.main, streams[0]), ThreadPoolExecutor(24) as pool:
-        work = [pool.submit(_compared, configuration, port, name) for port in ports for name in ASKED]
-        # Suites and groups cost most: of one server for each configuration.
-        for port, name in [(port, name) for port in ports for name in ASKED]:
-            answer = handshake(configuration, "127.0.0.1", port, name, quic=True)
-            if answer.accepts:
-                work += [pool.submit(_one, answer, port, name, "ciphers", suite, suites=suite) for suite in SUITES]
-                work += [pool.submit(_one, answer, port, name, "groups", GROUPS[each], groups=each) for each in GROUPS]
-                break
+        work = []
+        known: set[tuple[int, Any]] = set()
+        listed = False
+        for port in ports:
+            for name in ASKED:
+                answer = handshake(configuration, "127.0.0.1", port, name, quic=True)
+                if answer.server is None:
+                    continue
+                work.append(pool.submit(_aioquic, answer, port, name))
+                # OpenSSL's client is a process: one name for each server, and suites and groups of one of all.
+                if (port, answer.server) not in known:
+                    known.add((port, answer.server))
+                    work.append(pool.submit(_openssl, answer, port, name))
+                if answer.accepts and not listed:
+                    listed = True
+                    work += [pool.submit(_one, answer, port, name, "ciphers", each, suites=each) for each in SUITES]
+                    work += [pool.submit(_one, answer, port, name, "groups", GROUPS[g], groups=g) for g in GROUPS]
         for each in work:
             try:
                 found += each.result()
@@ -215,16 +224,14 @@ def differences(case: Case, bench: Bench) -> list[Difference]:
     return found
 
 
-def _compared(configuration: Any, port: int, name: str | None) -> list[Difference]:
-    """What clients get that offer everything."""
-    answer = handshake(configuration, "127.0.0.1", port, name, quic=True)
-    if answer.server is None:
-        return []
-    found: list[Difference] = []
-    for client, got in (("openssl", ask(port, name)), ("aioquic", ask_aioquic(answer, port, name))):
-        if got is not None:
-            found += [(f"{port} {name} {client} {what}", a, b) for what, a, b in _differing(answer, got)]
-    return found
+def _openssl(answer: Handshake, port: int, name: str | None) -> list[Difference]:
+    got = ask(port, name)
+    return [(f"{port} {name} openssl {what}", a, b) for what, a, b in _differing(answer, got)]
+
+
+def _aioquic(answer: Handshake, port: int, name: str | None) -> list[Difference]:
+    got = ask_aioquic(answer, port, name)
+    return [(f"{port} {name} aioquic {what}", a, b) for what, a, b in (_differing(answer, got) if got else ())]
 
 
 def _differing(answer: Handshake, got: Answer) -> Iterator[Difference]:

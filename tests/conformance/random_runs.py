@@ -15,9 +15,9 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -113,9 +113,15 @@ class Figures:
 
 
 def run(
-    generation: Generation, seeds: Iterator[int], kind: str = "servers", *, minimal: bool = True, stop: int = 0
+    generation: Generation,
+    seeds: Iterator[int],
+    kind: str = "servers",
+    *,
+    minimal: bool = True,
+    stop: int = 0,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Figures:
-    """Compare seeds on a generation."""
+    """Compare seeds on a generation; ``tell`` gets the differences of each seed at once."""
     module = import_module(KINDS[kind])
     figures = Figures()
     certificates = _certificates()
@@ -144,6 +150,7 @@ def run(
             else:
                 text += "\n" + "\n".join(f"--- {name}\n{content}" for name, content in case.files.items())
             figures.told.append(text)
+            tell(text)
             if stop and len(figures.told) >= stop:
                 break
     return figures
@@ -166,8 +173,8 @@ def main() -> int:
             continue
         seeds = iter(range(int(first), int(last or first) + 1))
         start = time.monotonic()
-        figures = run(generation, seeds, options.kind, minimal=not options.whole, stop=options.stop)
-        print(*figures.told, sep="\n\n")
+        tell = partial(print, end="\n\n", flush=True)
+        figures = run(generation, seeds, options.kind, minimal=not options.whole, stop=options.stop, tell=tell)
         print(
             f"{generation.name}: {figures.drawn} configurations of {options.kind}, {figures.served} served, "
             f"{figures.connections} connections, {len(figures.told)} with differences, "
