@@ -413,7 +413,7 @@ class EffectiveTLS:
     @cached_property
     def refusal_at_hello(self) -> str | None:
         """Why no client whatsoever gets a handshake here, before keys and suites come into it; or None."""
-        if self.server.rejects_handshake or (self.context is self.default and self.default.rejects_handshake):
+        if self.server.rejects_handshake:  # of the default server's own names alone, whoever uses its certificate
             return "ssl_reject_handshake: every handshake for this name is rejected (unrecognized_name)"
         return self.dead_default
 
@@ -445,7 +445,7 @@ class EffectiveTLS:
         """Why no handshake can succeed for this server, in words; None if one can."""
         if self.refusal_at_hello:
             return self.refusal_at_hello
-        if not self.context.has_tls_context:
+        if not self.context.has_certificate:
             return "no certificate applies"
         if not self.bundles:
             return "none of its certificates can be sent: the keys do not match"

@@ -14,6 +14,7 @@ from nginxtls.model.nginx_test import variables
 from nginxtls.model.nginx_test.refusal import refuse
 from nginxtls.model.store import is_file
 from nginxtls.tls import CipherString, ServerKey, evaluate_ciphersuites, evaluate_groups
+from nginxtls.tls.sigalgs import is_bad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -416,6 +417,8 @@ def _bad_value(line: Command, openssl: OpenSSL) -> str | None:
             return evaluate_groups(line.value, openssl).error
         case "cipherstring":
             return CipherString(line.value).evaluate(openssl).error
+        case "signaturealgorithms" | "clientsignaturealgorithms":
+            return "bad value" if is_bad(line.value, openssl) else None
         case "verifymode":
             return None if words <= _VERIFY_MODES else "bad value"
         case "minprotocol" | "maxprotocol":
@@ -464,8 +467,8 @@ def _stapling(server: VirtualServer) -> Iterator[Refusal]:
     responder = server.setting("ssl_stapling_responder")
     ignored = '"ssl_stapling" ignored, '
     for bundle in server.bundles:
-        if bundle.leaf is None or bundle.chain is None or not is_file(bundle.path):
-            continue
+        if bundle.by_command or bundle.leaf is None or bundle.chain is None or not is_file(bundle.path):
+            continue  # nginx does not look at what OpenSSL loads by a command
         issuer = issuer_at_hand(server, bundle)
         if issuer is False:
             text = f'{ignored}issuer certificate not found for certificate "{bundle.path}"'
@@ -491,9 +494,15 @@ def _ocsp_response(server: VirtualServer, directive: Directive, path: str) -> It
 
 
 def issuer_at_hand(server: VirtualServer, bundle: ServedBundle) -> bool | None:
-    """Whether the leaf's issuer is in the file or in ssl_trusted_certificate; None if that file is not known."""
+    """Whether the leaf's issuer is in the file or in ssl_trusted_certificate; None if that file is not known.
+
+    A certificate without its key cannot be selected (SSL_CTX_select_current_cert): nginx looks at another's file.
+    """
     assert bundle.bundle is not None
     leaf, *rest = bundle.bundle.certificates
+    sent = server.slots[0]
+    if sent and bundle not in sent and sent[-1].bundle is not None:
+        _, *rest = sent[-1].bundle.certificates
     trusted = server.setting("ssl_trusted_certificate").origin
     if trusted is not None and trusted.args:
         more, _ = server.store.read_bundle(trusted.args[0], trusted)
