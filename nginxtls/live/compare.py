@@ -229,10 +229,10 @@ def _client_certificate(live: EffectiveTLS, seen: Seen) -> Iterator[Difference]:
 def _authorities(live: EffectiveTLS) -> set[bytes] | None:
     """The names of the CAs that the server sends; None if they are not known."""
     setting = live.setting("ssl_client_certificate")
-    if not setting.known:
+    if not setting.known or not live.verify_client.known:
         return None
-    if setting.origin is None or not setting.value:
-        return set()
+    if setting.origin is None or not setting.value or live.verify_client.value == "off":
+        return set()  # where OpenSSL's VerifyMode alone requests a certificate, nginx reads no file of CAs
     bundle, _ = live.store.read_bundle(setting.value, setting.origin)
     return {each.subject_der for each in bundle.certificates} if bundle else None
 

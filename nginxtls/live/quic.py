@@ -49,20 +49,24 @@ def quic_differences(answer: Handshake, seen: Seen) -> list[Difference]:
     """What differs in a handshake of QUIC: whether it succeeds, and the certificate."""
     from datetime import datetime, timezone
 
-    if not seen.versions and unfit(answer, seen):
+    if not seen.versions and unfit(answer, hello_of(seen)):
         return []
     return differences(answer, seen, datetime.now(timezone.utc), full=False)
 
 
-def unfit(answer: Handshake, seen: Seen) -> str:
-    """Why a server that accepts clients rejects aioquic, which has few groups and suites; empty if it does not."""
+def unfit(answer: Handshake, hello: Hello) -> str:
+    """Why a server that accepts some clients rejects one that offers this; empty if it does not."""
     tls = answer.effective
     if tls is None or not answer.accepts:
         return ""
-    mine = seen.flights["TLSv1.3"].offer
-    hello = Hello((mine.version,), mine.suites, mine.groups, mine.groups, mine.signatures, None, mine.alpn)
     answers = (agree(server_offer(tls)._replace(keys=keys), hello) for keys in tls.possible_keys)
     return next((found.problem for found in answers if found.problem), "")
+
+
+def hello_of(seen: Seen) -> Hello:
+    """What aioquic has offered, with a key share of each group."""
+    offer = seen.flights["TLSv1.3"].offer
+    return Hello((offer.version,), offer.suites, offer.groups, offer.groups, offer.signatures, None, offer.alpn)
 
 
 def _shake(stream: socket.socket, flight: Flight, servername: str | None, deadline: float) -> None:

@@ -344,9 +344,9 @@ def _judged(
 
 
 def _unfit(place: Place, seen: Seen) -> str:
-    from nginxtls.live.quic import unfit
+    from nginxtls.live.quic import hello_of, unfit
 
-    return unfit(place.answer, seen)
+    return unfit(place.answer, hello_of(seen))
 
 
 def _refusal(subject: Subject) -> tuple[str, object] | None:

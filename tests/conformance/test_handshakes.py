@@ -21,7 +21,7 @@ from generations import installed
 FINDERS = {
     "servers": (27, 52, 59, 69, 134, 16641, 20138, 20961, 30017, 30378, 30635, 40125),
     "mail": (),
-    "quic": (34,),
+    "quic": (34, 1130, 1418),
     "upstreams": (32, 70, 84, 141, 187, 310, 673, 979),
 }
 """Seeds whose configurations once showed a fault of the model."""
