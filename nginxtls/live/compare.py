@@ -60,7 +60,7 @@ class Difference(NamedTuple):
 def differences(answer: Handshake, seen: Seen, at: datetime, *, full: bool) -> list[Difference]:
     """The differences between a prediction and what was seen; certificates are judged by the time ``at``."""
     if answer.accepts != bool(seen.versions):
-        return [_accepts(answer, seen)]
+        return [] if answer.accepts and loaded_late(answer) else [_accepts(answer, seen)]
     live = answer.effective
     if not answer.accepts or live is None:
         return []
@@ -76,6 +76,16 @@ def differences(answer: Handshake, seen: Seen, at: datetime, *, full: bool) -> l
         if seen.response is not None and seen.response.status:
             found += _headers(answer, seen.response)
     return found
+
+
+def loaded_late(answer: Handshake) -> str:
+    """The certificate with variables that is not known here: nginx looks for it in each handshake; empty without one.
+
+    If there is no such file, nginx starts and rejects every handshake.
+    """
+    live = answer.effective
+    bundles = live.bundles if live else ()
+    return next((each.path for each in bundles if each.leaf is None and "$" in each.path + each.key_path), "")
 
 
 def _accepts(answer: Handshake, seen: Seen) -> Difference:

@@ -484,6 +484,18 @@ def test_quic(server: Server) -> None:
     assert all("/udp" not in each.place.target.label for each in verified(server, quic=False).endpoints)
 
 
+def test_a_certificate_that_no_handshake_finds(server: Server) -> None:
+    """nginx looks for a certificate with variables in each handshake: whether it is there is not known."""
+    (port,) = free_ports(1)
+    pair = "ssl_certificate CERTS/none-$ssl_protocol.pem; ssl_certificate_key CERTS/a-ec.key;"
+    server.write(block(port, "a.test", pair))
+    server.start(port)
+    found = verified(server)
+    assert told(found) == []
+    reasons = [each.reason for each in found.report.not_checked if each.subject == f"a.test on *:{port}"]
+    assert any(reason.startswith("every handshake is rejected: nginx may not find") for reason in reasons)
+
+
 def test_quic_that_aioquic_cannot_speak(server: Server) -> None:
     """A group that aioquic lacks keeps it out, not browsers: that is no difference, and is reported as not checked."""
     pytest.importorskip("aioquic")
