@@ -344,7 +344,7 @@ def _judged(
 
 
 def _undecided(place: Place, seen: Seen) -> str:
-    """Why it is no difference that all handshakes are rejected where the configuration accepts some; empty if it is."""
+    """Why nothing follows from a server that rejects every handshake; empty where that is a difference."""
     if not place.answer.accepts:
         return ""
     if path := loaded_late(place.answer):

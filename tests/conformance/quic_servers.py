@@ -11,6 +11,7 @@ import random
 import re
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -186,7 +187,9 @@ def ask_aioquic(answer: Handshake, port: int, name: str | None) -> Answer | None
             return Answer(flight.suite_name, chain, flight.alpn, flight.requests_certificate)
         if not seen.trouble:
             return None if unfit(answer, hello_of(seen)) else Answer()
-        if seen.trouble != "does not answer":
+        if seen.trouble == "refuses connections":  # nginx opens its sockets one after the other
+            time.sleep(0.5)
+        elif seen.trouble != "does not answer":
             raise RuntimeError(seen.trouble)
     raise Unanswered(f"{port} {name}")
 
