@@ -126,7 +126,7 @@ def added(block: Directive, *lines: str, safe: bool = False) -> Fix | None:
     return Fix(f"add `{lines[0]}`", tuple(inside(block, line) for line in lines), safe)
 
 
-def beside(line: Directive, name: str, *values: str, safe: bool = False) -> Fix:
+def beside(line: Directive, name: str, *values: str, safe: bool = False) -> Fix | None:
     """Set a directive in the block of a line, or after the line if the file has no block around it."""
     if line.parent is not None and line.parent.block is not None and line.parent.file is line.file:
         return put(line.parent, name, *values, safe=safe)
