@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.rules.common.edits import beside
@@ -57,6 +57,12 @@ def _affects(flaw: dict[str, Any], nginx: NginxVersion) -> bool:
         return True
     modern = [fix for fix in fixes if fix.at_least(1)]
     return bool(modern) and not any(fix.numbers[1] % 2 for fix in modern) and branch > max(modern).numbers[:2]
+
+
+@lru_cache(1024)
+def _has(nginx: NginxVersion, name: str) -> bool:
+    """Whether an nginx has the flaw of this name; looked up for each of many small configurations."""
+    return _affects(_flaws()[name], nginx)
 
 
 @cache
@@ -118,9 +124,8 @@ class _Conditions(NamedTuple):
 
     def _directive(self, node: dict[str, Any]) -> Directive | None:
         module = node.get("module", "any")
-        lines = [d for d in self.configuration.directives(node["name"]) if module == "any" or self._module(d) == module]
-        fitting = [line for line in lines if _fits(line.args, node)]
-        return fitting[0] if len(fitting) else None
+        lines = (line for line in self.configuration.directives(node["name"]) if _fits(line.args, node))
+        return next((line for line in lines if module == "any" or self._module(line) == module), None)
 
     def _module(self, directive: Directive) -> str | None:
         """The block that a directive is in, through the includes."""
@@ -233,7 +238,7 @@ class _Flaws(Rule):
         conditions = _Conditions(configuration)
         for flaw in _flaws().values() if nginx is not None else ():
             assert nginx is not None
-            if flaw["id"] in (RESUMPTION, FORGERY) or not self.wanted(flaw) or not _affects(flaw, nginx):
+            if flaw["id"] in (RESUMPTION, FORGERY) or not self.wanted(flaw) or not _has(nginx, flaw["id"]):
                 continue
             yield from self._hit(flaw, conditions, f"nginx {nginx}", f"nginx {_fixes(flaw)}")
         for flaw in _openssl_flaws() if configuration.facts.openssl_known else ():
@@ -264,6 +269,9 @@ class KnownVulnerability(_Flaws):
     It covers TLS, certificates, OCSP, HTTP/2, HTTP/3, SPDY, mail and the resolver of nginx, and the flaws of OpenSSL
     that depend on nginx's configuration. It leaves out the other published flaws: of map, rewrite, slice, SSI, charset,
     SCGI, uwsgi, DAV and MP4, of the parsing of requests, of nginx/Windows, and what in OpenSSL nginx does not use.
+
+    Clients: what the flaw named in the message permits, often workers that crash, which ends the connections of all
+    clients that they serve.
 
     Fix: update nginx or OpenSSL.
 
@@ -308,6 +316,8 @@ class KnownVulnerability(_Flaws):
 class MinorVulnerability(_Flaws):
     """This nginx has a published flaw that its makers call minor, and the configuration meets its conditions.
 
+    Clients: what the flaw named in the message permits; nginx.org rates it as minor.
+
     Fix: update nginx.
 
     Reported only with `--nginx-version`; see known-vulnerability for packages of distributions.
@@ -345,6 +355,9 @@ class SessionReuseAcrossServers(Rule):
     Where several servers share a socket and the default one verifies clients, nginx 1.11.4 to 1.26.2 and 1.27.0 to
     1.27.3 accept a TLS 1.3 session of one server in another: the client is never requested to present the certificate
     that the other server requires.
+
+    Clients: no difference for legitimate clients. A client with a session of one server gets the content of the other
+    without the certificate that it requires.
 
     Fix: update to nginx 1.26.3 or 1.27.4; until then disable tickets and the session cache in these servers, or use a
     separate socket for each server that verifies.
@@ -392,7 +405,7 @@ class SessionReuseAcrossServers(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         nginx = configuration.facts.nginx
-        if nginx is None or not _affects(flaw := _flaws()[RESUMPTION], nginx):
+        if nginx is None or not _has(nginx, RESUMPTION):
             return
         for socket in configuration.sockets:
             default = socket.default
@@ -409,7 +422,7 @@ class SessionReuseAcrossServers(Rule):
                 f" (nginx {nginx}, {RESUMPTION})",
                 labels=[label(s.directive, "shares the socket") for s in socket.servers[1:3] if s.directive],
                 notes=(BACKPORTS,),
-                help=f"update to nginx {_fixes(flaw)}",
+                help=f"update to nginx {_fixes(_flaws()[RESUMPTION])}",
                 endpoints=titles(socket.servers),
             )
 
@@ -419,6 +432,9 @@ class ForgeableSessionTickets(Rule):
 
     nginx 1.23.2 to 1.30.5 rotates the keys by itself with a shared session cache and without
     `ssl_session_ticket_key`; one of the keys is left without a random value.
+
+    Clients: no difference. Whoever guesses the key can forge a session, which nginx resumes as if its handshake had
+    taken place.
 
     Fix: update to nginx 1.30.6; until then `ssl_session_tickets off;`.
 
@@ -440,7 +456,7 @@ class ForgeableSessionTickets(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         nginx = configuration.facts.nginx
-        if nginx is None or not _affects(flaw := _flaws()[FORGERY], nginx):
+        if nginx is None or not _has(nginx, FORGERY):
             return
         hit: dict[Directive, list[VirtualServer]] = {}
         for endpoint in configuration.endpoints:
@@ -454,7 +470,7 @@ class ForgeableSessionTickets(Rule):
                 origin,
                 f"session tickets can be forged: nginx {nginx} leaves one of their keys unfilled ({FORGERY})",
                 notes=(BACKPORTS,),
-                help=f"update to nginx {_fixes(flaw)}, or write ssl_session_tickets off;",
+                help=f"update to nginx {_fixes(_flaws()[FORGERY])}, or write ssl_session_tickets off;",
                 fix=beside(origin, "ssl_session_tickets", "off"),
                 endpoints=titles(servers),
             )
@@ -473,6 +489,8 @@ class NginxWithoutFixes(Rule):
     """This branch of nginx gets no more fixes from nginx.org: a newer stable branch has followed it.
 
     nginx.org supports only the newest stable and the newest mainline branch.
+
+    Clients: no difference today; flaws that become known are not fixed in this branch.
 
     Fix: update to the newest stable branch. A distribution that still supports its package fixes it separately.
 
@@ -508,6 +526,8 @@ class NginxWithoutFixes(Rule):
 
 class OpensslWithoutFixes(Rule):
     """This branch of OpenSSL gets no more public fixes.
+
+    Clients: no difference today; flaws that become known are not fixed in this branch.
 
     Fix: update OpenSSL. A distribution that still supports its package fixes it separately.
 

@@ -37,6 +37,9 @@ class ObsoleteSsl(Rule):
     last of them; nginx accepts the words nevertheless, and `nginx -t` reports nothing. Clients are then protected by
     the library alone: another build of it may serve these versions.
 
+    Clients: no difference for any client since 2015. If the library supports none of the versions listed, every
+    handshake fails.
+
     Fix: remove `SSLv2` and `SSLv3` from `ssl_protocols`.
 
     Limitation: whether the OpenSSL of your nginx still has them is not known. With Debian's 1.1.1, 3.0, 3.5 and 3.6,
@@ -81,6 +84,9 @@ class LegacyProtocol(Rule):
 
     Both depend on SHA-1 and MD5, have no authenticated encryption, and were deprecated by RFC 8996 in 2021; no current
     browser supports them. PCI DSS and every policy since prohibit them.
+
+    Clients: no difference for current clients, which negotiate TLS 1.2 or 1.3. Devices from before about 2014, such as
+    Android 4.3 and Java 7, connect with TLS 1.0, and would be refused without it.
 
     Fix: set `ssl_protocols TLSv1.2 TLSv1.3;`
 
@@ -142,6 +148,8 @@ class OldDefaultProtocols(Rule):
     """No `ssl_protocols` is set, and the default of this nginx still includes TLS 1.0 and TLS 1.1.
 
     nginx 1.27.3 removed them from the default. What a server on an older nginx offers depends on OpenSSL alone.
+
+    Clients: no difference for current clients; where OpenSSL allows it, old ones connect with TLS 1.0 or 1.1.
 
     Fix: set `ssl_protocols TLSv1.2 TLSv1.3;` at the http level.
 
@@ -208,6 +216,9 @@ class UnreachableProtocol(Rule):
     OpenSSL 3.0 and later serve TLS 1.0 and 1.1 only at level 0; 1.1.1 disables TLS 1.0 at level 3 and TLS 1.1 at level
     4. The configuration suggests that old clients can connect, and they cannot. `nginx -t` reports nothing (measured:
     OpenSSL 3.0.20, 3.5.9 and 3.6.5 at their default level 2 refuse such handshakes).
+
+    Clients: those with TLS 1.0 or 1.1 alone are refused with `protocol version`, although the line lists these
+    versions.
 
     Fix: remove the values. Clients are not affected.
 
