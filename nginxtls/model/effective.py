@@ -330,8 +330,15 @@ class EffectiveTLS:
         """The keys that can sign; for a certificate that could not be read, an RSA and an EC key are assumed."""
         known: dict[ServerKey, None] = {}
         for key in self.context.key_types:
-            known.update(dict.fromkeys((key,) if key else map(self._loadable, self.facts.assumed_keys)))
+            known.update(dict.fromkeys((key,) if key else map(self._loadable, self._assumed_keys)))
         return tuple(known)
+
+    @property
+    def _assumed_keys(self) -> tuple[ServerKey, ...]:
+        """The keys that a certificate may have that could not be read: one of an Edwards curve where such may sign."""
+        signers = {algorithm.signer for algorithm in self.signature_algorithms or ()}
+        edwards = (ServerKey(kind, None) for kind in ("Ed25519", "Ed448") if kind in signers)
+        return (*self.facts.assumed_keys, *edwards)
 
     def _loadable(self, key: ServerKey) -> ServerKey:
         """An assumed key, of a size that the security level accepts: else nginx would not start."""
@@ -343,7 +350,7 @@ class EffectiveTLS:
         types = self.context.key_types
         if None not in types:
             return (self.keys,)
-        return tuple(tuple(dict.fromkeys(key or assumed for key in types)) for assumed in self.facts.assumed_keys)
+        return tuple(tuple(dict.fromkeys(key or assumed for key in types)) for assumed in self._assumed_keys)
 
     @property
     def certificates_known(self) -> bool:

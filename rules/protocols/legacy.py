@@ -316,7 +316,7 @@ def _is_dead(endpoint: Endpoint) -> bool:
     """Whether only TLS 1.0 and 1.1 are enabled, and the server accepts nobody for want of a suite for them."""
     tls = endpoint.tls
     only = tls.enabled & LEGACY and not tls.enabled & frozenset(MODERN)
-    return bool(only and tls.bundles and tls.certificates_known and not tls.versions and not tls.refusal_at_hello)
+    return bool(only and tls.bundles and not tls.versions and not tls.refusal_at_hello)
 
 
 def _legacy_served(endpoint: Endpoint) -> frozenset[str]:

@@ -19,12 +19,12 @@ import random_runs
 from generations import installed
 
 FINDERS = {
-    "servers": (27, 52, 59, 69, 134, 16641, 20138, 20961, 30017, 30378, 30635, 30899, 40125),
-    "mail": (),
-    "quic": (34, 1130, 1418),
+    "servers": (27, 52, 59, 69, 134, 16641, 20138, 20961, 30017, 30378, 30635, 30899, 30925, 40125, 50200),
+    "mail": (1001,),
+    "quic": (34, 1130, 1301, 1418, 1561),
     "upstreams": (32, 70, 84, 141, 187, 310, 673, 979),
 }
-"""Seeds whose configurations once showed a fault of the model."""
+"""Seeds whose configurations once showed a fault, of the model or of what asks nginx."""
 FRESH = {"servers": 8, "mail": 3, "quic": 2, "upstreams": 4}
 
 
