@@ -115,6 +115,12 @@ def sans(size: int) -> str:
     )
 
 
+def asterisks(number: int) -> str:
+    """A pattern that matches a rule, another one for each number."""
+    word = "directive-newer-than-nginx"
+    return "".join(f"*{letter}" if number >> place & 1 else letter for place, letter in enumerate(word)) + "*"
+
+
 SERVER = "server { listen 443 ssl; server_name s@.example; %s }"
 KINDS: dict[str, Callable[[int], Files]] = {
     "servers": lines(SERVER % "", inside="http"),
@@ -162,6 +168,8 @@ KINDS: dict[str, Callable[[int], Files]] = {
     "cipher operators": words("ssl_ciphers", "+HIGH:-AES:ALL", joint=":"),
     "combined ciphers": words("ssl_ciphers", "kRSA+AES", joint="+"),
     "one long cipher": words("ssl_ciphers", "A@", joint=""),
+    "TLS 1.3 suites in commands of OpenSSL": words("ssl_conf_command Ciphersuites", "TLS_AES_@_GCM", joint=":"),
+    "signature algorithms": words("ssl_conf_command SignatureAlgorithms", "ECDSA+SHA256", joint=":"),
     "groups": words("ssl_ecdh_curve", "X@", joint=":"),
     "known groups": words("ssl_ecdh_curve", "X25519", joint=":"),
     "commands of OpenSSL": lines("ssl_conf_command Options -X@;"),
@@ -264,8 +272,18 @@ KINDS: dict[str, Callable[[int], Files]] = {
         "a.conf": "listen 443 ssl;",
     },
     "a manifest": lambda size: {"m.yaml": "a.conf: |\n  server { listen 443 ssl; }\n" * (size // 39)},
+    "manifests": lambda size: {
+        "m.yaml": "".join(
+            f"s{n}.conf: |\n  server {{ listen 443 ssl; server_name s{n}.example; ssl_protocols TLSv1; }}\n"
+            for n in range(size // 80)
+        )
+    },
     "ignored paths": lambda size: {".gitignore": "*a*b*c*\n" * (size // 8), "a" * 100 + ".conf": "listen 443 ssl;\n"},
     "files": lambda size: {f"{number}.conf": "server { listen 443 ssl; }\n" for number in range(size // 100)},
+    "patterns of rules": lambda size: {
+        ".nginxtls.yaml": "per-path-ignores:\n" + "".join(f"  a{n}: ['{asterisks(n)}']\n" for n in range(size // 40)),
+        "a.conf": "server { listen 443 ssl; ssl_protocols TLSv1; }\n",
+    },
     "settings": lambda size: {
         ".nginxtls.yaml": "per-path-ignores:\n" + "".join(f"  'a{n}/*.conf': [hsts-*]\n" for n in range(size // 28)),
         "a.conf": "server { listen 443 ssl; ssl_protocols TLSv1; }\n",

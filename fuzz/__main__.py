@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 from hashlib import sha256
@@ -32,18 +33,25 @@ MEGABYTES = 300
 WALL = 60.0
 """A process that does not answer for so long hangs in C."""
 _SIZE = 200_000
+SHARE = 16
+"""Of the inputs of a target that has a quick check, one of so many gets the whole one."""
+_Input = tuple[bytes, bool]
+"""An input, and whether it gets the whole check."""
 
 
 class TooLong(BaseException):
     """The time is over."""
 
 
-def tried(target: str, data: bytes) -> str:
+def tried(target: str, data: bytes, whole: bool) -> str:
     """What is wrong on an input, in a line that is the same for the same fault; empty if nothing is."""
-    had, start = _peak(reset=True), time.process_time()
+    chosen = TARGETS[target]
+    check = chosen.run if whole or chosen.quick is None else chosen.quick
+    measure = whole  # it takes as long as a quick check
+    had, start = _peak(reset=True) if measure else 0.0, time.process_time()
     signal.setitimer(signal.ITIMER_PROF, SECONDS * 4)
     try:
-        TARGETS[target].run(data)
+        check(data)
     except TooLong:
         return f"takes more than {SECONDS:g} s: {_place(sys.exc_info()[2])}"
     except Fault as fault:
@@ -58,7 +66,7 @@ def tried(target: str, data: bytes) -> str:
         signal.setitimer(signal.ITIMER_PROF, 0)
     if time.process_time() - start > SECONDS:
         return f"takes more than {SECONDS:g} s"
-    used = _peak() - had
+    used = _peak() - had if measure else 0.0
     return f"takes more than {MEGABYTES} MB" if used > MEGABYTES else ""
 
 
@@ -82,7 +90,7 @@ def _place(trace: object) -> str:
     return f"{'/'.join(at.filename.split('/')[-2:])}:{at.lineno} {at.name}"
 
 
-def work(target: str, inputs: Iterable[bytes], area: mmap.mmap, pipe: object) -> None:
+def work(target: str, inputs: Iterable[_Input], area: mmap.mmap, pipe: object) -> None:
     """Try inputs until there are no more; each is put into the shared area first, for a parent that finds us dead."""
 
     def late(number: int, frame: object) -> None:
@@ -94,17 +102,17 @@ def work(target: str, inputs: Iterable[bytes], area: mmap.mmap, pipe: object) ->
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     folder()
     done, reported = 0, 0.0
-    for data in inputs:
+    for data, whole in inputs:
         area.seek(0)
         area.write(len(data).to_bytes(4, "big") + data[: _SIZE - 8])
-        wrong = tried(target, data)
+        wrong = tried(target, data, whole)
         if wrong and "takes more" in wrong:
-            wrong = tried(target, data)  # the machine may have been busy
+            wrong = tried(target, data, whole)  # the machine may have been busy
         done += 1
         if wrong or time.monotonic() - reported > 0.3:
             reported = time.monotonic()
-            pipe.send((done, wrong, data if wrong else b""))  # type: ignore[attr-defined]
-    pipe.send((done, None, b""))  # type: ignore[attr-defined]
+            pipe.send((done, wrong, data if wrong else b"", whole))  # type: ignore[attr-defined]
+    pipe.send((done, None, b"", True))  # type: ignore[attr-defined]
 
 
 class Runner:
@@ -120,11 +128,13 @@ class Runner:
         end, number = time.monotonic() + seconds, 0
         while time.monotonic() < end and number < most:
             start = number
-            inputs = (TARGETS[target].make(Random(f"{target} {seed} {n}")) for n in range(start, most))
+            inputs = (
+                (TARGETS[target].make(Random(f"{target} {seed} {n}")), n % SHARE == 0) for n in range(start, most)
+            )
             number = start + self.drive(target, inputs, end)
         self.counts[target] = self.counts.get(target, 0) + number
 
-    def drive(self, target: str, inputs: Iterable[bytes], end: float) -> int:
+    def drive(self, target: str, inputs: Iterable[_Input], end: float) -> int:
         """Run one process until its end, its death or the end of the time; how many inputs it tried."""
         area = mmap.mmap(-1, _SIZE)
         ours, theirs = multiprocessing.Pipe(duplex=False)
@@ -143,7 +153,7 @@ class Runner:
                         return done + 1
                     continue
                 try:
-                    done, wrong, data = ours.recv()
+                    done, wrong, data, whole = ours.recv()
                 except EOFError:
                     process.join(5)
                     self.fault(target, f"dies with {process.exitcode}", area[4 : 4 + int.from_bytes(area[:4], "big")])
@@ -152,7 +162,7 @@ class Runner:
                 if wrong is None:
                     break
                 if wrong:
-                    self.fault(target, wrong, data)
+                    self.fault(target, wrong, data, whole)
         finally:
             if process.is_alive():
                 process.terminate()
@@ -161,14 +171,14 @@ class Runner:
                 process.kill()
         return done
 
-    def fault(self, target: str, wrong: str, data: bytes) -> None:
+    def fault(self, target: str, wrong: str, data: bytes, whole: bool = True) -> None:
         """Note a fault, each kind once."""
         if (target, _kind(wrong)) in self.faults:
             return
         self.faults[target, _kind(wrong)] = data
         print(f"{target}: {wrong}", flush=True)
         if self.keep:
-            small = smaller(target, data, _kind(wrong)) if "dies" not in wrong and "hangs" not in wrong else data
+            small = smaller(target, data, _kind(wrong), whole) if "dies" not in wrong and "hangs" not in wrong else data
             path = FOUND / target / sha256(small).hexdigest()[:12]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(small)
@@ -179,7 +189,7 @@ def _kind(wrong: str) -> str:
     return "".join(c for c in wrong if not c.isdigit())[:90]
 
 
-def smaller(target: str, data: bytes, kind: str, seconds: float = 20.0) -> bytes:
+def smaller(target: str, data: bytes, kind: str, whole: bool, seconds: float = 20.0) -> bytes:
     """The input without what its fault does not need, as far as some seconds get, in a process of its own."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
 
@@ -192,7 +202,7 @@ def smaller(target: str, data: bytes, kind: str, seconds: float = 20.0) -> bytes
             at, before = 0, len(best)
             while at < len(best) and time.monotonic() < end:
                 trial = best[:at] + best[at + size :]
-                if _kind(tried(target, trial)) == kind:
+                if _kind(tried(target, trial, whole)) == kind:
                     best = trial
                     theirs.send(best)
                 else:
@@ -231,15 +241,20 @@ def main() -> None:
     runner = Runner(not options.no_keep)
     begin = time.monotonic()
     for name in names:
-        kept = [path.read_bytes() for path in sorted((FOUND / name).glob("*"))]
+        kept = [(path.read_bytes(), whole) for path in sorted((FOUND / name).glob("*")) for whole in (False, True)]
         if kept:
             runner.drive(name, kept, time.monotonic() + 600)
     print(f"seed {options.seed}; finders kept earlier: {'broken again' if runner.faults else 'all hold'}", flush=True)
     left = max(options.seconds - (time.monotonic() - begin), len(names))
     for name in names:
         runner.run(name, options.seed, left / len(names), options.inputs)
-        print(f"{name:14} {runner.counts[name]:>9,} inputs", flush=True)
-    print(f"{sum(runner.counts.values()):,} inputs, {len(runner.faults)} kinds of faults")
+        whole = "" if TARGETS[name].quick is None else f", the whole check for one of {SHARE}"
+        print(f"{name:14} {runner.counts[name]:>9,} inputs{whole}", flush=True)
+    families = Counter[str]()
+    for name, number in runner.counts.items():
+        families[TARGETS[name].family] += number
+    print("by family:", ", ".join(f"{family} {number:,}" for family, number in families.items()))
+    print(f"{families.total():,} inputs, {len(runner.faults)} kinds of faults")
     sys.stdout.flush()
     BASE.cleanup()
     os._exit(1 if runner.faults else 0)

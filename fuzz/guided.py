@@ -1,4 +1,4 @@
-"""Fuzz a target with atheris, guided by coverage: ``python fuzz/guided.py TARGET [options of libFuzzer]``."""
+"""Fuzz a target with atheris, guided by coverage: ``python fuzz/guided.py TARGET [whole] [options of libFuzzer]``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import atheris
 
 NAME, HERE = sys.argv.pop(1), os.getcwd()
+WHOLE = "whole" in sys.argv[1:2] and bool(sys.argv.pop(1))
 with atheris.instrument_imports(include=["nginxtls"]):
     from fuzz.targets import TARGETS, folder
 
     TARGET = TARGETS[NAME]
+    RUN = TARGET.run if WHOLE or TARGET.quick is None else TARGET.quick
     folder()
     for number in range(20):  # what is imported on first use is instrumented, too
-        TARGET.run(TARGET.make(Random(number)))
+        RUN(TARGET.make(Random(number)))
 
 
 def main() -> None:
@@ -27,7 +29,7 @@ def main() -> None:
     corpus.mkdir(exist_ok=True)
     for number in range(200):
         (corpus / f"seed-{number}").write_bytes(TARGET.make(Random(number)))
-    atheris.Setup([*sys.argv, str(corpus), f"-artifact_prefix={HERE}/"], TARGET.run)
+    atheris.Setup([*sys.argv, str(corpus), f"-artifact_prefix={HERE}/"], RUN)
     atheris.Fuzz()
 
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import cache, partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fuzz.keys import ROOT, with_keys
 from fuzz.mutate import damaged, mutated, spliced
 from fuzz.oracle import Fault, check_output
+from nginxtls.base.printing import shown
 
 if TYPE_CHECKING:
     from nginxtls.linting.report import Report
@@ -31,10 +32,15 @@ SEEDS = Path(__file__).parent / "seeds"
 
 
 class Target(NamedTuple):
-    """``make`` makes an input of random numbers, ``run`` raises on it whatever is wrong."""
+    """``make`` makes an input of random numbers, ``run`` raises on it whatever is wrong.
 
+    ``quick``: the same for what is read and modelled, with no rule and no format, which is much faster.
+    """
+
+    family: str
     make: Callable[[Random], bytes]
     run: Callable[[bytes], None]
+    quick: Callable[[bytes], None] | None = None
 
 
 BASE = tempfile.TemporaryDirectory(
@@ -93,9 +99,45 @@ def judge(data: bytes, report: Callable[[], Report]) -> None:
     for form in forms:
         check_output(renderer(form)(found, options), form)
     if number % 8 == 1:
-        first, second = (renderer("json")(each._replace(seconds=0.0), options) for each in (found, report()))
+        first = renderer("json")(found._replace(seconds=0.0), options)
+        with scattered(number):
+            second = renderer("json")(report()._replace(seconds=0.0), options)
         if first != second:
             raise Fault("a second run reports something else")
+
+
+@contextlib.contextmanager
+def scattered(salt: int) -> Iterator[None]:
+    """Sets of files and directives, which are compared by identity, have another order in here."""
+    from unittest.mock import patch
+
+    from nginxtls.syntax.tree import Directive, SourceFile
+
+    def other(self: object) -> int:
+        return hash((salt, id(self)))
+
+    with patch.object(SourceFile, "__hash__", other), patch.object(Directive, "__hash__", other):
+        yield
+
+
+def model(data: bytes, *names: str) -> None:
+    """Read and interpret some paths, with no rule; what is said of them has no key."""
+    from nginxtls.api import read
+    from nginxtls.linting.settings import Settings
+    from nginxtls.model.nginx_test import refusals
+
+    nginx, openssl = VERSIONS[len(data) % 4]
+    reading = read(names, Settings(nginx_version=nginx, openssl_version=openssl), at=AT)
+    said = [f"{failure.subject}: {failure.reason}" for failure in reading.failures]
+    said += (f"{entry.subject}: {entry.reason}" for entry in reading.skipped)
+    for subject in reading.subjects:
+        for configuration in subject.configurations:
+            said += (refusal.message for refusal in refusals(configuration))
+            for endpoint in configuration.endpoints:
+                said.append(f"{endpoint.title} {list(endpoint.tls.suites)}")
+            for upstream in configuration.upstreams:
+                said.append(f"{upstream.server.title}")
+    check_output("\n".join(map(shown, said)), "message")
 
 
 def lint(data: bytes, *names: str) -> None:
@@ -113,12 +155,12 @@ def lint(data: bytes, *names: str) -> None:
     judge(data, report)
 
 
-def as_file(name: str, data: bytes) -> None:
+def as_file(name: str, look: Callable[..., None], data: bytes) -> None:
     """Check the input as a file of this name."""
     data = with_keys(data)
     (folder() / name).write_bytes(data)
     try:
-        lint(data, name)
+        look(data, name)
     finally:
         (folder() / name).unlink()
 
@@ -250,7 +292,7 @@ def read_pem(data: bytes) -> None:
     check_output("\n".join(text.replace("\n", " ") for text in said), "message")
 
 
-def serve(data: bytes) -> None:
+def serve(look: Callable[..., None], data: bytes) -> None:
     """A configuration that names the input in every way."""
     first, _, second = data.partition(b"\0--\0")
     for name, content in (
@@ -260,7 +302,7 @@ def serve(data: bytes) -> None:
         ("p", b"password"),
     ):
         (folder() / name).write_bytes(content)
-    lint(data, "s.conf")
+    look(data, "s.conf")
 
 
 def two_files(random: Random) -> bytes:
@@ -284,6 +326,46 @@ def settings_file(data: bytes) -> None:
         (folder() / name).unlink()
 
 
+def quick_settings(data: bytes) -> None:
+    """The same files, with no command."""
+    from nginxtls.linting.baseline import read_baseline
+    from nginxtls.linting.settings import read_settings
+
+    data = with_keys(data)
+    name = (".nginxtls.yaml", "pyproject.toml", "known.json")[len(data) % 3]
+    path = folder() / name
+    path.write_bytes(data)
+    try:
+        quiet(lambda: read_baseline(path) if name.endswith("json") else read_settings(path))
+    finally:
+        path.unlink()
+
+
+def quick_policy(data: bytes) -> None:
+    """The same files, with no command."""
+    from nginxtls.tls import load_policy
+    from nginxtls.tls.system import parse_openssl_conf
+
+    data = with_keys(data)
+    if len(data) % 3 == 2:
+        parse_openssl_conf(data.decode("utf-8", "replace"))
+        return
+    path = folder() / ("p.json" if len(data) % 3 else "p.yaml")
+    path.write_bytes(data)
+    quiet(lambda: load_policy(path))
+
+
+def quiet(read: Callable[[], object]) -> None:
+    """Read a file; that it cannot be used is one message without a key."""
+    from nginxtls.base.errors import UsageError
+    from nginxtls.tls import PolicyError
+
+    try:
+        read()
+    except (UsageError, PolicyError) as error:
+        check_output(shown(f"{error} {getattr(error, 'help', '')}"), "message")
+
+
 def policy_file(data: bytes) -> None:
     """A policy and an openssl.cnf."""
     data = with_keys(data)
@@ -294,7 +376,7 @@ def policy_file(data: bytes) -> None:
     check_output(command(("check", "n.conf", "--no-config", *option, "--nginx-version", "1.26.3")), "text")
 
 
-def container(data: bytes) -> None:
+def container(look: Callable[..., None], data: bytes) -> None:
     """A Dockerfile, a Compose file and a manifest, beside a template."""
     data = with_keys(data)
     where = folder() / "tree"
@@ -305,7 +387,7 @@ def container(data: bytes) -> None:
         b"server { listen ${PORT} ssl; ssl_protocols TLSv1.1; ssl_ciphers ${K}; }\n"
     )
     try:
-        lint(data, "tree")
+        look(data, "tree")
     finally:
         shutil.rmtree(where)
 
@@ -313,9 +395,9 @@ def container(data: bytes) -> None:
 def tls_words(data: bytes) -> None:
     """Cipher strings, groups, signature algorithms, host names and patterns."""
     from nginxtls.base.errors import nearest
+    from nginxtls.base.secrets import hide
     from nginxtls.model.patterns import read_pattern
     from nginxtls.pki.hostnames import ascii_host, covers
-    from nginxtls.syntax.secrets import hide
     from nginxtls.tls import CipherString, OpenSSL, evaluate_ciphersuites, evaluate_groups, signature_algorithms
 
     text = data.decode("utf-8", "surrogateescape")
@@ -393,17 +475,27 @@ def policies() -> tuple[bytes, ...]:
     )
 
 
+def read_as(family: str, make: Callable[[Random], bytes], run: Callable[..., None], *options: object) -> Target:
+    """A target of something that is checked, or, quickly, only read and modelled."""
+    return Target(family, make, partial(run, *options, lint), partial(run, *options, model))
+
+
 TARGETS = {
-    "configuration": Target(from_seeds(configurations), partial(as_file, "n.conf")),
-    "splices": Target(lambda random: spliced(random, configurations()), partial(as_file, "n.conf")),
-    "commands": Target(from_seeds(configurations), with_commands),
-    "pem": Target(pem_file, read_pem),
-    "served": Target(two_files, serve),
-    "templates": Target(from_seeds(lambda: seeds("templates")), partial(as_file, "n.conf.j2")),
-    "dumps": Target(from_seeds(lambda: seeds("dumps")), partial(as_file, "n.dump")),
-    "settings": Target(from_seeds(lambda: (*texts("showcase/.nginxtls.yaml"), *seeds("settings"))), settings_file),
-    "policies": Target(from_seeds(policies), policy_file),
-    "containers": Target(from_seeds(lambda: seeds("containers")), container),
-    "words": Target(from_seeds(lambda: seeds("words")), tls_words),
-    "arguments": Target(arguments, command_line),
+    "configuration": read_as("configurations", from_seeds(configurations), as_file, "n.conf"),
+    "splices": read_as("configurations", lambda random: spliced(random, configurations()), as_file, "n.conf"),
+    "commands": Target("commands", from_seeds(configurations), with_commands),
+    "pem": Target("certificates", pem_file, read_pem),
+    "served": read_as("certificates", two_files, serve),
+    "templates": read_as("templates", from_seeds(lambda: seeds("templates")), as_file, "n.conf.j2"),
+    "dumps": read_as("dumps", from_seeds(lambda: seeds("dumps")), as_file, "n.dump"),
+    "containers": read_as("containers", from_seeds(lambda: seeds("containers")), container),
+    "settings": Target(
+        "settings",
+        from_seeds(lambda: (*texts("showcase/.nginxtls.yaml"), *seeds("settings"))),
+        settings_file,
+        quick_settings,
+    ),
+    "policies": Target("settings", from_seeds(policies), policy_file, quick_policy),
+    "words": Target("words", from_seeds(lambda: seeds("words")), tls_words),
+    "arguments": Target("commands", arguments, command_line),
 }

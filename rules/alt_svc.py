@@ -286,9 +286,7 @@ class LostAltSvc(Rule):
     def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         if server.module != "http" or not server.speaks_tls or server.rejects_handshake or server.fragment:
             return
-        if not any(
-            line.args[:1] and line.args[0].lower() == "alt-svc" for line in configuration.directives("add_header")
-        ):
+        if not configuration.memo("sends Alt-Svc", lambda: _sends_alt_svc(configuration)):
             return
         for scope, location in server.levels("add_header"):
             lost = headers.lost(scope, ALT_SVC)
@@ -305,3 +303,8 @@ class LostAltSvc(Rule):
                 help="repeat the header in the block",
                 fix=repeated(lost.directive, scope.all("add_header")[-1]),
             )
+
+
+def _sends_alt_svc(configuration: Configuration) -> bool:
+    lines = configuration.directives("add_header")
+    return any(line.args[:1] and line.args[0].lower() == "alt-svc" for line in lines)

@@ -713,14 +713,14 @@ def _has_dhe(endpoint: Endpoint) -> bool:
 
 def _plain(directive: Directive, configuration: Configuration) -> Fix | None:
     """The fix that leaves the strong groups that this OpenSSL knows, as plain names; None if there is none."""
-    from nginxtls.tls import evaluate_groups
+    from nginxtls.tls.groups import known_group
 
-    arg, kept = len(directive.args) - 1, list[str]()
+    arg, kept = len(directive.args) - 1, dict[str, None]()
     for word in re.split(r"[:/]", directive.args[arg]):
         name = word.strip().lstrip("?*-")
-        found = evaluate_groups(name, configuration.facts.openssl).groups if name and name != "DEFAULT" else ()
-        if len(found) == 1 and not _is_weak(found[0]) and not word.startswith("-") and name not in kept:
-            kept.append(name)
+        found = known_group(name, configuration.facts.openssl)
+        if found and not _is_weak(found) and not word.startswith("-"):
+            kept[name] = None
     text = ":".join(kept)
     return Fix(f"write `{text}`", (replace_argument(directive, arg, text),)) if kept else None
 

@@ -841,7 +841,7 @@ def _http2_on(server: VirtualServer, configuration: Configuration, *, despite_of
     for each in servers:
         setting = each.setting("http2")
         off = bool(setting.directives) and not setting.enabled
-        if each.directive is None or (off and not despite_off):
+        if each.directive is None or each.directive.block is None or (off and not despite_off):
             return None
         for listen in each.listens:
             if listen.has("http2") and listen.directive is not None:

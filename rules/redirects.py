@@ -194,7 +194,7 @@ class ShadowedAcmeChallenge(Rule):
         if not any("acme-challenge" in arg for line in configuration.directives("location") for arg in line.args):
             return
         reported: set[Directive] = set()
-        for socket, request in starts(configuration, CHALLENGE + TOKEN, every=True):
+        for socket, request in starts(configuration, CHALLENGE + TOKEN, _has_challenge_location):
             if request.scheme == "https":
                 continue
             path = follow(configuration, socket, request)
@@ -217,6 +217,10 @@ class ShadowedAcmeChallenge(Rule):
                 fix=_first_choice(meant) if first.location is not None else None,
                 endpoints=(title(first),),
             )
+
+
+def _has_challenge_location(server: VirtualServer) -> bool:
+    return any("acme-challenge" in arg for line in server.scope.all("location") for arg in line.args)
 
 
 def _challenge_location(server: VirtualServer) -> LocationBlock | None:

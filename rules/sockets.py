@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nginxtls.rules.common.edits import after, make_default, with_word
 from nginxtls.rules.common.families import lost_names
 from nginxtls.rules.common.grouping import default_is_sure, listed
-from nginxtls.rules.common.listening import all_lines_sure, listen_on, selects_by_name
+from nginxtls.rules.common.listening import all_lines_sure, selects_by_name
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.listens import WILDCARD4, WILDCARD6, is_ip
@@ -119,7 +119,7 @@ def _without(socket: Socket, parameter: str) -> tuple[tuple[VirtualServer, Liste
     having = {server for server, listen in socket.listens if listen.has(parameter)}
     first = next(((server, listen) for server, listen in socket.listens if listen.has(parameter)), None)
     others = (server for server in socket.servers if server not in having and not server.rejects_handshake)
-    return first, [server for server in others if listen_on(server, socket)]
+    return first, [server for server in others if socket.listen_of(server)]
 
 
 class ProxyProtocolOnSharedSocket(Rule):
@@ -191,7 +191,7 @@ class ProxyProtocolOnSharedSocket(Rule):
                 labels=[
                     label(line.directive, "no proxy_protocol here")
                     for server in others[:3]
-                    if (line := listen_on(server, socket)) is not None and line.directive is not None
+                    if (line := socket.listen_of(server)) is not None and line.directive is not None
                 ],
                 help="add proxy_protocol to every listen line of the socket, or use another port",
                 fix=_on_all(others, "proxy_protocol"),
@@ -265,7 +265,7 @@ class Http2OnSharedSocket(Rule):
                 labels=[
                     label(line.directive, "no http2 here")
                     for server in others[:3]
-                    if (line := listen_on(server, socket)) is not None and line.directive is not None
+                    if (line := socket.listen_of(server)) is not None and line.directive is not None
                 ],
                 help="add http2 to every listen line of the socket, or use the http2 directive per server",
                 fix=_on_all(others, "http2", safe=not configuration.facts.assumed_nginx.at_least(1, 25, 1)),
@@ -278,7 +278,7 @@ def _on_all(servers: list[VirtualServer], parameter: str, *, safe: bool = True) 
     edits = []
     for server in servers:
         for socket in server.sockets:
-            found = listen_on(server, socket)
+            found = socket.listen_of(server)
             line = found.directive if found is not None else None
             if not any(listen.has(parameter) for _, listen in socket.listens) or line is None or parameter in line.args:
                 continue
@@ -355,7 +355,7 @@ class SslOnInOtherServer(Rule):
                 if server is socket.default or not server.ssl_on or origin is None or server in seen:
                     continue
                 seen.add(server)
-                other = listen_on(socket.default, socket)
+                other = socket.listen_of(socket.default)
                 yield self.at(
                     origin,
                     f"{server.title} is served in plain HTTP on {socket.label}: the default server has no ssl on",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.rules.common.edits import beside
@@ -57,6 +57,12 @@ def _affects(flaw: dict[str, Any], nginx: NginxVersion) -> bool:
         return True
     modern = [fix for fix in fixes if fix.at_least(1)]
     return bool(modern) and not any(fix.numbers[1] % 2 for fix in modern) and branch > max(modern).numbers[:2]
+
+
+@lru_cache(1024)
+def _has(nginx: NginxVersion, name: str) -> bool:
+    """Whether an nginx has the flaw of this name; looked up for each of many small configurations."""
+    return _affects(_flaws()[name], nginx)
 
 
 @cache
@@ -118,9 +124,8 @@ class _Conditions(NamedTuple):
 
     def _directive(self, node: dict[str, Any]) -> Directive | None:
         module = node.get("module", "any")
-        lines = [d for d in self.configuration.directives(node["name"]) if module == "any" or self._module(d) == module]
-        fitting = [line for line in lines if _fits(line.args, node)]
-        return fitting[0] if len(fitting) else None
+        lines = (line for line in self.configuration.directives(node["name"]) if _fits(line.args, node))
+        return next((line for line in lines if module == "any" or self._module(line) == module), None)
 
     def _module(self, directive: Directive) -> str | None:
         """The block that a directive is in, through the includes."""
@@ -233,7 +238,7 @@ class _Flaws(Rule):
         conditions = _Conditions(configuration)
         for flaw in _flaws().values() if nginx is not None else ():
             assert nginx is not None
-            if flaw["id"] in (RESUMPTION, FORGERY) or not self.wanted(flaw) or not _affects(flaw, nginx):
+            if flaw["id"] in (RESUMPTION, FORGERY) or not self.wanted(flaw) or not _has(nginx, flaw["id"]):
                 continue
             yield from self._hit(flaw, conditions, f"nginx {nginx}", f"nginx {_fixes(flaw)}")
         for flaw in _openssl_flaws() if configuration.facts.openssl_known else ():
@@ -400,7 +405,7 @@ class SessionReuseAcrossServers(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         nginx = configuration.facts.nginx
-        if nginx is None or not _affects(flaw := _flaws()[RESUMPTION], nginx):
+        if nginx is None or not _has(nginx, RESUMPTION):
             return
         for socket in configuration.sockets:
             default = socket.default
@@ -417,7 +422,7 @@ class SessionReuseAcrossServers(Rule):
                 f" (nginx {nginx}, {RESUMPTION})",
                 labels=[label(s.directive, "shares the socket") for s in socket.servers[1:3] if s.directive],
                 notes=(BACKPORTS,),
-                help=f"update to nginx {_fixes(flaw)}",
+                help=f"update to nginx {_fixes(_flaws()[RESUMPTION])}",
                 endpoints=titles(socket.servers),
             )
 
@@ -451,7 +456,7 @@ class ForgeableSessionTickets(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         nginx = configuration.facts.nginx
-        if nginx is None or not _affects(flaw := _flaws()[FORGERY], nginx):
+        if nginx is None or not _has(nginx, FORGERY):
             return
         hit: dict[Directive, list[VirtualServer]] = {}
         for endpoint in configuration.endpoints:
@@ -465,7 +470,7 @@ class ForgeableSessionTickets(Rule):
                 origin,
                 f"session tickets can be forged: nginx {nginx} leaves one of their keys unfilled ({FORGERY})",
                 notes=(BACKPORTS,),
-                help=f"update to nginx {_fixes(flaw)}, or write ssl_session_tickets off;",
+                help=f"update to nginx {_fixes(_flaws()[FORGERY])}, or write ssl_session_tickets off;",
                 fix=beside(origin, "ssl_session_tickets", "off"),
                 endpoints=titles(servers),
             )

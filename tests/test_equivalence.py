@@ -12,13 +12,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from nginxtls import check
 from nginxtls.finding import Finding
 from nginxtls.linting import hooks
 from nginxtls.linting.registry import installed_rules
 from nginxtls.linting.run import Subject, lint
 from nginxtls.linting.settings import Settings
 from nginxtls.model import Configuration, EndpointGroup, Facts, NginxVersion, Store
+from nginxtls.report import Options, renderer
 from nginxtls.syntax import Files, read_tree
+from nginxtls.syntax.tree import Directive, SourceFile
 from nginxtls.tls import OpenSSL
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -139,3 +142,36 @@ def test_endpoints_by_kind_are_told_as_one_by_one(
     with one_by_one():
         expected = reported()
     assert reported() == expected
+
+
+DUMP = """\
+# configuration file /etc/nginx/nginx.conf:
+http { include /etc/nginx/a*; include /etc/nginx/b; } }
+# configuration file /etc/nginx/a:
+include /etc/nginx/b;
+# configuration file /etc/nginx/b:
+include /etc/nginx/a;
+ssl_protocols TLSv1; }
+"""
+
+
+@pytest.mark.parametrize("shown", ["dump", "folder"])
+def test_the_order_of_a_report_does_not_depend_on_where_in_memory_its_objects_are(shown: str, tmp_path: Path) -> None:
+    """Files and directives are compared by identity, so a set of them has the order of their addresses."""
+    if shown == "dump":
+        (tmp_path / "host.dump").write_text(DUMP)
+    else:
+        for name in "abcdef":
+            (tmp_path / f"{name}.conf").write_text(f"include {name};\nssl_protocols TLSv1; }} # nginxtls: ignore\n")
+            (tmp_path / name).write_text("server { listen 443 ssl; } }\n")
+    reports = set()
+    for salt in range(8):
+
+        def scattered(self: object, salt: int = salt) -> int:
+            return hash((salt, id(self)))
+
+        with patch.object(SourceFile, "__hash__", scattered), patch.object(Directive, "__hash__", scattered):
+            report = check(tmp_path, settings=Settings(), at=datetime(2026, 6, 15, tzinfo=timezone.utc))
+        assert report.failures
+        reports.add(renderer("json")(report._replace(seconds=0.0), Options(verbose=True)))
+    assert len(reports) == 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
 import pytest
 
+from nginxtls import check
 from nginxtls.base.bounded import bounded
 from nginxtls.base.errors import UsageError
 from nginxtls.base.limits import LIMITS
@@ -14,8 +16,9 @@ from nginxtls.base.printing import harmless, json_text, shown
 from nginxtls.base.reading import read_regular
 from nginxtls.base.writing import write, write_whole
 from nginxtls.linting.baseline import read_baseline
-from nginxtls.linting.settings import read_settings
+from nginxtls.linting.settings import Settings, read_settings
 from nginxtls.pki import TrustStore
+from nginxtls.syntax import SourceFile
 from nginxtls.tls import load_policy
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +48,30 @@ def test_a_cache_keeps_so_many_results_of_so_many_bytes() -> None:
     length(b"x" * 26)
     length(b"x" * 26)  # more than a quarter of the bytes
     assert calls[5:] == [b"x" * 26] * 2
+
+    @bounded(3, 100)
+    def joined(words: tuple[str, ...]) -> str:
+        calls.append(b"")
+        return "".join(words)
+
+    assert joined(("a", "b" * 25)) == joined(("a", "b" * 25))  # texts in a tuple count
+    assert len(calls) == 9
+
+
+def test_nothing_of_a_configuration_outlives_its_report(tmp_path: Path) -> None:
+    main = tmp_path / "short-lived.conf"
+    main.write_text("events {}\nhttp { server { listen 443 ssl; ssl_ciphers HIGH:RC4:X; ssl_ecdh_curve Y:X25519; } }\n")
+
+    def alive() -> list[SourceFile]:
+        gc.collect()
+        return [each for each in gc.get_objects() if isinstance(each, SourceFile) and each.path == str(main)]
+
+    report = check(main, settings=Settings())
+    # Both look up the places of words.
+    assert {"unknown-cipher", "unknown-group"} <= {finding.rule for finding in report.findings}
+    assert alive()
+    del report
+    assert not alive()
 
 
 @pytest.fixture

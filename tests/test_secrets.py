@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from nginxtls.base.secrets import hide
 from nginxtls.cli import app
 from nginxtls.fix import diff, plan
 from nginxtls.syntax import parse_text
-from nginxtls.syntax.secrets import hide
 
 FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "checkstyle", "markdown", "html")
 CERTIFICATE = (Path(__file__).parents[1] / "fixtures/certificates/good.pem").read_text()
@@ -171,6 +171,39 @@ def test_no_other_file_brings_a_key(name: str, key: tuple[str, str], tmp_path_fa
     for subject, only in (("nginx.conf", ()), (".", FEW)):
         for title, printed in outputs(folder, subject, only).items():
             assert not leaks(secret, printed), (title, subject)
+
+
+MISPLACED: dict[str, Callable[[str], str]] = {
+    "a name": lambda pem: f"{json.dumps(pem)}: 1\n",
+    "a value": lambda pem: f"select: [{json.dumps(pem)}]\n",
+    "values": lambda pem: (
+        f'{{"fail-on": {json.dumps(pem)}, "name": {json.dumps(pem)}, "protocols": {json.dumps(pem)}}}'
+    ),
+    "toml": lambda pem: f"[tool.nginxtls]\n{json.dumps(pem)} = 1\n",
+    "toml value": lambda pem: f"[tool.nginxtls]\nnginx-version = {json.dumps(pem)}\n",
+    "the whole file": lambda pem: pem,
+    "the end": lambda pem: f"nginx-version: 1.26.3\n{pem}trust: [a.pem]\n",
+}
+GIVEN = (
+    "--config=s.yaml", "--config=pyproject.toml", "--policy=./p.json", "--policy=./p.yaml", "--baseline=b.json",
+    "--openssl-conf=o.cnf", "--trust=t.pem",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("option", GIVEN)
+@pytest.mark.parametrize("way", MISPLACED)
+def test_no_message_about_a_file_that_is_given_has_a_key(
+    option: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = base64.b64encode(bytes.fromhex("308187020100") + bytes(range(130))).decode()
+    lines = "\n".join(secret[at : at + 64] for at in range(0, len(secret), 64))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "n.conf").write_text("server { listen 443 ssl; }")
+    name = option.partition("=")[2]
+    pem = f"-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----\n"
+    (tmp_path / name).write_text(MISPLACED[way](pem))
+    done = CliRunner().invoke(app, ["check", "n.conf", option])
+    assert not leaks(secret, done.output + repr(done.exception))
 
 
 @settings(max_examples=150, deadline=None)

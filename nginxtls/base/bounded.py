@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import wraps
 from threading import Lock
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -16,7 +16,7 @@ T = TypeVar("T")
 def bounded(entries: int, size: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """``functools.lru_cache`` for functions of texts and bytes, whose arguments together are at most ``size`` long.
 
-    A call whose arguments take more than a quarter of that is not kept.
+    Those in tuples count, too. A call whose arguments take more than a quarter of that is not kept.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
@@ -34,7 +34,7 @@ def bounded(entries: int, size: int) -> Callable[[Callable[P, T]], Callable[P, T
                     kept[key] = found  # the last is the newest
                     return found[0]
             result = function(*args, **kwargs)
-            weight = sum(len(cast("bytes", each)) for each in args if isinstance(each, (bytes, str)))
+            weight = _weight(args)
             if weight <= size // 4:
                 with lock:
                     if key not in kept:
@@ -47,3 +47,13 @@ def bounded(entries: int, size: int) -> Callable[[Callable[P, T]], Callable[P, T
         return call
 
     return decorate
+
+
+def _weight(values: tuple[object, ...]) -> int:
+    total = 0
+    for value in values:
+        if isinstance(value, (bytes, str)):
+            total += len(value)
+        elif isinstance(value, tuple):
+            total += _weight(value)
+    return total

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.base.secrets import hide
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -12,13 +14,16 @@ class UsageError(Exception):
     """A request that cannot be carried out: one message, and the command exits with code 2.
 
     ``subject`` is an option, a file or a package, ``reason`` what is wrong with it, ``help`` what to do about it.
+    Key material in a file that they quote is hidden.
     """
 
     def __init__(self, subject: str, reason: str, help: str = "") -> None:
-        super().__init__(f"{subject}: {reason}")
-        self.subject = subject
-        self.reason = reason
-        self.help = help
+        self.subject, self.reason, self.help = hide(subject), hide(reason), hide(help)
+        super().__init__(f"{self.subject}: {self.reason}")
+
+    def __reduce__(self) -> tuple[type[UsageError], tuple[str, str, str]]:
+        """For pickle: a worker of another process may raise it."""
+        return type(self), (self.subject, self.reason, self.help)
 
 
 def is_fault(error: BaseException) -> bool:

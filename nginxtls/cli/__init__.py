@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -152,7 +153,8 @@ def run() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        typer.main.get_command(app).main(prog_name="nginxtls")
+        status = typer.main.get_command(app).main(prog_name="nginxtls", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
     except UsageError as error:
         print_error(error)
     except RecursionError:
@@ -160,8 +162,18 @@ def run() -> NoReturn:
     except BaseException as error:
         if not is_fault(error):
             raise
+        if hasattr(error, "exit_code") and hasattr(error, "show"):  # typer's, about the command line
+            _print_usage(error)
+            sys.exit(error.exit_code)
         print_error(_unforeseen(error))
     sys.exit(2)
+
+
+def _print_usage(error: Any) -> None:
+    """Write an error about the command line to standard error: a word of it may be the name of a scanned file."""
+    text = StringIO()
+    error.show(text)
+    print("\n".join(map(shown, text.getvalue().rstrip("\n").split("\n"))), file=sys.stderr)
 
 
 def _has_working_directory() -> bool:

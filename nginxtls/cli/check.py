@@ -12,6 +12,7 @@ from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import shown
 from nginxtls.cli import options
 from nginxtls.cli.output import outputs, revision, use_color, width, write
+from nginxtls.cli.progress import Progress
 from nginxtls.finding import Severity
 from nginxtls.report import Options
 
@@ -174,7 +175,7 @@ def check(
         raise UsageError("--write-baseline", "needs a file to write", "add `--baseline FILE`")
     fixing = fix or fix_only or diff
     _check_fix_options(fixing, diff, unsafe_fixes, exit_non_zero_on_fix, write_baseline, form, output)
-    progress = _progress if sys.stderr.isatty() and not quiet else _silence
+    progress = Progress(sys.stderr.isatty() and not quiet)
 
     def read_and_lint(text: str | None, instead: "Mapping[str, str]") -> "tuple[api.Reading, Report]":
         return api.read_and_lint(
@@ -240,15 +241,6 @@ def check(
     if all(file is not None for _, file in files):
         _print_failures(report)
     raise typer.Exit(status)
-
-
-def _progress(stage: str) -> None:
-    """Show the current step on the terminal, in one line that the next one overwrites."""
-    print(f"\r\x1b[K{stage}", end="\r", file=sys.stderr, flush=True)
-
-
-def _silence(stage: str) -> None:
-    """Ignore progress: standard error is not a terminal."""
 
 
 def _status(report: "Report", fail_on: Severity, exit_zero: bool) -> int:

@@ -41,7 +41,9 @@ def outputs(form: str, files: Sequence[str]) -> list[tuple[str, str | None]]:
         elif name not in known:
             help = nearest(name, known) or f"use FORMAT:FILE with one of {', '.join(known)}"
             raise UsageError(f"--output {text}", f'"{name}" is not an output format', help)
-        if not file or os.path.isdir(file) or not os.path.isdir(os.path.dirname(os.path.abspath(file))):
+        if file and os.path.isdir(file):
+            raise UsageError(f"--output {text}", "it is a folder", "use the name of a file")
+        if not file or not os.path.isdir(os.path.dirname(os.path.abspath(file))):
             raise UsageError(f"--output {text}", "its folder does not exist", "use a file in a folder that exists")
         wanted.append((name, file))
     return wanted

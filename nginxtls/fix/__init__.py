@@ -86,7 +86,7 @@ def diff(texts: Mapping[SourceFile, str]) -> str:
     """A unified diff of the files for ``patch -p1`` or ``git apply``; key material in it is hidden."""
     from difflib import unified_diff
 
-    from nginxtls.syntax.secrets import hide
+    from nginxtls.base.secrets import hide
 
     lines: list[str] = []
     for file, text in sorted(texts.items(), key=lambda item: item[0].name):

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nginxtls.base.errors import is_fault
 from nginxtls.base.limits import LIMITS
+from nginxtls.base.secrets import hide
 from nginxtls.finding import Finding
 from nginxtls.model.decides import by_origin
 from nginxtls.rule import Rule
 from nginxtls.syntax.places import Failure, Location
-from nginxtls.syntax.secrets import hide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from nginxtls.model import Configuration, Endpoint
     from nginxtls.syntax.tree import Directive
@@ -34,22 +34,40 @@ _OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
 )
 
 
-def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
-    """Call each hook that a rule overrides with each of its objects.
+def run_hooks(
+    configuration: Configuration,
+    rules: Sequence[Rule],
+    failures: dict[object, Failure],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Finding]:
+    """Call each hook that a rule overrides with each of its objects. ``progress``: how many rules of how many ran.
 
     A rule that raises an exception, or yields something else than findings, is reported once in ``failures``, a part of
     the model that raises one is, too; the other rules and parts continue.
     """
     found: list[Finding] = []
     most = LIMITS["findings"]
+    ran: set[str] = set()
 
-    def call(rule: Rule, hook: Callable[..., Iterable[Finding]], *arguments: object) -> None:
-        try:
-            found.extend(islice(findings_of(hook, *arguments, configuration), max(most - len(found), 0)))
-        except BaseException as error:
-            if not _is_theirs(error):
-                raise
-            failures.setdefault(rule.name, _broken(rule, error))
+    def call(rule: Rule, hook: Callable[..., Iterable[Finding]], things: Iterable[tuple[object, ...]]) -> None:
+        ran.add(rule.name)
+        progress(len(ran), len(rules))
+        for arguments in things:
+            count = len(found)
+            try:
+                mine = hook(*arguments, configuration)
+                if not hasattr(mine, "__iter__"):
+                    raise TypeError(
+                        f"{hook.__name__} returned {_short(mine)}: yield findings, or return a list of them"
+                    )
+                found.extend(islice(mine, most - count))
+                if len(found) > count:
+                    _validate(hook, found[count:])
+            except BaseException as error:
+                if not _is_theirs(error):
+                    raise
+                del found[count:]
+                failures.setdefault(rule.name, _broken(rule, error))
 
     def parts(read: Callable[[], Iterable[T]]) -> Iterable[T]:
         try:
@@ -61,26 +79,27 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
             failures.setdefault((name, stopped(error)), Failure(name, f"the model {stopped(error)}", help=_REPORT))
             return ()
 
-    for rule in _applicable(rules, "check_configuration", configuration.mentions):
-        call(rule, rule.check_configuration)
+    rules, mentions = tuple(rules), configuration.mentions
+    for rule in _applicable(rules, "check_configuration", mentions):
+        call(rule, rule.check_configuration, [()])
     for hook, objects in _OBJECTS:
-        overriding = [rule for rule in rules if _overrides(rule, hook)]
-        fitting: dict[frozenset[str], list[Rule]] = {}
-        for thing in parts(partial(objects, configuration)) if overriding else ():
-            mentions = thing.mentions if hook == "check_server" else configuration.mentions
-            if mentions not in fitting:
-                fitting[mentions] = [rule for rule in overriding if _applies(rule, mentions)]
-            for rule in fitting[mentions]:
-                call(rule, getattr(rule, hook), thing)
-    for rule in _applicable(rules, "check_setting", configuration.mentions):
+        if not _overriding(rules, hook):
+            continue
+        by_mentions: dict[frozenset[str], list[tuple[object]]] = {}
+        for thing in parts(partial(objects, configuration)):
+            named = thing.mentions if hook == "check_server" else mentions
+            by_mentions.setdefault(named, []).append((thing,))
+        for named, things in by_mentions.items():
+            for rule in _applicable(rules, hook, named):
+                call(rule, getattr(rule, hook), things)
+    for rule in _applicable(rules, "check_setting", mentions):
         for name in rule.decides:
-            for directive, endpoints in parts(partial(_decided, configuration, name)):
-                if directive is not None:
-                    call(rule, rule.check_setting, directive, endpoints)
-    for rule in rules:
+            decided = parts(partial(_decided, configuration, name))
+            call(rule, rule.check_setting, [each for each in decided if each[0] is not None])
+    for rule in _overriding(rules, "check_directive"):
         for name in rule.directives:
-            for directive in configuration.directives(name):
-                call(rule, rule.check_directive, directive)
+            if lines := configuration.directives(name):
+                call(rule, rule.check_directive, [(directive,) for directive in lines])
     if len(found) >= most:
         last = found[-1].location
         reason = f"more than {most:,} findings; those of other rules and places are not reported"
@@ -97,20 +116,15 @@ def applicable(rules: Iterable[Rule], configuration: Configuration) -> list[Rule
     return [rule for rule in rules if _applies(rule, configuration.mentions)]
 
 
-def _applicable(rules: Iterable[Rule], hook: str, mentions: frozenset[str]) -> list[Rule]:
-    return [rule for rule in rules if _overrides(rule, hook) and _applies(rule, mentions)]
+@lru_cache(maxsize=1024)
+def _applicable(rules: tuple[Rule, ...], hook: str, mentions: frozenset[str]) -> tuple[Rule, ...]:
+    """Kept for the servers of a configuration, and for many small configurations that are alike."""
+    return tuple(rule for rule in _overriding(rules, hook) if _applies(rule, mentions))
 
 
-def _overrides(rule: Rule, hook: str) -> bool:
-    kind = type(rule)
-    if kind not in _HOOKS:
-        names = [name for name in vars(Rule) if name.startswith("check_")]
-        _HOOKS[kind] = frozenset(name for name in names if getattr(kind, name) is not getattr(Rule, name))
-    return hook in _HOOKS[kind]
-
-
-_HOOKS: dict[type[Rule], frozenset[str]] = {}
-"""The hooks that each class of rules overrides."""
+@lru_cache(maxsize=256)
+def _overriding(rules: tuple[Rule, ...], hook: str) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if getattr(type(rule), hook) is not getattr(Rule, hook))
 
 
 def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
@@ -121,21 +135,17 @@ def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
     return any(name.startswith(start) and name.endswith(end) for start, end in affixes for name in mentions)
 
 
-def findings_of(hook: Callable[..., Iterable[Finding]], *arguments: object) -> Iterator[Finding]:
-    """What a hook yields, one by one.
+def _validate(hook: Callable[..., Iterable[Finding]], found: Iterable[object]) -> None:
+    """Check what a hook has yielded.
 
     Raises:
-        TypeError: it yields something else than findings.
+        TypeError: it is something else than findings.
     """
-    found = hook(*arguments)
-    if not hasattr(found, "__iter__"):
-        raise TypeError(f"{hook.__name__} returned {_short(found)}: yield findings, or return a list of them")
     for finding in found:
         if not isinstance(finding, Finding):
             raise TypeError(f"{hook.__name__} yielded {_short(finding)}, not a Finding: use self.at(…)")
         if not isinstance(finding.message, str) or not isinstance(finding.location, Location):
             raise TypeError(f"{hook.__name__} yielded a finding without a text as message or without a Location")
-        yield finding
 
 
 def _short(thing: object) -> str:

@@ -140,7 +140,7 @@ def fits(rule: Rule, word: str) -> bool:
 def _fitting(rules: Mapping[str, Rule], words: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for word in words:
-        names = {name for name, rule in rules.items() if fits(rule, word)}
+        names = _names(rules, word)
         if not names:
             known = [*rules, *{rule.topic for rule in rules.values()}]
             raise UsageError(
@@ -150,6 +150,17 @@ def _fitting(rules: Mapping[str, Rule], words: Iterable[str]) -> set[str]:
             )
         found |= names
     return found
+
+
+def _names(rules: Mapping[str, Rule], word: str) -> set[str]:
+    """The names of the rules that a word matches, as ``fits``."""
+    if "*" not in word:
+        return {name for name, rule in rules.items() if word in (name, rule.topic)}
+    import re
+    from fnmatch import translate
+
+    matches = re.compile(translate(word)).match
+    return {name for name in rules if matches(name)}
 
 
 def _classes(point: EntryPoint | Point) -> list[type[Rule]]:

@@ -7,9 +7,10 @@ tests/conformance.
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.model.conf_commands import option
 from nginxtls.model.facts import ASSUMED_KEYS
 from nginxtls.tls import (
@@ -457,7 +458,7 @@ def effective(socket: Socket, server: VirtualServer) -> EffectiveTLS:
     return server.store.memo(("effective", socket, server), lambda: EffectiveTLS(socket, server))
 
 
-@lru_cache(maxsize=4096)
+@bounded(1024, 1_000_000)
 def _negotiable(
     keys: tuple[ServerKey, ...],
     ciphers: str,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.syntax.tree import UNKNOWN
 
@@ -71,7 +71,7 @@ def read_listen(directive: Directive, default_port: int | None) -> Listen:
     return Listen(directive, *_read(directive.args, default_port))
 
 
-@lru_cache(maxsize=4096)
+@bounded(4096, 1_000_000)
 def _read(args: tuple[str, ...], default_port: int | None) -> tuple[str, tuple[int, ...], tuple[str, ...], str | None]:
     """What the arguments of a listen directive say, worked out once for all lines that are alike."""
     if not args:
@@ -123,9 +123,11 @@ def _address(host: str) -> str:
         return "127.0.0.1" if host.lower() == "localhost" else host.lower()
 
 
-@lru_cache(maxsize=4096)
+@bounded(4096, 1_000_000)
 def is_ip(address: str) -> bool:
     """The text is an IPv4 or IPv6 address, without brackets."""
+    if ":" not in address and not address[-1:].isdigit():
+        return False
     try:
         ipaddress.ip_address(address)
     except ValueError:
@@ -133,7 +135,7 @@ def is_ip(address: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=4096)
+@bounded(4096, 1_000_000)
 def is_loopback(address: str) -> bool:
     """Whether an address is a loopback address or a unix socket."""
     if address.startswith("unix:"):

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from nginxtls.syntax.branches import Branch
     from nginxtls.syntax.tree import Directive, Tree
 
-MAX_VARIANTS = 24
-"""Branches that would need more are not looked at together with the lines around them."""
+MAX_VARIANTS, MAX_BRANCHES = 24, 20_000
+"""So many, and so many branches in all of them. Those that would need more are not looked at together with the lines
+around them."""
 
 _OF_SERVERS = frozenset({"listen", "server", "server_name"})
 
@@ -89,8 +90,9 @@ def variants(tree: Tree) -> list[Tree]:
         for condition in branch:
             by_condition.setdefault(condition, []).append(branch)
     found: list[_Variant] = []
+    most = min(MAX_VARIANTS, MAX_BRANCHES // len(branches)) if branches else 0
     for branch in branches:
-        if not any(variant.take(branch) for variant in found) and len(found) < MAX_VARIANTS:
+        if not any(variant.take(branch) for variant in found) and len(found) < most:
             found.append(_Variant(branches, by_condition))
             found[-1].take(branch)
     for variant in found:

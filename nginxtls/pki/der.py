@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+
+from nginxtls.base.bounded import bounded
 
 # ITU-T X.680, clause 8.4: the universal tags used here.
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OID = 0x01, 0x02, 0x03, 0x04, 0x06
@@ -71,7 +72,7 @@ def integer(value: bytes) -> int:
     return int.from_bytes(value, "big", signed=True)
 
 
-@lru_cache(1024)
+@bounded(1024, 100_000)
 def oid(value: bytes) -> str:
     """An object identifier in dotted form, from its contents."""
     if not value or value[-1] & 0x80:

@@ -56,7 +56,7 @@ class DHParameters:
     known_group: str | None = None
 
 
-@lru_cache(4096)
+@bounded(4096, 2_000_000)
 def is_roca(info: bytes) -> bool:
     """Whether it is an RSA key of the Infineon library (CVE-2017-15361): a power of 65537 modulo each small prime."""
     numbers = rsa_numbers(info)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import NamedTuple, pattern
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ _LEAF_FILES = (
 )
 
 
-@lru_cache(4096)
+@bounded(4096, 1_000_000)
 def fullchain_beside(path: str) -> str | None:
     """The file with the full chain next to an ACME client's file with only the leaf, by its name.
 

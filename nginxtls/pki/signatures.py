@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.bounded import bounded
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from nginxtls.pki.certificate import Certificate
 
 
-@lru_cache(8192)
 def verify(certificate: Certificate, public_key: bytes) -> bool | None:
     """Whether the key (a SubjectPublicKeyInfo in DER) made the signature; None if the algorithm is not supported."""
     # OpenSSL rejects it as RFC 5280 section 4.1.1.2 requires (X509_verify in x_all.c).
@@ -30,6 +28,7 @@ def verify(certificate: Certificate, public_key: bytes) -> bool | None:
     )
 
 
+@bounded(8192, 16_000_000)
 def verify_signature(oid: str, parameters: bytes, signature: bytes, signed: bytes, public_key: bytes) -> bool | None:
     """The same for any signed data, with the algorithm's OID and its parameters in DER."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
@@ -29,7 +30,7 @@ def render(report: Report, options: Options) -> str:
         text = f'<error {at} severity="error" message="{_quoted(failure.reason)}" source="nginxtls"/>'
         files.setdefault(place.file if place else failure.subject, []).append(text)
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<checkstyle version="4.3">']
-    lines += [f"  <!-- {_quoted(line).replace('--', '- -')} -->" for line in circumstances(report)]
+    lines += [f"  <!-- {_comment(line)} -->" for line in circumstances(report)]
     for name, errors in files.items():
         lines += [f'  <file name="{_quoted(name)}">', *(f"    {error}" for error in errors), "  </file>"]
     return "\n".join([*lines, "</checkstyle>"]) + "\n"
@@ -40,6 +41,11 @@ def _error(finding: Finding, where: Place) -> str:
         f'<error line="{where.line}" column="{where.column}" severity="{_SEVERITIES[finding.severity]}" '
         f'message="{_quoted(finding.message)}" source="nginxtls.{finding.rule}"/>'
     )
+
+
+def _comment(text: str) -> str:
+    """The text for a comment of XML, which has no two hyphens in a row."""
+    return re.sub("-(?=-)", "- ", _quoted(text))
 
 
 def _quoted(text: str) -> str:

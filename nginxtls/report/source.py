@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
@@ -54,9 +55,12 @@ def expanded(line: str) -> tuple[str, Sequence[int]]:
         return line, range(len(line) + 1)
     shown, starts, at = [], [0], 0
     for character in line:
-        text = " " * (TAB - at % TAB) if character == "\t" else visible(character)
+        if character == "\t":
+            text, size = " " * (TAB - at % TAB), TAB - at % TAB
+        else:
+            text, size = _cell(character)
         shown.append(text)
-        at += cells(text)
+        at += size
         starts.append(at)
     return "".join(shown), starts
 
@@ -173,6 +177,14 @@ def _slice(text: str, left: int, right: int) -> str:
     return "".join(kept)
 
 
+@lru_cache(4096)
+def _cell(character: str) -> tuple[str, int]:
+    """A character as it is shown, and its cells."""
+    text = visible(character)
+    return text, cells(text)
+
+
+@lru_cache(4096)
 def _width(character: str) -> int:
     from unicodedata import category, east_asian_width
 

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.base.secrets import hide
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.dumps import failure_of, is_dump, split_dump
 from nginxtls.syntax.expansion import bound_includes
@@ -15,14 +16,13 @@ from nginxtls.syntax.fragments import classify, is_nginx, is_script, is_whole, m
 from nginxtls.syntax.payloads import is_payload, read_payload
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, follow_in_dump, source
-from nginxtls.syntax.secrets import hide
 from nginxtls.syntax.stock import is_stock
 from nginxtls.syntax.tree import Directive, Gap, Problem, SourceFile, Tree
 from nginxtls.syntax.use import unused_among
 from nginxtls.syntax.walking import Candidate, is_nginx_folder, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from nginxtls.syntax.containers import Extract
     from nginxtls.syntax.files import Files
@@ -68,6 +68,10 @@ class LoadedTree(NamedTuple):
     enabled: bool = True
     """False for a file of this server or checkout that no main file includes, and that was not named."""
 
+    def in_order(self, files: Collection[SourceFile]) -> list[SourceFile]:
+        """Some of its files in the order of the tree, as a set has them in that of their addresses."""
+        return [file for file in self.tree.files if file in files]
+
 
 class Sources:
     """What was found at the requested paths; each of them is in one of these lists."""
@@ -89,6 +93,7 @@ def discover(
     files: Files,
     instead: Mapping[str, str] | None = None,
     kept: KeptFiles | None = None,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> Sources:
     """Find and read the configurations at the paths: files, folders, dumps, and ``-`` for the text of standard input.
 
@@ -96,11 +101,18 @@ def discover(
     searched. Each file is parsed once, and linted in the configuration that includes it, where there is one.
     ``instead``: texts that replace the content of files, by real path. ``kept``: files that earlier runs have parsed.
     """
-    return _Discovery(files, instead, kept).run(paths, stdin_text)
+    return _Discovery(files, instead, kept, progress).run(paths, stdin_text)
 
 
 class _Discovery:
-    def __init__(self, files: Files, instead: Mapping[str, str] | None = None, kept: KeptFiles | None = None) -> None:
+    def __init__(
+        self,
+        files: Files,
+        instead: Mapping[str, str] | None,
+        kept: KeptFiles | None,
+        progress: Callable[[str, int, int], None],
+    ) -> None:
+        self.progress = progress
         self.files = files
         self.reader = Reader(files, instead=instead, kept=kept)
         self.sources = Sources()
@@ -167,7 +179,8 @@ class _Discovery:
                 self.sources.skipped.append(NotChecked(*entry))
         # First what names the places of files; then main files, for what they include needs no second look.
         candidates.sort(key=lambda candidate: (not candidate.container, not _is_main(candidate.name)))
-        for candidate in candidates:
+        for number, candidate in enumerate(candidates):
+            self.progress("reading", number, len(candidates))
             self.take_file(candidate)
 
     def take_file(self, candidate: Candidate) -> None:
@@ -348,7 +361,7 @@ class _Discovery:
         placed: set[SourceFile] = set()
         self.add_mains(mains, trees, placed)
         rest = [file for file in self.requested if file not in placed]
-        if wanted := [*rest, *self.named.intersection(self.doubtful)]:
+        if wanted := [*rest, *(file for file in self.doubtful if file in self.named)]:
             self.add_mains(self.mains_above(wanted), trees, placed)
             rest = [file for file in rest if file not in placed]
         included: set[SourceFile] = {

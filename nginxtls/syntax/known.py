@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import pattern
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def _table() -> dict[str, list[int]]:
     return table
 
 
-@lru_cache(4096)
+@bounded(4096, 200_000)
 def _passes(name: str, count: int, terminator: str, context: tuple[str, ...], in_context: bool, in_count: bool) -> bool:
     """Whether crossplane's analysis finds no fault in a directive with so many arguments, which are flags."""
     from crossplane.analyzer import analyze

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.lazy import NamedTuple, pattern
-from nginxtls.syntax.secrets import hide
+from nginxtls.base.secrets import hide
 from nginxtls.syntax.words import LUA_BLOCK, UNKNOWN
 
 if TYPE_CHECKING:

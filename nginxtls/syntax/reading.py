@@ -8,11 +8,11 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.base.limits import LIMITS
+from nginxtls.base.secrets import hide_in
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.expansion import bound_includes
 from nginxtls.syntax.files import MAGIC, OUTSIDE, Files, Unreachable, display_name
 from nginxtls.syntax.parser import parse_file
-from nginxtls.syntax.secrets import hide_in
 from nginxtls.syntax.stock import is_drop_in_folder, is_stock, is_stock_name
 from nginxtls.syntax.templates import mask
 from nginxtls.syntax.tree import Directive, Gap, Problem, SourceFile, Tree

@@ -23,7 +23,8 @@ _REST = pattern(r"[^: ;,]*")
 _LETTERS = pattern(r"[A-Za-z0-9.=_-]*")
 _LETTERS_BEFORE_IANA = pattern(r"[A-Za-z0-9.=-]*")
 # A search for similar words takes milliseconds.
-_MOST_SUGGESTIONS = 8
+MOST_SUGGESTIONS = 8
+"""So many unknown words of a list get the word that was probably meant: finding it takes long."""
 _FIELDS = ("key_exchange", "authentication", "encryption", "mac", "protocol", "strength", "default")
 
 
@@ -415,7 +416,7 @@ class _Reader:
         # Before 3.2 an underscore ends a word, but what follows is skipped along with it.
         whole = _LETTERS.match(self.text, at)
         word = whole.group() if whole else word
-        reason, suggestion = _explain(word, self.build, len(self.unknown) < _MOST_SUGGESTIONS)
+        reason, suggestion = _explain(word, self.build, len(self.unknown) < MOST_SUGGESTIONS)
         self.unknown.append(UnknownWord(word, at, at + len(word), operator, reason, suggestion))
 
 

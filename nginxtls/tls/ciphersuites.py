@@ -5,7 +5,7 @@ from __future__ import annotations
 from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import NamedTuple
 
-from .ciphers import UnknownWord, nearest
+from .ciphers import MOST_SUGGESTIONS, UnknownWord, nearest
 from .openssl import OpenSSL
 from .suites import Suite, compiled, suite
 
@@ -46,7 +46,8 @@ def evaluate_ciphersuites(text: str | None, openssl: OpenSSL) -> Ciphersuites:
         elif word:
             other = suite(word)
             reason = "removed" if other and other.protocol == "TLSv1.3" else "tls12" if other else "misspelt"
-            suggestion = nearest(word, tuple(known)) if reason == "misspelt" else None
+            suggests = reason == "misspelt" and len(unknown) < MOST_SUGGESTIONS
+            suggestion = nearest(word, tuple(known)) if suggests else None
             unknown.append(UnknownWord(word, start, start + len(word), "", reason, suggestion))
         else:
             gap = True

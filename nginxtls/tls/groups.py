@@ -12,7 +12,7 @@ from nginxtls.base.bounded import bounded
 from nginxtls.base.data import read_data
 from nginxtls.base.lazy import NamedTuple, pattern
 
-from .ciphers import UnknownWord, nearest
+from .ciphers import MOST_SUGGESTIONS, UnknownWord, nearest
 from .openssl import GENERATIONS, OpenSSL
 from .suites import read_table
 
@@ -71,6 +71,10 @@ class GroupList(NamedTuple):
     tuples: tuple[tuple[Group, ...], ...] = ()
     """The groups as ``/`` divides them, from 3.5 on: TLS 1.3 tries one tuple after the other."""
 
+    def bare(self) -> GroupList:
+        """The groups without the text that they come from, for results that outlive it."""
+        return GroupList(None, self.groups, (), None, None, self.default, self.tuples)
+
     @property
     def tls12(self) -> tuple[Group, ...]:
         """Those that TLS 1.2 and before can use."""
@@ -121,6 +125,13 @@ def group_names(openssl: OpenSSL) -> tuple[str, ...]:
 
 def _folds(generation: str) -> bool:
     return GENERATIONS.index(generation) >= GENERATIONS.index("3.5")
+
+
+def known_group(name: str, openssl: OpenSSL) -> Group | None:
+    """The group of a name, in a spelling that this OpenSSL knows; else None."""
+    if len(name) > _LONGEST:
+        return None
+    return _table(openssl.generation)[0].get(name.lower() if _folds(openssl.generation) else name)
 
 
 def group(name: str) -> Group | None:
@@ -223,8 +234,8 @@ class _Reader:
         if len(set(prefixes)) < len(prefixes):
             self._refuse("a prefix is repeated", start, end)
             return
-        table, spellings = _table(self.openssl.generation)
-        found_group = table.get(name.lower() if self.tuples else name) if len(name) <= _LONGEST else None
+        spellings = _table(self.openssl.generation)[1]
+        found_group = known_group(name, self.openssl)
         if found_group is None:
             self._unknown(name, start + len(prefixes), prefixes, spellings)
         elif "-" in prefixes:
@@ -248,7 +259,8 @@ class _Reader:
         end = start + len(name)
         elsewhere = group(name)
         if elsewhere is None:
-            reason, suggestion = "misspelt", nearest(name, spellings)
+            suggests = len(self.unknown) < MOST_SUGGESTIONS
+            reason, suggestion = "misspelt", nearest(name, spellings) if suggests else None
         else:
             here = [s for s in (elsewhere.name, *elsewhere.aliases) if s in spellings]
             other = "newer" if _since(elsewhere.number) > GENERATIONS.index(self.openssl.generation) else "removed"

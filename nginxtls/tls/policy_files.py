@@ -16,6 +16,7 @@ from typing import Any
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.reading import read_regular
+from nginxtls.base.secrets import hide
 
 from .groups import Group, group
 from .negotiation import ServerKey
@@ -23,7 +24,13 @@ from .suites import PROTOCOLS, Suite, suite
 
 
 class PolicyError(ValueError):
-    """A policy that does not exist or is not well-formed; the text has the problem, its place, and what to do."""
+    """A policy that does not exist or is not well-formed; the text has the problem, its place, and what to do.
+
+    Key material that it quotes is hidden.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(hide(text))
 
 
 class Effective(NamedTuple):

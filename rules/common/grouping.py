@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Location
@@ -84,11 +83,14 @@ def default_is_sure(socket: Socket, configuration: Configuration) -> bool:
     return configuration.completeness == "full" and (level is None or level.certain)
 
 
-@lru_cache(maxsize=16)
 def _value_start(directive: Directive, arg: int) -> int:
     """The offset at which the value of an argument is written; -1 if it is written with escapes."""
-    at = directive.arg_text(arg).find(directive.args[arg])
-    return at if at < 0 else at + directive.arg_starts[arg]
+
+    def found() -> int:
+        at = directive.arg_text(arg).find(directive.args[arg])
+        return at if at < 0 else at + directive.arg_starts[arg]
+
+    return directive.file.recent((directive, arg), found)
 
 
 def word_place(directive: Directive, arg: int, start: int, end: int) -> Location:

@@ -113,13 +113,17 @@ def _with_subdomains(configuration: Configuration) -> dict[str, Directive]:
     for server, endpoints in by_server(configuration).items():
         host = next((name.key for name in server.names if name.is_host), "")
         request = Request("https", host, endpoints[0].socket.port)
-        for scope, _ in server.levels():
+        if not host:
+            continue
+        for scope in dict.fromkeys((server.scope, *(scope for scope, _ in server.levels("add_header")))):
             for header in headers.find(scope, HSTS)[:1]:
-                if not host or not header.directive.known or scope.is_conditional(header.directive):
+                if not header.directive.known or scope.is_conditional(header.directive):
                     continue
                 value = hsts(expanded(configuration, server, request, header.value) or "")
                 if value and "includesubdomains" in value and int(value["max-age"]):
-                    found |= {name.key: header.directive for name in server.names if name.is_host}
+                    for name in server.names:
+                        if name.is_host:
+                            found.setdefault(name.key, header.directive)
     return found
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from nginxtls.rules.common.edits import after, make_default
 from nginxtls.rules.common.families import lost_names, wildcard_pairs
 from nginxtls.rules.common.grouping import default_is_sure, listed
-from nginxtls.rules.common.listening import listen_on
 from nginxtls.rules.virtual_servers.helpers import LISTEN, REQUESTS, host_names
 
 from nginxtls.finding import Confidence, Severity
@@ -150,7 +149,7 @@ class OtherDefaultOnIpv6(Rule):
                 continue
             if not (default_is_sure(four, configuration) and default_is_sure(six, configuration)):
                 continue
-            here, there = listen_on(second, six), listen_on(first, four)
+            here, there = six.listen_of(second), four.listen_of(first)
             if here is None or here.directive is None or there is None or there.directive is None:
                 continue
             yield self.at(
@@ -239,11 +238,11 @@ class HiddenByAddress(Rule):
             hidden = [
                 name for server in other.servers for name in host_names(server) if not socket.names.find(name.key)
             ]
-            listen = listen_on(socket.default, socket)
+            listen = socket.listen_of(socket.default)
             if not hidden or listen is None or listen.directive is None:
                 continue
             reported.add((socket.default, socket.port))
-            there = listen_on(other.servers[0], other)
+            there = other.listen_of(other.servers[0])
             labels = [label(there.directive, "not used at that address")] if there and there.directive else []
             names = listed(list(dict.fromkeys(name.text for name in hidden)))
             yield self.at(

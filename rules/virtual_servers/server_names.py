@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.edits import without_words
 from nginxtls.rules.common.grouping import default_is_sure
-from nginxtls.rules.common.listening import listen_on, selects_by_name
+from nginxtls.rules.common.listening import selects_by_name
 from nginxtls.rules.common.serving import titles
 from nginxtls.rules.virtual_servers.helpers import NAMES, REJECT, REQUESTS
 
@@ -163,7 +163,7 @@ class UnreachableServer(Rule):
             return
         named = next((name for name in server.names if name.directive), None)
         text = f'no client requests "{named.text}"' if named else "it has no `server_name`"
-        winner = listen_on(dead[0].default, dead[0])
+        winner = dead[0].listen_of(dead[0].default)
         labels = []
         if winner is not None and winner.directive is not None:
             labels.append(label(winner.directive, "serves clients without a known name"))

@@ -70,6 +70,29 @@ def test_an_interrupt_is_neither_a_result_nor_a_traceback(folder: Path) -> None:
     assert (process.returncode, out, error) == (130, b"", b"")
 
 
+def test_an_interrupt_during_the_imports_is_silent(folder: Path) -> None:
+    interrupting = (
+        "import os, runpy, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "runpy.run_module('nginxtls', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", interrupting], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+@pytest.mark.parametrize("word", ["a\u202eb", "-\u2028", "--\ufeff=\x9b1m", "a\n::error::b"])
+def test_an_error_about_the_command_line_is_inert(word: str, folder: Path) -> None:
+    command = [sys.executable, "-m", "nginxtls", "rules", word]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    assert done.returncode == 2
+    text = done.stderr.decode()
+    assert "Error: " in text
+    assert all(line.isprintable() and not line.lstrip().startswith("::") for line in text.split("\n"))
+
+
 def test_names_that_are_not_utf8_reach_a_baseline(folder: Path) -> None:
     (folder / os.fsdecode(b"site-\xff.conf")).write_text(CONFIGURATION)
     done = start(folder, "--write-baseline", "--baseline", "known.json")

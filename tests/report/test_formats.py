@@ -13,6 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from lxml import etree
 
+from nginxtls import check
 from nginxtls.finding import Severity
 from nginxtls.linting.report import Report
 from nginxtls.report import BUILT_IN, Options, renderer
@@ -141,6 +142,13 @@ def test_checkstyle_fits_its_schema(report: Report) -> None:
     etree.XMLSchema(etree.parse(DATA / "checkstyle.xsd")).assertValid(etree.fromstring(text))
     errors = ElementTree.fromstring(text).findall("file/error")
     assert len(errors) == len(report.findings) + len(report.failures)
+
+
+def test_hyphens_in_a_row_leave_checkstyle_valid(tmp_path: Path) -> None:
+    (tmp_path / "n.conf.j2").write_text("server { listen {{ a }} ssl; }\n-----BEGIN")
+    report = check(tmp_path)
+    assert any("-----" in entry.reason for entry in report.not_checked)
+    etree.fromstring(renderer("checkstyle")(report, Options(verbose=True)).encode())
 
 
 # -- Markdown and HTML -------------------------------------------------------------------------------------------------

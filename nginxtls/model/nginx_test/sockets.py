@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.model.nginx_test.refusal import WARN, refuse
 from nginxtls.model.patterns import read_pattern
 
@@ -134,7 +134,7 @@ def socket_refusals(socket: Socket, configuration: Configuration) -> Iterator[Re
     yield from _conflicting_names(socket, address)
 
 
-@lru_cache(maxsize=1024)
+@bounded(1024, 1_000_000)
 def _socket_options(parameters: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(parameter for parameter in parameters if parameter.startswith(_SOCKET_OPTIONS))
 

@@ -24,7 +24,7 @@ _JOIN = re.compile(r"\s*\|\s*join\s*(?:\(\s*(\"[^\"]*\"|'[^']*')\s*\))?\s*\Z")
 def statement(start: int, end: int, code: str) -> Tag:
     """What a ``{% … %}`` tag is."""
     code = code.strip("-+~ \t\r\n")
-    word, _, rest = code.partition(" ") if " " in code.split("\n")[0] else (code.split()[0] if code else "", "", "")
+    word = code.partition(" ")[0] if " " in code.split("\n")[0] else next(iter(code.split()), "")
     rest = code[len(word) :].strip()
     if word in ("if", "unless", "ifchanged"):
         text, negated = condition(rest)

@@ -1,0 +1,91 @@
+"""The memory of one process over many checks of configurations that differ in everything, each with a new certificate.
+
+    python benchmarks/memory.py [CHECKS]
+
+It prints the resident memory in MB and the seconds of processor time after some of the checks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from random import Random
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+import nginxtls
+from nginxtls.linting.settings import Settings
+from nginxtls.report import Options, renderer
+
+AT = datetime(2026, 6, 15, tzinfo=timezone.utc)
+MARKS = (1, 10, 100, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 40_000)
+SUITES = (
+    "ECDHE-RSA-AES128-GCM-SHA256 ECDHE-ECDSA-AES256-GCM-SHA384 AES256-SHA HIGH DHE-RSA-CHACHA20-POLY1305 !aNULL "
+    "ECDHE-ECDSA-CHACHA20-POLY1305 AES128-SHA kRSA EECDH MEDIUM"
+).split()
+GROUPS = "X25519 secp384r1 prime256v1 secp521r1 X25519MLKEM768".split()
+CONFIGURATION = """events {{}}
+http {{
+    map $host $m{n} {{ ~^(?<a>n{n})\\.x$ 1; default 0; }}
+    upstream u{n} {{ server b{n}.example:443; }}
+    server {{
+        listen {port} ssl;
+        server_name n{n}.example.com ~^n{n}\\. *.w{n}.example;
+        ssl_certificate c.pem;
+        ssl_certificate_key c.key;
+        ssl_protocols TLSv1 TLSv1.2 TLSv1.3;
+        ssl_ciphers X{n}:{ciphers};
+        ssl_ecdh_curve {groups};
+        add_header Strict-Transport-Security "max-age={n}";
+        location /l{n} {{ proxy_pass https://u{n}; proxy_ssl_name p{n}.example; proxy_ssl_ciphers {ciphers}; }}
+        location ~ ^/x{n}$ {{ return 301 https://n{n}.example/; }}
+    }}
+    server {{ listen 80; server_name n{n}.example; return 301 https://$host$request_uri; }}
+}}
+"""
+
+
+def certificate(number: int) -> tuple[bytes, bytes]:
+    """A new certificate and its key."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    names = x509.SubjectAlternativeName([x509.DNSName(f"n{number}-{each}.example.com") for each in range(4)])
+    made = x509.CertificateBuilder(
+        name, name, key.public_key(), number + 1, datetime(2026, 1, 1), datetime(2026, 9, 1)
+    ).add_extension(names, False)
+    return (
+        made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM),
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
+
+
+def main() -> None:
+    checks, random = int(sys.argv[1]) if sys.argv[1:] else 40_000, Random(1)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        start = time.process_time()
+        for n in range(checks):
+            ciphers, groups = ":".join(random.sample(SUITES, 5)), ":".join(random.sample(GROUPS, 3))
+            text = CONFIGURATION.format(n=n, port=1000 + n, ciphers=ciphers, groups=groups)
+            for name, content in zip(("c.pem", "c.key"), certificate(n), strict=True):
+                Path(name).write_bytes(content)
+            Path("nginx.conf").write_text(text)
+            report = nginxtls.check(
+                "nginx.conf", settings=Settings(), at=AT, nginx_version="1.26.3", openssl_version="3.5.1"
+            )
+            renderer("json")(report, Options(verbose=True))
+            if n + 1 in MARKS or n + 1 == checks:
+                status = Path("/proc/self/status").read_text()
+                memory = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+                print(f"{n + 1:>6,} checks {memory:6.0f} MB {time.process_time() - start:6.0f} s", flush=True)
+        os.chdir("/")
+
+
+if __name__ == "__main__":
+    main()
