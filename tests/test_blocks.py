@@ -66,6 +66,7 @@ ELSEWHERE = {
 NOT_RUN = {
     # page, a line of the block: why
     ("README.md", "fixtures/showcase --exit-zero"): ".ci/run runs this line in a fresh clone",
+    ("README.md", "tools/package.py dist/*.whl"): ".ci/packages runs these commands and installs the results",
     ("README.md", "--group test && .venv/bin/pytest"): ".ci/run runs this line in a fresh clone",
     ("README.md", "sudo .venv/bin/nginxtls check"): "needs root on a host with nginx; run without either below",
     (

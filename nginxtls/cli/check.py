@@ -10,7 +10,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import shown
-from nginxtls.cli import options
+from nginxtls.cli import completion, options
 from nginxtls.cli.output import outputs, revision, use_color, width, write
 from nginxtls.cli.progress import Progress
 from nginxtls.finding import Severity
@@ -54,15 +54,32 @@ def check(
     paths: options.Paths = None,
     # what to look for
     select: Annotated[
-        Words, typer.Option(metavar="RULE,...", help="Run only these rules, topics or patterns.", show_default=False)
+        Words,
+        typer.Option(
+            metavar="RULE,...",
+            autocompletion=completion.rules_and_topics,
+            help="Run only these rules, topics or patterns.",
+            show_default=False,
+        ),
     ] = None,
     ignore: Annotated[
-        Words, typer.Option(metavar="RULE,...", help="Do not run these rules, topics or patterns.", show_default=False)
+        Words,
+        typer.Option(
+            metavar="RULE,...",
+            autocompletion=completion.rules_and_topics,
+            help="Do not run these rules, topics or patterns.",
+            show_default=False,
+        ),
     ] = None,
     pedantic: Annotated[bool, typer.Option("--pedantic", help="Also run rules that give hardening advice.")] = False,
     policy: Annotated[
         Words,
-        typer.Option(metavar="NAME,...", help="Also check every endpoint against these policies.", show_default=False),
+        typer.Option(
+            metavar="NAME,...",
+            autocompletion=completion.policies,
+            help="Also check every endpoint against these policies.",
+            show_default=False,
+        ),
     ] = None,
     min_severity: Annotated[
         Optional[Level],  # noqa: UP045
@@ -114,11 +131,20 @@ def check(
         bool, typer.Option("--exit-non-zero-on-fix", help="Exit with code 1 if anything is fixed.")
     ] = False,
     # how it is reported
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format on standard output.")] = "text",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.report_formats,
+            help="Output format on standard output.",
+        ),
+    ] = "text",
     output: Annotated[
         Words,
         typer.Option(
             metavar="[FORMAT:]FILE",
+            autocompletion=completion.outputs,
             help="Write the report to a file; without FORMAT, not to standard output as well. Repeatable.",
             show_default=False,
         ),

@@ -13,7 +13,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
-from nginxtls.cli import options
+from nginxtls.cli import completion, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,13 @@ def diff(
     old: Annotated[str, typer.Argument(metavar="OLD", help="A file, folder, dump of nginx -T, or git revision.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The same after the change.")],
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Output format: text, json or markdown.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.among(*FORMATS),
+            help="Output format: text, json or markdown.",
+        ),
     ] = "text",
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with code 1 if anything changes.")] = False,
     nginx_version: options.NginxVersion = "",

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from nginxtls.base.errors import UsageError, nearest, printable
 from nginxtls.base.pipes import closed_peers_are_errors
 from nginxtls.base.printing import harmless, shown
-from nginxtls.cli import options
+from nginxtls.cli import completion, options
 from nginxtls.cli.plain import PlainCommand
 
 if TYPE_CHECKING:
@@ -135,7 +135,12 @@ def report(
             "--output", metavar="FILE", help="The page to write; default: DIR/report.html.", show_default=False
         ),
     ] = "",
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="html or markdown.")] = "html",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="FORMAT", autocompletion=completion.among("html", "markdown"), help="html or markdown."
+        ),
+    ] = "html",
 ) -> None:
     """Write the overview of the newest run, with what changed since the run before."""
     _require()
@@ -168,7 +173,15 @@ def query(
     sql: Annotated[
         str, typer.Argument(metavar="[SQL|NAME]", help="A query, or the name of one; without it the names are listed.")
     ] = "",
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or csv.")] = "text",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.among("text", "json", "csv"),
+            help="text, json or csv.",
+        ),
+    ] = "text",
 ) -> None:
     """Run SQL over the tables of the newest run: items, endpoints, certificates, findings."""
     _require()

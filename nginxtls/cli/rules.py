@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from nginxtls.base.writing import write
+from nginxtls.cli import completion
 from nginxtls.cli.options import words
 
 if TYPE_CHECKING:
@@ -30,7 +31,11 @@ def rules(
     select: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option(
-            "--select", metavar="RULE,...", help="Only list these rules, topics or patterns.", show_default=False
+            "--select",
+            metavar="RULE,...",
+            autocompletion=completion.rules_and_topics,
+            help="Only list these rules, topics or patterns.",
+            show_default=False,
         ),
     ] = None,
     pages: Annotated[

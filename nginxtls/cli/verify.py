@@ -9,7 +9,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.pipes import closed_peers_are_errors
-from nginxtls.cli import options
+from nginxtls.cli import completion, options
 from nginxtls.cli.check import Color, Level
 from nginxtls.cli.output import outputs, revision, use_color, width, write
 from nginxtls.cli.progress import Progress
@@ -88,7 +88,10 @@ def verify(
     form: Annotated[
         str,
         typer.Option(
-            "--format", metavar="FORMAT", help="Output format on standard output: as in check, or prometheus."
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.verify_formats,
+            help="Output format on standard output: as in check, or prometheus.",
         ),
     ] = "text",
     output: Annotated[

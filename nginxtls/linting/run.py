@@ -12,6 +12,7 @@ from nginxtls.base.limits import LIMITS
 from nginxtls.base.printing import cut
 from nginxtls.finding import Edit, Fix, Location, Severity
 from nginxtls.linting.builds import Alike, advisable, by_package, merged
+from nginxtls.linting.client_rows import ClientRows
 from nginxtls.linting.confidence import agreed, hedged, needs_version
 from nginxtls.linting.fingerprint import directive_at, fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
@@ -142,6 +143,7 @@ def lint(
 
     enabled = [subject for subject in subjects if subject.enabled]
     configurations = [subject.configuration for subject in enabled]
+    pairs = [(subject.configuration, subject.alternatives) for subject in enabled]
     return Report(
         findings=tuple(f for f in found if f.suppressed is None and f.severity >= least),
         suppressed=tuple(f for f in found if f.suppressed is not None and f.severity >= least),
@@ -160,7 +162,8 @@ def lint(
         failures=tuple(map(_short_texts, failures.values())),
         endpoints=EndpointRows(rows),
         hosts={root.name: root.host for c in configurations if (root := c.tree.roots[0]).host},
-        served=CertificateRows([(subject.configuration, subject.alternatives) for subject in enabled]),
+        served=CertificateRows(pairs),
+        clients=ClientRows(pairs),
         policies=policies,
         versions=made_for((subject.configuration, subject.alternatives) for subject in subjects),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),

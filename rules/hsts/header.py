@@ -61,9 +61,12 @@ class MissingHsts(Rule):
         for server, endpoints in by_server(configuration).items():
             if headers.find(server.scope, HSTS):
                 continue
-            if server.directive is None or not _faces_browsers(server) or not configuration.absence_is_certain(server):
+            if server.directive is None or not _faces_browsers(server):
                 continue
             scopes = [scope for scope, _ in server.levels()]
+            # A location's file that is not known may pass requests on, to a server that sends the header.
+            if not all(scope.certain for scope in scopes):
+                continue
             if any(headers.find(scope, HSTS) for scope in scopes) or _sends_otherwise(server):
                 continue
             if any(headers.lost(scope, HSTS) for scope in scopes):

@@ -249,7 +249,7 @@ class UnreachableProtocol(Rule):
         if not configuration.facts.openssl_known or directive.name != "ssl_protocols":
             return
         dead = [e for e in endpoints if e.tls.enabled & LEGACY and not _legacy_served(e)]
-        if not dead or len(dead) < len(endpoints) or any(e.tls.refusal_at_hello for e in dead):
+        if not dead or len(dead) < len(endpoints) or any(e.tls.refusal_at_hello or _is_dead(e) for e in dead):
             return
         versions = frozenset[str]().union(*(e.tls.enabled for e in dead)) & LEGACY
         args = [i for i, arg in enumerate(directive.args) if protocol_names([arg]) & versions]
@@ -264,6 +264,59 @@ class UnreachableProtocol(Rule):
                 fix=without(directive, args, safe=True),
                 endpoints=titles(dead),
             )
+
+
+class DeadProtocols(Rule):
+    """Only TLS 1.0 or 1.1 is enabled, and OpenSSL serves neither, so every handshake fails.
+
+    OpenSSL 3.0 and later serve them only at security level 0, with suites that these versions can use. `nginx -t`
+    reports nothing, nginx starts, and no client whatsoever can connect (measured on OpenSSL 3.0.20, 3.5.9 and 3.6.5;
+    from 3.5 on the default server's versions decide over all names of a socket: see `dead-default-server`).
+
+    Fix: set `ssl_protocols TLSv1.2 TLSv1.3;`.
+
+    Reported only with `--openssl-version`, or where the version is found.
+
+    ```nginx bad, openssl: 3.0.20
+    ssl_protocols TLSv1 TLSv1.1;
+    ```
+
+    ```nginx good, openssl: 3.0.20
+    ssl_protocols TLSv1 TLSv1.1 TLSv1.2;
+    ```
+
+    ```nginx good, openssl: 1.1.1w, certificate: good-rsa.pem
+    ssl_protocols TLSv1 TLSv1.1;
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = ("https://docs.openssl.org/3.0/man7/migration_guide/", SSL_PROTOCOLS)
+    since = "OpenSSL 1.1.1"
+    decides = ("ssl_protocols",)
+
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        if not configuration.facts.openssl_known or directive.name != "ssl_protocols":
+            return
+        dead = [endpoint for endpoint in endpoints if _is_dead(endpoint)]
+        if dead:
+            yield self.at(
+                directive,
+                f"every handshake fails: OpenSSL does not serve {spoken(dead[0].tls.enabled & LEGACY)}, all that is"
+                f" enabled, at security level {dead[0].tls.level}",
+                help="set `ssl_protocols TLSv1.2 TLSv1.3;`",
+                fix=written(directive, *MODERN),
+                endpoints=titles(dead),
+            )
+
+
+def _is_dead(endpoint: Endpoint) -> bool:
+    """Whether only TLS 1.0 and 1.1 are enabled, and the server accepts nobody for want of a suite for them."""
+    tls = endpoint.tls
+    only = tls.enabled & LEGACY and not tls.enabled & frozenset(MODERN)
+    return bool(only and tls.bundles and tls.certificates_known and not tls.versions and not tls.refusal_at_hello)
 
 
 def _legacy_served(endpoint: Endpoint) -> frozenset[str]:
