@@ -81,6 +81,7 @@ NOT_RUN = {
         "benchmarks/run.py",
     ): "measures for an hour; test_benchmarks.py runs a part",
     ("benchmarks/README.md", "benchmarks/lsp.py"): "measures for minutes",
+    ("benchmarks/README.md", "benchmarks/fleet.py"): "measures for minutes, with thousands of hosts",
     ("editors.md", "pip install '.[lsp]'"): "installs from the network; the extra exists, see below",
     ("editors.md", "npm run package"): "lsp/test_editors.py builds the package where npm is installed",
     ("index.md", "python3 -m venv .venv"): ".ci/run does this in a fresh clone",
