@@ -1,8 +1,12 @@
 """Makes a tree of N sites as hosts have them: a redirect and a TLS server each, shared snippets, K certificates.
 
-    python benchmarks/sites.py FOLDER --sites 5000 --certificates 500
+    python benchmarks/sites.py FOLDER --sites 5000 --certificates 500 [--findings 0.5] [--layout templates]
 
 nginx accepts it (``nginx -t -p PREFIX -c FOLDER/nginx.conf``, from 1.25.1 on); what it writes comes into its prefix.
+Of the sites the share ``--findings`` has a fault each, of the kinds in ``FAULTS`` in turn. Layouts: ``host``, a tree
+like ``/etc/nginx``; ``loose``, the sites without a main file; ``templates``, the sites as templates of the official
+image with Compose's values beside them; ``docker``, a repository of a service per ten sites, each with a Dockerfile and
+a configuration of its own.
 """
 
 from __future__ import annotations
@@ -71,6 +75,24 @@ proxy_read_timeout 60s;
 
 SNIPPETS = {"tls": TLS, "acme": ACME, "proxy": PROXY}
 
+COMPOSE = """\
+services:
+  web:
+    image: nginx:1.28
+    environment:
+      DOMAIN: example.com
+    volumes:
+      - ./nginx.conf:/etc/nginx/nginx.conf:ro
+      - ./snippets:/etc/nginx/snippets:ro
+      - ./templates:/etc/nginx/templates:ro
+      - ./certificates:/etc/nginx/certificates:ro
+"""
+
+DOCKERFILE = """\
+FROM nginx:1.28
+COPY nginx/ /etc/nginx/
+"""
+
 SITE = """\
 # {name}: made for the benchmark
 server {{
@@ -88,7 +110,7 @@ server {{
     listen [::]:443 ssl;
     http2 on;
     server_name {name} www.{name};
-    root /var/www/{name}{release};
+    root /var/www/{name};
     index index.html;
 
     ssl_certificate certificates/{certificate}.pem;
@@ -110,32 +132,88 @@ server {{
 }}
 """
 
+HSTS = 'add_header Strict-Transport-Security "max-age=63072000" always;'
+FAULTS = (
+    # what is replaced in the text of a site, and what takes its place
+    ("http2 on;", "http2 on;\n    ssl_protocols TLSv1 TLSv1.1 TLSv1.2;"),
+    ("http2 on;", "http2 on;\n    ssl_ciphers HIGH:!aNULL:!MD5;\n    ssl_prefer_server_ciphers on;"),
+    ("http2 on;", "http2 on;\n    ssl_ciphers ECDHE-RSA-AES128-SHA:AES128-SHA:DES-CBC3-SHA;"),
+    ("index index.html;", "index index.html;\n    ssl_stapling on;\n    ssl_stapling_verify on;"),
+    (HSTS, 'add_header Strict-Transport-Security "max-age=300";'),
+    (HSTS, ""),
+    ("try_files $uri $uri/ =404;", "add_header X-Frame-Options DENY;\n        try_files $uri $uri/ =404;"),
+    ("proxy_pass http://127.0.0.1:", "proxy_ssl_verify on;\n        proxy_pass https://127.0.0.1:"),
+    ("http2 on;", "http2 on;\n    ssl_verify_client optional_no_ca;"),
+    ("http2 on;", "http2 on;\n    ssl_early_data on;"),
+    ("http2 on;", "http2 on;\n    ssl_session_timeout 7d;\n    ssl_session_tickets on;"),
+    ("listen [::]:443 ssl;", ""),
+    ("listen [::]:80;", ""),
+    ("return 301 https://{name}", "return 301 https://{name}:8443"),
+    ("server_name {name} www.{name};\n    root", "server_name {name} www.{name} other.{name}.test;\n    root"),
+)
 
-def make(folder: Path, sites: int, certificates: int) -> None:
+
+def make(folder: Path, sites: int, certificates: int, findings: float = 0, layout: str = "host") -> None:
     """Write the tree. Site i has certificate i modulo K, made for all the names that use it.
 
-    Its CA is ``certificates/root.pem``, which clients are to trust: with it there is nothing to find in the tree.
+    Its CA is ``certificates/root.pem``, which clients are to trust: with it there is nothing to find in a tree without
+    ``findings``, the share of sites that have a fault.
     """
-    for name in ("snippets", "sites-enabled", "certificates"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    (folder / "nginx.conf").write_text(MAIN)
-    for name in SNIPPETS:
-        write_snippet(folder, name)
-    for number in range(sites):
-        write_site(folder, number, certificates)
+    write = {"host": _host, "loose": _loose, "templates": _templates, "docker": _docker}[layout]
+    write(folder, {file_of(number): site(number, certificates, findings) for number in range(sites)})
     _certificates(folder / "certificates", sites, certificates)
 
 
-def write_site(folder: Path, number: int, certificates: int, release: str = "") -> None:
-    """Write the file of one site; another ``release`` is a change of one line that nothing can be told about."""
+def site(number: int, certificates: int, findings: float = 0) -> str:
+    """The text of one site."""
+    text, count = SITE, int((number + 1) * findings)
+    if count > int(number * findings):
+        good, bad = FAULTS[count % len(FAULTS)]
+        assert good in text, good
+        text = text.replace(good, bad)
     name = names_of(range(number, number + 1))[0]
-    text = SITE.format(name=name, release=release, certificate=f"c{number % certificates:05}", port=8000 + number % 100)
-    (folder / f"sites-enabled/{name}.conf").write_text(text)
+    return text.format(name=name, certificate=f"c{number % certificates:05}", port=8000 + number % 100)
 
 
-def write_snippet(folder: Path, name: str, release: str = "") -> None:
-    """Write a file that all sites include; another ``release`` is another comment in it."""
-    (folder / f"snippets/{name}.conf").write_text(f"# {release}\n{SNIPPETS[name]}")
+def file_of(number: int) -> str:
+    """The name of a site's file."""
+    return f"site{number:05}.example.com.conf"
+
+
+def _host(folder: Path, texts: dict[str, str]) -> None:
+    for name in ("snippets", "sites-enabled", "certificates"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "nginx.conf").write_text(MAIN)
+    for name, text in SNIPPETS.items():
+        (folder / f"snippets/{name}.conf").write_text(text)
+    for name, text in texts.items():
+        (folder / "sites-enabled" / name).write_text(text)
+
+
+def _loose(folder: Path, texts: dict[str, str]) -> None:
+    """The sites without a main file that includes them."""
+    _host(folder, texts)
+    (folder / "nginx.conf").unlink()
+
+
+def _templates(folder: Path, texts: dict[str, str]) -> None:
+    """The sites as templates, whose domain is a value of the Compose file beside them."""
+    _host(folder, {})
+    (folder / "templates").mkdir()
+    for name, text in texts.items():
+        (folder / f"templates/{name}.template").write_text(text.replace(".example.com", ".${DOMAIN}"))
+    (folder / "nginx.conf").write_text(MAIN.replace("sites-enabled", "conf.d"))
+    (folder / "compose.yaml").write_text(COMPOSE)
+
+
+def _docker(folder: Path, texts: dict[str, str]) -> None:
+    """A folder of a service for every ten sites, each with a Dockerfile."""
+    names = list(texts)
+    for first in range(0, len(names), 10):
+        service = folder / f"services/web{first // 10:04}"
+        _host(service / "nginx", {name: texts[name] for name in names[first : first + 10]})
+        (service / "Dockerfile").write_text(DOCKERFILE)
+    (folder / "certificates").mkdir()
 
 
 def dump(folder: Path) -> str:
@@ -206,11 +284,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sites", type=int, default=1000)
     parser.add_argument("--certificates", type=int, default=100)
+    parser.add_argument("--findings", type=float, default=0, metavar="SHARE", help="of the sites have a fault")
+    parser.add_argument("--layout", choices=("host", "loose", "templates", "docker"), default="host")
     parser.add_argument("--dump", type=Path, metavar="FILE", help="write it as nginx -T would print it, too")
     options = parser.parse_args()
     if not 1 <= options.certificates <= options.sites:
         parser.error("as many certificates as sites at most, and at least one")
-    make(options.folder, options.sites, options.certificates)
+    make(options.folder, options.sites, options.certificates, options.findings, options.layout)
     if options.dump:
         options.dump.write_text(dump(options.folder))
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from nginxtls.syntax.reading import KeptFiles
     from nginxtls.tls import Policy, SystemConfiguration
 
+    Progress = Callable[[str, int, int], None]
+
 
 class Reading(NamedTuple):
     """What was found at the requested paths."""
@@ -188,6 +190,10 @@ def _checked(settings: Settings, file: Path) -> Settings:
     return settings
 
 
+def _silence(stage: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
 def report(
     paths: Sequence[str],
     settings: Settings,
@@ -198,9 +204,9 @@ def report(
     stdin_text: str | None = None,
     use_baseline: bool = True,
     only_nginx: bool = False,
-    progress: Callable[[str], None] = lambda stage: None,
+    progress: Progress = _silence,
 ) -> Report:
-    """Read the paths and lint what they hold; ``progress`` is called with each step."""
+    """Read the paths and lint what they hold; ``progress`` is called with each step and how much of it is done."""
     return read_and_lint(
         paths,
         settings,
@@ -225,7 +231,7 @@ def read_and_lint(
     instead: Mapping[str, str] | None = None,
     use_baseline: bool = True,
     only_nginx: bool = False,
-    progress: Callable[[str], None] = lambda stage: None,
+    progress: Progress = _silence,
 ) -> tuple[Reading, Report]:
     """What ``report`` reports, with the configurations it is about.
 
@@ -238,7 +244,7 @@ def read_and_lint(
         from nginxtls.linting.baseline import read_baseline
 
         known = read_baseline(Path(settings.baseline))
-    progress("reading")
+    progress("reading", 0, 0)
     reading = read(
         paths,
         settings,
@@ -248,6 +254,7 @@ def read_and_lint(
         stdin_text=stdin_text,
         instead=instead,
         only_nginx=only_nginx,
+        progress=progress,
     )
     folders = [os.path.abspath(path) for path in paths]
     unread = {os.path.abspath(failure.subject) for failure in reading.failures}
@@ -258,8 +265,16 @@ def read_and_lint(
             whole == folder or whole.startswith(folder.rstrip("/") + "/") for folder in folders
         )
 
-    progress(f"linting {len(reading.taken)} files")
-    found = lint(reading.subjects, installed_rules(), settings, known, covers)
+    stage = f"linting {len(reading.taken)} files"
+    progress(stage, 0, 0)
+    found = lint(
+        reading.subjects,
+        installed_rules(),
+        settings,
+        known,
+        covers,
+        progress=lambda done, total: progress(stage, done, total),
+    )
     not_checked = (*reading.skipped, *found.not_checked)
     return reading, found._replace(
         failures=(
@@ -299,6 +314,7 @@ def read(
     folders: Sequence[str] = (),
     kept: KeptFiles | None = None,
     narrow: Callable[[LoadedTree], LoadedTree] = lambda loaded: loaded,
+    progress: Progress = _silence,
 ) -> Reading:
     """Find and read the configurations at the paths; with ``only_nginx``, other files are not failures.
 
@@ -312,7 +328,7 @@ def read(
 
     subject = _subjects(paths, settings, root, at, openssl_conf, only_nginx)
     files = _files(paths, settings, root, folders)
-    sources = discover(paths, stdin_text=stdin_text, files=files, instead=instead, kept=kept)
+    sources = discover(paths, stdin_text=stdin_text, files=files, instead=instead, kept=kept, progress=progress)
     subjects = tuple(subject(narrow(loaded), files) for loaded in sources.trees)
     return Reading(
         subjects=subjects,

@@ -32,8 +32,9 @@ class Example(NamedTuple):
 class Rule:
     """Base of all rules. A subclass sets the class variables, documents itself and overrides the hooks it needs.
 
-    The docstring's first paragraph is the short description; what follows is Markdown: why it matters, how to fix
-    it, what it does not see, and examples in fences marked ```` ```nginx bad ```` and ```` ```nginx good ````.
+    The docstring's first paragraph is the short description; what follows is Markdown: why it matters, what clients
+    experience (a paragraph that begins with ``Clients:``), how to fix it (``Fix:``), what it does not see, and examples
+    in fences marked ```` ```nginx bad ```` and ```` ```nginx good ````.
     The name is the class's name in kebab-case. A rule keeps no state; each hook yields findings.
     """
 
@@ -116,6 +117,12 @@ class Rule:
         return " ".join(self.documentation.partition("\n\n")[0].split())
 
     @cached_property
+    def experience(self) -> str:
+        """What clients experience: the paragraph that begins with ``Clients:``, on one line; empty if there is none."""
+        found = _CLIENTS.search(self.documentation)
+        return " ".join(found[1].split()) if found else ""
+
+    @cached_property
     def examples(self) -> tuple[Example, ...]:
         """The examples of the documentation."""
         return tuple(_examples(self.documentation))
@@ -181,6 +188,7 @@ def replace_argument(directive: Directive, arg: int, text: str) -> Edit:
 
 
 _WORD_STARTS = pattern(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CLIENTS = pattern(r"^Clients: (.*?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
 _FENCE = pattern(r"^```nginx (good|bad)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -48,7 +48,7 @@ def rules_of_package(name: str) -> Mapping[str, Rule]:
     """The rules of an installed package, by the name of the package or of its entry point.
 
     Raises:
-        UsageError: no installed package of that name has rules, or one of its classes is wrong.
+        UsageError: no installed package of that name has rules, it has none, or one of its classes is wrong.
     """
     from importlib.metadata import entry_points
 
@@ -60,7 +60,10 @@ def rules_of_package(name: str) -> Mapping[str, Rule]:
     if name not in by_name:
         install = "install it in this environment, with `pip install -e .` in its folder"
         raise UsageError(f'"{name}"', "is not an installed package with rules", nearest(name, by_name) or install)
-    return rules_of(by_name[name])
+    if not (rules := rules_of(by_name[name])):
+        help = "derive a class from nginxtls.rule.Rule in the module of the entry point, or in one that it imports"
+        raise UsageError(f'"{name}"', "has no rule", help)
+    return rules
 
 
 def run_cases(rules: Mapping[str, Rule], fixtures: Path | None = None) -> Iterator[Case]:
@@ -76,13 +79,13 @@ def run_cases(rules: Mapping[str, Rule], fixtures: Path | None = None) -> Iterat
 
 def whole(code: str, certificate: str = CERTIFICATE) -> str:
     """A complete configuration around an example; if it names no certificate, its TLS servers get these directives."""
+    explicit = re.search(r"^\s*ssl_certificate\s", code, re.MULTILINE) is not None
     if not re.search(r"^\s*(events|http|stream|mail|server)\s*\{", code, re.MULTILINE):
-        return SERVER.format(code=f"{certificate}\n{code}")
+        return SERVER.format(code=code if explicit else f"{certificate}\n{code}")
     if not re.search(r"^\s*(events|http|stream|mail)\s*\{", code, re.MULTILINE):
         code = f"http {{\n{code}\n}}\n"
     if not re.search(r"^\s*events\s*\{", code, re.MULTILINE):
         code = f"events {{}}\n{code}"
-    explicit = re.search(r"^\s*ssl_certificate\s", code, re.MULTILINE) is not None
     return code if explicit or not certificate else with_certificate(code, certificate)
 
 

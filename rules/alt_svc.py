@@ -47,6 +47,8 @@ class MalformedAltSvc(Rule):
 
     A comma separates alternatives, a semicolon starts a parameter, and the port is in quotes: `h3=":443"; ma=86400`.
 
+    Clients: no error; browsers stay on HTTP/2 over TCP, as without the header.
+
     Fix: `add_header Alt-Svc 'h3=":443"; ma=86400' always;`
 
     Values with variables other than `$server_port` are not checked.
@@ -98,6 +100,8 @@ class DraftAltSvc(Rule):
     The identifier is `h3` since RFC 9114. With `h3-29` or `quic` alone browsers stay on HTTP/2. A semicolon in place of
     the comma has the same effect: `h3-29=":443"; h3=":443"` is one alternative with an unknown parameter.
 
+    Clients: no error; browsers stay on HTTP/2 over TCP.
+
     Fix: announce `h3`: `add_header Alt-Svc 'h3=":443"; ma=86400' always;`
 
     Values with variables other than `$server_port` are not checked.
@@ -138,6 +142,9 @@ class AltSvcToOtherServer(Rule):
     Only other servers listen with `quic`, so nginx selects the default server of that socket: with its certificate, if
     that does not cover the name, or with its content, if it does. Browsers that follow the header lose time with a
     connection that fails, or show another site.
+
+    Clients: the first visit, over TCP, works. Over QUIC a browser rejects the other server's certificate and stays on
+    TCP, or, if the certificate has the name, shows the other server's pages.
 
     Fix: add `listen 443 quic;` to this server, or remove the header.
 
@@ -251,6 +258,8 @@ class LostAltSvc(Rule):
     nginx inherits `add_header` only into blocks that have none of their own. Browsers whose requests all go to this
     block stay on HTTP/2.
 
+    Clients: no error; browsers that only request this block stay on HTTP/2 over TCP.
+
     Fix: repeat the header in the block; since nginx 1.29.3 `add_header_inherit merge;` inherits it.
 
     Reported only for the block that answers `/`: browsers learn of HTTP/3 from any response.
@@ -277,9 +286,7 @@ class LostAltSvc(Rule):
     def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         if server.module != "http" or not server.speaks_tls or server.rejects_handshake or server.fragment:
             return
-        if not any(
-            line.args[:1] and line.args[0].lower() == "alt-svc" for line in configuration.directives("add_header")
-        ):
+        if not configuration.memo("sends Alt-Svc", lambda: _sends_alt_svc(configuration)):
             return
         for scope, location in server.levels("add_header"):
             lost = headers.lost(scope, ALT_SVC)
@@ -296,3 +303,8 @@ class LostAltSvc(Rule):
                 help="repeat the header in the block",
                 fix=repeated(lost.directive, scope.all("add_header")[-1]),
             )
+
+
+def _sends_alt_svc(configuration: Configuration) -> bool:
+    lines = configuration.directives("add_header")
+    return any(line.args[:1] and line.args[0].lower() == "alt-svc" for line in lines)

@@ -66,6 +66,8 @@ class TlsToPlainListener(Rule):
     `ssl` answers it with an HTTP error (measured: `SSL_do_handshake() failed … wrong version number`). A stream
     server with `ssl_preread` that forwards the clients' TLS to such a listener fails in the same way.
 
+    Clients: `502 Bad Gateway` for every request; behind `ssl_preread` ERR_SSL_PROTOCOL_ERROR or `wrong version number`.
+
     Fix: use `http://` for the target, or add `ssl` and a certificate to the listener.
 
     Silent where lines of the listener may be missing.
@@ -136,6 +138,9 @@ class PlainTextToTlsListener(Rule):
     The listener answers `400 The plain HTTP request was sent to HTTPS port` (measured). The same happens behind a
     stream server that ends TLS and forwards the plain bytes, and for `auth_http` of a mail server, which has no
     TLS.
+
+    Clients: the page `400 The plain HTTP request was sent to HTTPS port` for every request; users of a mail server
+    cannot log in.
 
     Fix: use `https://` for the target (`proxy_ssl on;` in a stream server), or remove `ssl` from a listener that is
     only reached locally.
@@ -232,6 +237,9 @@ class ProxyProtocolMismatch(Rule):
     header`), and a listener without it takes the header for a request or a ClientHello. Only a stream or mail
     server can send the header, with `proxy_protocol on;`: `proxy_pass` in `http` cannot.
 
+    Clients: the connection is closed without an answer (ERR_EMPTY_RESPONSE, `curl: (52)`), or `400 Bad Request` or
+    `wrong version number` where an unexpected header arrives.
+
     Fix: set `proxy_protocol on;` in the stream server, and `proxy_protocol` on the `listen` line, or neither.
 
     A warning where a stream server forwards what it receives without looking at it, as its client may send the header.
@@ -314,6 +322,9 @@ class ProxyLoop(Rule):
 
     Each request opens another one until the connections of the worker are used up; clients get 500 or 502 after a
     while, and other sites fail with it.
+
+    Clients: the request takes long and ends with 500 or 502, or a closed connection in `stream`; meanwhile other sites
+    of this nginx fail, too (`worker_connections are not enough` in the error log).
 
     Fix: use the address of the back end.
 
@@ -440,6 +451,8 @@ class BackendCertificateMismatch(Rule):
     the socket answers. Each request fails with 502 (measured: `upstream SSL certificate does not match`, `upstream SSL
     certificate verify error`).
 
+    Clients: `502 Bad Gateway` for every request to this back end.
+
     Fix: set `proxy_ssl_name` to a name of the certificate and `proxy_ssl_server_name on;`, or name the CA of the
     certificate in `proxy_ssl_trusted_certificate`.
 
@@ -523,6 +536,8 @@ class BackendHandshakeFailure(Rule):
     the listener (measured). Without SNI, the default, that server is the default server of the socket. OpenSSL 3.5
     and later offer TLS 1.0 and 1.1 at security level 0 only; 3.0 accepts no signature of theirs above it, so that a
     handshake succeeds with RSA key exchange only (a warning).
+
+    Clients: `502 Bad Gateway`, or the `400` or `421` of the back end, for every request; the message says which.
 
     Fix: enable a common protocol version, set `proxy_ssl_server_name on;` with `proxy_ssl_name`, or set
     `proxy_ssl_certificate`, whichever the message names.
@@ -646,6 +661,8 @@ class UpstreamVerifyDepth(Rule):
     OpenSSL counts the certificates between the leaf and the root. With the default of 1 a chain with two intermediates
     fails with 502 (measured: `certificate chain too long`).
 
+    Clients: `502 Bad Gateway` for every request to this back end.
+
     Fix: raise `proxy_ssl_verify_depth` to the number of intermediates.
 
     ```nginx bad
@@ -719,6 +736,8 @@ class UpstreamDefaultDepth(Rule):
 
     Some public CAs send two intermediates, for example with a cross-signed root. Where the bundle has no root for the
     shorter path, every request then fails with 502, and only once the back end renews its certificate.
+
+    Clients: nothing today; `502 Bad Gateway` for every request from the day on which the back end sends a longer chain.
 
     Fix: set `proxy_ssl_verify_depth 3;`. A larger value accepts nobody who is not below a CA of the bundle.
 
@@ -797,6 +816,9 @@ class UpstreamGroupWithoutServerName(Rule):
     `proxy_ssl_server_name` is `off` by default, so a host with several sites answers with its default certificate, or
     refuses the handshake. `proxy_set_header Host` does not change that. The name sent would be that of the upstream
     block, so a group needs `proxy_ssl_name`, too.
+
+    Clients: `502 Bad Gateway` if the host refuses handshakes without SNI, otherwise often the pages or the error page
+    of another site on that host.
 
     Fix: set `proxy_ssl_server_name on;` and `proxy_ssl_name HOST;`.
 
@@ -897,6 +919,8 @@ class PassedThroughTlsSettings(Rule):
     With `ssl_preread on` and no `ssl` on the `listen` line, nginx reads the ClientHello and copies the bytes: the
     handshake is between client and back end. SNI, names and certificates are those of the client.
 
+    Clients: no difference; their handshake is with the back end, with or without these lines.
+
     Fix: remove the directives. `proxy_ssl on` is not the solution: it would wrap the clients' TLS in another one.
 
     ```nginx bad
@@ -958,6 +982,9 @@ class TlsInTls(Rule):
     `ssl_preread` without `ssl` on the `listen` line means that clients send TLS, which nginx does not end.
     `proxy_ssl on` wraps these bytes again, and a back end that speaks TLS once finds a ClientHello where it expects
     a request.
+
+    Clients: the handshake fails with ERR_SSL_PROTOCOL_ERROR or `wrong version number`, if the back end speaks TLS once:
+    it answers the ClientHello with an HTTP error.
 
     Fix: remove `proxy_ssl on;`, or end the clients' TLS with `listen … ssl`.
 

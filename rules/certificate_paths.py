@@ -33,6 +33,9 @@ class SniInCertificatePath(Rule):
     1.18.0 to 1.30.6). A file must hold a certificate to be sent, but its existence shows, and a file that others can
     write may be loaded.
 
+    Clients: no difference for browsers. Anyone who can send a ClientHello chooses which file a worker opens; a wrong
+    choice ends with the alert `internal error`.
+
     Fix: let a `map` choose among names that are known, and use its result in the path.
 
     A server that is not the default server of a TLS socket only receives names that match its `server_name`.
@@ -111,6 +114,9 @@ class SniInFilePath(Rule):
     which selects the server. An SNI of `../secret` with a `Host` of the site opens that folder below `root`
     (measured on nginx 1.18.0 to 1.30.6).
 
+    Clients: no difference for browsers. A client with an SNI such as `../secret` and the `Host` of the site gets, or
+    makes nginx write, files outside of the intended folder.
+
     Fix: use `$host`, which cannot contain `/`, or a `map` that chooses among names that are known.
 
     ```nginx bad
@@ -177,6 +183,9 @@ class VariablesInMailCertificate(Rule):
 
     The mail modules have no variables: nginx looks for a file with the `$` in its name and does not start (measured on
     nginx 1.18.0 to 1.30.6).
+
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
 
     Fix: write the path of the file; a mail server without SNI has one certificate anyway.
 

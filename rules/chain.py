@@ -46,6 +46,10 @@ class MissingIntermediate(Rule):
     `ssl_client_certificate` never complete the chain (measured on 1.18.0 to 1.30.6: with only the leaf in the file,
     nginx always sends one certificate).
 
+    Clients: `curl` exits with code 60 (`unable to get local issuer certificate`), Node reports
+    UNABLE_TO_VERIFY_LEAF_SIGNATURE, Go `certificate signed by unknown authority`, Java `PKIX path building failed`. A
+    browser that lacks the intermediate shows NET::ERR_CERT_AUTHORITY_INVALID or SEC_ERROR_UNKNOWN_ISSUER.
+
     Fix: use the file with the full chain (`fullchain.pem`), or append the intermediate to the file.
 
     Limitations: nothing is downloaded, so only local certificates are considered. A leaf issued directly by a private
@@ -130,6 +134,9 @@ class WrongOrder(Rule):
     not start (measured: `key values mismatch`). If only the intermediates are out of order, nginx starts. TLS 1.2
     clients may reject the chain, because RFC 5246 requires the order; TLS 1.3 clients and all common libraries sort it.
 
+    Clients: if a CA certificate is first, connection refused once nginx is restarted. Otherwise browsers and current
+    libraries connect, and old TLS 1.2 clients reject the chain.
+
     Fix: put the leaf first, then its issuer, and so on. The root is not needed.
 
     ```nginx bad, certificate: wrong-order.pem
@@ -192,6 +199,9 @@ class BrokenChain(_ChainRule):
     It did not sign the certificate below it. This happens when a CA renews an intermediate under the same name and the
     old one remains in the file.
 
+    Clients: `curl` exits with code 60, and programs in Go, Java, Node or Python fail in the same way; browsers that
+    have the right intermediate cached, or fetch it, connect.
+
     Fix: replace it with the intermediate that was issued with this certificate.
 
     ```nginx bad, certificate: broken-chain.pem
@@ -218,6 +228,8 @@ class DeadEndPath(_ChainRule):
     Python, PHP, most servers) uses the first valid one in the file and does not backtrack if it leads to no trusted
     root (measured on 3.0 and 3.6; certificates in the trust store precede those that are sent).
 
+    Clients: curl, Python and PHP fail (`unable to get local issuer certificate`), while browsers connect.
+
     Fix: remove the certificate that leads to no trusted root, or move the other one before it.
 
     ```nginx bad, certificate: dead-end.pem
@@ -240,6 +252,9 @@ class MalformedCertificate(_ChainRule):
     """A certificate of the chain has invalid dates or an invalid extension, and clients reject it.
 
     nginx starts, because it does not validate certificates (measured).
+
+    Clients: browsers show an error such as ERR_SSL_SERVER_CERT_BAD_FORMAT or SEC_ERROR_BAD_DER, and OpenSSL clients one
+    such as `format error in certificate's notAfter field`.
 
     Fix: have the certificate reissued.
 
@@ -265,6 +280,9 @@ class UntrustedRoot(Rule):
     Without `--trust`, the chain is verified against Mozilla's root store, and an unknown private CA is reported as a
     note. With `--trust FILE`, the chain is verified as the clients of that CA verify it. An expired root is reported
     even if it is in the trust store.
+
+    Clients: browsers show NET::ERR_CERT_AUTHORITY_INVALID or SEC_ERROR_UNKNOWN_ISSUER, and `curl` exits with code 60;
+    hosts on which the root was installed connect.
 
     Fix: pass the root with `--trust` if the CA is your own; otherwise use a certificate from a CA that clients trust.
 
@@ -295,6 +313,9 @@ class SelfSignedCertificate(Rule):
     """The server sends a self-signed certificate, and clients that do not trust this exact certificate reject it.
 
     Users who learn to dismiss the browser warning also dismiss it during an attack.
+
+    Clients: browsers show NET::ERR_CERT_AUTHORITY_INVALID or MOZILLA_PKIX_ERROR_SELF_SIGNED_CERT, and `curl` exits with
+    code 60 (`self-signed certificate`).
 
     Fix: use a certificate from a CA; for internal names, from a private CA.
 
@@ -334,6 +355,9 @@ class ExpiredIntermediate(_ChainRule):
 
     If another path leads to a trusted root (a cross-signed intermediate), nothing is reported.
 
+    Clients: browsers show NET::ERR_CERT_DATE_INVALID or SEC_ERROR_EXPIRED_ISSUER_CERTIFICATE, and `curl` exits with
+    code 60 (`certificate has expired`), although the leaf is valid.
+
     Fix: replace it with the current intermediate of the CA.
 
     ```nginx bad, certificate: expired-intermediate.pem
@@ -361,6 +385,9 @@ class IntermediateExpiresSoon(Rule):
 
     The threshold is 30 days, or the setting `expiry-days`. If the leaf expires first, nothing is reported, because its
     renewal brings the new intermediate. The same applies if another path leads to a trusted root.
+
+    Clients: nothing until that day. Then browsers show NET::ERR_CERT_DATE_INVALID or
+    SEC_ERROR_EXPIRED_ISSUER_CERTIFICATE, and `curl` exits with code 60.
 
     Fix: replace it with the current intermediate of the CA, or have the certificate reissued.
 
@@ -407,6 +434,9 @@ class IntermediateNotACa(_ChainRule):
     certificates. Otherwise, anyone with a certificate could issue others. (OpenSSL accepts an issuer without basic
     constraints if its key usage is that of a CA; browsers do not.)
 
+    Clients: browsers show NET::ERR_CERT_INVALID or SEC_ERROR_CA_CERT_INVALID, and OpenSSL clients report `invalid CA
+    certificate` or `key usage does not include certificate signing`.
+
     Fix: have the certificate issued by a CA certificate.
 
     ```nginx bad, certificate: intermediate-not-a-ca.pem
@@ -429,6 +459,9 @@ class IntermediateNotACa(_ChainRule):
 class PathLengthExceeded(_ChainRule):
     """The chain has more CAs below an intermediate than its path length permits, and clients reject it.
 
+    Clients: browsers show NET::ERR_CERT_INVALID or SEC_ERROR_PATH_LEN_CONSTRAINT_INVALID, and OpenSSL clients report
+    `path length constraint exceeded`.
+
     Fix: issue the certificate from a CA that permits CAs below it, or have the intermediate reissued without the limit.
 
     ```nginx bad, certificate: path-length.pem
@@ -450,6 +483,9 @@ class PathLengthExceeded(_ChainRule):
 
 class NameConstraintViolated(_ChainRule):
     """A CA issued a certificate for names that its name constraints do not permit, and clients reject the chain.
+
+    Clients: browsers show NET::ERR_CERT_INVALID or SEC_ERROR_CERT_NOT_IN_NAME_SPACE, and OpenSSL clients report
+    `permitted subtree violation` or `excluded subtree violation`.
 
     Fix: have the certificate issued by a CA that permits these names, or have the name constraints extended.
 
@@ -475,6 +511,9 @@ class UnknownCriticalExtension(_ChainRule):
 
     An example is a Certificate Transparency precertificate that is served by mistake.
 
+    Clients: browsers show NET::ERR_CERT_INVALID or SEC_ERROR_UNKNOWN_CRITICAL_EXTENSION, and OpenSSL clients report
+    `unhandled critical extension`.
+
     Fix: have the certificate issued without the extension, or with the extension marked as not critical.
 
     ```nginx bad, certificate: unknown-critical.pem
@@ -497,6 +536,9 @@ class UnrelatedCertificate(_ChainRule):
     """The file contains a certificate that is not part of the chain; it enlarges every handshake without any use.
 
     Often it is the intermediate of a previous CA.
+
+    Clients: no error in browsers, curl and current libraries; a larger handshake. Old TLS 1.2 clients that require a
+    strict order reject the chain.
 
     Fix: remove it from the file.
 
@@ -525,6 +567,9 @@ class OversizedChain(_ChainRule):
     OpenSSL clients accept a certificate message of up to 100 kB and close the connection above it (`excessive message
     size`, measured); other clients have limits, too. The usual cause is a whole root store in the file.
 
+    Clients: the connection ends during the handshake (`excessive message size` in curl); below the limit each handshake
+    transfers the whole file.
+
     Fix: keep only the leaf and its intermediates, usually two or three certificates.
 
     ```nginx bad, certificate: oversized-chain.pem
@@ -547,6 +592,9 @@ class DuplicateCertificate(_ChainRule):
 
     The usual cause is a chain that was appended to a file which already contained it.
 
+    Clients: browsers, curl and current libraries ignore the copy; old TLS 1.2 clients, which expect each certificate to
+    certify the one before it, reject the chain.
+
     Fix: remove the second copy.
 
     ```nginx bad, certificate: duplicate.pem
@@ -568,6 +616,8 @@ class RootSent(_ChainRule):
     """The file contains the root, which adds about a kilobyte to every handshake without any use.
 
     Clients verify the chain against the roots in their own trust store and ignore a root that is sent.
+
+    Clients: no difference, except for a larger handshake.
 
     Fix: remove it from the file, unless one of your clients is known to require it.
 

@@ -50,6 +50,8 @@ class ClientCaWithoutRoot(Rule):
     `ssl_client_certificate` or `ssl_trusted_certificate`. With an intermediate alone it ends with `unable to get issuer
     certificate` (measured, all generations). That the client sends its own root does not help.
 
+    Clients: `400 Bad Request` with the text "The SSL certificate error" for everyone who presents a certificate.
+
     Fix: append the root to the file. To accept only the clients of one intermediate, also check `$ssl_client_i_dn`.
 
     Silent if one of the files could not be read.
@@ -103,6 +105,8 @@ class UpstreamCaWithoutRoot(Rule):
     nginx does not enable partial chains: OpenSSL follows the chain of the back end up to a self-signed certificate in
     `proxy_ssl_trusted_certificate` (`grpc_`, `uwsgi_`). With an intermediate alone it ends with `unable to get issuer
     certificate` (measured).
+
+    Clients: `502 Bad Gateway` for every request to this back end.
 
     Fix: append the root to the file.
 

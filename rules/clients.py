@@ -24,6 +24,9 @@ class PostQuantumGroupsOnly(Rule):
     Hybrid groups exist in TLS 1.3 only, so all ECDHE suites of TLS 1.2 are lost. Clients from before 2024, most
     libraries and monitoring tools offer no hybrid group and are refused (measured: `handshake failure` on OpenSSL 3.5).
 
+    Clients: current browsers connect. Safari before version 26, curl with OpenSSL before 3.5, and most monitoring are
+    refused with `handshake failure`.
+
     Fix: offer a classical group, too: `ssl_ecdh_curve X25519MLKEM768:X25519:prime256v1;`.
 
     ```nginx bad, openssl: 3.5.0
@@ -65,6 +68,9 @@ class LockedOutClient(Rule):
 
     What a server offers can be too new or too rare for the browsers and libraries of today: a curve that Chromium does
     not support, or suites that only some libraries have. `nginxtls clients` shows all known clients and what each gets.
+
+    Clients: users of the clients named see ERR_SSL_VERSION_OR_CIPHER_MISMATCH, SSL_ERROR_NO_CYPHER_OVERLAP or
+    `handshake failure`.
 
     Fix: offer what the clients named have, too.
 

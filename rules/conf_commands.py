@@ -29,6 +29,8 @@ class OptionOfOtherSide(Rule):
     without RFC 5746; in `ssl_conf_command` it changes nothing, and the connection to the old upstream still fails with
     `unsafe legacy renegotiation disabled`.
 
+    Clients: `502 Bad Gateway` for requests to the old back end, as without the option.
+
     Fix: set the option with the directive of the other side.
 
     ```nginx bad

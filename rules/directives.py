@@ -50,6 +50,9 @@ class RemovedSslDirective(Rule):
 
     Measured on 1.26.3 and 1.30.6: `[emerg] unknown directive "ssl"`, for `ssl off;`, too.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: add `ssl` to the `listen` directives, and remove the `ssl` directive.
 
     ```nginx bad, nginx: 1.26.3
@@ -81,6 +84,9 @@ class DeprecatedSslDirective(Rule):
     """The `ssl` directive is deprecated since nginx 1.15.0, and nginx 1.25.1 and later do not start with it.
 
     It enables TLS on every listen socket of the server, including port 80.
+
+    Clients: up to nginx 1.25.0 `http://` requests to this server get `400 The plain HTTP request was sent to HTTPS
+    port`. After an update to 1.25.1 or later connections are refused.
 
     Fix: add `ssl` to the `listen` directives that serve TLS, and remove the `ssl` directive.
 
@@ -135,6 +141,9 @@ class SettingsWithoutTls(Rule):
     """A server without a TLS listen socket has TLS settings, which have no effect.
 
     A `listen` directive without `ssl` serves plain HTTP, even if the server has a certificate.
+
+    Clients: plain HTTP; a browser that opens `https://` with this port shows ERR_SSL_PROTOCOL_ERROR or
+    SSL_ERROR_RX_RECORD_TOO_LONG.
 
     Fix: add `ssl` to the `listen` directive, or remove the settings.
 
@@ -195,6 +204,9 @@ class UnknownTlsDirective(Rule):
 
     It is reported only if the name is similar to a directive of nginx; other unknown names may belong to a module.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: correct the name.
 
     ```nginx bad
@@ -231,6 +243,9 @@ class MisplacedDirective(Rule):
 
     TLS is negotiated before the request is read: most `ssl_*` directives belong in `http` or `server`, none in
     `location`.
+
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
 
     Fix: move it to a block where nginx allows it.
 
@@ -278,6 +293,9 @@ class RepeatedDirective(Rule):
 
     Measured: `[emerg] "ssl_ciphers" directive is duplicate`.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: keep only one. `ssl_protocols`, `ssl_certificate` and `ssl_conf_command` may be repeated and accumulate.
 
     ```nginx bad
@@ -308,6 +326,9 @@ class RepeatedDirective(Rule):
 class DirectiveNewerThanNginx(Rule):
     """A directive requires a newer nginx than the one given with `--nginx-version`, which does not start with it.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: upgrade nginx, or remove the directive. Distributions rarely backport directives to old versions.
 
     ```nginx bad, nginx: 1.18.0
@@ -337,6 +358,8 @@ class UnusedTrustedCertificate(Rule):
     """`ssl_trusted_certificate` has no effect, because neither stapling nor client verification is enabled.
 
     It usually remains from stapling. It never completes the chain that nginx sends (measured).
+
+    Clients: no difference.
 
     Fix: remove it; clients see no difference.
 
@@ -382,6 +405,9 @@ class UnknownConfCommand(Rule):
 
     Measured: `SSL_CONF_cmd("…") failed`.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: use a command and value from OpenSSL's SSL_CONF_cmd manual page.
 
     ```nginx bad
@@ -406,6 +432,8 @@ class IncludeMatchesNothing(Rule):
     """An `include` with `ssl` or `tls` in its name matches no file, so its settings are not loaded.
 
     nginx accepts a pattern that matches no file and starts with its default settings.
+
+    Clients: nginx's default protocols and suites, and none of the headers, that the missing files were to set.
 
     Fix: correct the path.
 

@@ -113,6 +113,9 @@ class KeyReadableByOthers(Rule):
     The nginx master process reads keys as root before it drops its privileges, so no other user needs access. A
     compromised program or a backup can copy the key.
 
+    Clients: no difference. A user or program of the host that copies the key can impersonate the server; with a ticket
+    key, it can decrypt recorded TLS 1.2 sessions.
+
     Fix: `chmod 600` and `chown root`, or `chmod 640` with a group such as Debian's `ssl-cert`.
 
     Only files of a host or an image (`/etc/nginx`, `--root`) are checked. Files of a repository are not, because git
@@ -155,6 +158,9 @@ class KeyInWritableFolder(Rule):
 
     Write permission on a folder permits renaming and replacing its files regardless of their own modes, unless the
     folder is sticky, as `/tmp` is. At the next reload, nginx uses a key that another user chose.
+
+    Clients: nothing until a user of the host replaces the file. Then nginx refuses to load it, or, if the certificate
+    could be replaced as well, clients get that user's certificate.
 
     Fix: `chmod o-w` for the folder.
 
@@ -202,6 +208,9 @@ class KeyOwnedByWorker(Rule):
     Workers handle the connections of all clients without the privileges of the master process, so that a compromised
     worker cannot read the keys: the master has loaded them as root. The owner of a file or folder can read or replace
     it regardless of its mode.
+
+    Clients: no difference. Whoever takes over a worker process can read the key, and impersonate the server from any
+    other machine.
 
     Fix: `chown root`.
 
@@ -267,6 +276,9 @@ class KeyInRepository(Rule):
 
     Removing the file does not help, because it remains in the history and in all clones.
 
+    Clients: no difference. Whoever has a copy of the repository can impersonate the server, and read recorded TLS 1.2
+    traffic without forward secrecy.
+
     Fix: generate a new key, revoke the certificate, and deploy keys by other means.
 
     Keys that git does not track (ignored ones, for example) and keys in folders for tests and examples are not
@@ -315,6 +327,9 @@ class MissingCertificateFile(Rule):
 
     This applies even to a file that is never used, as in a server that does not listen with TLS (measured).
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: correct the path, or create the file.
 
     It is reported only for complete configurations and only if every file of the host or image may be read. nginx may
@@ -358,6 +373,9 @@ class MissingInclude(Rule):
     It is an error for a path without wildcards, and for a symbolic link that a pattern matches and whose target is
     gone, such as a site in `sites-enabled/` whose file was deleted. A pattern that matches nothing is none (measured on
     nginx 1.18.0 to 1.30.6).
+
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
 
     Fix: correct the path, create the file, or remove the link.
 

@@ -36,6 +36,8 @@ class MissingPostQuantumGroup(Rule):
     All current browsers offer X25519MLKEM768 (RFC 10024). OpenSSL 3.5 has it in its default list, so it is the explicit
     `ssl_ecdh_curve` that disables it.
 
+    Clients: no difference today. Someone who records the traffic may be able to decrypt it in the future.
+
     Fix: put `X25519MLKEM768` first, or remove `ssl_ecdh_curve`.
 
     Reported only with an `--openssl-version` of 3.5 or later: earlier versions refuse the name.
@@ -89,6 +91,9 @@ class UnsupportedPostQuantumGroup(Rule):
     `SSL_CTX_set1_curves_list("X25519MLKEM768:X25519") failed` (measured on OpenSSL 1.1.1w and 3.0.20). Not even
     `?X25519MLKEM768` works: the question mark exists since 3.3.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: remove the group, or update OpenSSL.
 
     Reported only with `--openssl-version`. BoringSSL, AWS-LC and the oqs provider also have such groups.
@@ -130,6 +135,9 @@ class UnknownGroup(Rule):
     OpenSSL skips unknown cipher words, but an unknown group makes it refuse the whole list. `P-256`, `prime256v1` and
     `secp256r1` are the same group; names are case-sensitive up to 3.4, and 1.1.1 does not know `secp256r1` or `x25519`
     in lower case.
+
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
 
     Fix: write the name as this OpenSSL knows it.
 
@@ -173,6 +181,9 @@ class GroupSyntaxTooNew(Rule):
 
     With OpenSSL before 3.5 nginx does not start (3.3 and 3.4 support the question mark only; measured on 3.0.20).
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: write plain names with colons, or update OpenSSL.
 
     Reported only with `--openssl-version`.
@@ -212,6 +223,9 @@ class RefusedGroupList(Rule):
     Up to 3.4 a group must not be listed twice (measured on 1.1.1w and 3.0.20; 3.5 and 3.6 accept it); no element may be
     empty; since 3.5 `*` may request at most four key shares.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: correct the list as the message says.
 
     ```nginx bad, openssl: 3.0.20
@@ -247,6 +261,8 @@ class WeakGroup(Rule):
 
     Well-funded attackers can break curves of 160 and 192 bits. RFC 8422 and NIST have deprecated binary-field curves
     (`sect…`); no current client needs them.
+
+    Clients: no difference for browsers, which offer none of these groups; an old client can negotiate one.
 
     Fix: keep X25519MLKEM768, X25519, prime256v1 and secp384r1.
 
@@ -293,6 +309,9 @@ class SingleGroup(Rule):
     cannot connect. `secp384r1` alone is often copied from old guides; it is slower than X25519 without a relevant gain
     in security.
 
+    Clients: a client whose first key share is of another group needs one more round trip; one without the group is
+    refused with ERR_SSL_VERSION_OR_CIPHER_MISMATCH or `handshake failure`.
+
     Fix: `ssl_ecdh_curve X25519:prime256v1:secp384r1;` or no directive at all.
 
     ```nginx bad
@@ -330,6 +349,9 @@ class IgnoredGroups(Rule):
     OpenSSL uses the groups of the default server for every name on the socket, on all versions of nginx (measured: with
     P-384 in the default server and P-256 in the other, clients of the other get P-384 on 1.18.0, 1.22.1, 1.26.3 and
     1.30.6). The same applies to `ssl_conf_command Groups` and `Curves`.
+
+    Clients: the groups of the default server; a client that only has those of this server is refused with `handshake
+    failure`.
 
     Fix: set the groups at the http level.
 
@@ -416,6 +438,8 @@ class ConfCommandOverridesGroups(Rule):
 
     nginx applies `ssl_conf_command` last (measured on nginx 1.22.1, 1.26.3 and 1.30.6; `nginx -t` reports nothing).
 
+    Clients: the groups of `ssl_conf_command`; a client for which only `ssl_ecdh_curve` has a group is refused.
+
     Fix: keep `ssl_ecdh_curve`.
 
     Not reported if both select the same groups.
@@ -464,6 +488,9 @@ class WeakDhparam(Rule):
     fewer than 2048 bits at its default level 2, and nginx does not start; 1.1.1 loads the file, and handshakes with DHE
     fail (measured).
 
+    Clients: with OpenSSL 3 connection refused once nginx is restarted (`dh key too small`). With 1.1.1 clients that
+    choose DHE are refused with `handshake failure`, and those with ECDHE connect.
+
     Fix: remove `ssl_dhparam` (ECDHE needs none), or use the 2048-bit group of RFC 7919.
 
     ```nginx bad, certificate: good-rsa.pem
@@ -505,6 +532,9 @@ class OversizedDhparam(Rule):
     Each handshake with them is expensive for the server, which helps an attacker to exhaust it (D(HE)at,
     CVE-2002-20001), without a relevant gain in security.
 
+    Clients: no difference for browsers, which no longer offer DHE. Others wait longer for each handshake, and while
+    someone floods the server with them, everybody does.
+
     Fix: remove `ssl_dhparam`, or use the 2048-bit group of RFC 7919.
 
     ```nginx bad, certificate: good-rsa.pem
@@ -539,6 +569,9 @@ class CustomDhparam(Rule):
 
     A client cannot check that a group of someone's own is safe, so some clients reject it, and a generated group may be
     weak without anyone noticing. The groups of RFC 7919 (and the older ones of RFC 3526) have been examined by many.
+
+    Clients: no difference for browsers, which no longer offer DHE. A client with DHE that accepts only standard groups
+    ends the handshake.
 
     Fix: remove `ssl_dhparam` and the suites with DHE (ECDHE needs none), or use the 2048-bit group of RFC 7919:
     `openssl genpkey -genparam -algorithm DH -pkeyopt group:ffdhe2048 -out ffdhe2048.pem`
@@ -589,6 +622,8 @@ class UnusedDhparam(Rule):
 
     The cipher string has none, or none fits the certificate's key. The directive is left over from an earlier
     configuration.
+
+    Clients: no difference.
 
     Fix: remove it. Clients are not affected.
 

@@ -34,6 +34,8 @@ class DeprecatedHttp2Listen(Rule):
     nginx warns about it at each start. The parameter applies to the whole address and port, whichever server has it;
     the directive `http2 on` applies to one server.
 
+    Clients: no difference.
+
     Fix: remove the parameter from every `listen` directive of the socket, and set `http2 on;` in the servers or at the
     http level.
 
@@ -83,6 +85,9 @@ class ClearTextHttp2(Rule):
 
     Before nginx 1.25.1 a plain socket with `http2` interprets every connection as HTTP/2: browsers and curl, which send
     HTTP/1.1 there, fail.
+
+    Clients: before nginx 1.25.1 browsers show ERR_INVALID_HTTP_RESPONSE or download a few bytes, and curl reports
+    `Received HTTP/0.9 when not allowed`.
 
     Fix: add `ssl`, or remove `http2`.
 
@@ -134,6 +139,9 @@ class ObsoleteHttp2Directive(Rule):
     by `keepalive_timeout`, `http2_max_requests` by `keepalive_requests`, and `http2_max_field_size` and
     `http2_max_header_size` by `large_client_header_buffers`.
 
+    Clients: no error; clients get the limits and timeouts that the replacing directive has, by default or by another
+    line.
+
     Fix: use the directive that replaces it, or remove the line.
 
     ```nginx bad
@@ -176,6 +184,8 @@ class RemovedHttp2Push(Rule):
 
     Browsers removed it as well.
 
+    Clients: no difference; files are no longer pushed, with or without the line.
+
     Fix: remove the line. `Link: …; rel=preload` and 103 Early Hints replace it.
 
     ```nginx bad
@@ -211,6 +221,8 @@ class IgnoredHttp2Off(Rule):
 
     `listen … http2` applies to every server on that address and port, and overrides `http2 off` (measured on nginx
     1.26.3 and 1.30.6).
+
+    Clients: HTTP/2 is negotiated all the same.
 
     Fix: replace `listen … http2` with `http2 on;` in the servers that need it.
 
@@ -280,6 +292,8 @@ class RaisedHttp2Limits(Rule):
     In the rapid reset attack (CVE-2023-44487) a client opens and cancels streams as fast as it can. nginx withstands it
     as long as `keepalive_requests` (default 1000) and `http2_max_concurrent_streams` (128) are near their defaults.
 
+    Clients: nothing until an attack; during one, all clients wait or time out.
+
     Fix: keep the defaults.
 
     ```nginx bad
@@ -327,6 +341,9 @@ class QuicWithoutTls13(Rule):
     `"ssl_protocols" must enable TLSv1.3 for the "listen ... quic" directive` (measured on nginx 1.26.3 and 1.30.6):
     QUIC supports no older version.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: add `TLSv1.3`.
 
     ```nginx bad
@@ -372,6 +389,9 @@ class QuicWithSsl(Rule):
 
     TLS over TCP and QUIC over UDP are two sockets: each needs its own `listen` directive.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: `listen 443 ssl; listen 443 quic;`
 
     ```nginx bad
@@ -415,6 +435,8 @@ class MissingAltSvc(Rule):
 
     Browsers connect over TCP and switch to QUIC only if the server announces it: without the header (or an HTTPS record
     in DNS, which is not checked here) no browser uses HTTP/3.
+
+    Clients: no error; browsers stay on HTTP/2 over TCP.
 
     Fix: `add_header Alt-Svc 'h3=":443"; ma=86400' always;`
 
@@ -474,6 +496,8 @@ class DeadAltSvc(Rule):
 
     Browsers try the announced port, wait, and fall back to TCP: each first visit is slower.
 
+    Clients: no error; browsers try QUIC in vain and stay on TCP.
+
     Fix: add `listen 443 quic;`, or remove the header.
 
     Reported only for a header without a host name, which refers to this host, and if the whole configuration was read.
@@ -531,6 +555,9 @@ class QuicOnly(Rule):
 
     Many networks block UDP, and browsers connect over TCP first.
 
+    Clients: browsers connect over TCP first and show ERR_CONNECTION_REFUSED, unless they already know of HTTP/3 here;
+    in networks that block UDP nobody connects.
+
     Fix: add `listen 443 ssl;` next to `listen 443 quic;`
 
     ```nginx bad
@@ -586,6 +613,8 @@ class QuicWithoutReuseport(Rule):
     """QUIC is used without `reuseport`, although nginx has several worker processes.
 
     All workers then share one UDP socket, and packets of a connection can arrive at another worker than its own.
+
+    Clients: QUIC connections stall or break off when packets arrive at another worker, and browsers fall back to TCP.
 
     Fix: add `reuseport` to exactly one `listen … quic` directive of each address.
 
@@ -649,6 +678,8 @@ class QuicWithoutReuseport(Rule):
 class QuicWithoutHostKey(Rule):
     """`quic_retry` is on without `quic_host_key`, so each reload invalidates all address validation tokens.
 
+    Clients: no error; after a reload, clients need one more round trip to validate their address.
+
     Fix: `quic_host_key /etc/nginx/quic.key;` with 32 random bytes.
 
     ```nginx bad
@@ -683,6 +714,8 @@ class QuicCompatibilityLayer(Rule):
 
     nginx uses OpenSSL's own QUIC API since 3.5.1. With older versions early data is not supported, and up to 3.5.0 the
     layer has a vulnerability of its own (CVE-2026-90439, fixed in nginx 1.30.5).
+
+    Clients: HTTP/3 works, without early data (0-RTT).
 
     Fix: build nginx with OpenSSL 3.5.1 or newer.
 
@@ -808,7 +841,7 @@ def _http2_on(server: VirtualServer, configuration: Configuration, *, despite_of
     for each in servers:
         setting = each.setting("http2")
         off = bool(setting.directives) and not setting.enabled
-        if each.directive is None or (off and not despite_off):
+        if each.directive is None or each.directive.block is None or (off and not despite_off):
             return None
         for listen in each.listens:
             if listen.has("http2") and listen.directive is not None:

@@ -35,6 +35,9 @@ class KeyMismatch(Rule):
     nginx reports `key values mismatch` (measured). The usual cause is a renewal after which only one of the two files
     was copied. If the file begins with a certificate other than the leaf, `wrong-order` is reported instead.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: use the key that was generated for this certificate.
 
     ```nginx bad, certificate: good.pem, key: other.key
@@ -109,6 +112,9 @@ class KeyTypeMismatch(Rule):
     has no certificate, and the RSA certificate remains without a key. `nginx -t` does not report it, and clients
     receive a handshake failure (measured on nginx 1.18.0 to 1.30.6).
 
+    Clients: none connects: ERR_SSL_VERSION_OR_CIPHER_MISMATCH, SSL_ERROR_NO_CYPHER_OVERLAP, `handshake failure` in curl
+    (code 35).
+
     Fix: use the key that was generated for this certificate.
 
     ```nginx bad, certificate: good-rsa.pem, key: good.key
@@ -155,6 +161,9 @@ class UnusableCertificateFile(Rule):
     The file must be PEM. The message names what it is instead: DER, PKCS #12, empty, a web page from a failed download,
     a private key, certificates joined without a newline (`-----END CERTIFICATE----------BEGIN CERTIFICATE-----`), or
     damaged. Text between the certificates, CRLF line ends and keys in the same file are accepted (measured).
+
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
 
     Fix: convert the file (`openssl x509`, `openssl pkcs12`), or use the right one.
 
@@ -207,6 +216,9 @@ def _swapped(bundle: ServedBundle) -> Fix | None:
 class UnusableKey(Rule):
     """The file of `ssl_certificate_key` contains no key that nginx can load, and nginx does not start.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: use the PEM file of the key.
 
     ```nginx bad, certificate: good.pem, key: good.pem
@@ -250,6 +262,8 @@ class EncryptedKeyWithoutPassword(Rule):
     (measured).
 
     Every server that uses the key needs the password, even if another server has it (measured).
+
+    Clients: connection refused after a reboot, and until somebody types the password.
 
     Fix: put the password into an `ssl_password_file` that only root can read, or store the key without a password.
 
@@ -315,6 +329,9 @@ class CertificateWithoutKey(Rule):
     Both directives are lists of the same length, and each is inherited separately: a server with its own certificate
     inherits the key of the http block only if it has no key of its own.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: add `ssl_certificate_key`.
 
     ```nginx bad
@@ -355,6 +372,9 @@ class CertificatePathWithVariables(Rule):
     A worker process loads it, so the key must be readable by the user of the workers and not only by root. `nginx -t`
     never checks the file, and nginx staples no OCSP response for it. `ssl_certificate_cache` (since 1.27.4) keeps the
     certificate in memory.
+
+    Clients: a slower handshake, as the file is read each time. If the file is missing or not readable, the alert
+    `internal error` (ERR_SSL_PROTOCOL_ERROR, `curl: (35)`), although `nginx -t` passes.
 
     Fix: set the paths without variables if there are only a few certificates; otherwise set `ssl_certificate_cache`.
 
@@ -397,6 +417,9 @@ class KeyLogEnabled(Rule):
     The directives belong to NGINX Plus: open-source nginx does not start with them (`unknown directive`). They are for
     debugging in a test environment.
 
+    Clients: with open-source nginx, connection refused once it is restarted. With NGINX Plus no difference; whoever
+    reads the file can decrypt recorded connections.
+
     Fix: remove the directive.
 
     ```nginx bad
@@ -433,6 +456,8 @@ class KeyLogEnabled(Rule):
 
 class KeyInWebRoot(Rule):
     """A private key is in a folder whose files nginx serves, so anyone can download it.
+
+    Clients: no difference. Whoever guesses the URL downloads the key, and can then impersonate the server.
 
     Fix: move the key out of the served folder and replace it with a new key, because it may have been downloaded.
 
@@ -497,6 +522,8 @@ def _absolute(path: str, base: str | None) -> str | None:
 
 class SharedKey(Rule):
     """One private key is used by certificates for unrelated names: a leaked key compromises all of them.
+
+    Clients: no difference. Whoever obtains the key can impersonate all of these names.
 
     Fix: use a separate key for each certificate.
 

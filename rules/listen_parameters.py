@@ -22,6 +22,9 @@ class RenamedQuicParameter(Rule):
     nginx does not start: `invalid parameter "http3"` (measured on 1.18.0 to 1.30.6). Guides from the time of the
     nginx-quic branch use the old name.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: write `quic`.
 
     ```nginx bad

@@ -27,6 +27,8 @@ class PlainTextMailLogin(Rule):
 
     `starttls` is `off` by default, and nginx offers plain and login authentication anyway.
 
+    Clients: mail programs that require TLS cannot log in; all others send the password in plain text.
+
     Fix: `starttls only;` with a certificate, or `listen … ssl` on port 993, 995 or 465.
 
     Not reported on loopback addresses, and if only methods that do not send the password are offered.
@@ -92,6 +94,9 @@ class OptionalStarttls(Rule):
 
     An attacker removes STARTTLS from the capabilities that the server announces. A client that does not require it then
     sends its password in plain text. With `only` nginx rejects that.
+
+    Clients: no difference without an attacker. With one, a mail program set to "TLS if available" sends its password in
+    plain text without a warning; one that requires TLS reports an error.
 
     Fix: `starttls only;`.
 
@@ -169,6 +174,9 @@ class MailAuthOverNetwork(Rule):
     """nginx sends the passwords of mail users to an authentication server on the Internet, in plain HTTP.
 
     `auth_http` does not support TLS.
+
+    Clients: no difference for mail programs; everyone on the path between nginx and the authentication server can read
+    the passwords.
 
     Fix: use an authentication server on the same host or a private network, or a local proxy that connects to it over
     TLS.

@@ -115,6 +115,9 @@ class NameMismatch(Rule):
     its names, including those that only redirect. The certificate is the one that this version of nginx sends for the
     name.
 
+    Clients: browsers show NET::ERR_CERT_COMMON_NAME_INVALID or SSL_ERROR_BAD_CERT_DOMAIN, and `curl` exits with code 60
+    (`no alternative certificate subject name matches target host name`).
+
     Fix: add the name to the certificate, or correct the name.
 
     Limitations: names that clients use and that are in no `server_name` are not known. An IP address in `server_name`
@@ -255,6 +258,8 @@ class ServerNameNeverAsked(Rule):
     matches. `nginx -t` reports nothing, and clients get the default server with its certificate (measured on 1.18.0 and
     1.30.6).
 
+    Clients: the default server answers: NET::ERR_CERT_COMMON_NAME_INVALID, or its pages in place of the site's.
+
     Fix: write the ASCII form, without a trailing dot.
 
     Not reported if the server also has the correct form.
@@ -330,6 +335,9 @@ class ServesAnothersCertificate(Rule):
     apply to the servers without one (measured on nginx 1.18.0 to 1.30.6), including its certificate, and clients reject
     it.
 
+    Clients: browsers show NET::ERR_CERT_COMMON_NAME_INVALID or SSL_ERROR_BAD_CERT_DOMAIN, and the certificate in their
+    dialog is that of another site.
+
     Fix: set `ssl_certificate` in the server, or add its names to the default server's certificate.
 
     ```nginx bad
@@ -392,6 +400,9 @@ class UncoveredWildcardName(Rule):
 
     `*.example.com` and `.example.com` match every name below the domain, at any depth. A certificate covers one level
     of them, and only if it contains `*.example.com`. `www.example.*` matches names under every top-level domain.
+
+    Clients: NET::ERR_CERT_COMMON_NAME_INVALID or SSL_ERROR_BAD_CERT_DOMAIN for the names that the certificate lacks;
+    the others work.
 
     Fix: use a certificate with the wildcard, or list the names explicitly.
 
@@ -463,6 +474,9 @@ class NoSubjectAltName(Rule):
     """The certificate has no subject alternative name, so it covers no name at all.
 
     Clients no longer use the common name: Chrome since 2017, Go since 2020, and today every browser.
+
+    Clients: browsers show NET::ERR_CERT_COMMON_NAME_INVALID or SSL_ERROR_BAD_CERT_DOMAIN, Go reports that the
+    certificate `relies on legacy Common Name field`. curl with OpenSSL still compares the common name.
 
     Fix: have the certificate issued with the names as subject alternative names.
 

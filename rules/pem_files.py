@@ -24,6 +24,9 @@ class MissingLeaf(Rule):
     An ACME client that failed leaves an empty leaf, and `cat leaf.crt intermediate.crt` then yields the intermediate
     alone. The key belongs to none of the certificates, so nginx does not start: `key values mismatch` (measured).
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: write the server's certificate before the intermediates.
 
     ```nginx bad, certificate: intermediates-only.pem, key: good.key
@@ -69,6 +72,9 @@ class ByteOrderMark(Rule):
     Editors on Windows write the mark. OpenSSL 3.0 and later skip it. With OpenSSL 1.1.1 the next certificate takes the
     place of the leaf, and nginx does not start (`key values mismatch`), or it sends a chain with a gap (measured on
     1.1.1w and 3.0.20).
+
+    Clients: with OpenSSL 1.1.1 connection refused once nginx is restarted, or the errors of `missing-intermediate`;
+    with 3.0 and later no difference.
 
     Fix: remove the mark: `sed -i 's/^\\xEF\\xBB\\xBF//' FILE`.
 

@@ -70,6 +70,9 @@ class PolicyProtocols(_PolicyRule):
 
     Checked is what a client gets: the versions that the deciding server enables and OpenSSL serves.
 
+    Clients: a client may negotiate a version that the policy prohibits, or one that requires a missing version is
+    refused; the message says which.
+
     Fix: set `ssl_protocols` to the versions that the message names.
 
     ```nginx bad, policy: mozilla-modern
@@ -98,6 +101,9 @@ class PolicyCiphers(_PolicyRule):
     The effective cipher string is expanded as OpenSSL does, and only suites that fit the certificate count; a subset of
     what the policy allows complies. If the policy does not allow TLS 1.2 at all, see `policy-protocols`.
 
+    Clients: a client may negotiate a suite that the policy prohibits. Once it is removed, clients that have no other
+    are refused: `nginxtls clients` names them.
+
     Fix: remove the suites that the message names.
 
     ```nginx bad, policy: mozilla-intermediate
@@ -124,6 +130,9 @@ class PolicyCiphersuites(_PolicyRule):
     """A TLS 1.3 suite is offered that the chosen policy does not allow.
 
     OpenSSL's default has exactly the three suites of Mozilla's lists; NIST and BSI do not allow ChaCha20.
+
+    Clients: a client with TLS 1.3 may negotiate a suite that the policy prohibits. Every such client must have
+    TLS_AES_128_GCM_SHA256, so a policy that keeps it locks nobody out.
 
     Fix: set `ssl_conf_command Ciphersuites` to the suites of the policy.
 
@@ -153,6 +162,8 @@ class PolicyGroups(_PolicyRule):
     The default server decides the groups. Without `ssl_ecdh_curve` they are the default of the given OpenSSL, or of the
     newest known version.
 
+    Clients: a client may negotiate a group outside of the policy, or miss one that it needs; the message says which.
+
     Fix: set `ssl_ecdh_curve` to the groups of the policy.
 
     ```nginx bad, policy: mozilla-intermediate
@@ -179,6 +190,8 @@ class PolicyKey(_PolicyRule):
     """The chosen policy does not allow the type or the size of the certificate's key.
 
     Reported only for certificates that could be read.
+
+    Clients: no difference as long as the key is of a common type; an audit against the policy fails.
 
     Fix: create a key that the policy allows, and obtain a certificate for it.
 
@@ -207,6 +220,8 @@ class PolicyLifetime(_PolicyRule):
 
     Reported only for certificates that could be read.
 
+    Clients: no difference. If the key is stolen, the certificate can be misused for longer than the policy permits.
+
     Fix: obtain a certificate with a shorter lifetime, and renew it automatically (ACME).
 
     ```nginx bad, policy: mozilla-intermediate, certificate: too-long-lived.pem
@@ -232,6 +247,8 @@ class PolicyHsts(_PolicyRule):
     """Strict-Transport-Security is missing, or its `max-age` is shorter than the chosen policy requires.
 
     Not reported if a back end may send the header.
+
+    Clients: no error. For longer than the policy permits, `http://` links are followed in plain text.
 
     Fix: `add_header Strict-Transport-Security "max-age=63072000" always;`
 
@@ -259,6 +276,8 @@ class PolicyDhparam(_PolicyRule):
     """The Diffie-Hellman parameters are smaller than the chosen policy requires.
 
     Reported only if a suite with DHE can be negotiated.
+
+    Clients: clients that choose DHE get parameters below the policy's size; all others notice nothing.
 
     Fix: use larger parameters, or no suite with DHE.
 
@@ -289,6 +308,9 @@ class PolicyStapling(_PolicyRule):
 
     Not reported if no certificate names a responder: nginx then has nothing to staple.
 
+    Clients: no error. Clients that check revocation ask the CA's responder themselves, which takes time and shows the
+    CA who visits.
+
     Fix: `ssl_stapling on;`
 
     ```nginx bad, policy: mozilla-intermediate, certificate: with-ocsp.pem
@@ -314,6 +336,8 @@ class PolicyTickets(_PolicyRule):
     """Session tickets or early data are enabled against the chosen policy, or tickets are disabled that it requires.
 
     Most policies specify neither.
+
+    Clients: no visible difference, except that without tickets returning clients may need a full handshake.
 
     Fix: `ssl_session_tickets off;`, `ssl_early_data off;`; or remove `ssl_session_tickets off;`
 
@@ -343,6 +367,8 @@ class PolicyHttpVersions(_PolicyRule):
     """Clients of the server cannot use a version of HTTP that the chosen policy requires.
 
     HTTP/3 is offered where the server has a `listen … quic`, HTTP/2 by `http2 on;`.
+
+    Clients: no error; browsers use an older version of HTTP.
 
     Fix: enable the versions that the message names. Clients find HTTP/3 by `Alt-Svc`.
 
@@ -376,6 +402,8 @@ class PolicyServerPreference(_PolicyRule):
 
     Mozilla's lists prefer the client's order, others the server's.
 
+    Clients: no error; another of the common suites is negotiated than with the order that the policy requires.
+
     Fix: set `ssl_prefer_server_ciphers` as the policy requires.
 
     ```nginx bad, policy: mozilla-intermediate
@@ -399,6 +427,8 @@ class PolicyServerPreference(_PolicyRule):
 class PolicyAdvice(_PolicyRule):
     """A suite is offered that the chosen policy discourages, but does not prohibit.
 
+    Clients: no difference; a client may negotiate the discouraged suite. An audit against the policy lists it.
+
     Fix: remove the suites that the message names.
 
     ```nginx bad, policy: nist-800-52r2, certificate: good-rsa.pem
@@ -418,6 +448,9 @@ class PolicyAdvice(_PolicyRule):
 
 class PolicyUpstreamProtocols(Rule):
     """nginx offers an upstream a protocol version that the chosen policy does not allow.
+
+    Clients: no difference for visitors; the connection from nginx to the back end may use a version that the policy
+    prohibits.
 
     Fix: set `proxy_ssl_protocols` to the versions of the policy. Record an upstream that needs an older version as an
     exception.

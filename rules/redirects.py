@@ -42,6 +42,8 @@ class RedirectToImpossibleHost(Rule):
     regular expression, or empty if the server has none. Browsers follow the redirect and report that the server cannot
     be found.
 
+    Clients: the browser says that the site cannot be found (ERR_NAME_NOT_RESOLVED), and `curl -L` exits with code 6.
+
     Fix: use `$host`, or write the name: `return 301 https://$host$request_uri;`
 
     ```nginx bad
@@ -151,6 +153,9 @@ class ShadowedAcmeChallenge(Rule):
     expression such as `~ /\\.` is chosen before a plain prefix. The challenge of a certificate authority then gets a
     redirect or an error, and the certificate is not renewed.
 
+    Clients: nothing until the certificate expires; then NET::ERR_CERT_DATE_INVALID. The CA reports `unauthorized` to
+    the ACME client at each attempt before.
+
     Fix: move the redirect into `location / { … }`, and write `location ^~ /.well-known/acme-challenge/`.
 
     Not reported if the redirect leads to a server of this configuration that answers the challenge in the same way or
@@ -189,7 +194,7 @@ class ShadowedAcmeChallenge(Rule):
         if not any("acme-challenge" in arg for line in configuration.directives("location") for arg in line.args):
             return
         reported: set[Directive] = set()
-        for socket, request in starts(configuration, CHALLENGE + TOKEN, every=True):
+        for socket, request in starts(configuration, CHALLENGE + TOKEN, _has_challenge_location):
             if request.scheme == "https":
                 continue
             path = follow(configuration, socket, request)
@@ -212,6 +217,10 @@ class ShadowedAcmeChallenge(Rule):
                 fix=_first_choice(meant) if first.location is not None else None,
                 endpoints=(title(first),),
             )
+
+
+def _has_challenge_location(server: VirtualServer) -> bool:
+    return any("acme-challenge" in arg for line in server.scope.all("location") for arg in line.args)
 
 
 def _challenge_location(server: VirtualServer) -> LocationBlock | None:

@@ -83,6 +83,9 @@ class NginxRefuses(Rule):
     Examples are an invalid value, contradictory `listen` directives, and files that are missing or empty. The message
     is nginx's own. Errors that a more specific rule reports are not reported again.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: correct the directive as described in the message.
 
     Limitations: only errors related to TLS are detected, measured on nginx 1.18.0 to 1.30.6. Run `nginx -t` as well to
@@ -110,6 +113,8 @@ class NginxWarns(Rule):
     """nginx starts with this configuration but reports a warning: `nginx -t` reports `[warn]`.
 
     The message is nginx's own. Warnings that a more specific rule reports are not reported again.
+
+    Clients: clients connect; what the message names is ignored, or works otherwise than written.
 
     Fix: correct the directive as described in the message.
 

@@ -169,6 +169,8 @@ class RenewalFailed(Rule):
     renewed into a file that the configuration does not use: the files were copied once, certbot created a second
     lineage (`example.com-0001`), or the link in `live` was not updated.
 
+    Clients: nothing until the certificate expires; then NET::ERR_CERT_DATE_INVALID or SEC_ERROR_EXPIRED_CERTIFICATE.
+
     Fix: run the client manually and read its output (`certbot renew`); configure the file that it renews.
 
     Limitations: the output of the client is not available, and folders that may not be read are not checked. Before the
@@ -237,6 +239,9 @@ class CertPemInsteadOfFullchain(Rule):
     dehydrated write `cert.pem` and `fullchain.pem` into one folder, acme.sh writes `example.com.cer` and
     `fullchain.cer`. Old Apache versions require the first file, nginx requires the second.
 
+    Clients: `curl` exits with code 60 (`unable to get local issuer certificate`), and other programs fail in the same
+    way; most browsers connect, as they have the intermediate or fetch it.
+
     Fix: use `fullchain.pem` (or `fullchain.cer`) from the same folder.
 
     Only the path is needed, so the rule also works in a repository. If the file can be read and contains the full
@@ -297,6 +302,9 @@ class ArchivePath(Rule):
 
     certbot writes each renewed certificate to a new file (`fullchain2.pem`, `fullchain3.pem` …) and updates the links
     in `live`. With a numbered file, nginx keeps serving the same certificate until it expires.
+
+    Clients: nothing until the old certificate expires; then NET::ERR_CERT_DATE_INVALID, although certbot renews without
+    an error.
 
     Fix: use the link in `live`.
 

@@ -27,6 +27,8 @@ class VariableInServerName(Rule):
     nginx matches the text `$server_name` literally (only `$hostname` alone is special), and no host is called so. It is
     often what a template has left. The default server answers instead, with its certificate.
 
+    Clients: the default server answers: NET::ERR_CERT_COMMON_NAME_INVALID, or its pages in place of the site's.
+
     Fix: write the names of the site, or a regular expression.
 
     Placeholders in capitals such as `${DOMAIN}` are not reported: `envsubst` replaces them before nginx reads the file.

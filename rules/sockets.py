@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nginxtls.rules.common.edits import after, make_default, with_word
 from nginxtls.rules.common.families import lost_names
 from nginxtls.rules.common.grouping import default_is_sure, listed
-from nginxtls.rules.common.listening import all_lines_sure, listen_on, selects_by_name
+from nginxtls.rules.common.listening import all_lines_sure, selects_by_name
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.listens import WILDCARD4, WILDCARD6, is_ip
@@ -46,6 +46,9 @@ class AddressAlreadyInUse(Rule):
     IPv4.
     `nginx -t` does not report it (measured, all generations). With `reuseport` on both lines nginx starts, and the
     kernel gives each connection to either of the two.
+
+    Clients: connection refused once nginx is restarted, although `nginx -t` passes. With `reuseport` on both lines,
+    each connection gets either of the two listeners.
 
     Fix: use another port for one of them. To route by name, let `stream` listen on 443 with `ssl_preread`, and
     `http` on a local port or a unix socket.
@@ -116,7 +119,7 @@ def _without(socket: Socket, parameter: str) -> tuple[tuple[VirtualServer, Liste
     having = {server for server, listen in socket.listens if listen.has(parameter)}
     first = next(((server, listen) for server, listen in socket.listens if listen.has(parameter)), None)
     others = (server for server in socket.servers if server not in having and not server.rejects_handshake)
-    return first, [server for server in others if listen_on(server, socket)]
+    return first, [server for server in others if socket.listen_of(server)]
 
 
 class ProxyProtocolOnSharedSocket(Rule):
@@ -124,6 +127,9 @@ class ProxyProtocolOnSharedSocket(Rule):
 
     A client that connects directly sends a ClientHello where nginx expects a PROXY header, and nginx closes the
     connection (measured: `broken header`). The parameter belongs to the address and port, whichever server writes it.
+
+    Clients: those that connect directly get a closed connection during the handshake (ERR_CONNECTION_RESET, `curl:
+    (35)`); those by way of the load balancer connect.
 
     Fix: add `proxy_protocol` to every `listen` line of the socket if all connections come from a load balancer,
     else use another port for the servers behind it.
@@ -185,7 +191,7 @@ class ProxyProtocolOnSharedSocket(Rule):
                 labels=[
                     label(line.directive, "no proxy_protocol here")
                     for server in others[:3]
-                    if (line := listen_on(server, socket)) is not None and line.directive is not None
+                    if (line := socket.listen_of(server)) is not None and line.directive is not None
                 ],
                 help="add proxy_protocol to every listen line of the socket, or use another port",
                 fix=_on_all(others, "proxy_protocol"),
@@ -198,6 +204,8 @@ class Http2OnSharedSocket(Rule):
 
     The parameter belongs to the address and port, whichever server writes it. A server that is meant to serve HTTP/1.1
     only negotiates `h2`, too. Since nginx 1.25.1 the `http2` directive enables it per server.
+
+    Clients: HTTP/2 is negotiated for servers that do not mention it, too.
 
     Fix: replace the parameter with `http2 on;` in the servers that need it (nginx 1.25.1), or add it to every line.
 
@@ -257,7 +265,7 @@ class Http2OnSharedSocket(Rule):
                 labels=[
                     label(line.directive, "no http2 here")
                     for server in others[:3]
-                    if (line := listen_on(server, socket)) is not None and line.directive is not None
+                    if (line := socket.listen_of(server)) is not None and line.directive is not None
                 ],
                 help="add http2 to every listen line of the socket, or use the http2 directive per server",
                 fix=_on_all(others, "http2", safe=not configuration.facts.assumed_nginx.at_least(1, 25, 1)),
@@ -270,7 +278,7 @@ def _on_all(servers: list[VirtualServer], parameter: str, *, safe: bool = True) 
     edits = []
     for server in servers:
         for socket in server.sockets:
-            found = listen_on(server, socket)
+            found = socket.listen_of(server)
             line = found.directive if found is not None else None
             if not any(listen.has(parameter) for _, listen in socket.listens) or line is None or parameter in line.args:
                 continue
@@ -297,6 +305,9 @@ class SslOnInOtherServer(Rule):
     Up to nginx 1.25.0 the `ssl on` of the default server decides for a socket whose `listen` lines have no `ssl`,
     and that of every other server has no effect (measured on 1.18 and 1.22): clients that open `https://` get an
     error. Later versions do not know the directive.
+
+    Clients: browsers that open `https://` show ERR_SSL_PROTOCOL_ERROR or SSL_ERROR_RX_RECORD_TOO_LONG, curl reports
+    `wrong version number`.
 
     Fix: remove `ssl on` and add `ssl` to the `listen` lines.
 
@@ -344,7 +355,7 @@ class SslOnInOtherServer(Rule):
                 if server is socket.default or not server.ssl_on or origin is None or server in seen:
                     continue
                 seen.add(server)
-                other = listen_on(socket.default, socket)
+                other = socket.listen_of(socket.default)
                 yield self.at(
                     origin,
                     f"{server.title} is served in plain HTTP on {socket.label}: the default server has no ssl on",
@@ -362,6 +373,8 @@ class MissingOnIpv4(Rule):
 
     `listen [::]:443` accepts IPv6 only (`ipv6only=on` is the default). A client that connects over IPv4 with a name
     that no server of the IPv4 socket has gets that socket's default server (measured: its certificate).
+
+    Clients: over IPv4 NET::ERR_CERT_COMMON_NAME_INVALID, or the pages of another site; over IPv6 the site works.
 
     Fix: add `listen 443 ssl;` to the server.
 
@@ -443,6 +456,9 @@ class UnreachableAddressName(Rule):
     Clients send no SNI for an IP address (RFC 6066), so the default server decides, and `ssl_reject_handshake on`
     refuses the connection before nginx could look at the `Host` header (measured: curl exits with code 35).
 
+    Clients: browsers that open `https://` with the address show ERR_SSL_UNRECOGNIZED_NAME_ALERT or
+    SSL_ERROR_UNRECOGNIZED_NAME_ALERT; `curl` exits with code 35 (`unrecognized name`).
+
     Fix: add `default_server` to the `listen` line of the server with the address, or let the server listen on the
     address itself: `listen 192.0.2.10:443 ssl;`.
 
@@ -503,6 +519,9 @@ class AddressNameWithOtherCertificate(Rule):
 
     Clients send no SNI for an IP address (RFC 6066), so the default server's certificate is sent, and it does not cover
     the address. The certificate of the server with that name, which does, is never sent for it.
+
+    Clients: browsers that open `https://` with the address show NET::ERR_CERT_COMMON_NAME_INVALID or
+    SSL_ERROR_BAD_CERT_DOMAIN.
 
     Fix: add `default_server` to the `listen` line of the server with the address, or let the server listen on the
     address itself: `listen 192.0.2.10:443 ssl;`.

@@ -108,6 +108,8 @@ class StaplingWithoutResponder(Rule):
     Encrypt removed the responder URL from its certificates in May 2025 and ended OCSP in August 2025; other CAs follow.
     Neither a resolver nor a renewal nor another chain changes this.
 
+    Clients: no difference; no stapled response is sent, with or without the directives.
+
     Fix: remove `ssl_stapling` and `ssl_stapling_verify`; clients see no difference.
 
     If the certificate cannot be read but is in certbot's folders, it is reported as a note with the confidence likely.
@@ -174,6 +176,8 @@ class StaplingWithoutIssuer(Rule):
     An OCSP request identifies the issuer by its key, so nginx needs the issuer's certificate in the certificate file or
     in `ssl_trusted_certificate`. Otherwise nginx reports `"ssl_stapling" ignored, issuer certificate not found`.
 
+    Clients: no error; no stapled response is sent.
+
     Fix: add the issuer to `ssl_trusted_certificate`, or to the certificate file if it is an intermediate.
 
     If the chain lacks its intermediate or the certificate is self-signed, `missing-intermediate` or
@@ -219,6 +223,9 @@ class StaplingWithoutResolver(Rule):
     nginx sends its requests to the address that the responder's name resolved to at startup. Responders are hosted by
     CDNs and change their addresses. Clients then receive no response until the next reload, and only the error log
     shows it. `nginx -t` does not report it (measured).
+
+    Clients: no error; once the responder has moved to another address, no stapled response is sent until the next
+    reload.
 
     Fix: set `resolver` in http or server, preferably to a local resolver. A resolver in a location has no effect.
 
@@ -295,6 +302,8 @@ class StaplingVerifyWithoutTrust(Rule):
     log shows it. `nginx -t` does not report it (measured). Responses signed by the issuer itself are accepted, so the
     confidence is likely.
 
+    Clients: no error; no stapled response is sent.
+
     Fix: set `ssl_trusted_certificate` to a file with the CA's root and intermediates, or remove `ssl_stapling_verify`:
     clients verify the response themselves.
 
@@ -352,6 +361,8 @@ class StaplingSettingWithoutStapling(Rule):
 
     These directives configure stapling, but do not enable it.
 
+    Clients: no error; no stapled response is sent.
+
     Fix: remove the directive, or set `ssl_stapling on;` if the certificate has a responder.
 
     ```nginx bad
@@ -405,6 +416,9 @@ class UselessOcspResponse(Rule):
     response as well, and OpenSSL 3.6 and later sends none (measured). Clients ignore such a response, and some close
     the connection.
 
+    Clients: Firefox may show SEC_ERROR_OCSP_OLD_RESPONSE, and `curl --cert-status` exits with code 91; Chromium and
+    curl without the option connect.
+
     Fix: renew the response before it expires (`openssl ocsp -respout`) and reload nginx from a timer; or remove the
     directive and let nginx query the responder.
 
@@ -456,6 +470,9 @@ class UselessOcspResponse(Rule):
 class RevokedCertificate(Rule):
     """The certificate is revoked according to the OCSP response in `ssl_stapling_file`, and clients reject it.
 
+    Clients: browsers that read the stapled response show NET::ERR_CERT_REVOKED or SEC_ERROR_REVOKED_CERTIFICATE; curl
+    connects without `--cert-status`.
+
     Fix: replace the certificate, with a new key if the old one was compromised.
 
     ```nginx bad, certificate: with-ocsp.pem
@@ -496,6 +513,9 @@ class MustStapleWithoutStapling(Rule):
     """The certificate requires stapling (TLS feature "must staple"), but nginx staples no valid response for it.
 
     Firefox and other clients that support this feature reject the connection.
+
+    Clients: Firefox shows MOZILLA_PKIX_ERROR_REQUIRED_TLS_FEATURE_MISSING; Chromium and curl ignore the feature and
+    connect.
 
     Fix: set `ssl_stapling on;` with a `resolver`, or use a certificate without the feature, which CAs are phasing out
     with OCSP. nginx staples no response in the first handshakes after a start either; only `ssl_stapling_file` avoids
@@ -564,6 +584,8 @@ class StaplingResponderNotHttp(Rule):
     nginx reports `"ssl_stapling" ignored, invalid URL prefix in OCSP responder` at each start (measured). Responses are
     signed, so the connection to the responder needs no TLS.
 
+    Clients: no error; no stapled response is sent.
+
     Fix: use a URL that begins with `http://`.
 
     ```nginx bad, certificate: with-ocsp.pem
@@ -612,6 +634,8 @@ class StaplingWithVariableCertificate(Rule):
 
     nginx prepares stapling at startup for the certificates that it loads then; a certificate with variables in its path
     is loaded at each handshake. `nginx -t` does not report it (measured).
+
+    Clients: no error; no stapled response is sent.
 
     Fix: remove `ssl_stapling` there, or set the path of the certificate without variables.
 
@@ -669,6 +693,8 @@ class ClientOcspWithoutResolver(Rule):
 
     nginx cannot resolve the responder and therefore cannot check whether the client certificate is revoked.
 
+    Clients: `400 Bad Request` with the text "The SSL certificate error" for those whose certificate names a responder.
+
     Fix: set `resolver` in http or server. `ssl_ocsp_responder` with an IP address needs no resolver.
 
     ```nginx bad
@@ -723,6 +749,9 @@ class PublicResolver(Rule):
 
     An attacker who can inject DNS responses redirects the requests, and vulnerabilities in nginx's resolver were
     exploitable this way (CVE-2021-23017). The nginx documentation recommends a DNS server in a trusted local network.
+
+    Clients: no difference. Whoever can forge DNS answers on the way to the resolver keeps nginx from getting OCSP
+    responses, or attacks the resolver in nginx.
 
     Fix: use a local resolver (`127.0.0.53`, or `127.0.0.11` in containers).
 

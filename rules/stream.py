@@ -25,6 +25,8 @@ class StreamServerWithoutHandler(Rule):
     The message is `[emerg] no handler for server` (measured on 1.18.0, 1.22.1 and 1.26.3; 1.30.6 starts). A default
     server with `ssl_reject_handshake on;` needs a handler like any other, though no connection ever reaches it.
 
+    Clients: before nginx 1.27.1 connection refused once it is restarted; since then nginx starts.
+
     Fix: add `return "";`.
 
     ```nginx bad, nginx: 1.26.3

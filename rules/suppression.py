@@ -11,6 +11,8 @@ class UnknownSuppression(Rule):
     The name is misspelled, the rule was renamed, or it belongs to a plugin that is not installed. The finding that the
     comment was meant to suppress is still reported.
 
+    Clients: no difference; the finding that was to be suppressed is still reported.
+
     Fix: use a name from `nginxtls rules`, or remove the comment.
 
     ```nginx bad
@@ -34,6 +36,8 @@ class UnusedSuppression(Rule):
 
     If something could not be checked, such as a missing certificate, nothing is reported: the comment may be needed
     where the file exists.
+
+    Clients: no difference; a new fault of the kind would be hidden from the report.
 
     Fix: remove the comment.
 

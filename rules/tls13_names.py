@@ -26,6 +26,9 @@ class DraftTls13SuiteName(Rule):
     otherwise. Unknown words are skipped; if nothing else is in the list, nginx does not start (`no cipher match`,
     measured on nginx 1.18.0 to 1.30.6).
 
+    Clients: TLS 1.3 clients get OpenSSL's default suites; if nothing else is in the list, connection refused once nginx
+    is restarted.
+
     Fix: remove these names.
 
     ```nginx bad

@@ -124,9 +124,8 @@ class _Conditions(NamedTuple):
 
     def _directive(self, node: dict[str, Any]) -> Directive | None:
         module = node.get("module", "any")
-        lines = [d for d in self.configuration.directives(node["name"]) if module == "any" or self._module(d) == module]
-        fitting = [line for line in lines if _fits(line.args, node)]
-        return fitting[0] if len(fitting) else None
+        lines = (line for line in self.configuration.directives(node["name"]) if _fits(line.args, node))
+        return next((line for line in lines if module == "any" or self._module(line) == module), None)
 
     def _module(self, directive: Directive) -> str | None:
         """The block that a directive is in, through the includes."""
@@ -271,6 +270,9 @@ class KnownVulnerability(_Flaws):
     that depend on nginx's configuration. It leaves out the other published flaws: of map, rewrite, slice, SSI, charset,
     SCGI, uwsgi, DAV and MP4, of the parsing of requests, of nginx/Windows, and what in OpenSSL nginx does not use.
 
+    Clients: what the flaw named in the message permits, often workers that crash, which ends the connections of all
+    clients that they serve.
+
     Fix: update nginx or OpenSSL.
 
     Reported only with `--nginx-version` or `--openssl-version`. Debian, Ubuntu, Red Hat and others fix flaws without
@@ -314,6 +316,8 @@ class KnownVulnerability(_Flaws):
 class MinorVulnerability(_Flaws):
     """This nginx has a published flaw that its makers call minor, and the configuration meets its conditions.
 
+    Clients: what the flaw named in the message permits; nginx.org rates it as minor.
+
     Fix: update nginx.
 
     Reported only with `--nginx-version`; see known-vulnerability for packages of distributions.
@@ -351,6 +355,9 @@ class SessionReuseAcrossServers(Rule):
     Where several servers share a socket and the default one verifies clients, nginx 1.11.4 to 1.26.2 and 1.27.0 to
     1.27.3 accept a TLS 1.3 session of one server in another: the client is never requested to present the certificate
     that the other server requires.
+
+    Clients: no difference for legitimate clients. A client with a session of one server gets the content of the other
+    without the certificate that it requires.
 
     Fix: update to nginx 1.26.3 or 1.27.4; until then disable tickets and the session cache in these servers, or use a
     separate socket for each server that verifies.
@@ -426,6 +433,9 @@ class ForgeableSessionTickets(Rule):
     nginx 1.23.2 to 1.30.5 rotates the keys by itself with a shared session cache and without
     `ssl_session_ticket_key`; one of the keys is left without a random value.
 
+    Clients: no difference. Whoever guesses the key can forge a session, which nginx resumes as if its handshake had
+    taken place.
+
     Fix: update to nginx 1.30.6; until then `ssl_session_tickets off;`.
 
     ```nginx bad, nginx: 1.26.3
@@ -480,6 +490,8 @@ class NginxWithoutFixes(Rule):
 
     nginx.org supports only the newest stable and the newest mainline branch.
 
+    Clients: no difference today; flaws that become known are not fixed in this branch.
+
     Fix: update to the newest stable branch. A distribution that still supports its package fixes it separately.
 
     Reported only with `--nginx-version`.
@@ -514,6 +526,8 @@ class NginxWithoutFixes(Rule):
 
 class OpensslWithoutFixes(Rule):
     """This branch of OpenSSL gets no more public fixes.
+
+    Clients: no difference today; flaws that become known are not fixed in this branch.
 
     Fix: update OpenSSL. A distribution that still supports its package fixes it separately.
 

@@ -21,6 +21,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 CONSOLE = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"^```python\n(import nginxtls.*?)^```$", re.MULTILINE | re.DOTALL)
 TIME = re.compile(r"\b\d+(\.\d+)? ?(s|ms|seconds)\b")
+SINCE = ROOT / "nginxtls" / "linting" / "since.tsv"
 SETTINGS = re.compile(r"(?<=<!-- settings -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 
 
@@ -67,6 +68,19 @@ def rule_pages(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}
 
 
+def versions_of_rules() -> str:
+    """Each rule with the version of nginxtls that has it first; a new one is in the next release."""
+    from nginxtls import __version__
+    from nginxtls.linting.registry import installed_rules
+    from nginxtls.live.differences import rules
+
+    known = dict(line.split("\t") for line in SINCE.read_text(encoding="utf-8").splitlines())
+    names = sorted(
+        name for name, rule in {**installed_rules(), **rules()}.items() if type(rule).__module__.startswith("nginxtls.")
+    )
+    return "".join(f"{name}\t{known.get(name, __version__)}\n" for name in names)
+
+
 def settings_table() -> str:
     from nginxtls.linting.settings import schema
 
@@ -102,6 +116,10 @@ def test_the_rule_pages_are_up_to_date(tmp_path: Path) -> None:
     assert rule_pages(tmp_path) == written
 
 
+def test_the_table_of_the_versions_of_rules_is_up_to_date() -> None:
+    assert SINCE.read_text(encoding="utf-8") == versions_of_rules()
+
+
 def troubleshooting() -> str:
     from nginxtls.linting.troubles import page
 
@@ -119,6 +137,7 @@ def test_the_table_of_settings_is_up_to_date() -> None:
 def write() -> None:
     # First the table of rules with fixes, which the pages show.
     subprocess.run([sys.executable, "-m", "tests.fix.test_table"], cwd=ROOT, check=True)
+    SINCE.write_text(versions_of_rules(), encoding="utf-8")
     rule_pages(ROOT / "docs" / "rules")
     (ROOT / "docs" / "troubleshooting.md").write_text(troubleshooting(), encoding="utf-8")
     for page in PAGES:

@@ -12,7 +12,7 @@ from nginxtls import check
 from nginxtls.base.bounded import bounded
 from nginxtls.base.errors import UsageError
 from nginxtls.base.limits import LIMITS
-from nginxtls.base.printing import json_text, shown
+from nginxtls.base.printing import harmless, json_text, shown
 from nginxtls.base.reading import read_regular
 from nginxtls.base.writing import write, write_whole
 from nginxtls.linting.baseline import read_baseline
@@ -131,6 +131,10 @@ HOSTILE = (
     "##teamcity[x]",
     "a\x1b[31m\x85\u202e\u2028b",
 )
+
+
+def test_the_arrow_of_a_report_stays_as_it_is() -> None:
+    assert harmless("  ::: sites-enabled/a.conf:6:5\n::::x") == "  ::: sites-enabled/a.conf:6:5\n\\x3a:::x"
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import nginxtls
+from nginxtls import api
 from nginxtls.base.errors import UsageError
 from nginxtls.base.limits import LIMITS
 from nginxtls.finding import Finding, Severity
@@ -18,6 +19,8 @@ from nginxtls.linting.settings import Settings
 from nginxtls.model import Configuration
 from nginxtls.rule import Rule
 from nginxtls.syntax import Tree, parse_text
+from nginxtls.syntax.reading import source
+from nginxtls.testing import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -281,3 +284,19 @@ def test_includes_that_cannot_be_followed_are_told_once(tmp_path: Path) -> None:
     }
     whole = nginxtls.check(tmp_path, root=tmp_path, maps={"/etc/passwd": str(tmp_path / "nginx.conf")})
     assert "none/*.conf" not in {entry.subject for entry in whole.not_checked}, "a pattern may match nothing"
+
+
+@pytest.mark.parametrize("version", ["1.18.0", "1.26.3", "1.31.6"])
+def test_no_rule_fails_on_the_lines_of_a_server_alone(tmp_path: Path, version: str) -> None:
+    """A snippet is taken as a server of which the block is not seen: nothing can be added to it."""
+    bodies: set[str] = set()
+    for rule in installed_rules().values():
+        for example in rule.examples:
+            file = source("example.conf", whole(example.code))
+            servers = [d for d in file.walk() if d.name == "server" and d.block]
+            bodies.update(file.text[d.block[0].start : d.block[-1].end] for d in servers if d.block)
+    for number, body in enumerate(sorted(bodies)):
+        (tmp_path / f"{number}.conf").write_text(f"{body}\n")
+    report = api.report([str(tmp_path)], Settings(nginx_version=version, openssl_version="3.5.9", pedantic=True))
+    assert [failure for failure in report.failures if failure.trace] == []
+    assert len(report.findings) > 100

@@ -74,6 +74,27 @@ def test_a_mistake_is_one_error_with_class_and_file(package: Path, text: str, re
     assert "\n" not in error
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        (CLASS + "    severity = Severity.WARN\n", 8, "AttributeError: WARN"),
+        (CLASS + "    severity = (\n", 8, "SyntaxError: "),
+        ("import no_such_module\n", 5, "ModuleNotFoundError: No module named 'no_such_module'"),
+    ],
+)
+def test_a_module_that_cannot_be_loaded_is_one_error_with_file_and_line(
+    package: Path, text: str, line: int, reason: str
+) -> None:
+    error = loaded(package, text)
+    assert f"{package}/our_rules.py:{line}" in error
+    assert reason in error
+
+
+def test_a_misspelt_hook_is_one_fault(package: Path) -> None:
+    error = loaded(package, CLASS + NAMED + HOOK.replace("check_directive", "check_directives"))
+    assert error.endswith("`check_directives` is not a hook: did you mean `check_directive`?")
+
+
 def test_what_is_right_loads(package: Path) -> None:
     text = CLASS + NAMED + HOOK
     text += (
@@ -100,6 +121,7 @@ def test_the_built_in_rules_are_right() -> None:
         ("raise ValueError('no such tool: renew')", "ValueError in our_rules.py, line 10: no such tool: renew"),
         ("return None", "check_directive returned None: yield findings"),
         ("return ['text']", "check_directive yielded str 'text', not a Finding"),
+        ("return 5", "stopped with TypeError: check_directive returned int 5: yield findings, or return a list of"),
         ("raise SystemExit('enough')", "SystemExit in our_rules.py, line 10: enough"),
     ],
 )
@@ -114,6 +136,7 @@ def test_a_hook_that_fails_costs_its_rule_only(package: Path, tmp_path: Path, bo
     assert "error[obsolete-ssl]" in done.stdout
     assert "error: rule our-rule: stopped with " in done.stdout
     assert reason in done.stdout
+    assert f"class OurRule ({package}/our_rules.py:5)" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     told = run("check", "site.conf", "--no-config", "-v", cwd=tree, path=package).stdout
     assert "Traceback (most recent call last):" in told

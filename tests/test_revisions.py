@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zlib
@@ -181,6 +182,39 @@ def test_limits_and_time_are_one_message(repository: Path, monkeypatch: pytest.M
     monkeypatch.setattr(revisions, "SECONDS", 0.2)
     with pytest.raises(UsageError, match="within"):
         revisions.check_out("HEAD", repository, tmp_path / "c")
+
+
+@pytest.mark.parametrize("folder", [".", "deploy", "deploy/nginx"])
+def test_settings_by_path_match_in_a_revision(tmp_path: Path, folder: str) -> None:
+    """The same text has the same findings and versions on both sides, wherever the settings file is."""
+    git(tmp_path, "init", "-q")
+    (tmp_path / "deploy/nginx").mkdir(parents=True)
+    (tmp_path / "deploy/nginx/nginx.conf").write_text(f"events {{}}\nhttp {{ {SITE} }}\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "one")
+    (tmp_path / ".nginxtls.yaml").write_text(
+        'per-path-ignores: {"deploy/nginx/*.conf": ["*"]}\nversions: {"deploy/nginx/nginx.conf": [1.18.0, 1.1.1w]}\n'
+    )
+    (tmp_path / "deploy/nginx/nginx.conf").write_text(f"events {{}}\nhttp {{  {SITE} }}\n")
+    command: list[str | Path] = [COMMAND, "diff", "@", ".", "--format", "json", "--exit-code"]
+    done = subprocess.run(command, cwd=tmp_path / folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / ".nginxtls.yaml").unlink()
+    (tmp_path / "deploy/nginx/nginx.conf").write_text(f"events {{}}\nhttp {{ {SITE.replace('.1;', '.2;')} }}\n")
+    done = subprocess.run(command, cwd=tmp_path / folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, '"rule": "legacy-protocol"' in done.stdout) == (1, True)
+
+
+def test_a_map_is_that_of_the_revision(repository: Path) -> None:
+    (repository / "sites").mkdir()
+    (repository / "nginx.conf").write_text("events {}\nhttp { include /etc/nginx/sites/*; }\n")
+    (repository / "sites/a").write_text(SITE)
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "two")
+    (repository / "sites/a").write_text(SITE.replace("TLSv1.1", "TLSv1.2"))
+    command: list[str | Path] = [COMMAND, "diff", "@", "nginx.conf", "--no-config", "--map", "/etc/nginx=."]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    assert re.search(r"^gone: error\[legacy-protocol\] .*\(@:sites/a:1:", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_media_may_be_missing(repository: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from nginxtls.linting.registry import choose, installed_rules
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```ya?ml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-IGNORE = re.compile(r"nginxtls: ignore\[([^\]]+)\]")
+IGNORE = re.compile(r"nginxtls: ignore(?:-file)?\[([^\]]+)\]")
 WORDS = re.compile(r"--(?:select|ignore)[= ]([\w,*-]+)")
 
 

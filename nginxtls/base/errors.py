@@ -21,6 +21,10 @@ class UsageError(Exception):
         self.subject, self.reason, self.help = hide(subject), hide(reason), hide(help)
         super().__init__(f"{self.subject}: {self.reason}")
 
+    def __reduce__(self) -> tuple[type[UsageError], tuple[str, str, str]]:
+        """For pickle: a worker of another process may raise it."""
+        return type(self), (self.subject, self.reason, self.help)
+
 
 def is_fault(error: BaseException) -> bool:
     """Whether it is a fault of code, a panic of a library in Rust included, and no interrupt or exit."""

@@ -11,30 +11,25 @@ T = TypeVar("T")
 
 
 class Memo:
-    """Results by key, each computed once; it lives as long as its configuration."""
+    """Results by key, each computed once; it lives as long as its configuration.
 
-    __slots__ = ("_results",)
+    ``most``: when there are more, all are dropped, for what is requested several times in a row and then no more.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_most", "_results")
+
+    def __init__(self, most: int | None = None) -> None:
         self._results: dict[object, Any] = {}
+        self._most = most
 
     def __call__(self, key: object, work: Callable[[], T]) -> T:
         """The result of ``work``, which is called once for each key."""
         if key not in self._results:
+            if self._most is not None and len(self._results) >= self._most:
+                self._results.clear()
             self._results[key] = work()
         return cast("T", self._results[key])
 
-
-class Recent(Memo):
-    """The results of a few keys, for work that is done again and again with the same one."""
-
-    __slots__ = ()
-
-    def __call__(self, key: object, work: Callable[[], T]) -> T:
-        """The result of ``work``, which is called again if many other keys came between."""
-        if len(self._results) >= _FEW and key not in self._results:
-            self._results.clear()
-        return super().__call__(key, work)
-
-
-_FEW = 64
+    def clear(self) -> None:
+        """Drop all results; they are computed again where they are needed."""
+        self._results.clear()

@@ -9,8 +9,9 @@ from typing import Any
 from nginxtls.base.errors import printable
 from nginxtls.base.lazy import pattern
 
-_AT_START = pattern(r"^(\s*):(?=:)", re.MULTILINE)
-"""GitHub runs ``::error::…`` at the start of a line, white space before it or not."""
+_AT_START = pattern(r"^(\s*):(?=:(?!: ))", re.MULTILINE)
+"""GitHub runs ``::error::…`` at the start of a line, white space before it or not. The arrow ``::: `` of text reports
+is not one: its name would be ``:``."""
 _ANYWHERE = pattern(r"##(?=\w{0,20}\[)")
 """GitHub's old ``##[…]``, Azure's ``##vso[…]`` and TeamCity's ``##teamcity[…]``, found anywhere in a line."""
 _UNPRINTABLE = pattern(r"[^ -~\n]")

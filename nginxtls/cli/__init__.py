@@ -152,6 +152,10 @@ def run() -> NoReturn:
         sys.exit(2)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if os.environ.get("_NGINXTLS_COMPLETE") == "complete_bash":
+        from nginxtls.cli.completion import join_bash_words
+
+        join_bash_words(os.environ)
     try:
         status = typer.main.get_command(app).main(prog_name="nginxtls", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)

@@ -10,8 +10,9 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import shown
-from nginxtls.cli import options
+from nginxtls.cli import completion, options
 from nginxtls.cli.output import outputs, revision, use_color, width, write
+from nginxtls.cli.progress import Progress
 from nginxtls.finding import Severity
 from nginxtls.report import Options
 
@@ -53,15 +54,32 @@ def check(
     paths: options.Paths = None,
     # what to look for
     select: Annotated[
-        Words, typer.Option(metavar="RULE,...", help="Run only these rules, topics or patterns.", show_default=False)
+        Words,
+        typer.Option(
+            metavar="RULE,...",
+            autocompletion=completion.rules_and_topics,
+            help="Run only these rules, topics or patterns.",
+            show_default=False,
+        ),
     ] = None,
     ignore: Annotated[
-        Words, typer.Option(metavar="RULE,...", help="Do not run these rules, topics or patterns.", show_default=False)
+        Words,
+        typer.Option(
+            metavar="RULE,...",
+            autocompletion=completion.rules_and_topics,
+            help="Do not run these rules, topics or patterns.",
+            show_default=False,
+        ),
     ] = None,
     pedantic: Annotated[bool, typer.Option("--pedantic", help="Also run rules that give hardening advice.")] = False,
     policy: Annotated[
         Words,
-        typer.Option(metavar="NAME,...", help="Also check every endpoint against these policies.", show_default=False),
+        typer.Option(
+            metavar="NAME,...",
+            autocompletion=completion.policies,
+            help="Also check every endpoint against these policies.",
+            show_default=False,
+        ),
     ] = None,
     min_severity: Annotated[
         Optional[Level],  # noqa: UP045
@@ -113,11 +131,20 @@ def check(
         bool, typer.Option("--exit-non-zero-on-fix", help="Exit with code 1 if anything is fixed.")
     ] = False,
     # how it is reported
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format on standard output.")] = "text",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.report_formats,
+            help="Output format on standard output.",
+        ),
+    ] = "text",
     output: Annotated[
         Words,
         typer.Option(
             metavar="[FORMAT:]FILE",
+            autocompletion=completion.outputs,
             help="Write the report to a file; without FORMAT, not to standard output as well. Repeatable.",
             show_default=False,
         ),
@@ -174,7 +201,7 @@ def check(
         raise UsageError("--write-baseline", "needs a file to write", "add `--baseline FILE`")
     fixing = fix or fix_only or diff
     _check_fix_options(fixing, diff, unsafe_fixes, exit_non_zero_on_fix, write_baseline, form, output)
-    progress = _progress if sys.stderr.isatty() and not quiet else _silence
+    progress = Progress(sys.stderr.isatty() and not quiet)
 
     def read_and_lint(text: str | None, instead: "Mapping[str, str]") -> "tuple[api.Reading, Report]":
         return api.read_and_lint(
@@ -240,15 +267,6 @@ def check(
     if all(file is not None for _, file in files):
         _print_failures(report)
     raise typer.Exit(status)
-
-
-def _progress(stage: str) -> None:
-    """Show the current step on the terminal, in one line that the next one overwrites."""
-    print(f"\r\x1b[K{stage}", end="\r", file=sys.stderr, flush=True)
-
-
-def _silence(stage: str) -> None:
-    """Ignore progress: standard error is not a terminal."""
 
 
 def _status(report: "Report", fail_on: Severity, exit_zero: bool) -> int:

@@ -9,7 +9,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
-from nginxtls.cli import options
+from nginxtls.cli import completion, options
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -66,6 +66,7 @@ def ciphers(
         str,
         typer.Option(
             "--policy",
+            autocompletion=completion.policies,
             metavar="POLICY",
             help="Check the suites against this policy, a name or a file.",
             show_default=False,
@@ -80,7 +81,15 @@ def ciphers(
             show_default=False,
         ),
     ] = "",
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Output format: text or json.")] = "text",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.among("text", "json"),
+            help="Output format: text or json.",
+        ),
+    ] = "text",
 ) -> None:
     """List the suites that a cipher string selects, in order, with a verdict on each.
 

@@ -8,7 +8,7 @@ import typer
 
 from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.printing import json_text, shown
-from nginxtls.cli import options
+from nginxtls.cli import completion, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +34,7 @@ def clients(
         Optional[list[str]],  # noqa: UP045 - typer reads the annotation while running, on Python 3.10, too
         typer.Option(
             "--client",
+            autocompletion=completion.clients,
             metavar="NAME",
             help="Only clients with this in their name, or of this family, or browsers, libraries, tools, mail, "
             "servers, or recorded. May be repeated.",
@@ -69,7 +70,13 @@ def clients(
     ] = "",
     known: Annotated[bool, typer.Option("--list", help="List the known clients and exit.")] = False,
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Output format: text, json, markdown or html.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.among(*FORMATS),
+            help="Output format: text, json, markdown or html.",
+        ),
     ] = "text",
     nginx_version: options.NginxVersion = "",
     openssl_version: options.OpenSSLVersion = "",
@@ -184,10 +191,10 @@ def _same(first: Outcome, other: Outcome) -> bool:
 
 
 def _name(run: Sequence[Client]) -> str:
-    """``Node 12.22.12 to Node 26.12.1 (8)``; published ones have a star."""
-    last = run[-1].version if run[-1].version != run[0].version else run[-1].name
-    text = run[0].name if len(run) == 1 else f"{run[0].name} to {last} ({len(run)})"
-    return text + ("" if run[0].recorded else "*")
+    """``Node 12.22.12 to 26.12.1 (8)``; published ones have a star."""
+    from nginxtls.tls.clients import run_name
+
+    return run_name(run) + ("" if run[0].recorded else "*")
 
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:

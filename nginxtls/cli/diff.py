@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from contextlib import ExitStack
 from datetime import datetime, timezone
@@ -12,7 +13,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
-from nginxtls.cli import options
+from nginxtls.cli import completion, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,13 @@ def diff(
     old: Annotated[str, typer.Argument(metavar="OLD", help="A file, folder, dump of nginx -T, or git revision.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The same after the change.")],
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Output format: text, json or markdown.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.among(*FORMATS),
+            help="Output format: text, json or markdown.",
+        ),
     ] = "text",
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with code 1 if anything changes.")] = False,
     nginx_version: options.NginxVersion = "",
@@ -72,7 +79,8 @@ def _state(text: str, stack: ExitStack, settings: Settings, at: datetime, root: 
     if not is_path:
         if not is_revision(text, Path.cwd()):
             raise UsageError(text, "is neither a file or folder nor a git revision of this repository")
-        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nginxtls-"))).resolve()
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nginxtls-"))).resolve()
+        path, settings = _moved(folder, settings)
         check_out(text, Path.cwd(), path)
     reading = read([str(path)], settings, root=root or None, at=at)
     if not reading.subjects:
@@ -81,6 +89,25 @@ def _state(text: str, stack: ExitStack, settings: Settings, at: datetime, root: 
     if not is_path:
         _name_after_revision(reading, text, path)
     return reading, lint_reading(reading, settings)
+
+
+def _moved(folder: Path, settings: Settings) -> tuple[Path, Settings]:
+    """Where a revision goes in a folder, and the settings as if they were beside it.
+
+    The patterns of the settings match the files of the revision as they match those of the working directory, and what
+    they map to there is that of the revision.
+    """
+    here = Path.cwd()
+    home = settings.file.parent.resolve() if settings.file else here
+    common = os.path.commonpath((here, home))
+    path = folder / here.relative_to(common)
+    path.mkdir(parents=True, exist_ok=True)
+    maps = tuple(
+        (there, str(path / Path(local).relative_to(here)) if Path(local).is_relative_to(here) else local)
+        for there, local in settings.map
+    )
+    file = folder / home.relative_to(common) / settings.file.name if settings.file else path / "settings"
+    return path, settings._replace(map=maps, file=file)
 
 
 def _name_after_revision(reading: Reading, revision: str, folder: Path) -> None:

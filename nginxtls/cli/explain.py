@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nginxtls.base.errors import UsageError
+from nginxtls.cli import completion
 
 if TYPE_CHECKING:
     from nginxtls.tls import Policy
@@ -18,13 +19,20 @@ def explain(
         str,
         typer.Argument(
             metavar="[RULE|TEXT]",
+            autocompletion=completion.rules,
             help="The rule's name, such as missing-intermediate, or the text of an error.",
             show_default=False,
         ),
     ] = "",
     policy: Annotated[
         str,
-        typer.Option("--policy", metavar="NAME", help="The name of a policy, or a policy file.", show_default=False),
+        typer.Option(
+            "--policy",
+            metavar="NAME",
+            autocompletion=completion.policies,
+            help="The name of a policy, or a policy file.",
+            show_default=False,
+        ),
     ] = "",
 ) -> None:
     """Explain a rule or the text of an error, or list the requirements of a policy."""

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from nginxtls.base.errors import UsageError, nearest, printable
 from nginxtls.base.pipes import closed_peers_are_errors
 from nginxtls.base.printing import harmless, shown
-from nginxtls.cli import options
+from nginxtls.cli import completion, options
 from nginxtls.cli.plain import PlainCommand
 
 if TYPE_CHECKING:
@@ -83,32 +83,47 @@ def scan(
     _require()
     if not output:
         raise UsageError("--output", "is missing", "set it to the folder for the tables")
+    from nginxtls.detection import AUTO
     from nginxtls.fleet.engine import scan as run_scan
     from nginxtls.fleet.hosts import read_hosts
     from nginxtls.fleet.sources import find_items
     from nginxtls.fleet.work import Limits
+    from nginxtls.report.words import count, listing
 
     settings = options.settings(
         ["."], config, not config, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
     )
+    if AUTO in (settings.nginx_version, settings.openssl_version):
+        raise UsageError(
+            "--nginx-version auto", "would be that of this machine", "remove it, or set versions in the inventory"
+        )
     hosts = read_hosts(inventory, host_pattern)
     items = find_items(source)
-    with closed_peers_are_errors():
-        done = run_scan(
-            items,
-            hosts,
-            Path(output),
-            settings,
-            at=options.moment(at),
-            limits=Limits(max_bytes, timeout),
-            scheduler=scheduler,
-            workers=workers,
-            resume=not new,
-            source=source,
-            progress=_progress if sys.stderr.isatty() else lambda done, total: None,
+    try:
+        with closed_peers_are_errors():
+            done = run_scan(
+                items,
+                hosts,
+                Path(output),
+                settings,
+                at=options.moment(at),
+                limits=Limits(max_bytes, timeout),
+                scheduler=scheduler,
+                workers=workers,
+                resume=not new,
+                source=source,
+                progress=_progress if sys.stderr.isatty() else lambda done, total: None,
+            )
+    except BaseException as error:
+        if not isinstance(error, Exception):  # the interrupt of ``main``
+            typer.echo("interrupted: the same command continues the run", err=True)
+        raise
+    if done.absent:
+        typer.echo(
+            f"no item for {count(len(done.absent), 'host')} of the inventory: {shown(listing(done.absent))}", err=True
         )
     kept = f", {done.kept:,} of them before the interruption" if done.resumed else ""
-    typer.echo(f"{done.items:,} items{kept}: run {done.run.name} in {printable(output)}")
+    typer.echo(f"{count(done.items, 'item')}{kept}: run {done.run.name} in {printable(output)}")
 
 
 @app.command(cls=PlainCommand)
@@ -120,7 +135,12 @@ def report(
             "--output", metavar="FILE", help="The page to write; default: DIR/report.html.", show_default=False
         ),
     ] = "",
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="html or markdown.")] = "html",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="FORMAT", autocompletion=completion.among("html", "markdown"), help="html or markdown."
+        ),
+    ] = "html",
 ) -> None:
     """Write the overview of the newest run, with what changed since the run before."""
     _require()
@@ -153,7 +173,15 @@ def query(
     sql: Annotated[
         str, typer.Argument(metavar="[SQL|NAME]", help="A query, or the name of one; without it the names are listed.")
     ] = "",
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or csv.")] = "text",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.among("text", "json", "csv"),
+            help="text, json or csv.",
+        ),
+    ] = "text",
 ) -> None:
     """Run SQL over the tables of the newest run: items, endpoints, certificates, findings."""
     _require()

@@ -10,7 +10,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
-from nginxtls.cli import options
+from nginxtls.cli import completion, options
 from nginxtls.linting.report import CertificateRow
 
 if TYPE_CHECKING:
@@ -24,7 +24,13 @@ def inventory(
     paths: options.Paths = None,
     sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"Sort by {', '.join(SORTS)}.")] = "file",
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Output format: text, json, csv or cyclonedx.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.among("text", "json", "csv", "cyclonedx"),
+            help="Output format: text, json, csv or cyclonedx.",
+        ),
     ] = "text",
     nginx_version: options.NginxVersion = "",
     openssl_version: options.OpenSSLVersion = "",
@@ -95,7 +101,9 @@ def _cyclonedx(configurations: Sequence[Configuration], at: datetime) -> Iterabl
         from nginxtls.report.cbom import render
     except ImportError:
         raise UsageError(
-            "--format cyclonedx", "needs the package cyclonedx-python-lib", "run pip install 'nginxtls[cbom]'"
+            "--format cyclonedx",
+            "needs the package cyclonedx-python-lib",
+            "install nginxtls with its extra: nginxtls[cbom]",
         ) from None
     import nginxtls
 

@@ -13,6 +13,6 @@ def lsp() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("pygls", "lsprotocol"):
             raise
-        raise UsageError("nginxtls lsp", "needs pygls", "install it with `pip install nginxtls[lsp]`") from error
+        raise UsageError("nginxtls lsp", "needs pygls", "install nginxtls with its extra: nginxtls[lsp]") from error
     with closed_peers_are_errors():
         serve()

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 class {kind}(Rule):
     """`{directive}` does not have the value that we agreed on.
 
-    Say here what clients experience, and why it matters.
+    Say here why it matters.
+
+    Clients: say here what they experience, such as the error that browsers show, or who notices it instead.
 
     Fix: set `{directive} {good};`.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from nginxtls.base.writing import write
+from nginxtls.cli import completion
 from nginxtls.cli.options import words
 
 if TYPE_CHECKING:
@@ -30,7 +31,11 @@ def rules(
     select: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option(
-            "--select", metavar="RULE,...", help="Only list these rules, topics or patterns.", show_default=False
+            "--select",
+            metavar="RULE,...",
+            autocompletion=completion.rules_and_topics,
+            help="Only list these rules, topics or patterns.",
+            show_default=False,
         ),
     ] = None,
     pages: Annotated[
@@ -72,6 +77,7 @@ def rules(
 
 def _row(rule: Rule) -> dict[str, object]:
     from nginxtls.linting.fixable import fixes
+    from nginxtls.linting.pages import added
 
     kinds = fixes(rule)
     return {
@@ -83,9 +89,11 @@ def _row(rule: Rule) -> dict[str, object]:
         "pedantic": rule.pedantic,
         "fixes": None if kinds is None else list(kinds),
         "since": rule.since,
+        "added": added(rule),
         "cwe": list(rule.cwe),
         "references": list(rule.references),
         "summary": rule.summary,
+        "experience": rule.experience,
         "documentation": rule.documentation,
     }
 

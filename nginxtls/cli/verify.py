@@ -9,9 +9,10 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.pipes import closed_peers_are_errors
-from nginxtls.cli import options
+from nginxtls.cli import completion, options
 from nginxtls.cli.check import Color, Level
 from nginxtls.cli.output import outputs, revision, use_color, width, write
+from nginxtls.cli.progress import Progress
 from nginxtls.finding import Severity
 from nginxtls.report import Options
 
@@ -87,7 +88,10 @@ def verify(
     form: Annotated[
         str,
         typer.Option(
-            "--format", metavar="FORMAT", help="Output format on standard output: as in check, or prometheus."
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.verify_formats,
+            help="Output format on standard output: as in check, or prometheus.",
         ),
     ] = "text",
     output: Annotated[
@@ -141,7 +145,7 @@ def verify(
         expiry_days=settings.expiry_days,
         min_severity=Severity[settings.min_severity.upper()],
     )
-    progress = _progress if sys.stderr.isatty() and not quiet else _silence
+    progress = Progress(sys.stderr.isatty() and not quiet)
     moment = options.moment(at)
     progress("reading")
     reading = read(
@@ -218,14 +222,3 @@ def _status(report: "Report", fail_on: Severity, exit_zero: bool) -> int:
     if report.failures:
         return 2
     return int(not exit_zero and any(finding.severity >= fail_on for finding in report.findings))
-
-
-def _progress(stage: str) -> None:
-    """Show the current step on the terminal, in one line that the next one overwrites."""
-    from nginxtls.base.printing import shown
-
-    print(f"\r\x1b[K{shown(stage[:100])}", end="\r", file=sys.stderr, flush=True)
-
-
-def _silence(stage: str) -> None:
-    """Ignore progress: standard error is not a terminal."""

@@ -20,7 +20,7 @@ from nginxtls.base.limits import LIMITS
 from nginxtls.syntax.files import DUMP_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MOST_FILES, MOST_ENTRIES = LIMITS["revision-files"], LIMITS["revision-entries"]
 """The most files of a revision, and files and folders, that are listed."""
@@ -107,6 +107,16 @@ def check_out(text: str, repository: Path, folder: Path) -> None:
             except OSError as error:
                 raise UsageError(text, f"{entry.name} cannot be written: {error.strerror}") from None
     (folder / ".git").mkdir(exist_ok=True)  # marks the folder as a repository, so that only files inside it are read
+    (folder / ".git/index").write_bytes(_index(entries))  # all of them are under version control
+
+
+def _index(entries: Iterable[_Entry]) -> bytes:
+    """An index of version 2 (gitformat-index(5)) that holds nothing but names."""
+    found = []
+    for name in sorted(os.fsencode(entry.name) for entry in entries):
+        entry = bytes(60) + min(len(name), 0xFFF).to_bytes(2, "big") + name
+        found.append(entry + bytes(8 - len(entry) % 8))
+    return b"DIRC" + (2).to_bytes(4, "big") + len(found).to_bytes(4, "big") + b"".join(found)
 
 
 def history(path: Path, repository: Path, most: int = 20) -> Iterator[tuple[str, bytes]]:

@@ -21,7 +21,20 @@ def connect(output: Path, *, run: str = "", runs: Sequence[str] = ()) -> DuckDBP
         output: the output folder.
         run: the run that the views show; ``all_items`` and so on show all.
         runs: the runs that there are; with two or more, ``earlier_items`` and so on show the one before ``run``.
+
+    Raises:
+        UsageError: a file of the tables is damaged.
     """
+    import duckdb
+
+    try:
+        return _connect(output, run, runs)
+    except duckdb.Error as error:
+        reason = f"has a table that cannot be read: {str(error).splitlines()[0]}"
+        raise UsageError(str(output), reason, "remove the run that the file is of, and scan again") from error
+
+
+def _connect(output: Path, run: str, runs: Sequence[str]) -> DuckDBPyConnection:
     import duckdb
 
     database = duckdb.connect(":memory:")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +16,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.fleet.work import Limits, Task, batches, try_alone, work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from distributed import Client
 
@@ -27,6 +30,8 @@ PATIENCE = 30
 """Seconds after which the scheduler is asked whether there are workers."""
 IN_A_BATCH = 50
 """Items, on average: about half a second of work, and a part of some 100 kB."""
+SENT = 256
+"""Batches that the scheduler has at a time: what each costs it and this process grows with their number."""
 
 
 class Scanned(NamedTuple):
@@ -36,6 +41,8 @@ class Scanned(NamedTuple):
     items: int
     kept: int
     resumed: bool
+    absent: tuple[str, ...] = ()
+    """The hosts of the inventory that have no item."""
 
 
 def scan(
@@ -74,49 +81,54 @@ def scan(
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--output {output}", f"cannot be written: {error.strerror}") from error
-    run = _interrupted(output, source, at) if resume else None
+    asked = hashlib.sha256(repr((settings, hosts.given, limits)).encode("utf-8", "backslashreplace")).hexdigest()
+    run = _interrupted(output, source, asked, at) if resume else None
     resumed = run is not None
     if run is None:
         moment = (at or datetime.now(timezone.utc)).replace(microsecond=0)
         run = Run(output, moment.strftime("%Y%m%dT%H%M%SZ"))
-        run.record(_record(source, moment, max(1, len(items) // IN_A_BATCH), complete=False))
+        run.drop()  # an earlier one for the same time
+        run.record(_record(source, asked, moment, max(1, len(items) // IN_A_BATCH)))
     recorded = run.recorded()
     moment = datetime.fromisoformat(recorded["at"])
     pairs = [(item, hosts.of(item)) for item in items]
-    tasks = [
+    parts = dict(batches(pairs, int(recorded["batches"])))
+    tasks = (
         Task(part, batch, os.fspath(output.resolve()), run.name, moment, settings, limits)
-        for part, batch in batches(pairs, int(recorded["batches"]))
-    ]
+        for part, batch in parts.items()
+    )
     done = kept = 0
     with _client(scheduler, workers) as client:
         for result in _results(client, tasks):
             done += result.items
             kept += result.kept
             progress(done, len(items))
-    _drop_others(run, {task.part for task in tasks})
+    _drop_others(run, parts.keys())
     from nginxtls.fleet.across import write_findings
 
     write_findings(run)
     run.record({**recorded, "complete": True, "items": len(items), "schema": SCHEMA_VERSION})
-    return Scanned(run, done, kept, resumed)
+    absent = hosts.listed - {host.name for _, host in pairs}
+    return Scanned(run, done, kept, resumed, tuple(sorted(absent)))
 
 
-def _record(source: str, at: datetime, number: int, *, complete: bool) -> dict[str, Any]:
+def _record(source: str, asked: str, at: datetime, number: int) -> dict[str, Any]:
     import nginxtls
     from nginxtls.base.freshness import DATE
 
     return {
         "source": source,
+        "asked": asked,
         "at": at.isoformat(),
         "batches": number,
-        "complete": complete,
+        "complete": False,
         "nginxtls": nginxtls.__version__,
         "facts": DATE.isoformat(),
     }
 
 
-def _interrupted(output: Path, source: str, at: datetime | None) -> Run | None:
-    """The newest run, if it was interrupted, was of this source and version, and is for the requested time."""
+def _interrupted(output: Path, source: str, asked: str, at: datetime | None) -> Run | None:
+    """The newest run, if it was interrupted, was of this source, request and version, and is for the requested time."""
     from nginxtls.fleet.tables import runs
 
     present = runs(output)
@@ -125,13 +137,13 @@ def _interrupted(output: Path, source: str, at: datetime | None) -> Run | None:
     newest = present[-1]
     found = newest.recorded()
     try:
-        same = _record(source, datetime.fromisoformat(found["at"]), int(found["batches"]), complete=False) == found
+        same = _record(source, asked, datetime.fromisoformat(found["at"]), int(found["batches"])) == found
     except (KeyError, ValueError, TypeError):
         return None
     return newest if same and (at is None or found["at"] == at.replace(microsecond=0).isoformat()) else None
 
 
-def _drop_others(run: Run, parts: set[str]) -> None:
+def _drop_others(run: Run, parts: Collection[str]) -> None:
     """Remove the parts of batches that are empty since the run was interrupted."""
     from nginxtls.fleet.tables import TABLES
 
@@ -165,26 +177,40 @@ def _client(scheduler: str, workers: int) -> Iterator[Client]:
         }
     )
     with (
-        LocalCluster(
-            n_workers=workers or os.cpu_count() or 1,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=50,
-            security=True,  # TLS with certificates of this run: whoever may connect may run code
-        ) as cluster,
-        Client(cluster) as client,
+        # Items are unpacked in it, keys and all: nothing must be left of an interrupted run.
+        tempfile.TemporaryDirectory(prefix="nginxtls-fleet-", ignore_cleanup_errors=True) as scratch,
+        dask.config.set({"temporary-directory": scratch}),
     ):
-        yield client
+        try:
+            cluster = LocalCluster(
+                n_workers=workers or os.cpu_count() or 1,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=50,
+                security=True,  # TLS with certificates of this run: whoever may connect may run code
+            )
+        except RuntimeError as error:
+            reason = f"no worker starts: {error}".splitlines()[0]
+            raise UsageError("nginxtls fleet", reason, f"check the space in {tempfile.gettempdir()}") from error
+        with cluster, Client(cluster) as client:
+            yield client
 
 
 def _results(client: Client, tasks: Iterable[Task]) -> Iterator[Any]:
     """The results of the batches as they come. A batch whose item ends workers is done again without that item."""
     from distributed.scheduler import KilledWorker
 
-    waiting = {client.submit(work, task, key=f"{task.run}-{task.part}", pure=False): task for task in tasks}
-    while waiting:
+    left = iter(tasks)
+    waiting: dict[Any, Task] = {}
+    while True:
+        # Two for each worker, as one that has none idles until it is sent.
+        most = max(SENT, 2 * sum(client.nthreads().values()))
+        for task in islice(left, max(0, most - len(waiting))):
+            waiting[client.submit(work, task, key=f"{task.run}-{task.part}", pure=False)] = task
+        if not waiting:
+            return
         for future in _finished(client, list(waiting)):
             task = waiting.pop(future)
             try:

@@ -12,9 +12,10 @@ from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.reading import read_regular
+from nginxtls.detection import nginx_version, openssl_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nginxtls.fleet.sources import Item
 
@@ -39,7 +40,9 @@ class Host(NamedTuple):
 class Hosts:
     """The hosts by item."""
 
-    def __init__(self, rows: Iterable[Mapping[str, str]] = (), pattern: str = "") -> None:
+    def __init__(self, rows: Sequence[Mapping[str, str]] = (), pattern: str = "") -> None:
+        self._rows = rows
+        self._given_pattern = pattern
         self._by_name: dict[str, Host] = {}
         self._by_glob: list[tuple[str, Host]] = []
         for row in rows:
@@ -57,6 +60,16 @@ class Hosts:
             else:
                 self._by_name.setdefault(item or host.name, host)
         self._pattern = _compiled(pattern) if pattern else None
+
+    @property
+    def given(self) -> object:
+        """All that they were made from, as a value whose text is always the same."""
+        return [sorted(row.items()) for row in self._rows], self._given_pattern
+
+    @property
+    def listed(self) -> set[str]:
+        """The names of the hosts of the inventory."""
+        return {row["host"] for row in self._rows}
 
     def of(self, item: Item) -> Host:
         """The host of an item: of the inventory by name, stem or glob; else by the pattern; else its stem."""
@@ -80,18 +93,49 @@ def read_hosts(file: str, pattern: str = "") -> Hosts:
         pattern: how item names hold host and team, such as ``{team}/{host}.txt``; ``*`` is any part of a name.
 
     Raises:
-        UsageError: it cannot be read, or has rows without a host or unknown columns.
+        UsageError: it cannot be read, is empty, or has a row without a host, for an item that has one already, or with
+            an unknown column or version.
     """
     if not file:
         return Hosts(pattern=pattern)
     try:
-        text = read_regular(file, LIMITS["inventory"]).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"--inventory {file}", f"cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from error
-    rows = list(_yaml(file, text) if file.lower().endswith((".yml", ".yaml")) else csv.DictReader(io.StringIO(text)))
-    return Hosts([_row(file, number, row) for number, row in enumerate(rows, 1)], pattern)
+        text = read_regular(file, LIMITS["inventory"]).decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"--inventory {file}", f"cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--inventory {file}", "is not UTF-8 text") from error
+    rows = [
+        _row(f"--inventory {file}, row {number}", row)
+        for number, row in enumerate((_yaml if file.lower().endswith((".yml", ".yaml")) else _csv)(file, text), 1)
+    ]
+    if not rows:
+        raise UsageError(f"--inventory {file}", "has no rows", f"give it the columns {', '.join(COLUMNS)}")
+    first: dict[str, int] = {}
+    for number, row in enumerate(rows, 1):
+        item = row.get("item") or row["host"]
+        if first.setdefault(item, number) != number:
+            raise UsageError(
+                f"--inventory {file}, row {number}", f"is for {item}, as row {first[item]} is", "remove one of the two"
+            )
+    return Hosts(rows, pattern)
+
+
+def _csv(file: str, text: str) -> Iterator[Any]:
+    rows = csv.reader(io.StringIO(text))
+    try:
+        names = [name.strip() for name in next(rows, [])]
+        if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
+            raise UsageError(f"--inventory {file}", f"has the column {twice} twice", "remove one of the two")
+        for row in filter(None, rows):
+            if len(row) > len(names):
+                raise UsageError(
+                    f"--inventory {file}, line {rows.line_num}",
+                    f"has {len(row)} values for {len(names)} columns",
+                    "quote a value that has a comma",
+                )
+            yield dict(zip(names, row, strict=False))
+    except csv.Error as error:
+        raise UsageError(f"--inventory {file}, line {rows.line_num}", "is not CSV") from error
 
 
 def _yaml(file: str, text: str) -> Iterable[Any]:
@@ -100,24 +144,34 @@ def _yaml(file: str, text: str) -> Iterable[Any]:
     try:
         rows = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UsageError(f"--inventory {file}", "is not YAML") from error
+        mark = getattr(error, "problem_mark", None)
+        place = f"--inventory {file}" + (f", line {mark.line + 1}" if mark else "")
+        raise UsageError(place, f"is not YAML: {getattr(error, 'problem', None) or 'not readable'}") from error
     if not isinstance(rows, list):
         raise UsageError(f"--inventory {file}", "is not a list", "write a list of mappings with host, team, nginx …")
     return rows
 
 
-def _row(file: str, number: int, row: Any) -> dict[str, str]:
-    place = f"--inventory {file}, row {number}"
+def _row(place: str, row: Any) -> dict[str, str]:
     if not isinstance(row, dict):
         raise UsageError(place, "is not a mapping", f"use the keys {', '.join(COLUMNS)}")
-    for name in row:
+    found = {}
+    for name, value in row.items():
         if name not in COLUMNS:
             raise UsageError(
                 place, f"has the unknown column {name}", nearest(str(name), COLUMNS) or f"use {', '.join(COLUMNS)}"
             )
-    found = {name: str(value).strip() for name, value in row.items() if value is not None}
+        if not isinstance(value, (str, int, type(None))):
+            # YAML reads 1.20 as the number 1.2.
+            raise UsageError(place, f"has something else than a text as {name}", f'write {name}: "…", with quotes')
+        found[name] = "" if value is None else str(value).strip()
     if not found.get("host"):
         raise UsageError(place, "has no host", "fill in the column `host`")
+    try:
+        nginx_version(found.get("nginx") or None)
+        openssl_version(found.get("openssl") or None)
+    except UsageError as error:
+        raise UsageError(place, error.reason, error.help) from error
     return found
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from nginxtls.fleet.tables import Run
 
-MOST = 200
-"""Rows of a table that are shown; the queries have all."""
+MOST = 10_000
+"""Rows of a table that are in the overview; the queries have all."""
 
 
 class Table(NamedTuple):
@@ -45,7 +45,7 @@ _FIGURES = (
     ("certificates", "SELECT count(DISTINCT sha256) FROM certificates"),
     ("errors", "SELECT count(*) FROM findings WHERE severity = 'error'"),
     ("warnings", "SELECT count(*) FROM findings WHERE severity = 'warning'"),
-    ("items not wholly checked", "SELECT count(*) FROM items WHERE status <> 'checked'"),
+    ("items failed or read in part", "SELECT count(*) FROM items WHERE status <> 'checked'"),
 )
 
 _TABLES = (
@@ -73,7 +73,7 @@ _TABLES = (
         FROM findings WHERE item = ''
         ORDER BY CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, hosts DESC, message
         """,
-        "",
+        "across-hosts",
         False,
     ),
     (
@@ -83,7 +83,7 @@ _TABLES = (
         SELECT CASE i.team WHEN '' THEN '(none)' ELSE i.team END AS team, count(DISTINCT i.host) AS hosts,
                coalesce(sum(i.errors), 0)::BIGINT AS errors, coalesce(sum(i.warnings), 0)::BIGINT AS warnings,
                coalesce(any_value(c.ending), 0)::BIGINT AS "certificates ending in 30 days",
-               count(*) FILTER (i.status <> 'checked') AS "not wholly checked"
+               count(*) FILTER (i.status <> 'checked') AS "failed or read in part"
         FROM items i
         LEFT JOIN (SELECT team, count(DISTINCT sha256) FILTER (days_left <= 30 AND len(endpoints) > 0) AS ending
                    FROM certificates GROUP BY team) c USING (team)
@@ -131,7 +131,7 @@ _TABLES = (
         FROM certificates WHERE days_left IS NOT NULL AND len(endpoints) > 0
         GROUP BY sha256 HAVING min(days_left) <= 90 ORDER BY 1, 3, sha256
         """,
-        "expiring",
+        "certificates",
         False,
     ),
     (
@@ -183,6 +183,7 @@ def overview(output: Path) -> Overview:
     for name, title, sql, query, bars in _TABLES:
         if name == "changes" and earlier is None:
             continue
-        columns, values = rows(database, sql)
-        tables.append(Table(name, title, tuple(columns), tuple(values[:MOST]), len(values), query, bars))
+        columns, values = rows(database, f"SELECT * FROM ({sql}) LIMIT {MOST}")
+        total = len(values) if len(values) < MOST else int(rows(database, f"SELECT count(*) FROM ({sql})")[1][0][0])
+        tables.append(Table(name, title, tuple(columns), tuple(values), total, query, bars))
     return Overview(run, earlier, figures, tuple(tables))

@@ -10,6 +10,16 @@ SELECT days_left, subject, not_after, host, team, file, server_names FROM certif
 WHERE days_left <= 14 AND len(endpoints) > 0
 ORDER BY days_left, subject, host;
 
+-- certificates: all certificates that are served, those that end first, and by how many hosts
+SELECT min(days_left) AS days_left, min(subject) AS subject, min(issuer) AS issuer, min(not_after) AS not_after,
+       count(DISTINCT host) AS hosts, list_sort(list_distinct(list(host)))[1:10] AS first_hosts
+FROM certificates WHERE days_left IS NOT NULL AND len(endpoints) > 0
+GROUP BY sha256 ORDER BY 1, 2, sha256;
+
+-- across-hosts: faults between hosts
+SELECT severity, rule, message, help, hosts FROM findings WHERE item = ''
+ORDER BY CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, len(hosts) DESC, message;
+
 -- shared-keys: private keys that several hosts have
 SELECT public_key_sha256, count(DISTINCT host) AS hosts, list_sort(list_distinct(list(team))) AS teams,
        list_sort(list_distinct(list(host)))[1:10] AS first_hosts, min(subject) AS subject
@@ -32,7 +42,7 @@ ORDER BY hosts DESC, sha256;
 
 -- worst-hosts: hosts by errors, then warnings
 SELECT host, team, nginx, openssl, errors, warnings, status, reason FROM items
-ORDER BY errors DESC NULLS LAST, warnings DESC NULLS LAST, host LIMIT 100;
+ORDER BY errors DESC NULLS LAST, warnings DESC NULLS LAST, host;
 
 -- rules: how often each rule reports, on how many hosts
 SELECT rule, severity, count(*) AS findings, count(DISTINCT host) AS hosts FROM findings

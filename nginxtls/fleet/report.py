@@ -6,18 +6,20 @@ import json
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from nginxtls.report.words import markup
+from nginxtls.report.words import markup, visible
 
 if TYPE_CHECKING:
     from nginxtls.fleet.overview import Overview, Table
 
 LONG = 30
 """Characters of a cell from which on it gets a width of its own."""
+AT_FIRST = 20
+"""Rows of a table that the page shows at first; the script shows more, and searches in all."""
 _SEVERITIES = ("error", "warning", "note")
 
 
 def html(found: Overview) -> str:
-    """The page. All texts of hosts are escaped; the script only filters and sorts rows."""
+    """The page. All texts of hosts are escaped; the script only shows, filters and sorts rows."""
     template = files(__package__).joinpath("page.html").read_text("utf-8")
     parts = {
         "about": markup(_about(found)),
@@ -34,7 +36,7 @@ def html(found: Overview) -> str:
 def _about(found: Overview) -> str:
     record = found.run.recorded()
     parts = [
-        f"Source {record.get('source', '')}",
+        *([f"Source {record['source']}"] if record.get("source") else []),
         f"as of {str(record.get('at', ''))[:16].replace('T', ' ')} UTC",
         f"nginxtls {record.get('nginxtls', '')}, facts of {record.get('facts', '')}",
     ]
@@ -52,35 +54,44 @@ def _section(table: Table) -> str:
         f'<th scope="col"{_number(table, index)} aria-sort="none"><button type="button">{markup(name)}</button></th>'
         for index, name in enumerate(table.columns)
     )
-    body = "\n".join(_row(row, most) for row in table.rows)
-    search = (
-        f'<input type="search" placeholder="filter" aria-label="filter {markup(table.title)}">'
-        if len(table.rows) > 10
-        else ""
-    )
+    shown = len(table.rows) if table.bars else AT_FIRST
+    body = "\n".join(_row(table.columns, row, most) for row in table.rows[:shown])
+    rest = table.rows[shown:]
+    title = markup(table.title)
+    search = f'<input type="search" placeholder="search" aria-label="search {title}">' if rest else ""
     return (
-        f'<section id="{table.name}"><h2>{markup(table.title)}</h2>{search}'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{markup(table.title)}"><table><thead><tr>{heads}'
-        f"</tr></thead><tbody>\n{body}\n</tbody></table></div>{_more(table)}</section>"
+        f'<section id="{table.name}"><h2>{title}</h2>{search}'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{title}"><table><thead><tr>{heads}'
+        f"</tr></thead><tbody>\n{body}\n</tbody></table></div>{_more(table, shown)}{_data(rest)}</section>"
     )
+
+
+def _data(rows: tuple[tuple[Any, ...], ...]) -> str:
+    """The rows that the script shows, as JSON that no HTML parser takes for markup."""
+    if not rows:
+        return ""
+    cells = [[cell if isinstance(cell, (int, float)) else visible(_text(cell)) for cell in row] for row in rows]
+    text = json.dumps(cells, separators=(",", ":")).replace("<", "\\u003c")
+    return f'<script type="application/json">{text}</script>'
 
 
 def _number(table: Table, index: int) -> str:
-    return ' class="number"' if isinstance(table.rows[0][index], (int, float)) else ""
+    return ' class="number"' if any(isinstance(row[index], (int, float)) for row in table.rows) else ""
 
 
-def _row(row: tuple[Any, ...], most: int) -> str:
+def _row(columns: tuple[str, ...], row: tuple[Any, ...], most: int) -> str:
     kind = next((cell for cell in row if cell in _SEVERITIES), "")
     cells = []
-    for cell in row:
+    for column, cell in zip(columns, row, strict=True):
+        name = f' data-name="{markup(column)}"'
         if isinstance(cell, (int, float)):
-            cells.append(f'<td class="number">{cell:,}</td>')
+            cells.append(f'<td class="number"{name}>{cell:,}</td>')
         else:
             text = _text(cell)
-            cells.append(f"<td{' class=long' if len(text) > LONG else ''}>{markup(text)}</td>")
+            cells.append(f"<td{' class=long' if len(text) > LONG else ''}{name}>{markup(text)}</td>")
     if most:
         bar = f'<meter min="0" max="{most}" value="{row[-1]}" aria-hidden="true"></meter>'
-        cells[-1] = f'<td class="number">{row[-1]:,} {bar}</td>'
+        cells[-1] = f'<td class="number" data-name="{markup(columns[-1])}">{row[-1]:,} {bar}</td>'
     return f'<tr class="{kind}">{"".join(cells)}</tr>'
 
 
@@ -90,12 +101,16 @@ def _text(cell: Any) -> str:
     return ", ".join(map(str, cell)) if isinstance(cell, (list, tuple)) else str(cell)
 
 
-def _more(table: Table) -> str:
-    left = table.total - len(table.rows)
+def _more(table: Table, shown: int) -> str:
+    """How many rows the page does not show, and where they are; the script says what it shows instead."""
+    left, beyond = table.total - min(shown, len(table.rows)), table.total - len(table.rows)
     if left <= 0:
         return ""
-    all_rows = f": all are in <code>nginxtls fleet query DIR {table.query}</code>" if table.query else ""
-    return f'<p class="dim">and {left:,} more{all_rows}</p>'
+    where = f": all are in <code>nginxtls fleet query DIR {table.query}</code>" if table.query else ""
+    return (
+        f'<p class="more dim" data-beyond="{beyond}"><span role="status">and {left:,} more{where}</span> '
+        f'<button type="button" hidden>show more</button></p>'
+    )
 
 
 def markdown(found: Overview) -> str:

@@ -24,10 +24,12 @@ class Item(NamedTuple):
 
     name: str
     """The path from the source, with ``/``."""
-    url: str
-    """What fsspec opens."""
+    path: str
+    """Where it is in ``files``: no URL, in which a name such as ``a::b`` would mean something else."""
     is_folder: bool
     size: int
+    files: Any = None
+    """The file system of fsspec that it is in; None where it is refused."""
     refused: str = ""
     """Why it is not read; empty if it is."""
 
@@ -51,33 +53,48 @@ def find_items(source: str) -> list[Item]:
     Raises:
         UsageError: nothing is there, or it cannot be listed.
     """
-    import fsspec
-
     if source.startswith("@"):
         items = list(_listed(Path(source[1:])))
     else:
+        files, path = _file_system(source)
         try:
-            files, path = fsspec.core.url_to_fs(source)
             items = list(_globbed(files, path) if "*" in path else _inside(files, path))
-        except ImportError as error:
-            raise UsageError(source, str(error), "install the package that it names") from error
-        except (OSError, ValueError) as error:
-            raise UsageError(source, f"cannot be listed: {_reason(error)}") from error
+        except UsageError:
+            raise
         except Exception as error:  # each store has exceptions of its own
-            raise UsageError(source, f"cannot be listed: {type(error).__name__}: {error}") from error
+            raise UsageError(source, f"cannot be listed: {_reason(error)}") from error
     if not items:
         raise UsageError(source, "contains no item", "use a folder, glob, @LIST or URL with a file or folder per host")
     return sorted(items, key=lambda item: item.name)
 
 
+def _file_system(where: str) -> tuple[Any, str]:
+    """The file system of a path or URL, and the path in it.
+
+    Raises:
+        UsageError: fsspec does not know the URL, or needs a package that is not installed.
+    """
+    import fsspec
+
+    if "://" not in where:
+        return fsspec.filesystem("file"), os.path.abspath(where)
+    try:
+        files, path = fsspec.core.url_to_fs(where)
+    except ImportError as error:
+        raise UsageError(where, str(error), "install the package that it names") from error
+    except Exception as error:  # each store has exceptions of its own
+        raise UsageError(where, f"cannot be listed: {_reason(error)}") from error
+    return files, path
+
+
 def _reason(error: Exception) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+    if isinstance(error, (OSError, ValueError)):
+        return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"{type(error).__name__}: {error}"
 
 
 def _listed(file: Path) -> Iterator[Item]:
     """The paths of a list, one a line, relative to its folder; empty lines and those after ``#`` are left out."""
-    import fsspec
-
     try:
         lines = read_regular(file, LIMITS["inventory"]).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -86,11 +103,11 @@ def _listed(file: Path) -> Iterator[Item]:
         if not line or line.startswith("#"):
             continue
         where = line if "://" in line or line.startswith("/") else os.fspath(file.parent / line)
-        files, path = fsspec.core.url_to_fs(where)
+        files, path = _file_system(where)
         try:
             info = files.info(path)
-        except OSError as error:
-            yield Item(line, where, False, 0, f"cannot be read: {_reason(error)}")
+        except Exception as error:  # each store has exceptions of its own
+            yield Item(line, where, False, 0, refused=f"cannot be read: {_reason(error)}")
             continue
         yield _item(files, info, line, "")
 
@@ -101,16 +118,17 @@ def _inside(files: Any, folder: str) -> Iterator[Item]:
     if not files.isdir(folder):
         yield _item(files, files.info(folder), folder.rsplit("/", 1)[-1], "")
         return
-    top = os.path.realpath(folder) if _is_local(files) else ""
+    top = os.path.realpath(folder) if is_local(files) else ""
     for info in files.ls(folder, detail=True):
         name = info["name"].rstrip("/").rsplit("/", 1)[-1]
-        if not name.startswith("."):
+        is_marker = info["name"].strip("/") == folder.strip("/")  # an empty object that a store shows as the folder
+        if not name.startswith(".") and not is_marker:
             yield _item(files, info, name, top)
 
 
 def _globbed(files: Any, pattern: str) -> Iterator[Item]:
     fixed = pattern[: pattern.index("*")].rsplit("/", 1)[0]
-    top = os.path.realpath(fixed) if _is_local(files) else ""
+    top = os.path.realpath(fixed) if is_local(files) else ""
     for path, info in files.glob(pattern, detail=True).items():
         yield _item(files, info, path[len(fixed) :].strip("/"), top)
 
@@ -118,7 +136,6 @@ def _globbed(files: Any, pattern: str) -> Iterator[Item]:
 def _item(files: Any, info: dict[str, Any], name: str, top: str) -> Item:
     """``top``: the folder that a link must not leave; empty where there are no links."""
     path = info["name"]
-    url = path if _is_local(files) else files.unstrip_protocol(path)
     refused = ""
     if info.get("islink") and top and not os.path.realpath(path).startswith(top.rstrip("/") + "/"):
         refused = "is a link out of the source"
@@ -126,10 +143,11 @@ def _item(files: Any, info: dict[str, Any], name: str, top: str) -> Item:
     if kind not in ("file", "directory") and not refused:
         # A link is of the type of its target, so this is a device, a socket or a pipe.
         refused = "is neither a file nor a folder"
-    return Item(name, url, kind == "directory", int(info.get("size") or 0), refused)
+    return Item(name, path, kind == "directory", int(info.get("size") or 0), files, refused)
 
 
-def _is_local(files: Any) -> bool:
+def is_local(files: Any) -> bool:
+    """Whether a file system of fsspec is that of this machine."""
     return "file" in files.protocol
 
 
@@ -144,11 +162,10 @@ def read_file(item: Item, limit: int) -> bytes:
         TooLarge: it has more bytes than ``limit``.
         OSError: it cannot be read.
     """
-    import fsspec
-
     if item.size > limit:
         raise TooLarge
-    with fsspec.open(item.url, "rb") as stream:
+    item.files.invalidate_cache()  # what this worker has listed for an earlier run may have another size by now
+    with item.files.open(item.path, "rb") as stream:
         content: bytes = stream.read(limit + 1)
     if len(content) > limit:
         raise TooLarge

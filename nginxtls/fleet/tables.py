@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,14 +131,18 @@ class Run:
         """The file of a part."""
         return self.output / table / f"run={self.name}" / f"{name}.parquet"
 
+    def drop(self) -> None:
+        """Remove what there is of it."""
+        self.record_file.unlink(missing_ok=True)
+        for table in TABLES:
+            shutil.rmtree(self.output / table / f"run={self.name}", ignore_errors=True)
+
     def write(self, name: str, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Write a part of each table, atomically; ``items`` last, as its part says that the others are there."""
         for table in sorted(tables, key=lambda table: table == "items"):
-            file = self.part(table, name)
-            file.parent.mkdir(parents=True, exist_ok=True)
             sink = pa.BufferOutputStream()
             pq.write_table(pa.Table.from_pylist(list(tables[table]), schema(table)), sink, compression="zstd")
-            write_whole(file, sink.getvalue().to_pybytes())
+            self._write(self.part(table, name), sink.getvalue().to_pybytes())
 
     def digests(self, name: str) -> dict[str, str]:
         """The SHA-256 of each item in a part that is already there, by name; empty if there is none."""
@@ -154,8 +159,14 @@ class Run:
 
     def record(self, values: Mapping[str, Any]) -> None:
         """Write down what the run was made with."""
-        self.record_file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self.record_file, (json.dumps(values, indent=2, sort_keys=True) + "\n").encode())
+        self._write(self.record_file, (json.dumps(values, indent=2, sort_keys=True) + "\n").encode())
+
+    def _write(self, file: Path, content: bytes) -> None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(file, content)
+        except OSError as error:
+            raise UsageError(f"--output {self.output}", f"cannot be written: {error.strerror}") from error
 
     def recorded(self) -> dict[str, Any]:
         """What was written down; empty if it cannot be read."""

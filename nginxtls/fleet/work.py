@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.fleet.rows import Rows, key_of, plain
-from nginxtls.fleet.sources import TooLarge, folder_digest, read_file
+from nginxtls.fleet.sources import TooLarge, folder_digest, is_local, read_file
 from nginxtls.fleet.unpacking import BadArchive, unpack
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def work(task: Task) -> Done:
 
     run = Run(Path(task.output), task.run)
     earlier = run.digests(task.part)
-    scratch = Path(tempfile.mkdtemp(prefix="nginxtls-fleet-"))
+    scratch = _scratch()
     try:
         read = [_Read(item, host, scratch / str(number)) for number, (item, host) in enumerate(task.items)]
         for each in read:
@@ -84,9 +84,20 @@ def work(task: Task) -> Done:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _scratch() -> Path:
+    """An empty folder in that of the worker, which is removed even if the worker ends in the middle of a batch."""
+    from distributed import get_worker
+
+    try:
+        parent = get_worker().local_directory
+    except ValueError:  # not in a worker
+        parent = None
+    return Path(tempfile.mkdtemp(prefix="nginxtls-fleet-", dir=parent))
+
+
 def try_alone(task: Task) -> None:
     """Check a batch and keep nothing: whether it ends the worker."""
-    scratch = Path(tempfile.mkdtemp(prefix="nginxtls-fleet-"))
+    scratch = _scratch()
     try:
         for item, host in task.items:
             each = _Read(item, host, scratch / "0")
@@ -132,18 +143,17 @@ class _Read:
 
     def _local_folder(self, limit: int) -> Path:
         """The folder itself, or a copy of one in a store."""
-        if os.path.isdir(self.item.url):
-            return Path(self.item.url)
-        import fsspec
-
-        files, path = fsspec.core.url_to_fs(self.item.url)
+        files, path = self.item.files, self.item.path
+        if is_local(files):
+            return Path(path)
+        files.invalidate_cache()
         left = limit
         for name, info in files.find(path, detail=True).items():
             parts = name[len(path) :].strip("/").split("/")
             left -= int(info.get("size") or 0)
             if left < 0:
                 raise TooLarge
-            if ".." not in parts and ".git" not in parts:
+            if parts != [""] and ".." not in parts and ".git" not in parts:
                 target = self.folder.joinpath(*parts)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(files.cat_file(name))

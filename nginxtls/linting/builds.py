@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import pattern
+from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.finding import Confidence, Severity
 from nginxtls.linting.fingerprint import directive_at
 from nginxtls.linting.hooks import applicable
 from nginxtls.model.directive_table import by_name
+from nginxtls.model.samples import shape_of
 from nginxtls.model.versions import NginxVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration
@@ -36,18 +37,41 @@ def concerned(rules: Iterable[Rule], configuration: Configuration) -> list[Rule]
     return applicable((rule for rule in rules if rule.topic not in SAME_IN_ALL), configuration)
 
 
-def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable[Rule], run: Run) -> Iterator[Finding]:
+class Alike(NamedTuple):
+    """What a configuration of some shape shows: the rules with findings, and those whose are the same in each build."""
+
+    found: frozenset[str]
+    same: frozenset[str]
+
+
+def merged(
+    found: Sequence[Finding],
+    alternatives: Alternatives,
+    rules: Iterable[Rule],
+    run: Run,
+    alike: dict[object, Alike],
+) -> Iterator[Finding]:
     """The findings of a configuration of unknown version, merged with what ``run`` finds in each build in question.
 
     A fault of all builds is reported as it is. One of some names them. It is a warning at most; about the defaults of
     builds that are not the newest it is a note. What no build in question has does not rest on the version.
+
+    ``alike`` has what earlier configurations showed, by their shape.
     """
     some = concerned(rules, alternatives.configuration)
+    shape = shape_of(alternatives.configuration)
+    known = alike.get(shape)
+    if known is None and alternatives.sample is not None:
+        known = _seen_in_sample(alternatives.sample, some, run)
+    same = known.same - ({finding.rule for finding in found} - known.found) if known else frozenset()
+    some = [rule for rule in some if rule.name not in same]
     compared = {rule.name for rule in some}
     first = range(len(alternatives.in_question.first))
     builds: dict[object, dict[int, Finding]] = {}
 
     def look(number: int, rules: Sequence[Rule]) -> None:
+        if not rules:
+            return
         for key, finding in _keyed(run(alternatives.configuration_in(number), rules)):
             builds.setdefault(key, {})[number] = finding
 
@@ -56,13 +80,22 @@ def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable
     differing = {next(iter(having.values())).rule for having in builds.values() if len(having) < len(first)}
     for number in range(len(first), len(alternatives.builds)):
         look(number, [rule for rule in some if rule.name in differing])
+    everywhere: list[Finding] = []
+    base_only: set[str] = set()
     for key, finding in _keyed(found):
-        if finding.rule not in compared or key not in builds:
+        if finding.rule in same:
+            everywhere.append(finding)
+            yield _of_all(finding, (), alternatives)
+        elif finding.rule not in compared or key not in builds:
             yield finding
+            base_only.add(finding.rule)
             builds.pop(key, None)
         else:
             builds[key][-1] = finding
-    worst = _worst(builds.values())
+    if known is None:
+        varying = {f.rule for having in builds.values() if _varies(having, (-1, *first)) for f in having.values()}
+        alike[shape] = Alike(frozenset(finding.rule for finding in found), frozenset(compared - varying - base_only))
+    worst = _worst((*builds.values(), *(dict.fromkeys(first, finding) for finding in everywhere)))
     for having in builds.values():
         base = having.pop(-1, None)
         newest = having[alternatives.newest(having)] if base is None else base
@@ -76,6 +109,25 @@ def merged(found: Sequence[Finding], alternatives: Alternatives, rules: Iterable
             hedged = _hedged(newest, having, among, alternatives)
             if hedged is not None:
                 yield hedged
+
+
+def _varies(having: Mapping[int, Finding], numbers: Iterable[int]) -> bool:
+    """Whether a finding is not the same in all of these builds; -1 is the configuration of unknown version."""
+    seen = {(finding.severity, finding.fix) if (finding := having.get(number)) else None for number in numbers}
+    return len(seen) > 1
+
+
+def _seen_in_sample(sample: Alternatives, rules: Sequence[Rule], run: Run) -> Alike:
+    """What is found in a sample of the configuration."""
+    seen: dict[object, dict[int, Finding]] = {}
+    numbers = range(-1, len(sample.in_question.first))
+    for number in numbers:
+        configuration = sample.configuration if number < 0 else sample.configuration_in(number)
+        for key, finding in _keyed(run(configuration, rules)):
+            seen.setdefault(key, {})[number] = finding
+    found = frozenset(finding.rule for having in seen.values() for finding in having.values())
+    varying = {f.rule for having in seen.values() if _varies(having, numbers) for f in having.values()}
+    return Alike(found, frozenset(rule.name for rule in rules) - varying)
 
 
 def _worst(builds: Iterable[dict[int, Finding]]) -> dict[object, Severity]:

@@ -16,7 +16,7 @@ from nginxtls.rule import Rule
 from nginxtls.syntax.places import Failure, Location
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from nginxtls.model import Configuration, Endpoint
     from nginxtls.syntax.tree import Directive
@@ -34,23 +34,40 @@ _OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
 )
 
 
-def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
-    """Call each hook that a rule overrides with each of its objects.
+def run_hooks(
+    configuration: Configuration,
+    rules: Sequence[Rule],
+    failures: dict[object, Failure],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Finding]:
+    """Call each hook that a rule overrides with each of its objects. ``progress``: how many rules of how many ran.
 
     A rule that raises an exception, or yields something else than findings, is reported once in ``failures``, a part of
     the model that raises one is, too; the other rules and parts continue.
     """
     found: list[Finding] = []
     most = LIMITS["findings"]
-    rules = tuple(rules)
+    ran: set[str] = set()
 
-    def call(rule: Rule, hook: Callable[..., Iterable[Finding]], *arguments: object) -> None:
-        try:
-            found.extend(islice(findings_of(hook, *arguments, configuration), max(most - len(found), 0)))
-        except BaseException as error:
-            if not _is_theirs(error):
-                raise
-            failures.setdefault(rule.name, _broken(rule, error))
+    def call(rule: Rule, hook: Callable[..., Iterable[Finding]], things: Iterable[tuple[object, ...]]) -> None:
+        ran.add(rule.name)
+        progress(len(ran), len(rules))
+        for arguments in things:
+            count = len(found)
+            try:
+                mine = hook(*arguments, configuration)
+                if not hasattr(mine, "__iter__"):
+                    raise TypeError(
+                        f"{hook.__name__} returned {_short(mine)}: yield findings, or return a list of them"
+                    )
+                found.extend(islice(mine, most - count))
+                if len(found) > count:
+                    _validate(hook, found[count:])
+            except BaseException as error:
+                if not _is_theirs(error):
+                    raise
+                del found[count:]
+                failures.setdefault(rule.name, _broken(rule, error))
 
     def parts(read: Callable[[], Iterable[T]]) -> Iterable[T]:
         try:
@@ -62,22 +79,27 @@ def run_hooks(configuration: Configuration, rules: Sequence[Rule], failures: dic
             failures.setdefault((name, stopped(error)), Failure(name, f"the model {stopped(error)}", help=_REPORT))
             return ()
 
-    for rule in _applicable(rules, "check_configuration", configuration.mentions):
-        call(rule, rule.check_configuration)
+    rules, mentions = tuple(rules), configuration.mentions
+    for rule in _applicable(rules, "check_configuration", mentions):
+        call(rule, rule.check_configuration, [()])
     for hook, objects in _OBJECTS:
-        for thing in parts(partial(objects, configuration)) if _overriding(rules, hook) else ():
-            mentions = thing.mentions if hook == "check_server" else configuration.mentions
-            for rule in _applicable(rules, hook, mentions):
-                call(rule, getattr(rule, hook), thing)
-    for rule in _applicable(rules, "check_setting", configuration.mentions):
+        if not _overriding(rules, hook):
+            continue
+        by_mentions: dict[frozenset[str], list[tuple[object]]] = {}
+        for thing in parts(partial(objects, configuration)):
+            named = thing.mentions if hook == "check_server" else mentions
+            by_mentions.setdefault(named, []).append((thing,))
+        for named, things in by_mentions.items():
+            for rule in _applicable(rules, hook, named):
+                call(rule, getattr(rule, hook), things)
+    for rule in _applicable(rules, "check_setting", mentions):
         for name in rule.decides:
-            for directive, endpoints in parts(partial(_decided, configuration, name)):
-                if directive is not None:
-                    call(rule, rule.check_setting, directive, endpoints)
-    for rule in rules:
+            decided = parts(partial(_decided, configuration, name))
+            call(rule, rule.check_setting, [each for each in decided if each[0] is not None])
+    for rule in _overriding(rules, "check_directive"):
         for name in rule.directives:
-            for directive in configuration.directives(name):
-                call(rule, rule.check_directive, directive)
+            if lines := configuration.directives(name):
+                call(rule, rule.check_directive, [(directive,) for directive in lines])
     if len(found) >= most:
         last = found[-1].location
         reason = f"more than {most:,} findings; those of other rules and places are not reported"
@@ -94,15 +116,15 @@ def applicable(rules: Iterable[Rule], configuration: Configuration) -> list[Rule
     return [rule for rule in rules if _applies(rule, configuration.mentions)]
 
 
-@lru_cache(32)
-def _applicable(rules: tuple[Rule, ...], hook: str, mentions: frozenset[str]) -> list[Rule]:
+@lru_cache(maxsize=1024)
+def _applicable(rules: tuple[Rule, ...], hook: str, mentions: frozenset[str]) -> tuple[Rule, ...]:
     """Kept for the servers of a configuration, and for many small configurations that are alike."""
-    return [rule for rule in _overriding(rules, hook) if _applies(rule, mentions)]
+    return tuple(rule for rule in _overriding(rules, hook) if _applies(rule, mentions))
 
 
-@lru_cache(32)
-def _overriding(rules: tuple[Rule, ...], hook: str) -> list[Rule]:
-    return [rule for rule in rules if getattr(type(rule), hook) is not getattr(Rule, hook)]
+@lru_cache(maxsize=256)
+def _overriding(rules: tuple[Rule, ...], hook: str) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if getattr(type(rule), hook) is not getattr(Rule, hook))
 
 
 def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
@@ -113,25 +135,21 @@ def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
     return any(name.startswith(start) and name.endswith(end) for start, end in affixes for name in mentions)
 
 
-def findings_of(hook: Callable[..., Iterable[Finding]], *arguments: object) -> Iterator[Finding]:
-    """What a hook yields, one by one.
+def _validate(hook: Callable[..., Iterable[Finding]], found: Iterable[object]) -> None:
+    """Check what a hook has yielded.
 
     Raises:
-        TypeError: it yields something else than findings.
+        TypeError: it is something else than findings.
     """
-    found = hook(*arguments)
-    if found is None:
-        raise TypeError(f"{hook.__name__} returned None: yield findings, or return a list of them")
     for finding in found:
         if not isinstance(finding, Finding):
             raise TypeError(f"{hook.__name__} yielded {_short(finding)}, not a Finding: use self.at(…)")
         if not isinstance(finding.message, str) or not isinstance(finding.location, Location):
             raise TypeError(f"{hook.__name__} yielded a finding without a text as message or without a Location")
-        yield finding
 
 
 def _short(thing: object) -> str:
-    return f"{type(thing).__name__} {thing!r:.80}"
+    return "None" if thing is None else f"{type(thing).__name__} {thing!r:.80}"
 
 
 def stopped(error: BaseException) -> str:
@@ -139,7 +157,9 @@ def stopped(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    place = f" in {os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}" if trace else ""
+    file = trace.tb_frame.f_code.co_filename if trace else __file__
+    # What this module raises is of the rule that it called.
+    place = f" in {os.path.basename(file)}, line {trace.tb_lineno}" if trace and file != __file__ else ""
     text = hide(str(error))
     return f"stopped with {type(error).__name__}{place}" + (f": {text[:LONGEST]}" if text else "")
 
@@ -149,12 +169,19 @@ def _is_theirs(error: BaseException) -> bool:
     return is_fault(error) or isinstance(error, SystemExit)
 
 
+def _class(rule: Rule) -> str:
+    """The class of a rule of another package and its file; empty for one of nginxtls."""
+    from nginxtls.linting.validation import place
+
+    return "" if type(rule).__module__.startswith("nginxtls.") else f"; {place(type(rule))}"
+
+
 def _broken(rule: Rule, error: BaseException) -> Failure:
     from traceback import format_exception
 
     return Failure(
         f"rule {rule.name}",
-        stopped(error),
+        stopped(error) + _class(rule),
         help=f"this is a bug in the rule: please report it; to continue, add `--ignore {rule.name}`",
         trace=hide("".join(format_exception(error))),
     )

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from nginxtls.rule import Rule
 
 _FENCE = re.compile(r"^```nginx (good|bad)([^\n]*)$", re.MULTILINE)
+_SHORT = 4
+"""Texts up to this length, such as ``421``, are in a documentation by chance."""
+_LABEL = re.compile(r"^(Clients|Fix):", re.MULTILINE)
+_LABELS = {"Clients": "What clients experience", "Fix": "Fix"}
+"""The labels of paragraphs in a documentation, as pages show them."""
 _FILES = {"certificate": "ssl_certificate", "key": "ssl_certificate_key"}
 """The directives of the files that an example names beside its text."""
 
@@ -28,34 +33,64 @@ def page(rule: Rule) -> str:
         facts.append(f"security severity {rule.security_severity}")
     facts += [f"[CWE-{number}](https://cwe.mitre.org/data/definitions/{number}.html)" for number in rule.cwe]
     if rule.since:
-        facts.append(f"since {rule.since}")
+        facts.append(f"applies {_since(rule.since)}")
+    if version := added(rule):
+        facts.append(f"in nginxtls since {version}")
     if rule.pedantic:
         facts.append("only with `--pedantic`, or when selected by name")
     if (kinds := fixes(rule)) is not None:
         facts.append(f"[{' or '.join(kinds) or 'no'} fix](../fixing.md)")
-    parts = [f"# {rule.name}", ", ".join(facts), _FENCE.sub(_fence, rule.documentation)]
-    if texts := _seen(rule.name):
+    text = _LABEL.sub(lambda label: f"**{_LABELS[label[1]]}:**", rule.documentation)
+    parts = [f"# {rule.name}", ", ".join(facts), _FENCE.sub(_fence, text)]
+    if texts := _seen(rule):
         parts.append(
             f"## Seen as\n\n{', '.join(f'`{text}`' for text in texts)}: [troubleshooting](../troubleshooting.md)"
         )
-    if commands := by_hand().get(rule.topic):
+    if commands := by_hand().get(rule.name) or by_hand().get(rule.topic):
         parts.append("## Check by hand\n\n```sh\n" + "\n".join(commands) + "\n```")
-    if related := _related(rule.name):
+    if related := related_rules(rule):
         parts.append("## Related rules\n\n" + ", ".join(f"[{name}]({name}.md)" for name in related))
     if rule.references:
         parts.append("## References\n\n" + "\n".join(f"- {_link(reference)}" for reference in rule.references))
     return "\n\n".join(parts) + "\n"
 
 
-def _seen(name: str) -> list[str]:
-    """The commonest texts of errors that a rule is a cause of: two of each trouble."""
-    return [text for trouble in _troubles_of(name) for text in trouble.texts[:2]]
+def _seen(rule: Rule) -> list[str]:
+    """The texts of the errors that a rule is a cause of, as far as its own documentation has them."""
+    texts = [text for trouble in _troubles_of(rule.name) for text in trouble.texts]
+    own = [text for text in texts if len(text) > _SHORT and text in rule.documentation]
+    # A text within another one, as "no start line" in a longer message, adds nothing.
+    return [text for text in own if not any(text != other and text in other for other in own)]
 
 
-def _related(name: str) -> list[str]:
-    """The other rules about the same causes of errors."""
-    causes = [cause.rules for trouble in _troubles_of(name) for cause in trouble.causes if name in cause.rules]
-    return sorted({rule for rules in causes for rule in rules} - {name})
+def related_rules(rule: Rule) -> list[str]:
+    """The names of other rules about the same matter or cause of an error, or else of the same module."""
+    causes = [cause.rules for trouble in _troubles_of(rule.name) for cause in trouble.causes]
+    groups = [group for group in (*causes, *_rows("related.tsv", head=0)) if rule.name in group]
+    return sorted({name for group in groups or [_siblings(rule)] for name in group} - {rule.name})
+
+
+def _siblings(rule: Rule) -> list[str]:
+    """The rules of the same module."""
+    from nginxtls.linting.registry import installed_rules
+
+    return [name for name, other in installed_rules().items() if type(other).__module__ == type(rule).__module__]
+
+
+def _since(text: str) -> str:
+    """``since nginx 1.15.9``, or the text itself if it begins with a word such as *before*."""
+    return text if text.startswith("before ") else f"since {text}"
+
+
+def added(rule: Rule) -> str:
+    """The first version of nginxtls with a rule; empty for the rules of other packages."""
+    own = type(rule).__module__.startswith("nginxtls.")
+    return _versions().get(rule.name, "the next release") if own else ""
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    return dict(_rows("since.tsv", head=0))
 
 
 def _troubles_of(name: str) -> list[Trouble]:
@@ -64,10 +99,11 @@ def _troubles_of(name: str) -> list[Trouble]:
 
 @lru_cache(maxsize=1)
 def by_hand() -> dict[str, list[str]]:
-    """Commands that show what the rules of a topic are about, without nginxtls."""
+    """By rule, and by topic for its other rules: commands that show what they are about, without nginxtls."""
     found: dict[str, list[str]] = {}
-    for topic, command in _rows("by_hand.tsv"):
-        found.setdefault(topic, []).append(command)
+    for names, command in _rows("by_hand.tsv"):
+        for name in names.split(","):
+            found.setdefault(name, []).append(command)
     return found
 
 
@@ -76,7 +112,7 @@ def index(rules: Iterable[Rule]) -> str:
     lines = [
         "# Rules",
         "",
-        '<p><input type="search" id="rule-filter" placeholder="filter rules" aria-label="filter rules"></p>',
+        '<div id="rule-filter"></div>',
         "",
     ]
     by_topic: dict[str, list[Rule]] = {}
@@ -116,10 +152,10 @@ def contents() -> dict[str, str]:
     return dict(_rows("examples.tsv"))
 
 
-def _rows(table: str) -> Iterator[list[str]]:
-    """The rows of a table of this package, without its comments and head."""
+def _rows(table: str, head: int = 1) -> Iterator[list[str]]:
+    """The rows of a table of this package, without its comments and ``head`` lines."""
     lines = [line for line in read_data("nginxtls.linting", table).splitlines() if not line.startswith("#")]
-    return (line.split("\t") for line in lines[1:])
+    return (line.split("\t") for line in lines[head:])
 
 
 def _link(reference: str) -> str:

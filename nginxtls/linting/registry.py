@@ -168,7 +168,9 @@ def _classes(point: EntryPoint | Point) -> list[type[Rule]]:
         module = point.load()
     except (Exception, SystemExit) as error:
         raise UsageError(
-            _title(point), f"{type(error).__name__}: {error}", f"fix or uninstall the package with {point.value}"
+            f"{_title(point)}{_place(error, point)}",
+            f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}",
+            f"fix or uninstall the package with {point.value}",
         ) from error
     if not isinstance(module, ModuleType):
         raise UsageError(
@@ -184,6 +186,20 @@ def _classes(point: EntryPoint | Point) -> list[type[Rule]]:
         and member.__module__ == part.__name__
         and not member.__name__.startswith("_")
     ]
+
+
+def _place(error: BaseException, point: EntryPoint | Point) -> str:
+    """The file and line of the package at which it could not be loaded, as ``: …/rules.py:12``; empty if unknown."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f": {error.filename}:{error.lineno}"
+    package = point.value.partition(":")[0].partition(".")[0]
+    found, trace = "", error.__traceback__
+    while trace is not None:
+        name = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if name.partition(".")[0] == package:
+            found = f": {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
 
 
 def _made(kind: type[Rule], point: EntryPoint | Point) -> Rule:

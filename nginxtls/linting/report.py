@@ -85,12 +85,24 @@ class CertificateRow(NamedTuple):
     """Where the builds in question differ: the protocols of each, in words."""
 
 
-class Table(NamedTuple):
-    """A further table for people to read, such as one of clients; a row may have fewer cells than there are columns."""
+class ClientRow(NamedTuple):
+    """The named clients that get the same from endpoints that treat all clients alike."""
 
-    title: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
+    host: str
+    """The host of a dump; empty for files that were read where they are."""
+    socket: str
+    names: tuple[str, ...]
+    """The names that clients request; ``(no name)`` is none."""
+    connects: bool | None
+    """None where it depends on the build in question, or on what is not known."""
+    result: str
+    """``connects with TLSv1.3``; ``no common protocol version: …``; where builds differ, the result in each."""
+    clients: tuple[str, ...]
+    """Clients of a family in a row are one entry: ``Node 12.22.12 to 26.12.1 (8)``."""
+    number: int
+    """The number of the clients."""
+    total: int
+    """The number of all clients that were tried on these endpoints."""
 
 
 class PolicyRow(NamedTuple):
@@ -135,8 +147,8 @@ class Report(NamedTuple):
     seconds: float = 0.0
     served: Sequence[CertificateRow] = ()
     """The certificates that are served, made on access."""
-    tables: tuple[Table, ...] = ()
-    """Further tables, which the formats for people show after those of endpoints and certificates."""
+    clients: Sequence[ClientRow] = ()
+    """What named clients get, made on access."""
     hosts: Mapping[str, str] = {}
     """The hosts whose dumps were linted, by the names of the main files."""
     scope: tuple[str, ...] = ()

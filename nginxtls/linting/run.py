@@ -11,7 +11,8 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.printing import cut
 from nginxtls.finding import Edit, Fix, Location, Severity
-from nginxtls.linting.builds import advisable, by_package, merged
+from nginxtls.linting.builds import Alike, advisable, by_package, merged
+from nginxtls.linting.client_rows import ClientRows
 from nginxtls.linting.confidence import agreed, hedged, needs_version
 from nginxtls.linting.fingerprint import directive_at, fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 
 _Entry = TypeVar("_Entry", NotChecked, Failure)
+
+KEPT = 100
+"""Of more configurations than these, their interpretations by each build are not kept for the tables."""
 
 NOT_ENABLED = "not enabled"
 """The group of the findings in files that no configuration includes."""
@@ -71,10 +75,12 @@ def lint(
     settings: Settings,
     baseline: Baseline | None = None,
     covers: Callable[[str], bool] = lambda file: True,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Lint configurations with those of ``rules`` that the settings choose.
 
     ``covers`` returns whether a file of the baseline was requested: only then can its entries be reported as gone.
+    ``progress`` is called with how much of how much is done: configurations, or the rules of a single one.
 
     Raises:
         UsageError: the settings name a rule that does not exist.
@@ -89,13 +95,20 @@ def lint(
     requested = dict.fromkeys(file for subject in subjects for file in subject.requested)
     in_use = dict.fromkeys(file for subject in subjects if subject.enabled for file in subject.requested)
     needless = {rule.name for rule in chosen if rule.needless}
-    for subject in subjects:
+    alike: dict[object, Alike] = {}
+    of_rules = progress if len(subjects) == 1 else lambda done, total: None
+    for number, subject in enumerate(subjects):
+        if len(subjects) > 1:
+            progress(number, len(subjects))
         for failure in _unparsed(subject.requested if subject.enabled else ()):
             failures[failure.location, failure.reason] = failure
         try:
-            visits = [(c.tree, _visited(c, chosen, failures)) for c in subject.configurations]
+            visits = [(c.tree, _visited(c, chosen, failures, of_rules)) for c in subject.configurations]
             if subject.alternatives is not None:
-                visits[0] = (visits[0][0], _over_builds(visits[0][1], subject.alternatives, chosen, failures))
+                visits[0] = (visits[0][0], _over_builds(visits[0][1], subject.alternatives, chosen, failures, alike))
+                if len(subjects) > KEPT:
+                    subject.alternatives.forget()
+                    subject.configuration.store.forget()
             mine = agreed(visits, needless) if subject.variants else visits[0][1]
             if not subject.enabled:
                 found += (_of_no_effect(finding) for finding in mine if finding.location.file not in in_use)
@@ -130,6 +143,7 @@ def lint(
 
     enabled = [subject for subject in subjects if subject.enabled]
     configurations = [subject.configuration for subject in enabled]
+    pairs = [(subject.configuration, subject.alternatives) for subject in enabled]
     return Report(
         findings=tuple(f for f in found if f.suppressed is None and f.severity >= least),
         suppressed=tuple(f for f in found if f.suppressed is not None and f.severity >= least),
@@ -148,7 +162,8 @@ def lint(
         failures=tuple(map(_short_texts, failures.values())),
         endpoints=EndpointRows(rows),
         hosts={root.name: root.host for c in configurations if (root := c.tree.roots[0]).host},
-        served=CertificateRows([(subject.configuration, subject.alternatives) for subject in enabled]),
+        served=CertificateRows(pairs),
+        clients=ClientRows(pairs),
         policies=policies,
         versions=made_for((subject.configuration, subject.alternatives) for subject in subjects),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),
@@ -158,9 +173,14 @@ def lint(
     )
 
 
-def _visited(configuration: Configuration, rules: Sequence[Rule], failures: dict[object, Failure]) -> list[Finding]:
+def _visited(
+    configuration: Configuration,
+    rules: Sequence[Rule],
+    failures: dict[object, Failure],
+    progress: Callable[[int, int], None],
+) -> list[Finding]:
     """The findings of a configuration, each once, as the package has them and with advice that its nginx accepts."""
-    found = _once(run_hooks(configuration, rules, failures))
+    found = _once(run_hooks(configuration, rules, failures, progress))
     found = by_key(found, configuration, rules, lambda other, some: _once(run_hooks(other, some, failures)))
     by_name = {rule.name: rule for rule in rules}
     reported = (by_package(f, by_name[f.rule], configuration) if f.rule in by_name else f for f in found)
@@ -171,13 +191,17 @@ def _visited(configuration: Configuration, rules: Sequence[Rule], failures: dict
 
 
 def _over_builds(
-    found: list[Finding], alternatives: Alternatives, rules: Sequence[Rule], failures: dict[object, Failure]
+    found: list[Finding],
+    alternatives: Alternatives,
+    rules: Sequence[Rule],
+    failures: dict[object, Failure],
+    alike: dict[object, Alike],
 ) -> list[Finding]:
     """The findings of a configuration whose version is not known, merged with those of each build in question."""
     if not alternatives.matter:
         return found
     reported = merged(
-        found, alternatives, rules, lambda configuration, some: _once(run_hooks(configuration, some, failures))
+        found, alternatives, rules, lambda configuration, some: _once(run_hooks(configuration, some, failures)), alike
     )
     return [advisable(finding, alternatives.oldest) if finding.help else finding for finding in reported]
 

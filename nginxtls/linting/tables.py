@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Row = TypeVar("Row")
 
 
-class _Rows(Sequence[Row]):
+class Rows(Sequence[Row]):
     """Rows that are made on access."""
 
     def __len__(self) -> int:
@@ -43,7 +43,7 @@ class _Rows(Sequence[Row]):
         raise NotImplementedError
 
 
-class EndpointRows(_Rows[EndpointRow]):
+class EndpointRows(Rows[EndpointRow]):
     """A row for each virtual server on a TLS socket."""
 
     def __init__(self, endpoints: Sequence[tuple[Endpoint, Alternatives | None, Configuration]]) -> None:
@@ -74,7 +74,7 @@ class EndpointRows(_Rows[EndpointRow]):
         )
 
 
-class CertificateRows(_Rows[CertificateRow]):
+class CertificateRows(Rows[CertificateRow]):
     """A row for each certificate file that a configuration serves."""
 
     def __init__(self, configurations: Sequence[tuple[Configuration, Alternatives | None]]) -> None:

@@ -65,7 +65,9 @@ def _variables(kind: type[Rule]) -> Iterator[str]:
         value = getattr(kind, name)
         wanted, word = (int, "numbers") if name == "cwe" else (str, "texts")
         if not isinstance(value, tuple):
-            example = f"({value!r:.60},)" if isinstance(value, wanted) else '("ssl_ciphers",)'
+            given = value if isinstance(value, list) else [value]
+            fits = given and all(isinstance(each, wanted) for each in given)
+            example = f"{tuple(given)!r:.80}" if fits else '("ssl_ciphers",)'
             yield f"`{name}` is not a tuple of {word}: write `{name} = {example}`"
         elif not all(isinstance(each, wanted) for each in value):
             yield f"`{name}` has something else than {word}"
@@ -88,14 +90,15 @@ def _hooks(kind: type[Rule]) -> Iterator[str]:
         elif near:
             yield f"`{name}` means nothing: did you mean `{near[0]}`?"
     overridden = [name for name in HOOKS if getattr(kind, name) is not getattr(Rule, name)]
-    if not overridden:
+    misspelt = any(name.startswith("check") for name in own.keys() - vars(Rule).keys() - inherited)
+    if not overridden and not misspelt:
         yield f"it overrides no hook ({', '.join(HOOKS)})"
     for name in overridden:
         yield from _signature(name, getattr(kind, name))
     for name, variable in _CALLED.items():
         if name in overridden and not getattr(kind, variable):
             yield f"`{name}` is never called: `{variable}` names no directive"
-        elif name not in overridden and getattr(kind, variable):
+        elif name not in overridden and getattr(kind, variable) and not misspelt:
             yield f"`{variable}` has no effect without `{name}`"
 
 

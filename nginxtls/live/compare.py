@@ -60,7 +60,7 @@ class Difference(NamedTuple):
 def differences(answer: Handshake, seen: Seen, at: datetime, *, full: bool) -> list[Difference]:
     """The differences between a prediction and what was seen; certificates are judged by the time ``at``."""
     if answer.accepts != bool(seen.versions):
-        return [_accepts(answer, seen)]
+        return [] if answer.accepts and loaded_late(answer) else [_accepts(answer, seen)]
     live = answer.effective
     if not answer.accepts or live is None:
         return []
@@ -76,6 +76,16 @@ def differences(answer: Handshake, seen: Seen, at: datetime, *, full: bool) -> l
         if seen.response is not None and seen.response.status:
             found += _headers(answer, seen.response)
     return found
+
+
+def loaded_late(answer: Handshake) -> str:
+    """The certificate with variables that is not known here: nginx looks for it in each handshake; empty without one.
+
+    If there is no such file, nginx starts and rejects every handshake.
+    """
+    live = answer.effective
+    bundles = live.bundles if live else ()
+    return next((each.path for each in bundles if each.leaf is None and "$" in each.path + each.key_path), "")
 
 
 def _accepts(answer: Handshake, seen: Seen) -> Difference:
@@ -229,10 +239,10 @@ def _client_certificate(live: EffectiveTLS, seen: Seen) -> Iterator[Difference]:
 def _authorities(live: EffectiveTLS) -> set[bytes] | None:
     """The names of the CAs that the server sends; None if they are not known."""
     setting = live.setting("ssl_client_certificate")
-    if not setting.known:
+    if not setting.known or not live.verify_client.known:
         return None
-    if setting.origin is None or not setting.value:
-        return set()
+    if setting.origin is None or not setting.value or live.verify_client.value == "off":
+        return set()  # where OpenSSL's VerifyMode alone requests a certificate, nginx reads no file of CAs
     bundle, _ = live.store.read_bundle(setting.value, setting.origin)
     return {each.subject_der for each in bundle.certificates} if bundle else None
 
@@ -241,11 +251,13 @@ def _authorities(live: EffectiveTLS) -> set[bytes] | None:
 
 
 def _tickets(live: EffectiveTLS, seen: Seen) -> Iterator[Difference]:
-    legacy = seen.flights.get("TLSv1.2")
-    if legacy is not None and legacy.accepted and legacy.ticket != live.tickets:
-        served, configured = ("on", "off") if legacy.ticket else ("off", "on")
-        message = f"session tickets: {served} in the running server, {configured} in the configuration"
-        yield Difference("other-session-tickets", message, "session_tickets")
+    for version, configured in (("TLSv1.2", live.tickets), ("TLSv1.3", live.encrypted_tickets)):
+        flight = seen.flights.get(version)
+        if flight is not None and flight.accepted and flight.ticket not in (configured, None):
+            words = ("on", "off") if flight.ticket else ("off", "on")
+            message = f"session tickets in {version}: {words[0]} in the running server, {words[1]} in the configuration"
+            yield Difference("other-session-tickets", message, "session_tickets")
+            return
 
 
 def _alpn(answer: Handshake, live: EffectiveTLS, seen: Seen) -> Iterator[Difference]:

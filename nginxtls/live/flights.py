@@ -1,5 +1,7 @@
 """The server's first flight: what it chooses and sends in reply to a ClientHello, read within bounds.
 
+In TLS 1.3 a client that ends the handshake also sees the server's session tickets.
+
 Nothing of a peer is trusted: what is too long, too late or not TLS ends the reading, and the flight says so.
 """
 
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 from nginxtls.base.limits import LIMITS
 from nginxtls.live import offers
 from nginxtls.live.connections import Endless
-from nginxtls.live.keys import KeyShare, Opener, Transcript, is_retry
+from nginxtls.live.keys import KeyShare, Protection, Schedule, Transcript, is_retry
 from nginxtls.live.offers import CLASSIC, GROUPS, VERSIONS, Offer
 
 if TYPE_CHECKING:
@@ -24,6 +26,12 @@ _GROUP_NAMES = {number: name for name, number in GROUPS.items()}
 _VERSION_NAMES = {number: name for name, number in VERSIONS.items()}
 _FFDHE = b"\xff\xff\xff\xff\xff\xff\xff\xff\xad\xf8\x54\x58"
 """How the primes of RFC 7919 begin."""
+_NO_CERTIFICATE = b"\x0b\0\0\x04\0\0\0\0"
+"""A Certificate message of a client that has none (RFC 8446 section 4.4.2)."""
+_CLOSE = b"\x01\0"
+"""The alert close_notify."""
+_SESSION_ID = 32
+"""The length of a ticket that is the number of a session which OpenSSL keeps (SSL_OP_NO_TICKET, in TLS 1.3)."""
 ALERTS = {
     0: "close_notify", 10: "unexpected_message", 20: "bad_record_mac", 40: "handshake_failure", 42: "bad_certificate",
     47: "illegal_parameter", 50: "decode_error", 51: "decrypt_error", 70: "protocol_version",
@@ -52,7 +60,8 @@ class Flight:
     authorities: list[bytes] = field(default_factory=list)
     """The names of CAs in the request for a client certificate, DER."""
     alpn: str = ""
-    ticket: bool = False
+    ticket: bool | None = None
+    """A session ticket that the server encrypts, not a number of a session that it keeps; None if that is not known."""
     staple: bytes = b""
     """The stapled OCSP response, DER."""
     complete: bool = False
@@ -105,7 +114,8 @@ class _Client:
         self.transcript = Transcript()
         self.random, self.session = offers.fresh()
         self.shares: dict[int, KeyShare] = {}
-        self.opener: Opener | None = None
+        self.schedule: Schedule | None = None
+        self.opener: Protection | None = None
         self.buffer = b""
         self.retried = False
 
@@ -122,6 +132,32 @@ class _Client:
                     self.flight.trouble = "closes the connection"
                 return
             self._take(*record)
+        if self.flight.complete and self.offer.finish and self.schedule is not None:
+            self.flight.ticket = self._ticket(self.schedule)
+
+    def _ticket(self, schedule: Schedule) -> bool | None:
+        """End the handshake and the connection; whether the server sends a ticket before it closes the connection."""
+        sealing, _ = schedule.protections
+        closing, self.opener = schedule.application(self.transcript)
+        messages = b""
+        if self.flight.requests_certificate:
+            messages = _NO_CERTIFICATE
+            self.transcript.add(messages)
+        messages += schedule.finished(self.transcript)
+        self.buffer = b""
+        try:
+            self.connection.send(sealing.seal(22, messages) + closing.seal(21, _CLOSE))
+            while (record := self._record()) is not None:
+                kind, data = record
+                if kind == 21:
+                    return False if data == _CLOSE else None
+                self.buffer += data if kind == 22 else b""
+                if len(self.buffer) >= 4 and len(self.buffer) >= 4 + int.from_bytes(self.buffer[1:4], "big"):
+                    body = self.buffer[4:]
+                    return self.buffer[0] == 4 and len(_vector(_vector(body, 8, 1)[1], 0, 2)[0]) != _SESSION_ID
+        except (NotTLS, ValueError, OSError):
+            return None
+        return False
 
     def _send(self, cookie: bytes = b"") -> None:
         publics = {group: share.public for group, share in self.shares.items()}
@@ -213,6 +249,7 @@ class _Client:
         if flight.version != self.offer.version:
             flight.complete = True
         if flight.version != "TLSv1.3":
+            flight.ticket = bool(flight.ticket)
             return
         if not self.offer.readable:
             flight.complete = True
@@ -228,7 +265,8 @@ class _Client:
             self._send(cookie)
         else:
             mine = self.shares[GROUPS[flight.group]]
-            self.opener = Opener(suite, mine.shared(share), self.transcript)
+            self.schedule = Schedule(suite, mine.shared(share), self.transcript)
+            _, self.opener = self.schedule.protections
 
     def _extensions(self, data: bytes) -> None:
         for kind, value in _pairs(data):

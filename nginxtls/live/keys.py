@@ -1,4 +1,4 @@
-"""The keys of a TLS 1.3 handshake, as far as a client needs them to read the server's flight (RFC 8446 section 7)."""
+"""The keys of a TLS 1.3 handshake, by which a client reads the server's flight and ends it (RFC 8446 section 7)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _HASHES = {0x1302: "sha384"}
+_TAGS = {0x1305: 8}
+"""The bytes that an AEAD adds, where these are not 16."""
 _HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 
 
@@ -20,6 +22,9 @@ class Cipher(Protocol):
 
     def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
         """The plain text; raises InvalidTag."""
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
+        """The cipher text with its tag."""
 
 
 def is_retry(random: bytes) -> bool:
@@ -77,19 +82,58 @@ class Transcript:
         self.messages += message
 
 
-class Opener:
-    """Decrypts the server's handshake records."""
+class Schedule:
+    """The key schedule of a handshake whose key exchange is done (RFC 8446 section 7.1)."""
 
     def __init__(self, suite: int, shared: bytes, transcript: Transcript) -> None:
+        self._suite = suite
+        self._name = _hash(suite)
+        self._size = hashlib.new(self._name).digest_size
+        early = hmac.digest(bytes(self._size), bytes(self._size), self._name)
+        self._secret = hmac.digest(self._derived(early), shared, self._name)
+        self._client = self._traffic(b"c hs traffic", transcript)
+        self._server = self._traffic(b"s hs traffic", transcript)
+
+    @property
+    def protections(self) -> tuple[Protection, Protection]:
+        """What protects the handshake's records: the client's and the server's."""
+        return Protection(self._suite, self._client), Protection(self._suite, self._server)
+
+    def finished(self, transcript: Transcript) -> bytes:
+        """The client's Finished message after the messages so far (section 4.4.4)."""
+        key = _expand(self._name, self._client, b"finished", b"", self._size)
+        return b"\x14" + self._size.to_bytes(3, "big") + hmac.digest(key, self._digest(transcript), self._name)
+
+    def application(self, transcript: Transcript) -> tuple[Protection, Protection]:
+        """What protects all that follows, from the messages up to the server's Finished: the client's, the server's."""
+        self._secret = hmac.digest(self._derived(self._secret), bytes(self._size), self._name)
+        client, server = (self._traffic(label, transcript) for label in (b"c ap traffic", b"s ap traffic"))
+        return Protection(self._suite, client), Protection(self._suite, server)
+
+    def _derived(self, secret: bytes) -> bytes:
+        return _expand(self._name, secret, b"derived", hashlib.new(self._name).digest(), self._size)
+
+    def _traffic(self, label: bytes, transcript: Transcript) -> bytes:
+        return _expand(self._name, self._secret, label, self._digest(transcript), self._size)
+
+    def _digest(self, transcript: Transcript) -> bytes:
+        return hashlib.new(self._name, transcript.messages).digest()
+
+
+class Protection:
+    """Protects the records of one side, each with the next number (section 5)."""
+
+    def __init__(self, suite: int, secret: bytes) -> None:
         name = _hash(suite)
-        size = hashlib.new(name).digest_size
-        early = hmac.digest(bytes(size), bytes(size), name)
-        derived = _expand(name, early, b"derived", hashlib.new(name).digest(), size)
-        handshake = hmac.digest(derived, shared, name)
-        secret = _expand(name, handshake, b"s hs traffic", hashlib.new(name, transcript.messages).digest(), size)
         self._cipher = _cipher(suite, lambda length: _expand(name, secret, b"key", b"", length))
         self._iv = int.from_bytes(_expand(name, secret, b"iv", b"", 12), "big")
+        self._tag = _TAGS.get(suite, 16)
         self._number = 0
+
+    def seal(self, kind: int, content: bytes) -> bytes:
+        """An encrypted record with a content of a type."""
+        header = b"\x17\x03\x03" + (len(content) + 1 + self._tag).to_bytes(2, "big")
+        return header + self._cipher.encrypt(self._nonce(), content + bytes([kind]), header)
 
     def open(self, header: bytes, data: bytes) -> tuple[int, bytes]:
         """The type and the content of an encrypted record.
@@ -99,15 +143,18 @@ class Opener:
         """
         from cryptography.exceptions import InvalidTag
 
-        nonce = (self._iv ^ self._number).to_bytes(12, "big")
-        self._number += 1
         try:
-            plain = self._cipher.decrypt(nonce, data, header).rstrip(b"\0")
+            plain = self._cipher.decrypt(self._nonce(), data, header).rstrip(b"\0")
         except InvalidTag as error:
             raise ValueError("a record cannot be decrypted") from error
         if not plain:
             raise ValueError("an empty record")
         return plain[-1], plain[:-1]
+
+    def _nonce(self) -> bytes:
+        nonce = (self._iv ^ self._number).to_bytes(12, "big")
+        self._number += 1
+        return nonce
 
 
 def _hash(suite: int) -> str:
@@ -123,7 +170,7 @@ def _cipher(suite: int, key: Callable[[int], bytes]) -> Cipher:
         case 0x1303:
             return aead.ChaCha20Poly1305(key(32))
         case 0x1304 | 0x1305:
-            return aead.AESCCM(key(16), 16 if suite == 0x1304 else 8)
+            return aead.AESCCM(key(16), _TAGS.get(suite, 16))
     raise ValueError(f"the suite {suite:#06x} was not offered")
 
 

@@ -1,7 +1,7 @@
 """ClientHello messages: what a client offers, chosen freely, as no library lets a caller do.
 
 A server with several keys shows another certificate for other signature algorithms, and an old protocol version or a
-group only to a client that offers it. Python's ssl has no such choice, and the OpenSSL of pyOpenSSL speaks no TLS 1.0.
+group only to a client that offers it. Python's ssl and pyOpenSSL have no such choice.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ class Offer(NamedTuple):
     alpn: tuple[str, ...] = ()
     readable: bool = True
     """In TLS 1.3, send key shares, so that the server's certificate can be read; else only suite and group."""
+    finish: bool = False
+    """In TLS 1.3, end the handshake, so that the server sends its session tickets."""
 
 
 def client_hello(offer: Offer, shares: dict[int, bytes], random: bytes, session: bytes, cookie: bytes = b"") -> bytes:

@@ -12,6 +12,8 @@ from nginxtls.live.compare import Difference, differences
 from nginxtls.live.flights import Flight
 from nginxtls.live.offers import Offer
 from nginxtls.live.visits import Seen
+from nginxtls.model.clients import server_offer
+from nginxtls.tls.agreement import Hello, agree
 
 if TYPE_CHECKING:
     from nginxtls.live.connections import Gate, Target
@@ -47,7 +49,24 @@ def quic_differences(answer: Handshake, seen: Seen) -> list[Difference]:
     """What differs in a handshake of QUIC: whether it succeeds, and the certificate."""
     from datetime import datetime, timezone
 
+    if not seen.versions and unfit(answer, hello_of(seen)):
+        return []
     return differences(answer, seen, datetime.now(timezone.utc), full=False)
+
+
+def unfit(answer: Handshake, hello: Hello) -> str:
+    """Why a server that accepts some clients rejects one that offers this; empty if it does not."""
+    tls = answer.effective
+    if tls is None or not answer.accepts:
+        return ""
+    answers = (agree(server_offer(tls)._replace(keys=keys), hello) for keys in tls.possible_keys)
+    return next((found.problem for found in answers if found.problem), "")
+
+
+def hello_of(seen: Seen) -> Hello:
+    """What aioquic has offered, with a key share of each group."""
+    offer = seen.flights["TLSv1.3"].offer
+    return Hello((offer.version,), offer.suites, offer.groups, offer.groups, offer.signatures, None, offer.alpn)
 
 
 def _shake(stream: socket.socket, flight: Flight, servername: str | None, deadline: float) -> None:
@@ -60,6 +79,12 @@ def _shake(stream: socket.socket, flight: Flight, servername: str | None, deadli
     connection: Any = QuicConnection(configuration=configuration)
     peer = stream.getpeername()
     connection.connect(peer, now=time.monotonic())
+    tls = connection.tls
+    flight.offer = flight.offer._replace(
+        suites=tuple(map(int, tls._cipher_suites)),
+        groups=tuple(map(int, tls._supported_groups)),
+        signatures=tuple(map(int, tls._signature_algorithms)),
+    )
     try:
         for _ in range(_MOST_DATAGRAMS):
             now = time.monotonic()
@@ -80,13 +105,14 @@ def _shake(stream: socket.socket, flight: Flight, servername: str | None, deadli
                     _take(connection, flight)
                     flight.alpn = event.alpn_protocol or ""
                     return
-                if isinstance(event, events.ConnectionTerminated):
-                    # RFC 9001 section 4.8: 0x100 and the number of the TLS alert.
-                    if 0x100 <= event.error_code < 0x200:
-                        flight.alert = event.error_code - 0x100
-                    else:
-                        flight.trouble = f"ends the connection ({event.reason_phrase[:80] or hex(event.error_code)})"
-                    return
+            # The event of the end comes only when no late datagram is expected any more, seconds later.
+            if (end := connection._close_event) is not None:
+                # RFC 9001 section 4.8: 0x100 and the number of the TLS alert.
+                if 0x100 <= end.error_code < 0x200:
+                    flight.alert = end.error_code - 0x100
+                else:
+                    flight.trouble = f"ends the connection ({end.reason_phrase[:80] or hex(end.error_code)})"
+                return
         flight.trouble = "sends data without end"
     finally:
         with contextlib.suppress(Exception):
@@ -110,4 +136,5 @@ def _take(connection: Any, flight: Flight) -> None:
     tls = connection.tls
     found = [tls._peer_certificate, *(tls._peer_certificate_chain or ())]
     flight.certificates = [each.public_bytes(Encoding.DER) for each in found if each is not None]
-    flight.version, flight.suite, flight.complete = "TLSv1.3", 0x1301, True
+    flight.version, flight.suite, flight.complete = "TLSv1.3", int(tls.key_schedule.cipher_suite), True
+    flight.requests_certificate = tls._certificate_request is not None

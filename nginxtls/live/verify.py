@@ -16,7 +16,7 @@ from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.report import EndpointRow, Report
 from nginxtls.linting.versions import made_for
 from nginxtls.live import findings as found_as
-from nginxtls.live.compare import Difference, differences
+from nginxtls.live.compare import Difference, differences, loaded_late
 from nginxtls.live.connections import Gate, Limits, is_dead
 from nginxtls.live.differences import rules
 from nginxtls.live.evidence import Evidence
@@ -325,6 +325,8 @@ def _judged(
         else:
             different = _essential(place, _differences(task, seen, at), mine)
             reported += [found_as.finding(place, each, mine, at) for each in different]
+        if not seen.versions and (reason := _undecided(place, seen)):
+            not_checked.append(left(place.title, reason, place.target.socket))
         if seen.response is not None and seen.response.trouble:
             not_checked.append(left(f"headers for {place.title}", seen.response.trouble, place.target.socket))
         endpoint = Endpoint(place, seen, tuple(different))
@@ -339,6 +341,20 @@ def _judged(
             reported.append(workers)
     order = sorted(_together(reported), key=lambda each: (each.location.name, each.location.span.line, each.rule))
     return endpoints, fingerprinted(order)
+
+
+def _undecided(place: Place, seen: Seen) -> str:
+    """Why nothing follows from a server that rejects every handshake; empty where that is a difference."""
+    if not place.answer.accepts:
+        return ""
+    if path := loaded_late(place.answer):
+        return f"every handshake is rejected: nginx may not find the certificate {path}"
+    if not place.target.socket.quic:
+        return ""
+    from nginxtls.live.quic import hello_of, unfit
+
+    reason = unfit(place.answer, hello_of(seen))
+    return f"aioquic cannot connect: {reason}" if reason else ""
 
 
 def _refusal(subject: Subject) -> tuple[str, object] | None:

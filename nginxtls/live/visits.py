@@ -115,7 +115,7 @@ class _Visitor:
 
     def everything(self, *, groups: bool) -> None:
         for version in reversed(VERSIONS):
-            self._version(version)
+            self._version(version, finish=True)
         live = self.live
         if live is None or not self.seen.versions:
             return
@@ -150,11 +150,12 @@ class _Visitor:
         except NoConnection as trouble:
             self.seen.response = Response(trouble=str(trouble))
 
-    def _version(self, version: str) -> None:
+    def _version(self, version: str, *, finish: bool = False) -> None:
         suites = offers.suites_of(version)
         if version == "TLSv1.3":
             numbers = tuple(offers.numbers()[name] for name in _READABLE)
-            flight = self._ask(version, self._offer(version, numbers, groups=tuple(GROUPS[name] for name in CLASSIC)))
+            offer = self._offer(version, numbers, groups=tuple(GROUPS[name] for name in CLASSIC))
+            flight = self._ask(version, offer._replace(finish=finish))
             if not flight.accepted and self.live and version in self.live.versions:
                 # Only groups in which no key can be exchanged here: suite and group can be read, no more.
                 self._ask(version, self._offer(version, numbers, readable=False))
@@ -219,7 +220,7 @@ class _Visitor:
             except NoConnection:
                 return  # a server may limit the connections of a client
             for number, connection in enumerate(several, 1):
-                again = ask(connection, flight.offer)
+                again = ask(connection, flight.offer._replace(finish=False))
                 if again.accepted:
                     self.seen.flights[f"again {number}"] = again
 

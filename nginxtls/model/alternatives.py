@@ -10,6 +10,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.builds import Build, InQuestion, in_question, table
 from nginxtls.model.configuration import Configuration
 from nginxtls.model.directive_table import by_name
+from nginxtls.model.samples import sample_of
 from nginxtls.tls.openssl import GENERATIONS
 
 if TYPE_CHECKING:
@@ -32,6 +33,17 @@ class Alternatives:
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
+        self._in_builds: dict[int, Configuration] = {}
+
+    @cached_property
+    def sample(self) -> Alternatives | None:
+        """A sample of a large configuration, in the same builds."""
+        configuration = sample_of(self.configuration)
+        if configuration is None:
+            return None
+        sample = Alternatives(configuration)
+        sample.in_question = self.in_question
+        return sample
 
     @cached_property
     def needed(self) -> tuple[NginxVersion, Directive] | None:
@@ -80,10 +92,15 @@ class Alternatives:
 
     def configuration_in(self, number: int) -> Configuration:
         """The configuration in the build with this number."""
-        build = self.builds[number]
-        return self.configuration.memo(
-            ("build", number), lambda: self.configuration.with_build(build.nginx, build.openssl)
-        )
+        found = self._in_builds.get(number)
+        if found is None:
+            build = self.builds[number]
+            found = self._in_builds[number] = self.configuration.with_build(build.nginx, build.openssl)
+        return found
+
+    def forget(self) -> None:
+        """Drop the configurations in each build, which are made again where they are needed."""
+        self._in_builds.clear()
 
     def part(self, numbers: Collection[int], among: Collection[int]) -> str:
         """The builds with these numbers in words, where these are looked at: ``nginx 1.24.0 and older``."""

@@ -57,6 +57,24 @@ class ServedBundle:
         return self.key_directive.args[-1] if self.key_directive and self.key_directive.args else ""
 
     @property
+    def kind(self) -> tuple[object, ...]:
+        """What may be treated otherwise by another OpenSSL: types of keys, signatures, and what is wrong with files."""
+        held, key = self.bundle, self.key
+        return (
+            self.path.startswith("data:"),
+            "$" in self.path,
+            held
+            and (
+                held.loads,
+                tuple(problem.kind for problem in held.problems),
+                tuple((each.key, each.signature_algorithm, each.malformed) for each in held.certificates),
+            ),
+            key and (key.key, key.encrypted),
+            self.key_unreadable,
+            self.key_matches,
+        )
+
+    @property
     def by_command(self) -> bool:
         """An ``ssl_conf_command Certificate`` loads it, after all of ssl_certificate."""
         return self.directive.name == "ssl_conf_command"
@@ -166,11 +184,19 @@ class Bundles:
         self.facts = facts
         self.store = store
         self._by_paths: dict[tuple[str, str, str], ServedBundle] = {}
+        self._of_whole: dict[tuple[str, str, str], ServedBundle] = {}
+        """Those of the configuration that this one is a part of."""
+
+    def part(self) -> Bundles:
+        """A table for a part of the configuration: it has what that part's servers load."""
+        other = Bundles(self.facts, self.store)
+        other._of_whole = self._by_paths
+        return other
 
     def sharing(self, facts: Facts, store: Store) -> Bundles:
         """The table for the same configuration in another build: the same files, read once."""
         other = Bundles(facts, store)
-        other._by_paths = self._by_paths
+        other._by_paths, other._of_whole = self._by_paths, self._of_whole
         return other
 
     def __iter__(self) -> Iterator[ServedBundle]:
@@ -204,6 +230,10 @@ class Bundles:
     ) -> ServedBundle:
         pair = (directive.name, directive.args[-1], key_directive.args[-1] if key_directive else "")
         bundle = self._by_paths.get(pair)
+        if bundle is None and pair in self._of_whole:
+            self._by_paths[pair] = self._of_whole[pair]
+        if pair in self._of_whole:
+            return self._of_whole[pair]
         if bundle is None:
             bundle = self._by_paths[pair] = ServedBundle(self.facts, self.store, directive, key_directive)
         bundle.add(directive, key_directive, password_files)

@@ -7,6 +7,7 @@ with the same lines and keys share the result. Names, chains and ALPN come on to
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.lazy import NamedTuple
@@ -188,9 +189,34 @@ def _of(answer: Handshake, clients: tuple[Client, ...], name: str | None) -> tup
     bundles = tls.served_bundles
     faults = tuple(_faults(bundle, name) for bundle in bundles)
     # Resumption and ALPN depend on lines that server_offer leaves out, so they are part of the key.
-    key = ("outcomes", server_offer(tls), faults, clients, tls.alpn, tls.tickets, _cache(tls), _strict_alpn(tls),
-           tls.certificates_known)  # fmt: skip
-    return store.memo(key, lambda: tuple(_outcome(tls, client, faults) for client in clients))
+    manner = _Manner(tls.alpn, _strict_alpn(tls), tls.tickets, _cache(tls))
+    key = ("outcomes", server_offer(tls), faults, clients, manner, tls.certificates_known)
+    return store.memo(key, lambda: _outcomes(tls, clients, faults, manner))
+
+
+class _Manner(NamedTuple):
+    """What a server does beside the key exchange, alike for all clients."""
+
+    alpn: tuple[str, ...]
+    strict_alpn: bool
+    tickets: bool
+    session_cache: bool
+
+
+def _outcomes(
+    tls: EffectiveTLS, clients: tuple[Client, ...], faults: tuple[tuple[_Fault, ...], ...], manner: _Manner
+) -> tuple[Outcome, ...]:
+    """What clients get; where a certificate could not be read, with each key that it may have."""
+    offer = server_offer(tls)
+    offers = (offer,) if tls.certificates_known else tuple(offer._replace(keys=keys) for keys in tls.possible_keys)
+    agreed = _agreements(offers or (offer,), clients)
+    return tuple(_outcome(tls, client, faults, cases, manner) for client, cases in zip(clients, agreed, strict=True))
+
+
+@lru_cache(maxsize=512)
+def _agreements(offers: tuple[ServerOffer, ...], clients: tuple[Client, ...]) -> tuple[tuple[Agreement, ...], ...]:
+    """What each client agrees on with each of the offers; a long key is hashed once for all of them."""
+    return tuple(tuple(agree(offer, client.hello) for offer in offers) for client in clients)
 
 
 class _Fault(NamedTuple):
@@ -236,30 +262,32 @@ def _strict_alpn(tls: EffectiveTLS) -> bool:
     return bool(tls.alpn) and tls.nginx.at_least(1, 21, 4)
 
 
-def _outcome(tls: EffectiveTLS, client: Client, faults: tuple[tuple[_Fault, ...], ...]) -> Outcome:
-    agreed = agree(server_offer(tls), client.hello)
-    if not tls.certificates_known:
-        offer = server_offer(tls)
-        cases = [agree(offer._replace(keys=keys), client.hello) for keys in tls.possible_keys]
-        if len({bool(case.problem) for case in cases}) > 1:
-            failing = next(case for case in cases if case.problem)
-            reason = f"it depends on the certificate, which could not be read ({failing.problem})"
-            return Outcome(client, None, failing.kind, reason, failing.protocol)
-        agreed = cases[0] if cases else agreed
+def _outcome(
+    tls: EffectiveTLS,
+    client: Client,
+    faults: tuple[tuple[_Fault, ...], ...],
+    cases: Sequence[Agreement],
+    manner: _Manner,
+) -> Outcome:
+    agreed = cases[0]
+    if len({bool(case.problem) for case in cases}) > 1:
+        failing = next(case for case in cases if case.problem)
+        reason = f"it depends on the certificate, which could not be read ({failing.problem})"
+        return Outcome(client, None, failing.kind, reason, failing.protocol)
     if agreed.problem:
         return Outcome(client, False, agreed.kind, agreed.problem, agreed.protocol)
     assert agreed.suite is not None
     number = next((n for n, b in enumerate(tls.served_bundles) if b.leaf and b.leaf.key == agreed.key), None)
-    alpn = next((word for word in tls.alpn if word in client.hello.alpn), None)
+    alpn = next((word for word in manner.alpn if word in client.hello.alpn), None)
     found = Outcome(
         client, True, "", "", agreed.protocol, agreed.suite.name, group_name(agreed.group) if agreed.group else None,
         bool(agreed.group and agreed.group.post_quantum), agreed.retry,
-        key_text(agreed.key) if agreed.key else None, alpn, _resumption(tls, client, agreed),
+        key_text(agreed.key) if agreed.key else None, alpn, _resumption(manner, client, agreed),
     )  # fmt: skip
     kind, reason = _objection(client, agreed, faults[number] if number is not None else ())
     # http also accepts http/1.0 and http/0.9.
     silent = tls.socket.module == "http" and {"http/1.0", "http/0.9"} & set(client.hello.alpn)
-    if not kind and client.hello.alpn and alpn is None and _strict_alpn(tls) and not silent:
+    if not kind and client.hello.alpn and alpn is None and manner.strict_alpn and not silent:
         kind, reason = "alpn", f"no common ALPN protocol: the client offers {' '.join(client.hello.alpn)}"
     if kind:
         return found._replace(connects=False, kind=kind, reason=reason)
@@ -291,10 +319,10 @@ def _objection(client: Client, agreed: Agreement, faults: Iterable[_Fault]) -> t
     return "", ""
 
 
-def _resumption(tls: EffectiveTLS, client: Client, agreed: Agreement) -> str:
+def _resumption(manner: _Manner, client: Client, agreed: Agreement) -> str:
     if agreed.protocol == "TLSv1.3":
         # Without tickets OpenSSL sends stateful ones, if it keeps sessions at all.
-        return "tickets" if client.psk and (tls.tickets or _cache(tls)) else "none"
-    if client.tickets and tls.tickets:
+        return "tickets" if client.psk and (manner.tickets or manner.session_cache) else "none"
+    if client.tickets and manner.tickets:
         return "tickets"
-    return "session IDs" if _cache(tls) else "none"
+    return "session IDs" if manner.session_cache else "none"

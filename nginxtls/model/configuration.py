@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -57,6 +56,11 @@ class Configuration:
         """The same configuration in another build of nginx; what was read of its files is shared."""
         facts, store = self.facts.with_build(nginx, openssl), self.store.sibling()
         return Configuration(self.tree, facts, store, context=self.context, bundles=self._bundles)
+
+    def part(self, tree: Tree) -> Configuration:
+        """The configuration of a tree that is a part of this one's; what was read of its files is shared."""
+        store = self.store.sibling()
+        return Configuration(tree, self.facts, store, context=self.context, bundles=self._bundles.part())
 
     def with_keys(self, *keys: ServerKey) -> Configuration:
         """The same configuration, with these keys for certificates that could not be read."""
@@ -193,18 +197,10 @@ class Configuration:
         """Every directive of a name, each once, in the order of files and text."""
         return self.by_name.get(name, [])
 
-    @cached_property
+    @property
     def by_name(self) -> dict[str, list[Directive]]:
         """All directives of all files, each once, by name."""
-        found: dict[str, list[Directive]] = defaultdict(list)
-        for file in self.tree.files:
-            stack = file.directives[::-1]
-            while stack:
-                directive = stack.pop()
-                found[directive.name].append(directive)
-                if directive.block:
-                    stack += directive.block[::-1]
-        return dict(found)
+        return self.tree.by_name
 
     @cached_property
     def mentions(self) -> frozenset[str]:

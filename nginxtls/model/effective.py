@@ -377,6 +377,15 @@ class EffectiveTLS:
         return all(issues_tickets(server) and security_level(server) < 3 for server in deciding)
 
     @property
+    def encrypted_tickets(self) -> bool:
+        """TLS 1.3 clients get tickets that the server encrypts, not numbers of sessions that it keeps.
+
+        Here the server of the name decides in every version; how many are sent, the default server (measured).
+        """
+        numbers = [line.value for line in self.default.commands if line.name == "numtickets"]
+        return issues_tickets(self.context) and (not numbers or numbers[-1].strip().lstrip("+0") != "")
+
+    @property
     def early_data(self) -> bool:
         """0-RTT is offered: the default server's setting, where TLS 1.3 is served (nginx 1.15.3)."""
         return (
@@ -405,7 +414,7 @@ class EffectiveTLS:
     @cached_property
     def refusal_at_hello(self) -> str | None:
         """Why no client whatsoever gets a handshake here, before keys and suites come into it; or None."""
-        if self.server.rejects_handshake or (self.context is self.default and self.default.rejects_handshake):
+        if self.server.rejects_handshake:  # of the default server's own names alone, whoever uses its certificate
             return "ssl_reject_handshake: every handshake for this name is rejected (unrecognized_name)"
         return self.dead_default
 
@@ -437,7 +446,7 @@ class EffectiveTLS:
         """Why no handshake can succeed for this server, in words; None if one can."""
         if self.refusal_at_hello:
             return self.refusal_at_hello
-        if not self.context.has_tls_context:
+        if not self.context.has_certificate:
             return "no certificate applies"
         if not self.bundles:
             return "none of its certificates can be sent: the keys do not match"

@@ -126,6 +126,8 @@ def _address(host: str) -> str:
 @bounded(4096, 1_000_000)
 def is_ip(address: str) -> bool:
     """The text is an IPv4 or IPv6 address, without brackets."""
+    if ":" not in address and not address[-1:].isdigit():
+        return False
     try:
         ipaddress.ip_address(address)
     except ValueError:

@@ -16,36 +16,19 @@ if TYPE_CHECKING:
 class LocationBlock:
     """A location (or an ``if`` or ``limit_except`` in one): a scope, and the locations inside it."""
 
-    __slots__ = ("_inside", "_tree", "directive", "parent", "scope")
+    __slots__ = ("_inside", "_tree", "directive", "modifier", "parent", "pattern", "scope")
 
     def __init__(self, directive: Directive, tree: Tree, around: Scope, parent: LocationBlock | None) -> None:
         self.directive = directive
         self.parent = parent
+        self.modifier, self.pattern = _read(directive.args)
+        """The modifier is ``=``, ``~``, ``~*``, ``^~``, ``@`` (named) or the empty string (prefix); the pattern is the
+        prefix, regular expression or name without it."""
         self.scope: Scope = Scope(
-            tree, directive.block or [], module=around.module, level=directive.name, nginx=around.nginx, parent=around
+            tree, directive.block or (), module=around.module, level=directive.name, nginx=around.nginx, parent=around
         )
         self._tree = tree
         self._inside: dict[Directive, LocationBlock] = {}
-
-    @property
-    def modifier(self) -> str:
-        """``=``, ``~``, ``~*``, ``^~``, ``@`` (named) or the empty string (prefix)."""
-        args = self.directive.args
-        if len(args) > 1:
-            return args[0]
-        for mark in ("~*", "^~", "=", "~"):
-            if args and args[0].startswith(mark):
-                return mark
-        return "@" if args and args[0].startswith("@") else ""
-
-    @property
-    def pattern(self) -> str:
-        """The prefix, regular expression or name of the location, without the modifier."""
-        args = self.directive.args
-        if len(args) > 1:
-            return args[1]
-        text = args[0] if args else ""
-        return text if self.modifier in ("", "@") else text[len(self.modifier) :]
 
     def inside(self, directive: Directive) -> LocationBlock:
         """The block of a directive inside, made once."""
@@ -69,6 +52,17 @@ class LocationBlock:
         return [self.inside(d) for name in ("if", "limit_except") for d in self.scope.all(name) if d.block is not None]
 
 
+def _read(args: Sequence[str]) -> tuple[str, str]:
+    """The modifier and pattern of a location (ngx_http_core_location)."""
+    if len(args) > 1:
+        return args[0], args[1]
+    text = args[0] if args else ""
+    for mark in ("~*", "^~", "=", "~"):
+        if text.startswith(mark):
+            return mark, text[len(mark) :]
+    return "@" if text.startswith("@") else "", text
+
+
 def location_for(locations: Sequence[LocationBlock], path: str) -> tuple[LocationBlock | None, bool]:
     """The location that nginx chooses for a path, and whether that is sure (a pattern may not be readable).
 
@@ -81,11 +75,11 @@ def location_for(locations: Sequence[LocationBlock], path: str) -> tuple[Locatio
     while level:
         best: LocationBlock | None = None
         for location in level:
-            pattern = location.pattern
-            if location.modifier == "=" and path == pattern:
+            modifier, pattern = location.modifier, location.pattern
+            if modifier == "=" and path == pattern:
                 return location, True
             if (
-                location.modifier in ("", "^~")
+                modifier in ("", "^~")
                 and path.startswith(pattern)
                 and (best is None or len(pattern) > len(best.pattern))
             ):

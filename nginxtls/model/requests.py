@@ -67,6 +67,14 @@ def answer(configuration: Configuration, socket: Socket, request: Request) -> An
     server = selected(socket, request.host)
     if server is None or server.fragment:
         return None
+    # The socket has no part in it but by the server that it selects.
+    found = configuration.store.recent(
+        ("answer", server, request), lambda: _answer(configuration, socket, server, request)
+    )
+    return found if found is None or found.socket is socket else found._replace(socket=socket)
+
+
+def _answer(configuration: Configuration, socket: Socket, server: VirtualServer, request: Request) -> Answer | None:
     try:
         return _Visit(configuration, request, socket, server).answer()
     except Unknown:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nginxtls.model.bundles import Bundles, ServedBundle, Slots
     from nginxtls.model.conf_commands import Command
     from nginxtls.model.facts import Facts
-    from nginxtls.syntax.tree import Directive, Tree
+    from nginxtls.syntax.tree import Directive, Level, Tree
     from nginxtls.tls import ServerKey
 
 
@@ -81,8 +81,7 @@ class VirtualServer:
     @cached_property
     def mentions(self) -> frozenset[str]:
         """The names of all directives in the server, at any depth, and at the levels around it; and its ``module``."""
-        key = ("mentions", self.module, self.scope.parent, self.below, *self.scope.own)
-        return self.store.memo(key, self._mentions)
+        return self.store.common(("mentions", self.directive), self._mentions)
 
     def _mentions(self) -> frozenset[str]:
         names = {self.module, *self.below}
@@ -90,11 +89,15 @@ class VirtualServer:
         while level is not None:
             names.update(level.own)
             level = level.parent
-        return frozenset(names)
+        found = frozenset(names)
+        return self.store.common(("names", found), lambda: found)  # one set for all servers alike
 
     @cached_property
     def below(self) -> frozenset[str]:
         """The names of all directives in the blocks of the server, at any depth."""
+        return self.store.common(("below", self.directive), self._below)
+
+    def _below(self) -> frozenset[str]:
         names: set[str] = set()
         pending = [line.block for lines in self.scope.own.values() for line in lines if line.block]
         while pending:
@@ -107,7 +110,7 @@ class VirtualServer:
                         if file is not directive.file:
                             names |= self.tree.names_in(file)
         found = frozenset(names)
-        return self.store.memo(("names", found), lambda: found)
+        return self.store.common(("names", found), lambda: found)
 
     @property
     def place(self) -> str:
@@ -117,6 +120,9 @@ class VirtualServer:
     @cached_property
     def names(self) -> tuple[ServerName, ...]:
         """The names in order; one empty name if there is no server_name (nginx adds ``""``)."""
+        return self.store.common(("server names", self.directive), self._names)
+
+    def _names(self) -> tuple[ServerName, ...]:
         found = [
             read_name(text, directive, index)
             for directive in self.scope.all("server_name")
@@ -129,6 +135,9 @@ class VirtualServer:
     @cached_property
     def listens(self) -> tuple[Listen, ...]:
         """The listen lines, those that nginx adds included."""
+        return self.store.common(("listens", self.directive), self._listens)
+
+    def _listens(self) -> tuple[Listen, ...]:
         port = 80 if self.module == "http" else None
         found = tuple(read_listen(directive, port) for directive in self.scope.all("listen"))
         if not found and self.module == "http" and not self.fragment and not self.scope.may_have("listen"):
@@ -243,25 +252,27 @@ class VirtualServer:
         found: list[tuple[Scope, LocationBlock | None]] = []
         if not wanted.isdisjoint(self.scope.own):
             found.append((self.scope, None))
-        for chain in self._blocks_with(wanted) if not wanted.isdisjoint(self.below) else ():
+        for chain, level in self._block_chains if not wanted.isdisjoint(self.below) else ():
+            if wanted.isdisjoint(level.own):
+                continue
             location = self.location(chain[0])
             for block in chain[1:]:
                 location = location.inside(block)
             found.append((location.scope, location))
         return found
 
-    def _blocks_with(self, wanted: frozenset[str]) -> Iterator[tuple[Directive, ...]]:
-        """The blocks that directly contain one of the wanted directives, each with those around it."""
-        expand = self.tree.expand
+    @cached_property
+    def _block_chains(self) -> list[tuple[tuple[Directive, ...], Level]]:
+        """The blocks in the server, each with those around it, and its lines."""
+        return self.store.common(("blocks", self.directive), lambda: list(self._find_blocks()))
+
+    def _find_blocks(self) -> Iterator[tuple[tuple[Directive, ...], Level]]:
         stack: list[tuple[Directive, ...]] = [(block,) for block in _blocks(self.scope.own, ("location", "if"))]
         while stack:
             chain = stack.pop()
-            own: dict[str, list[Directive]] = {}
-            for directive in expand(chain[-1].block or ()):
-                own.setdefault(directive.name, []).append(directive)
-            if not wanted.isdisjoint(own):
-                yield chain
-            stack += [(*chain, block) for block in _blocks(own, ("location", "limit_except", "if"))]
+            level = self.tree.level(chain[-1].block or ())
+            yield chain, level
+            stack += [(*chain, block) for block in _blocks(level.own, ("location", "limit_except", "if"))]
 
     def all_locations(self) -> tuple[LocationBlock, ...]:
         """Every location, nested ones and ``if`` blocks included, in order of the text."""
@@ -317,6 +328,14 @@ class Socket:
     def quic(self) -> bool:
         """Whether the socket speaks HTTP/3."""
         return self.module == "http" and self.datagram
+
+    def listen_of(self, server: VirtualServer) -> Listen | None:
+        """The first ``listen`` line by which a server is on the socket."""
+        return self._listen_of.get(server)
+
+    @cached_property
+    def _listen_of(self) -> dict[VirtualServer, Listen]:
+        return dict(reversed(self.listens))
 
     @property
     def default(self) -> VirtualServer:

@@ -10,7 +10,7 @@ from nginxtls.model.versions import default_protocols
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from nginxtls.model.versions import NginxVersion
     from nginxtls.syntax.tree import Directive, Tree
@@ -130,14 +130,9 @@ class Scope:
         self.parent = parent
         self.certain: bool = certain and (parent is None or parent.certain)
         """Whether everything in this level and around it is known."""
-        self.own = own = _by_name(directives)
-        if "include" in own or tree.holds is not None:
-            self.own = own = _by_name(tree.expand(directives))
-        self.left_out = tree.left_out(directives)
-        """The names of the directives that a template may add to this level."""
-        if UNKNOWN in "".join(own):
-            self.left_out |= {UNKNOWN}
-        self.unread = "include" in own
+        self.own, self.left_out = tree.level(directives)
+        """The lines of this very level by name, and the names of those that a template may add to it."""
+        self.unread = "include" in self.own
         """An include in this very level could not be read."""
         if self.unread or self.left_out:
             self.certain = False
@@ -194,18 +189,3 @@ class Scope:
             return default_protocols(self.nginx)
         default = default_of(self.module, name)
         return () if default is None else (default,)
-
-
-def _by_name(directives: Iterable[Directive]) -> dict[str, Sequence[Directive]]:
-    """The directives of a level by name. Most names occur once, and a tuple of one is made sooner than a list."""
-    own: dict[str, Sequence[Directive]] = {}
-    for directive in directives:
-        name = directive.name
-        lines = own.get(name)
-        if lines is None:
-            own[name] = (directive,)
-        elif isinstance(lines, list):
-            lines.append(directive)
-        else:
-            own[name] = [*lines, directive]
-    return own

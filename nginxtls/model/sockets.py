@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
@@ -55,17 +56,24 @@ def connected(sockets: list[Socket], address: str, port: int, *, datagram: bool 
     if address.startswith("unix:"):
         return next((socket for socket in sockets if socket.address == address), None)
     address = "127.0.0.1" if address.lower() == "localhost" else WILDCARD4 if address == "*" else address.strip("[]")
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
+    parsed = _parsed(address)
+    if parsed is None:
         return None
     here = {socket.address: socket for socket in sockets if socket.port == port and socket.datagram == datagram}
-    if exact := here.get(str(parsed)):
+    if exact := here.get(parsed):
         return exact
-    if parsed.version == 6:
+    if ":" in parsed:
         return here.get(WILDCARD6)
     dual = here.get(WILDCARD6)
     return here.get(WILDCARD4) or (dual if dual and not dual.ipv6only else None)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(address: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return None
 
 
 class BindConflict(NamedTuple):

@@ -36,13 +36,22 @@ class Store:
         self.files = files
         self.base = base
         self.memo = Memo()
+        self.recent = Memo(4096)
+        """What is the same for neighbours only."""
+        self.common = Memo()
+        """What is the same in every build of nginx: shared by the configurations of all builds in question."""
         self._unchecked: dict[tuple[str, str], NotChecked] = {}
 
     def sibling(self) -> Store:
         """A store for the same configuration in another build: it reads and notes the same, and keeps its own memo."""
         other = Store(self.files, self.base)
-        other._unchecked = self._unchecked
+        other._unchecked, other.common = self._unchecked, self.common
         return other
+
+    def forget(self) -> None:
+        """Drop what was worked out, not what was read; it is worked out again where it is needed."""
+        for memo in (self.memo, self.recent, self.common):
+            memo.clear()
 
     @property
     def not_checked(self) -> list[NotChecked]:

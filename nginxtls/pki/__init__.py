@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nginxtls.pki.chain import Chain, analyse_chain
     from nginxtls.pki.crl import CRLs, RevocationList, read_crl
     from nginxtls.pki.damage import Problem
-    from nginxtls.pki.hostnames import NameMatch, match_hostname
+    from nginxtls.pki.hostnames import NameMatch, covered, covering, match_hostname
     from nginxtls.pki.keys import DHParameters, KeyProblem, PrivateKey, is_roca, read_dhparam, read_key
     from nginxtls.pki.lifetimes import exceeds_limit, lifetime_limit, looks_public, renewal_threshold
     from nginxtls.pki.ocsp import Answer, Response, read_ocsp
@@ -39,6 +39,8 @@ __all__ = [
     "TrustStore",
     "analyse_chain",
     "build_path",
+    "covered",
+    "covering",
     "exceeds_limit",
     "is_roca",
     "lifetime_limit",
@@ -57,7 +59,7 @@ __getattr__ = lazily(
     certificate="Certificate SubjectAltName",
     chain="Chain analyse_chain",
     crl="CRLs RevocationList read_crl",
-    hostnames="NameMatch match_hostname",
+    hostnames="NameMatch covered covering match_hostname",
     damage="Problem",
     keys="DHParameters KeyProblem PrivateKey is_roca read_dhparam read_key",
     lifetimes="exceeds_limit lifetime_limit looks_public renewal_threshold",

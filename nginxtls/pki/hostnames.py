@@ -54,6 +54,25 @@ def covers(pattern: str, host: str) -> bool:
     return first == "*" and "." in rest and "*" not in rest and rest == parent and valid_host(host) and bool(label)
 
 
+def covered(certificate: Certificate) -> tuple[tuple[str, str], ...]:
+    """The names of a certificate as (kind, value), in the form in which ``covering`` lists those that cover a host."""
+    return tuple((san.kind, san.value.lower() if san.kind == "dns" else san.value) for san in certificate.sans)
+
+
+def covering(name: str) -> tuple[tuple[str, str], ...]:
+    """The names of certificates, as (kind, value), that cover a host name or IP address.
+
+    For many names and many certificates: ``match_hostname`` compares one with one, and says why it does not match.
+    """
+    address = _address(name)
+    if address is not None:
+        return (("ip", address),)
+    wanted = ascii_host(name)
+    if wanted is None:
+        return ()
+    return tuple(("dns", each) for each in (wanted, f"*.{wanted.partition('.')[2]}") if covers(each, wanted))
+
+
 @bounded(4096, 200_000)
 def ascii_host(name: str) -> str | None:
     """The ASCII form in lower case, without a trailing dot; None if it is not a host name."""

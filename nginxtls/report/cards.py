@@ -44,10 +44,10 @@ class Row:
 
 
 def card(
-    title: str, columns: Sequence[Column], rows: Iterable[Row], *, total: int = 0, folded: bool | None = None
+    title: str, columns: Sequence[Column], rows: Iterable[Row], *, folded: bool, total: int = 0, below: str = ""
 ) -> str:
     """A table in a card. ``total``: the number of all rows, if some are left out; ``folded``: whether the card is
-    closed at first, None if it cannot be closed."""
+    closed at first; ``below``: what to write instead of the title if the card is below a heading that has it."""
     heads = "".join(f"<th scope=col{_kind(column.number)}>{escaped(column.title)}</th>" for column in columns)
     lines = [_row(row, columns) for row in rows]
     table = (
@@ -56,10 +56,7 @@ def card(
     )
     if total > len(lines):
         table += f'<p class="none">and {total - len(lines):,} more</p>'
-    if folded is None:
-        return f'<div class="card"><h2>{escaped(title)}</h2>{table}</div>'
-    number = total or len(lines)
-    summary = f"{escaped(title)} <span>{number:,}</span>"
+    summary = below or f"{escaped(title)} <span>{total or len(lines):,}</span>"
     return f'<details class="card"{"" if folded else " open"}><summary>{summary}</summary>{table}</details>'
 
 
@@ -83,7 +80,7 @@ def _cell(cell: str | int | Pick | None, column: Column) -> str:
         name = escaped(cell.value)
         badge = level(cell.severity) if cell.severity else ""
         attributes = f'type="button" class="pick" data-filter="{cell.filter}" data-value="{name}"'
-        return f"<td>{badge}<button {attributes}>{name}</button></td>"
+        return f'<td class="pickable">{badge}<button {attributes}>{name}</button></td>'
     if isinstance(cell, int):
         kind = _late(cell) if column.days else " zero" if cell == 0 else ""
         return f"<td{_kind(True, kind)}>{cell:,}</td>"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nginxtls.finding import Finding, Location
-    from nginxtls.linting.report import CertificateRow, EndpointRow, PolicyRow, Report
+    from nginxtls.linting.report import CertificateRow, ClientRow, EndpointRow, PolicyRow, Report
     from nginxtls.report.options import Options
 
 MOST_ROWS, OPEN = 20_000, 50
@@ -45,7 +45,9 @@ MARKED = 400
 """The number of marked characters shown."""
 SEVERITIES = sorted(Severity, reverse=True)
 ENDPOINT = ("socket", "names", "protocols", "certificate")
-CERTIFICATE = ("file", "subject", "names", "issuer", "key", "chain", "served on", "expires")
+CERTIFICATE = ("file", "names", "chain"), ("served on", "issuer", "key", "subject")
+MOST_CLIENTS = 8
+"""The most entries of a list of clients; ``nginxtls clients`` has all."""
 DAYS = Column("days left", number=True, days=True)
 _WORDS = re.compile(r"[^a-z0-9]+")
 
@@ -266,7 +268,7 @@ class _Page:
         return place.file, place.line, place.column
 
     def tables(self) -> str:
-        """Endpoints, certificates, policies, and the further tables of the report."""
+        """Endpoints, certificates, policies and clients."""
         report = self.report
         host = [Column("host")] if self.hosts else []
         parts = [
@@ -280,7 +282,13 @@ class _Page:
         parts.append(
             self._table(
                 "Certificates",
-                [*host, *map(Column, CERTIFICATE), DAYS],
+                [
+                    *host,
+                    *map(Column, CERTIFICATE[0]),
+                    Column("expires", number=True),
+                    DAYS,
+                    *map(Column, CERTIFICATE[1]),
+                ],
                 [self._certificate(row) for row in report.served[:MOST_ROWS]],
                 len(report.served),
             )
@@ -294,14 +302,22 @@ class _Page:
                 len(report.policies),
             )
         )
-        for table in report.tables:
-            rows = [Row(*cells) for cells in table.rows[:MOST_ROWS]]
-            parts.append(self._table(table.title, [*map(Column, table.columns)], rows, len(table.rows)))
+        parts.append(
+            self._table(
+                "Clients",
+                [*host, Column("endpoint"), Column("result"), Column("clients", number=True), Column("which")],
+                [self._client(row) for row in report.clients[:MOST_ROWS]],
+                len(report.clients),
+                "<p>What known clients get. <code>nginxtls clients</code> shows each with suite, group and key.</p>",
+            )
+        )
         return "\n".join(filter(None, parts))
 
-    def _table(self, title: str, columns: Sequence[Column], rows: Sequence[Row], total: int) -> str:
-        """A section with a table; empty if there are no rows."""
-        return self._section(title, card(title, columns, rows, total=total, folded=total > OPEN)) if rows else ""
+    def _table(self, title: str, columns: Sequence[Column], rows: Sequence[Row], total: int, about: str = "") -> str:
+        """A section with a table, and perhaps a paragraph about it before; empty if there are no rows."""
+        below = count(total, "row")
+        content = card(title, columns, rows, total=total, folded=total > OPEN, below=below)
+        return self._section(title, about + content) if rows else ""
 
     def _section(self, title: str, content: str) -> str:
         anchor = _WORDS.sub("-", title.lower()).strip("-")
@@ -317,17 +333,18 @@ class _Page:
     def _certificate(self, row: CertificateRow) -> Row:
         host = self.host(row.host)
         on = listing(row.endpoints) + (f" for {listing(row.server_names)}" if row.server_names else "")
-        cells = (
-            row.file,
-            row.subject,
-            listing(row.names),
-            row.issuer,
-            row.key,
-            row.chain,
-            on,
-            (row.not_after or "")[:10],
-        )
-        return Row(*([host] if self.hosts else []), *cells, row.days_left, host=host)
+        expires = (row.not_after or "")[:10]
+        cells = (row.file, listing(row.names), row.chain, expires, row.days_left, on, row.issuer, row.key, row.subject)
+        return Row(*([host] if self.hosts else []), *cells, host=host)
+
+    def _client(self, row: ClientRow) -> Row:
+        host = self.host(row.host)
+        endpoint = f"{listing(row.names)} on {row.socket}"
+        left = len(row.clients) - MOST_CLIENTS
+        which = ", ".join(row.clients[:MOST_CLIENTS]) + (f" and {left} more" if left > 0 else "")
+        which = "all" if row.number == row.total else which
+        cells = (endpoint, row.result, f"{row.number} of {row.total}", which)
+        return Row(*([host] if self.hosts else []), *cells, host=host)
 
     def _policy(self, row: PolicyRow) -> Row:
         host = self.host(row.location.file.host)
@@ -346,9 +363,7 @@ class _Page:
                 where = f"{host} {file}:{line}".strip()
             rows.append(Row(entry.subject, entry.reason, where, host=host))
         columns = [Column("what"), Column("why"), Column("named in")]
-        return self._section(
-            "Not checked", card("Not checked", columns, rows, total=len(entries), folded=len(entries) > 10)
-        )
+        return self._table("Not checked", columns, rows, len(entries))
 
     def rules(self) -> str:
         """The page of each rule that has findings."""

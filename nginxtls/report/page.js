@@ -33,10 +33,11 @@
   // Tables sort by a column.
   const collator = new Intl.Collator("en", { numeric: true });
   for (const head of document.querySelectorAll("table.sortable thead th")) {
+    // The title stays outside of the button: print repeats no button at the top of the next page.
     const button = document.createElement("button");
-    button.append(...head.childNodes);
-    head.append(button);
-    button.addEventListener("click", () => {
+    button.setAttribute("aria-label", "Sort by " + head.textContent);
+    head.append(" ", button);
+    head.addEventListener("click", () => {
       const up = head.getAttribute("aria-sort") !== "ascending";
       for (const other of head.parentNode.children) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", up ? "ascending" : "descending");

@@ -150,10 +150,14 @@ def versions(report: Report) -> list[str]:
 
 
 def served(row: EndpointRow) -> str:
-    """The protocols of an endpoint; where builds in question differ, those of each."""
+    """The protocols of an endpoint; where two groups of builds differ those of each, where more do those of some."""
     if not row.differing:
         return ", ".join(row.protocols)
-    return "; ".join(f"{', '.join(protocols) or 'none'} with {part}" for part, protocols in row.differing)
+    if len(row.differing) == 2 and not any(", or " in part for part, _ in row.differing):
+        return "; ".join(f"{', '.join(protocols) or 'none'} with {part}" for part, protocols in row.differing)
+    common = [version for version in row.protocols if all(version in protocols for _, protocols in row.differing)]
+    rest = [version for version in row.protocols if version not in common]
+    return "; ".join(filter(None, (", ".join(common), f"depending on the version {', '.join(rest)}")))
 
 
 def compliance(row: PolicyRow) -> str:

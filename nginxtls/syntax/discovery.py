@@ -22,7 +22,7 @@ from nginxtls.syntax.use import unused_among
 from nginxtls.syntax.walking import Candidate, is_nginx_folder, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from nginxtls.syntax.containers import Extract
     from nginxtls.syntax.files import Files
@@ -93,6 +93,7 @@ def discover(
     files: Files,
     instead: Mapping[str, str] | None = None,
     kept: KeptFiles | None = None,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> Sources:
     """Find and read the configurations at the paths: files, folders, dumps, and ``-`` for the text of standard input.
 
@@ -100,11 +101,18 @@ def discover(
     searched. Each file is parsed once, and linted in the configuration that includes it, where there is one.
     ``instead``: texts that replace the content of files, by real path. ``kept``: files that earlier runs have parsed.
     """
-    return _Discovery(files, instead, kept).run(paths, stdin_text)
+    return _Discovery(files, instead, kept, progress).run(paths, stdin_text)
 
 
 class _Discovery:
-    def __init__(self, files: Files, instead: Mapping[str, str] | None = None, kept: KeptFiles | None = None) -> None:
+    def __init__(
+        self,
+        files: Files,
+        instead: Mapping[str, str] | None,
+        kept: KeptFiles | None,
+        progress: Callable[[str, int, int], None],
+    ) -> None:
+        self.progress = progress
         self.files = files
         self.reader = Reader(files, instead=instead, kept=kept)
         self.sources = Sources()
@@ -171,7 +179,8 @@ class _Discovery:
                 self.sources.skipped.append(NotChecked(*entry))
         # First what names the places of files; then main files, for what they include needs no second look.
         candidates.sort(key=lambda candidate: (not candidate.container, not _is_main(candidate.name)))
-        for candidate in candidates:
+        for number, candidate in enumerate(candidates):
+            self.progress("reading", number, len(candidates))
             self.take_file(candidate)
 
     def take_file(self, candidate: Candidate) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, pattern
 from nginxtls.base.limits import LIMITS
-from nginxtls.base.memo import Recent
+from nginxtls.base.memo import Memo
 from nginxtls.base.secrets import hide
 from nginxtls.syntax.words import UNKNOWN, read_statement, word_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Gap", "Problem", "SourceFile", "Span", "Tree"]
 
@@ -118,7 +119,7 @@ class SourceFile:
         self.includes: list[Directive] = []
         """All include directives of the file, in order."""
         self.problems: list[Problem] = []
-        self.recent = Recent()
+        self.recent = Memo(64)
         """What is worked out of its text again and again for the same directive."""
         self._comments: array[int] = array("L")
         self._line_starts: list[int] | None = None
@@ -314,6 +315,14 @@ class Gap(NamedTuple):
     """It comes with nginx or a distribution and holds no TLS, so that nothing is unknown without it."""
 
 
+class Level(NamedTuple):
+    """The lines of a block, those of its includes among them, by name; ``left_out`` are the names of those that a
+    template may add."""
+
+    own: dict[str, Sequence[Directive]]
+    left_out: frozenset[str]
+
+
 def _words_of(directive: Directive) -> list[tuple[int, int]]:
     if not directive.args and directive.name.strip(UNKNOWN) == "":
         return [(directive.start, directive.end)]
@@ -333,6 +342,7 @@ class Tree:
         self.names_left = LIMITS["names"]
         """How many files its includes may still bring in, each include counted, or look at in a dump."""
         self._names_in: dict[SourceFile, frozenset[str]] = {}
+        self._levels: dict[int, tuple[Sequence[Directive], Level]] = {}
         self.holds: frozenset[tuple[int, int]] | None = None
         """Of a template, the branches that are there (see ``Directive.branch``); None: all of them."""
 
@@ -341,6 +351,15 @@ class Tree:
         tree = Tree(self.roots, self.files)
         tree.includes, tree.unresolved, tree.holds = self.includes, self.unresolved, holds
         return tree
+
+    @cached_property
+    def by_name(self) -> dict[str, list[Directive]]:
+        """All directives of all files, each once, by name."""
+        found: dict[str, list[Directive]] = {}
+        for file in self.files:
+            for directive in file.walk():
+                found.setdefault(directive.name, []).append(directive)
+        return found
 
     def names_in(self, file: SourceFile) -> frozenset[str]:
         """The names of all directives in a file and in what it includes."""
@@ -358,7 +377,21 @@ class Tree:
         """Whether all conditions of a directive hold."""
         return self.holds is None or not directive.branch or self.holds.issuperset(directive.branch)
 
-    def left_out(self, directives: Iterable[Directive]) -> frozenset[str]:
+    def level(self, directives: Sequence[Directive]) -> Level:
+        """The lines of a block by name, worked out once: each build of nginx that is looked at has the same."""
+        known = self._levels.get(id(directives))
+        if known is None or known[0] is not directives:
+            known = self._levels[id(directives)] = directives, self._level(directives)
+        return known[1]
+
+    def _level(self, directives: Sequence[Directive]) -> Level:
+        own = _by_name(directives)
+        if "include" in own or self.holds is not None:
+            own = _by_name(self.expand(directives))
+        left_out = self._left_out(directives)
+        return Level(own, left_out | {UNKNOWN} if UNKNOWN in "".join(own) else left_out)
+
+    def _left_out(self, directives: Iterable[Directive]) -> frozenset[str]:
         """The names of those directives, and of what they include, that are not shown and yet may be there."""
         if self.holds is None:
             return _NOTHING
@@ -388,3 +421,18 @@ class Tree:
                 yield directive  # some of what it names is not known
             for file in self.includes[directive]:
                 yield from self._expand(file.directives, all_branches=all_branches)
+
+
+def _by_name(directives: Iterable[Directive]) -> dict[str, Sequence[Directive]]:
+    """The directives of a level by name. Most names occur once, and a tuple of one is made sooner than a list."""
+    own: dict[str, Sequence[Directive]] = {}
+    for directive in directives:
+        name = directive.name
+        lines = own.get(name)
+        if lines is None:
+            own[name] = (directive,)
+        elif isinstance(lines, list):
+            lines.append(directive)
+        else:
+            own[name] = [*lines, directive]
+    return own

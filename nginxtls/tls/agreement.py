@@ -187,14 +187,14 @@ def _tls12(server: ServerOffer, client: Hello, version: str) -> Agreement:
     exchanges = {"ECDHE"} if shared_group else set()
     exchanges |= {"DHE"} if dh_bits or dh_group else set()
     exchanges |= {"RSA"} if any(key.kind == "RSA" for key in keys) else set()
-    age = PROTOCOLS.index(version)
+    authentications.add("None")
+    ages = PROTOCOLS[: PROTOCOLS.index(version) + 1]
     able = tuple(
         s
         for s in server.suites
-        if s.protocol != "TLSv1.3"
-        and PROTOCOLS.index(s.protocol) <= age
-        and s.key_exchange in exchanges
-        and s.authentication in (*authentications, "None")
+        if s.key_exchange in exchanges
+        and s.authentication in authentications
+        and s.protocol in ages
         and suite_allowed(s, server.level)
     )
     chosen = _first_suite(server, client, able, server.order)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.data import read_data
 from nginxtls.base.lazy import NamedTuple
 
 from .agreement import Hello
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 KINDS = {"browsers": "browser", "libraries": "library", "tools": "tool", "servers": "server", "mail": "mail"}
 """The groups of clients by what they are; the words of ``--client``."""
@@ -122,6 +125,25 @@ def matching(words: list[str], since: str = "") -> list[Client]:
         chosen.update(dict.fromkeys(found))
     selected = chosen if words else dict.fromkeys(clients())
     return [client for client in clients() if client in selected and client.released >= since]
+
+
+def runs(some: Iterable[Client]) -> list[str]:
+    """Clients in words, in the order of the table; those of a family without a gap are one entry (see ``run_name``)."""
+    places = {client: number for number, client in enumerate(clients())}
+    found: list[list[Client]] = []
+    for client in sorted(some, key=places.__getitem__):
+        last = found[-1][-1] if found else None
+        if last and last.family == client.family and places[client] == places[last] + 1:
+            found[-1].append(client)
+        else:
+            found.append([client])
+    return [run_name(run) for run in found]
+
+
+def run_name(run: Sequence[Client]) -> str:
+    """``Node 12.22.12 to 26.12.1 (8)``, or the name of a client alone."""
+    last = run[-1].version if run[-1].version != run[0].version else run[-1].name
+    return run[0].name if len(run) == 1 else f"{run[0].name} to {last} ({len(run)})"
 
 
 WIDELY_USED = ("Android", "Chrome", "Edge", "Firefox", "Safari", "curl", "Go", "Java", "Node", "Python")

@@ -77,7 +77,7 @@ def signature_algorithms(text: str) -> tuple[SignatureAlgorithm, ...] | None:
 def _read(word: str) -> SignatureAlgorithm | None:
     signer, plus, hashed = word.partition("+")
     if plus:
-        hashed = hashed.lower().replace("-", "")
+        hashed = hashed.lower()
         known = signer in _SIGNERS and hashed in (*_HASH_BITS, "sha1")
         return SignatureAlgorithm(_SIGNERS[signer], hashed) if known else None
     name = word.lower()
@@ -90,3 +90,45 @@ def _read(word: str) -> SignatureAlgorithm | None:
         return SignatureAlgorithm(signer, hashed)
     curve = signer.removeprefix("ecdsa_")
     return SignatureAlgorithm("ecdsa", hashed) if signer.startswith("ecdsa_") and curve in _CURVES else None
+
+
+_LONG = (
+    "ed25519", "ed448", "ecdsa_secp256r1_sha256", "ecdsa_secp384r1_sha384", "ecdsa_secp521r1_sha512",
+    *(f"{signer}_{hashed}" for signer in ("rsa_pss_rsae", "rsa_pss_pss") for hashed in ("sha256", "sha384", "sha512")),
+    *(f"rsa_pkcs1_{hashed}" for hashed in ("sha1", *_HASH_BITS)),
+)  # fmt: skip
+"""Names of algorithms that OpenSSL has always known, in lower case."""
+_NEWER = (
+    "ecdsa_sha1", "ecdsa_sha224", "mldsa44", "mldsa65", "mldsa87",
+    *(f"dsa_{hashed}" for hashed in ("sha1", *_HASH_BITS)),
+    *(f"ecdsa_brainpoolp{bits}r1{tls}_sha{bits}" for bits in (256, 384, 512) for tls in ("", "tls13")),
+)  # fmt: skip
+"""Names that 3.0 does not know and 3.5 knows."""
+_BY_BUILD = ("gost", "sm2")
+"""How names begin that some builds know."""
+
+
+def is_bad(text: str, openssl: OpenSSL) -> bool:
+    """Whether OpenSSL refuses a list, as measured on 3.0, 3.5 and 3.6; what a version between does may be open.
+
+    Up to 3.0 a name has its very letters, and none is in the list twice. From 3.3 on names with ``?`` may be unknown.
+    """
+    words = text.split(":")
+    if openssl.version < (3, 1) and len({*map(_read, words)} - {None}) < len([w for w in words if _read(w)]):
+        return True
+    return all(word.startswith("?") for word in words) or any(_is_bad(word, openssl) for word in words)
+
+
+def _is_bad(word: str, openssl: OpenSSL) -> bool:
+    if word.startswith("?"):
+        return openssl.version < (3, 3)
+    if word.lower().startswith(_BY_BUILD):
+        return False
+    old = openssl.version < (3, 1)
+    signer, plus, hashed = word.partition("+")
+    if plus:
+        known = signer in _SIGNERS or (signer.upper() in _SIGNERS and not old)
+        return not known or hashed.lower() not in ("sha1", *_HASH_BITS)
+    if old:
+        return word not in _LONG
+    return word.lower() not in (*_LONG, *_NEWER)

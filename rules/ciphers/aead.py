@@ -55,6 +55,9 @@ class CbcCipher(_OfferedSuites):
     They authenticate before they encrypt, and their padding has been attacked repeatedly (Lucky Thirteen). RFC 9325
     recommends authenticated encryption. Only clients older than about 2014 need CBC.
 
+    Clients: no difference for current clients, which negotiate TLS 1.3 or GCM. Java 7, Safari 8 and others of that age
+    connect with CBC, and would be refused without it.
+
     Fix: list the AEAD suites only: `ECDHE+AESGCM:ECDHE+CHACHA20`.
 
     ```nginx bad
@@ -83,6 +86,9 @@ class Ccm8Cipher(_OfferedSuites):
 
     They are meant for constrained devices. OpenSSL 3.2 and later rate them at 64 bits of security and serve them only
     at security level 0.
+
+    Clients: no difference for browsers, which do not offer CCM_8; a device that does gets records with a tag of 64
+    bits.
 
     Fix: append `!AESCCM8`.
 
@@ -114,6 +120,9 @@ class MissingAead(_CipherRule):
     """No suite with authenticated encryption is offered for TLS 1.2.
 
     TLS 1.2 clients get CBC or worse, and HTTP/2 prohibits every one of these suites.
+
+    Clients: with TLS 1.2 browsers end an HTTP/2 connection (ERR_HTTP2_INADEQUATE_TRANSPORT_SECURITY), Python since 3.10
+    is refused with `handshake failure`, and others get CBC; those with TLS 1.3 are not affected.
 
     Fix: `ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;`
 
@@ -157,6 +166,9 @@ class Http2ForbiddenSuites(_CipherRule):
     Browsers close such a connection with INADEQUATE_SECURITY (RFC 9113, appendix A: all suites without an ephemeral key
     exchange or without authenticated encryption). This happens if the certificate fits no other suite of the list, or
     if the server prefers its own order and a prohibited suite comes first.
+
+    Clients: browsers that negotiate TLS 1.2 show ERR_HTTP2_INADEQUATE_TRANSPORT_SECURITY or
+    NS_ERROR_NET_INADEQUATE_SECURITY; those with TLS 1.3 connect.
 
     Fix: put `ECDHE+AESGCM:ECDHE+CHACHA20` first.
 

@@ -31,6 +31,9 @@ class DefaultCiphers(Rule):
     The default dates from 2011. With an RSA certificate it lets clients choose RSA key transport (RFC 10015 deprecates
     it) and CBC.
 
+    Clients: no visible difference. nginx follows the client's order by default, so a client that lists RSA key
+    transport or CBC first gets it.
+
     Fix: set `ssl_ciphers` at the http level, for example to Mozilla's intermediate list.
 
     Not reported if no client can get such a suite: with ECDSA certificates, or with TLS 1.3 alone.
@@ -80,6 +83,9 @@ class ConfCommandOverridesCiphers(Rule):
     nginx applies `ssl_conf_command` last, so `ssl_ciphers` has no effect except for its `@SECLEVEL`, if it has one
     (measured on nginx 1.22.1, 1.26.3 and 1.30.6; `nginx -t` reports nothing).
 
+    Clients: the suites of `CipherString`; a client for which only `ssl_ciphers` has a suite is refused with `handshake
+    failure`.
+
     Fix: keep one of the two, preferably `ssl_ciphers`.
 
     Not reported if both select the same suites.
@@ -126,6 +132,9 @@ class UnusableCiphers(_CipherRule):
     An `ECDHE-ECDSA` suite needs an ECDSA certificate, an `ECDHE-RSA` suite an RSA one; DHE needs `ssl_dhparam`. Only
     TLS 1.3 is independent of the key, and it is not enabled. `nginx -t` reports nothing.
 
+    Clients: none connects: ERR_SSL_VERSION_OR_CIPHER_MISMATCH, SSL_ERROR_NO_CYPHER_OVERLAP, `handshake failure` in curl
+    (code 35).
+
     Fix: list suites for the key of the certificate.
 
     ```nginx bad
@@ -162,6 +171,9 @@ class DeadTls12(_CipherRule):
 
     Clients with TLS 1.3 connect; the handshakes of all others fail. An `ECDHE-ECDSA` suite needs an ECDSA certificate,
     an `ECDHE-RSA` suite an RSA one, DHE needs `ssl_dhparam`.
+
+    Clients: clients without TLS 1.3, such as Android 8, Internet Explorer 11 and Windows Server 2019, are refused with
+    `handshake failure` or ERR_SSL_VERSION_OR_CIPHER_MISMATCH.
 
     Fix: list suites for the key of the certificate, or enable TLS 1.3 only.
 

@@ -29,6 +29,9 @@ class StaticRsaKeyExchange(_CipherRule):
     attacked repeatedly (Bleichenbacher, ROBOT). RFC 10015 deprecates it, and no current policy allows it. `HIGH` and
     `DEFAULT` contain such suites.
 
+    Clients: no difference. Browsers prefer ECDHE; a client that lists RSA key transport first gets it, and its recorded
+    traffic can be read by whoever obtains the key.
+
     Fix: append `!kRSA`.
 
     Reported only if the server has an RSA certificate, or one that could not be read. If no suite has forward secrecy,
@@ -83,6 +86,9 @@ class MissingForwardSecrecy(_CipherRule):
     Anyone who obtains the server's key, today or in ten years, can decrypt recorded traffic. RFC 9325 requires suites
     with ECDHE. Browsers negotiate TLS 1.3 if they can; all other clients get the weak suites.
 
+    Clients: no difference in browsers. Programs in Python since 3.10, Go since 1.22 and Java since 24 no longer offer
+    RSA key exchange: without TLS 1.3 they are refused with `handshake failure`.
+
     Fix: `ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;`
 
     DHE suites do not count without `ssl_dhparam`: nginx never negotiates them then (since 1.11.0).
@@ -124,6 +130,9 @@ class FiniteFieldKeyExchange(_CipherRule):
     expensive (CVE-2002-20001), and every client that supports DHE with AES-GCM supports ECDHE. Mozilla's list has had
     none since 6.0.
 
+    Clients: no difference for browsers, which no longer offer DHE. Others that choose it wait longer for the handshake,
+    and cost the server far more than with ECDHE.
+
     Fix: append `!kDHE`, and remove `ssl_dhparam`.
 
     Reported only if `ssl_dhparam` is set: without it nginx negotiates no such suite (since 1.11.0).
@@ -162,6 +171,8 @@ class DeadDheCipher(_CipherRule):
 
     nginx has had no DH parameters of its own since 1.11.0 (measured on 1.18.0 to 1.30.6: a client that offers only DHE
     gets a handshake failure).
+
+    Clients: a client that offers only DHE is refused with `handshake failure`; all others connect with other suites.
 
     Fix: remove the names. Clients are not affected.
 

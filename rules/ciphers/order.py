@@ -26,6 +26,8 @@ class NeedlessServerPreference(Rule):
     Phones without AES hardware are faster with ChaCha20 and list it first; the server cannot know. For that reason
     Mozilla's lists disable the preference. Some guidelines require it.
 
+    Clients: no error; phones without AES hardware encrypt with AES in software, which takes more time and energy.
+
     Fix: `ssl_prefer_server_ciphers off;`
 
     ```nginx bad
@@ -65,6 +67,8 @@ class IdleChachaPriority(Rule):
 
     It gives ChaCha20 to clients that list it first although the server prefers its own order. Without that preference
     the client's order decides anyway.
+
+    Clients: no difference.
 
     Fix: remove it, or enable the preference.
 

@@ -27,6 +27,9 @@ class DisabledSecurityLevel(Rule):
     Level 0 allows everything: TLS 1.0 and 1.1, keys of 512 bits, signatures with MD5 and SHA-1, and suites without
     encryption if the string has them. `nginx -t` reports nothing. It is usually set for the sake of one old client.
 
+    Clients: no difference for current clients. Old ones can connect with what the level would refuse: TLS 1.0, short
+    keys, signatures with SHA-1.
+
     Fix: remove it, unless clients need TLS 1.0.
 
     Not reported with a `--policy` that allows TLS 1.0.
@@ -65,6 +68,8 @@ class LoweredSecurityLevel(Rule):
 
     Level 1 means 80 bits of security: RSA and DH from 1024 bits, SHA-1 signatures in TLS 1.2. It was OpenSSL's own
     default before 3.2; Debian's and Ubuntu's builds, and all builds since 3.2, default to 2.
+
+    Clients: no difference for current clients; peers with keys of 1024 bits or signatures with SHA-1 are accepted.
 
     Fix: remove it.
 

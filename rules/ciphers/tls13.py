@@ -30,6 +30,8 @@ class Tls13SuiteInCiphers(_CipherRule):
     They are silently skipped. Only `ssl_conf_command Ciphersuites` sets which TLS 1.3 suites are offered, and in which
     order.
 
+    Clients: no difference; TLS 1.3 clients get OpenSSL's default suites.
+
     Fix: remove the names. Clients are not affected.
 
     ```nginx bad
@@ -71,6 +73,9 @@ class WeakTls13Suite(Rule):
     `TLS_AES_128_CCM_8_SHA256` has an authentication tag of only 64 bits; `TLS_SHA256_SHA256` and `TLS_SHA384_SHA384`
     (RFC 9150) do not encrypt at all.
 
+    Clients: no difference for browsers, which offer none of these suites. A client that does gets short tags, or no
+    encryption at all.
+
     Fix: remove them.
 
     ```nginx bad
@@ -105,6 +110,9 @@ class MissingMandatorySuite(Rule):
 
     RFC 8446 makes it mandatory, and a client may offer no other. Some government profiles exclude it on purpose.
 
+    Clients: a client with TLS 1.3 that offers no other suite is refused with `handshake failure`, even if TLS 1.2 is
+    enabled: OpenSSL chooses the version first.
+
     Fix: append it.
 
     ```nginx bad
@@ -138,6 +146,8 @@ class IgnoredCiphersuites(Rule):
     Before nginx 1.29.2 the default server of the socket decides the TLS 1.3 suites; since then each server decides its
     own (measured: with AES-128 in the default server and ChaCha20 in the other, clients of the other get AES-128 on
     1.22.1 and 1.26.3, and ChaCha20 on 1.30.6).
+
+    Clients: the TLS 1.3 suites of the default server, in its order.
 
     Fix: set them at the http level.
 

@@ -79,6 +79,9 @@ class NullCipher(_WeakCipher):
     1.18.0 to 1.30.6, and `nginx -t` reports nothing); if only the level disables them, see `barred-cipher`. If the
     OpenSSL version is unknown, enabling them by name is an error regardless of the level.
 
+    Clients: no difference for browsers, which offer no such suite. A client that does gets a connection that looks like
+    TLS, and that everyone on the path can read and change.
+
     Fix: remove `NULL`, `eNULL` and `COMPLEMENTOFALL`, or append `!eNULL`.
 
     ```nginx bad
@@ -114,6 +117,9 @@ class AnonymousCipher(_WeakCipher):
     the level disables them, see `barred-cipher`. If the OpenSSL version is unknown, enabling them by name is an error
     regardless of the level.
 
+    Clients: no difference for browsers, which offer no such suite. A client that does offer one cannot distinguish the
+    server from an attacker.
+
     Fix: append `!aNULL`.
 
     ```nginx bad
@@ -143,6 +149,8 @@ class BarredCipher(_CipherRule):
 
     `ALL` and `HIGH` contain anonymous suites. At OpenSSL's default level, 1 or 2, no client gets them; at level 0,
     which is sometimes set for the sake of one old client, every client can.
+
+    Clients: no difference at the present security level.
 
     Fix: append `!aNULL:!eNULL`. Clients are not affected.
 
@@ -193,6 +201,9 @@ class ExportCipher(_WeakCipher):
     They were designed to be breakable, and FREAK and Logjam use them against clients that would not choose them. nginx
     does not support them since 1.21.2, nor does OpenSSL since 1.1.0: there the words have no effect (`removed-cipher`).
 
+    Clients: no difference until an attacker on the network path downgrades a connection, if nginx and OpenSSL are old
+    enough to have these suites; no current client offers them.
+
     Fix: remove `EXP`, `EXPORT` and the names that begin with `EXP-`.
 
     ```nginx bad
@@ -226,6 +237,9 @@ class Rc4Cipher(_WeakCipher):
     RC4's output is biased enough to recover cookies from it; RFC 7465 prohibits it in every version of TLS. OpenSSL
     1.1.0 and later are built without it: there the word has no effect (`removed-cipher`).
 
+    Clients: no difference for browsers, which have not offered RC4 since 2016; where OpenSSL still has it, an old
+    client's cookies can be recovered from its traffic.
+
     Fix: remove the RC4 suites.
 
     ```nginx bad, openssl: 1.0.2u, certificate: good-rsa.pem
@@ -258,6 +272,10 @@ class Sweet32Cipher(_WeakCipher):
 
     After about 32 GB under one key, blocks repeat and leak their content (Sweet32). Single DES is broken outright.
     OpenSSL 1.1.0 and later are built without these ciphers: there the word has no effect (`removed-cipher`).
+
+    Clients: no difference for Chromium and Firefox, which have not offered 3DES since 2021. Safari and old clients
+    offer it, and negotiate it if the server has nothing else, or prefers it; where OpenSSL still has it, long
+    connections leak parts of what they send.
 
     Fix: remove these suites. Only Windows XP needs 3DES.
 

@@ -35,6 +35,9 @@ class UnknownCipher(_CipherRule):
     As long as one suite remains, `nginx -t` reports nothing. A misspelt suite is not offered; a misspelt exclusion such
     as `!aNUL` excludes nothing. Words are case-sensitive.
 
+    Clients: a client that needs the misspelt suite is refused with `handshake failure`; with a misspelt exclusion
+    clients can still negotiate what was to be excluded.
+
     Fix: write the word as `openssl ciphers` does.
 
     Other rules report names of TLS 1.3 suites (`tls13-suite-in-ciphers`), IANA names (`iana-cipher-name`) and words
@@ -85,6 +88,9 @@ class IanaCipherName(_CipherRule):
     Older versions silently skip `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` (measured on 1.1.1w and 3.0.20; 3.5.9 and 3.6.5
     accept it). If the list has nothing else, nginx does not start.
 
+    Clients: before OpenSSL 3.2 the suite is not offered, and a client that needs it is refused; if no other suite
+    remains, connection refused once nginx is restarted.
+
     Fix: use OpenSSL's name.
 
     ```nginx bad, openssl: 3.0.20
@@ -128,6 +134,8 @@ class RemovedCipher(_CipherRule):
     OpenSSL silently skips the word, so no client gets them; readers of the line may think otherwise, and another build
     of the library may serve them again.
 
+    Clients: no difference.
+
     Fix: remove the words. Clients are not affected.
 
     Reported only with `--openssl-version`.
@@ -164,6 +172,8 @@ class ExcludedCipher(_CipherRule):
     """A suite is listed by name and excluded by another word of the same list.
 
     `!` excludes permanently, at any position in the list. The suite is not offered, although the list names it.
+
+    Clients: no difference, except for a client that offers this suite alone: it is refused.
 
     Fix: remove the name. Clients are not affected.
 
@@ -202,6 +212,9 @@ class EmptyCipherList(_CipherRule):
 
     `SSL_CTX_set_cipher_list() failed: no cipher match`: all words are unknown to this version of OpenSSL, are excluded
     again, or are names of TLS 1.3 suites, which do not count here. `invalid command` is an unknown word after `@`.
+
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
 
     Fix: list at least one TLS 1.2 suite, even if only TLS 1.3 is enabled, or remove the directive.
 
@@ -246,6 +259,9 @@ class SplitCipherList(Rule):
 
     Spaces separate suites only inside quotes; without quotes each word is an argument of its own
     (`invalid number of arguments`).
+
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
 
     Fix: put the list in quotes, or join it with colons.
 

@@ -104,8 +104,13 @@ def inside(block: Directive, text: str) -> Edit:
     return _insertion(block, opening, text, _indent_of(block) + INDENT)
 
 
-def put(block: Directive, name: str, *values: str, safe: bool = False) -> Fix:
-    """Set a directive in a block: its own line written anew, others of that name removed, or a line added."""
+def put(block: Directive, name: str, *values: str, safe: bool = False) -> Fix | None:
+    """Set a directive in a block: its own line written anew, others of that name removed, or a line added.
+
+    None for a fragment: its server has no block.
+    """
+    if block.block is None:
+        return None
     text = " ".join((name, *values))
     title = f"set `{text};`"
     own = [line for line in block.block or () if line.name == name and line.branch == block.branch]
@@ -114,8 +119,10 @@ def put(block: Directive, name: str, *values: str, safe: bool = False) -> Fix:
     return Fix(title, (rewritten(own[0], text), *map(delete, own[1:])), safe)
 
 
-def added(block: Directive, *lines: str, safe: bool = False) -> Fix:
-    """Add lines to a block; each with its terminator."""
+def added(block: Directive, *lines: str, safe: bool = False) -> Fix | None:
+    """Add lines to a block; each with its terminator. None for a fragment, as ``put``."""
+    if block.block is None:
+        return None
     return Fix(f"add `{lines[0]}`", tuple(inside(block, line) for line in lines), safe)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.listening import all_lines_sure, listen_on, selects_by_name
+from nginxtls.rules.common.listening import all_lines_sure, selects_by_name
 
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.listens import WILDCARD4, WILDCARD6
@@ -55,7 +55,7 @@ class Lost(NamedTuple):
     @property
     def answers(self) -> Listen | None:
         """The listen line of the server that answers instead."""
-        return listen_on(self.other.default, self.other)
+        return self.other.listen_of(self.other.default)
 
 
 def lost_names(configuration: Configuration, address: str) -> Iterator[Lost]:
@@ -65,7 +65,7 @@ def lost_names(configuration: Configuration, address: str) -> Iterator[Lost]:
         if not (all_lines_sure(socket) and all_lines_sure(other)):
             continue
         for server in socket.servers:
-            listen = listen_on(server, socket)
+            listen = socket.listen_of(server)
             if server.rejects_handshake or not server.scope.certain or listen is None or listen.directive is None:
                 continue
             if any(_same_family(each, other) for each in server.sockets):

@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nginxtls.model import Listen, Socket, VirtualServer
-
-
-def listen_on(server: VirtualServer, socket: Socket) -> Listen | None:
-    """The `listen` line by which a server is on a socket."""
-    return next((listen for other, listen in socket.listens if other is server), None)
+    from nginxtls.model import Socket
 
 
 def all_lines_sure(socket: Socket) -> bool:

@@ -9,7 +9,7 @@ from nginxtls.model.request_variables import Request
 from nginxtls.model.requests import follow, selected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from nginxtls.model import Configuration, Socket, VirtualServer
     from nginxtls.model.requests import Answer, Path
@@ -34,6 +34,11 @@ def hosts(server: VirtualServer, socket: Socket) -> Iterator[str]:
         yield "name.invalid"
 
 
+def rewrites(server: VirtualServer) -> bool:
+    """Whether a server has rewrite directives that answer."""
+    return not server.mentions.isdisjoint(("return", "rewrite"))
+
+
 def loops(configuration: Configuration) -> Iterator[Path]:
     """The redirects over TLS that lead back to themselves, from a request for ``/`` at every name."""
     for socket, request in starts(configuration):
@@ -43,15 +48,14 @@ def loops(configuration: Configuration) -> Iterator[Path]:
                 yield path
 
 
-def starts(configuration: Configuration, path: str = "/", *, every: bool = False) -> Iterator[tuple[Socket, Request]]:
-    """A request for a path at every name of every TCP socket of http whose server has rewrite directives
-    (``every``: of any server)."""
-    for socket in configuration.sockets:
-        if socket.module != "http" or socket.datagram or socket.proxy_protocol or not socket.known or not socket.port:
-            continue
-        scheme = "https" if socket.speaks_tls else "http"
-        for server in socket.servers:
-            if not every and server.mentions.isdisjoint(("return", "rewrite")):
+def starts(
+    configuration: Configuration, path: str = "/", wanted: Callable[[VirtualServer], bool] = rewrites
+) -> Iterator[tuple[Socket, Request]]:
+    """A request for a path at every name of the wanted servers, on every TCP socket of http."""
+    for server in filter(wanted, configuration.servers):
+        for socket in server.sockets if server.module == "http" else ():
+            if socket.datagram or socket.proxy_protocol or not socket.known or not socket.port:
                 continue
+            scheme = "https" if socket.speaks_tls else "http"
             for host in hosts(server, socket):
                 yield socket, Request(scheme, host, socket.port, path)

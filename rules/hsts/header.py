@@ -29,6 +29,9 @@ class MissingHsts(Rule):
     Without it a browser follows links to `http://`, and an attacker on the network can answer instead of the server.
     RFC 9325 requires the header.
 
+    Clients: no error. The first request after a typed name or an `http://` link is plain text, where an attacker on the
+    network can answer and keep the visitor on plain HTTP.
+
     Fix: `add_header Strict-Transport-Security "max-age=63072000" always;` as soon as all names of the server support
     TLS.
 
@@ -58,9 +61,12 @@ class MissingHsts(Rule):
         for server, endpoints in by_server(configuration).items():
             if headers.find(server.scope, HSTS):
                 continue
-            if server.directive is None or not _faces_browsers(server) or not configuration.absence_is_certain(server):
+            if server.directive is None or not _faces_browsers(server):
                 continue
             scopes = [scope for scope, _ in server.levels()]
+            # A location's file that is not known may pass requests on, to a server that sends the header.
+            if not all(scope.certain for scope in scopes):
+                continue
             if any(headers.find(scope, HSTS) for scope in scopes) or _sends_otherwise(server):
                 continue
             if any(headers.lost(scope, HSTS) for scope in scopes):
@@ -80,6 +86,9 @@ class LostHsts(Rule):
 
     nginx inherits `add_header` only into blocks that have none: any other header in a location, or in an `if`, removes
     all those of the server (measured on nginx 1.18.0 to 1.30.6). Since 1.29.3 `add_header_inherit merge;` keeps them.
+
+    Clients: no error. Visitors whose requests all go to this block do not get the policy, and a policy they have is not
+    extended.
 
     Fix: repeat the line in the block, or move all headers to a file that each such block includes.
 
@@ -137,6 +146,8 @@ class DuplicateHsts(Rule):
 
     Browsers use the first and ignore the other (RFC 6797, section 8.1); nginx sends both in configuration order.
 
+    Clients: browsers use the first header; the values of the second have no effect.
+
     Fix: keep one line.
 
     Limitations: a second header from the upstream server is not known.
@@ -177,6 +188,9 @@ class DuplicateHsts(Rule):
 class ConditionalHsts(Rule):
     """Strict-Transport-Security is set inside an `if`, so only responses that match the condition contain it.
 
+    Clients: no error. A browser learns the policy only from the responses that match, and follows `http://` links in
+    plain text until then.
+
     Fix: set it at server level. nginx sends it over TLS and plain HTTP alike, and browsers ignore it over plain HTTP.
 
     ```nginx bad
@@ -215,6 +229,8 @@ class HstsOverHttp(Rule):
     """Strict-Transport-Security is sent over plain HTTP, which RFC 6797 forbids.
 
     Browsers ignore it there (RFC 6797, section 7.2). Usually it is inherited from the http level.
+
+    Clients: no difference.
 
     Fix: set it in the servers with TLS.
 

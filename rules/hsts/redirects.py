@@ -29,6 +29,8 @@ class MissingRedirect(Rule):
     Visitors who type the name, or follow an old link, stay on plain HTTP, where anyone on the network can read and
     change the content.
 
+    Clients: the browser shows "Not secure" for those who come by `http://`, and stays there.
+
     Fix: add a separate server for port 80 with `return 301 https://$host$request_uri;`
 
     Not reported if anything in the server redirects to https, evaluates `X-Forwarded-Proto` or `$scheme`, or rejects
@@ -104,6 +106,9 @@ class RedirectToHttp(Rule):
 
     The redirect itself is protected, but the next request is not: the client sends it and its cookies in plain text.
 
+    Clients: the browser changes from `https://` to `http://` and shows "Not secure"; cookies without `Secure` are sent
+    in plain text.
+
     Fix: use `https://` in the target.
 
     Targets on other hosts are not checked.
@@ -151,6 +156,9 @@ class RedirectLoop(Rule):
     Often one block has both the plain HTTP and the TLS listener, and the redirect is meant for the former; or the plain
     HTTP server redirects to https and the TLS server back to http; or www redirects to the name without it and back.
     Browsers give up with "too many redirects".
+
+    Clients: browsers show ERR_TOO_MANY_REDIRECTS or "The page isn't redirecting properly", and `curl -L` exits with
+    code 47.
 
     Fix: let one of the servers answer; add a separate server for port 80 where a block has both listeners.
 
@@ -237,6 +245,8 @@ class TemporaryRedirect(Rule):
 
     Browsers and search engines do not remember it, so the next visit starts in plain text again.
 
+    Clients: no error; each visit by `http://` repeats the plain-text request.
+
     Fix: use 301 or 308.
 
     ```nginx bad
@@ -279,6 +289,9 @@ class WrongForwardedProto(Rule):
     """A TLS server forwards requests with `X-Forwarded-Proto: http`.
 
     The application then generates `http://` links and cookies without `Secure`, or redirects to https in a loop.
+
+    Clients: ERR_TOO_MANY_REDIRECTS, or pages whose styles and scripts are blocked as mixed content, depending on the
+    application.
 
     Fix: `proxy_set_header X-Forwarded-Proto $scheme;`
 

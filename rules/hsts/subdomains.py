@@ -32,6 +32,9 @@ class SubdomainWithoutTls(Rule):
     Browsers that have received the header request the subdomain over https as well, and get nothing, or the certificate
     or the content of another server. They do not fall back to plain HTTP.
 
+    Clients: those who have visited this site before cannot open the subdomain: ERR_CONNECTION_REFUSED, a certificate
+    error without a way to continue, or another site. New visitors can.
+
     Fix: add TLS to the server of the subdomain, or remove `includeSubDomains`.
 
     Not reported if the subdomain's server rejects requests, redirects to https, or is behind a proxy that ends TLS.
@@ -110,13 +113,17 @@ def _with_subdomains(configuration: Configuration) -> dict[str, Directive]:
     for server, endpoints in by_server(configuration).items():
         host = next((name.key for name in server.names if name.is_host), "")
         request = Request("https", host, endpoints[0].socket.port)
-        for scope, _ in server.levels():
+        if not host:
+            continue
+        for scope in dict.fromkeys((server.scope, *(scope for scope, _ in server.levels("add_header")))):
             for header in headers.find(scope, HSTS)[:1]:
-                if not host or not header.directive.known or scope.is_conditional(header.directive):
+                if not header.directive.known or scope.is_conditional(header.directive):
                     continue
                 value = hsts(expanded(configuration, server, request, header.value) or "")
                 if value and "includesubdomains" in value and int(value["max-age"]):
-                    found |= {name.key: header.directive for name in server.names if name.is_host}
+                    for name in server.names:
+                        if name.is_host:
+                            found.setdefault(name.key, header.directive)
     return found
 
 

@@ -31,6 +31,9 @@ class HstsWithoutAlways(Rule):
     Without `always` nginx adds headers only to responses with the codes 200, 201, 204, 206, 301, 302, 303, 304, 307 and
     308: a browser whose first response is an error page does not get the policy.
 
+    Clients: no error. A visitor whose first response is a 404 or a 502 does not get the policy, and the next `http://`
+    link is followed in plain text.
+
     Fix: append `always` (nginx 1.7.5).
 
     ```nginx bad
@@ -68,6 +71,8 @@ class MalformedHsts(Rule):
 
     The value is a list of directives separated by semicolons. `max-age` with a number of seconds is required, and no
     directive may appear twice. Names are case-insensitive, and the number may be quoted.
+
+    Clients: no error; browsers act as without the header.
 
     Fix: `add_header Strict-Transport-Security "max-age=63072000; includeSubDomains" always;`
 
@@ -108,6 +113,8 @@ class DisabledHsts(Rule):
     This is how a site withdraws the policy. If it is left in place, it removes the protection of every visitor who
     returns.
 
+    Clients: no error. Each visit deletes the policy from the browser, which then follows `http://` links in plain text.
+
     Fix: set a `max-age` of a year or more, or remove the header.
 
     ```nginx bad
@@ -141,6 +148,8 @@ class ShortHsts(Rule):
 
     Visitors who do not return within that time are unprotected on their next visit. Mozilla recommends two years, and
     the preload list requires one.
+
+    Clients: no error. A visitor who returns after that time follows the next `http://` link in plain text.
 
     Fix: set `max-age=63072000`. A short `max-age` is appropriate for the first weeks, until it is clear that nothing
     breaks.
@@ -176,6 +185,9 @@ class IncompletePreload(Rule):
     """Strict-Transport-Security contains `preload`, but does not meet the requirements of the preload list.
 
     The list accepts a domain only with `includeSubDomains` and a `max-age` of at least a year (31536000).
+
+    Clients: no difference for browsers; the preload list rejects the domain, so the first visit is as unprotected as
+    without `preload`.
 
     Fix: complete the value, or remove `preload`: removal from the list takes months.
 
@@ -216,6 +228,9 @@ class HstsWithoutSubdomains(Rule):
 
     A subdomain without TLS can set cookies for the whole domain, and an attacker on the network can impersonate any
     subdomain.
+
+    Clients: no difference. `http://` links to a subdomain are followed in plain text, where an attacker can answer and
+    set cookies for the whole domain.
 
     Fix: add `includeSubDomains` if all subdomains support TLS.
 

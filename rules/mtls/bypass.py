@@ -25,6 +25,8 @@ class OpenDefaultServer(Rule):
     Clients that send no SNI, or a name that no server has, get the default server. If it does not verify client
     certificates and has the same upstream or root, the verification can be bypassed.
 
+    Clients: whoever sends no SNI or an unknown name gets the content without a certificate.
+
     Fix: add a default server that rejects these clients (`ssl_reject_handshake on;`), or verify client certificates in
     the default server as well.
 
@@ -112,6 +114,8 @@ class ClientVerificationBypass(Rule):
     `ssl_verify_client` applies to TLS connections only. If the server also has `listen 80;`, requests on that port are
     served without a certificate.
 
+    Clients: everyone gets the content over `http://`, without a certificate.
+
     Fix: move the plain HTTP listener to a separate server that redirects to https.
 
     Not reported if the plain HTTP listener is on a loopback address, or if the server decides by `$scheme`, `$https` or
@@ -166,6 +170,9 @@ class MixedClientVerification(Rule):
     Whether a client is verified then depends on the server name. nginx rejects (421) a request whose Host selects a
     verifying server if SNI selected another one, and since 1.26.3 and 1.27.4 it does not resume sessions across
     servers. With a separate socket the verification depends on neither.
+
+    Clients: whether a certificate is requested depends on the SNI; a browser that reuses an HTTP/2 connection may get
+    `421 Misdirected Request`.
 
     Fix: move the verifying servers to a separate address or port.
 

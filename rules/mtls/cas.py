@@ -37,6 +37,9 @@ class ClientVerifyDepth(Rule):
     The depth limits the number of intermediates between the client certificate and the root: with the default of 1 a
     client below one intermediate is accepted, and a client below two is rejected (measured, OpenSSL error 2).
 
+    Clients: `400 Bad Request` with the text "The SSL certificate error" for those with a certificate from the lowest
+    CA.
+
     Fix: set `ssl_verify_depth` to the number of intermediates.
 
     The number is that of the longest chain within the CA file. The intermediates that clients send are not known.
@@ -103,6 +106,8 @@ class PublicClientCa(Rule):
     Public CAs issue certificates to everyone who controls a domain, and until 2026 most of these certificates were also
     valid for client authentication. They prove control of a domain, not permission to connect.
 
+    Clients: anyone with a certificate from one of these CAs, which may cost nothing, is let in.
+
     Fix: set `ssl_client_certificate` to a private CA that issues certificates to your clients only.
 
     A CA is considered public if the file has the name of a system's CA bundle, or if Mozilla's root store contains it.
@@ -151,6 +156,9 @@ class OversizedClientCaList(Rule):
     every handshake fails; `nginx -t` reports nothing, and the error log shows `internal error` (measured on nginx
     1.18.0 and 1.30.6). This happens with files that contain all public CAs and hundreds of others.
 
+    Clients: none connects, with or without a certificate: ERR_SSL_PROTOCOL_ERROR, the alert `internal error` in curl
+    (code 35).
+
     Fix: keep only the CAs that issue client certificates. Move CAs that are needed for verification, but not in the
     list, to `ssl_trusted_certificate`.
 
@@ -188,6 +196,8 @@ class OversizedClientCaList(Rule):
 class ExpiredClientCa(Rule):
     """All CAs for client certificates have expired or are not yet valid: every client is rejected with 400.
 
+    Clients: `400 Bad Request` with the text "The SSL certificate error" for everyone who presents a certificate.
+
     Fix: renew the CA (with the same key and name existing client certificates remain valid) and reload nginx.
 
     ```nginx bad
@@ -223,6 +233,9 @@ class ExpiredClientCa(Rule):
 
 class LeftoverClientCa(Rule):
     """One of several CAs for client certificates has expired or is not yet valid: its clients are rejected with 400.
+
+    Clients: `400 Bad Request` with the text "The SSL certificate error" for those with a certificate from that CA;
+    others are not affected.
 
     Fix: renew the CA, or remove it from the file.
 
@@ -271,6 +284,9 @@ class ClientCaNotCa(Rule):
     A certificate without `CA:TRUE` cannot issue certificates. A self-signed one authenticates exactly the client that
     holds its key, which may be intended and is not reported. Any other has no effect: without its root OpenSSL does not
     accept it as a trust anchor.
+
+    Clients: the client that holds this certificate gets `400 Bad Request` ("The SSL certificate error"), unless its
+    root is in the file, too.
 
     Fix: set `ssl_client_certificate` to the CA that issued the client certificates.
 

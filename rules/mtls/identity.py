@@ -30,6 +30,8 @@ class LostIdentityHeader(Rule):
     none of its own. In such a location the upstream server receives the header that the client itself sent: any client
     can claim any identity.
 
+    Clients: no difference for legitimate clients. A client that sends the header itself is taken for whomever it names.
+
     Fix: repeat the outer lines in the location.
 
     ```nginx bad
@@ -99,6 +101,9 @@ class ClientCertificateInHeader(Rule):
     nginx writes the PEM on several lines, each but the first starting with a tab. RFC 9110 forbids such line folding.
     The variable is deprecated since nginx 1.13.5.
 
+    Clients: a back end that follows RFC 9110 answers `400 Bad Request`; others may see no certificate, or its first
+    line alone.
+
     Fix: use `$ssl_client_escaped_cert` (nginx 1.13.5), and decode it in the application.
 
     ```nginx bad
@@ -148,6 +153,9 @@ class LooseDnMatch(Rule):
 
     `CN=admin` also matches `CN=admin2`, an organization in `O=CN=admin`, and whatever else a CA can be persuaded to
     certify. The name is in RFC 2253 format, most specific part first: `CN=admin,OU=ops,O=Example`.
+
+    Clients: no difference for the intended clients. Whoever gets a certificate with a name that contains the pattern is
+    let in as well.
 
     Fix: anchor both ends, `"~^CN=admin,OU=ops,O=Example$"`, or compare the whole name with `=`.
 
@@ -209,6 +217,9 @@ class OldDnFormat(Rule):
     Since then `$ssl_client_s_dn` is `CN=admin,O=Example` (RFC 2253), and `/O=Example/CN=admin` is in
     `$ssl_client_s_dn_legacy`. The comparison never matches: a condition that grants access denies it, and one that
     denies access grants it.
+
+    Clients: those who are to be let in are denied, or those who are to be denied are let in, depending on the
+    condition.
 
     Fix: write the name in the new format, or compare `$ssl_client_s_dn_legacy`.
 

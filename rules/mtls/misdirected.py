@@ -8,15 +8,17 @@ from nginxtls.rules.common.grouping import listed
 from nginxtls.rules.common.serving import titles
 
 from nginxtls.finding import Severity
-from nginxtls.pki import match_hostname
+from nginxtls.pki import covered, covering
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.finding import Finding
-    from nginxtls.model import Configuration, Socket, VirtualServer
+    from nginxtls.model import Configuration, ServedBundle, ServerName, Socket, VirtualServer
 
+SanKey = tuple[str, str]
+"""A name of a certificate, as ``covered`` gives it."""
 VERIFY = f"{NGINX_SSL}#ssl_verify_client"
 
 
@@ -36,6 +38,8 @@ class UnreachedClientVerification(Rule):
 
     Of two servers with the same name on one socket nginx selects the first, and ignores the name in the second. The
     block with `ssl_verify_client` is never used for it, so everybody gets in.
+
+    Clients: nobody is requested to present a certificate, and everyone gets the content of the earlier server.
 
     Fix: put the locations and `ssl_verify_client on` into one server, or use a name or port of its own for the check.
 
@@ -122,6 +126,9 @@ class CoalescedClientVerification(Rule):
     certificate was not requested (measured on 1.22.1 to 1.30.6). Browsers repeat such requests on a new connection,
     other clients may not.
 
+    Clients: browsers repeat the request on a new connection, after a short delay; other HTTP/2 clients show `421
+    Misdirected Request`.
+
     Fix: give the other server a certificate that does not cover the name, or the server with the check an address or
     port of its own.
 
@@ -174,24 +181,24 @@ class CoalescedClientVerification(Rule):
         for socket in configuration.sockets:
             if socket.module != "http" or not socket.speaks_tls:
                 continue
-            for server in socket.servers:
+            checked: dict[VirtualServer, ServerName] = {}
+            for server in filter(_verifies, socket.servers):
+                names = (n for n in server.names if n.is_host and socket.names.find(n.key) is server)
+                if (first := next(names, None)) is not None:
+                    checked[server] = first
+            wanted = {name for first in checked.values() for name in covering(first.key)}
+            open_to = _open_by_certificate_name(socket, wanted) if wanted else {}
+            for server, name in checked.items():
                 verify = server.setting("ssl_verify_client")
-                names = [n for n in server.names if n.is_host and socket.names.find(n.key) is server]
-                if not names or not _verifies(server) or verify.origin is None:
-                    continue
-                sharing = [
-                    each
-                    for each in socket.servers
-                    if _open(each) and _multiplexes(socket, each) and _covers(each, names[0].key)
-                ]
+                sharing = [*dict.fromkeys(each for key in covering(name.key) for each in open_to.get(key, ()))]
                 certificate = sharing[0].setting("ssl_certificate").origin if sharing else None
-                if certificate is None:
+                if certificate is None or verify.origin is None:
                     continue
                 others = listed([each.title for each in sharing], 3)
                 yield self.at(
                     verify.origin,
-                    f"clients with an HTTP/2 connection to {others} can get 421 for {names[0].text}",
-                    labels=[label(certificate, f"also covers {names[0].text}")],
+                    f"clients with an HTTP/2 connection to {others} can get 421 for {name.text}",
+                    labels=[label(certificate, f"also covers {name.text}")],
                     help="use a certificate there that does not cover the name, or another address or port here",
                     endpoints=titles([server]),
                 )
@@ -203,7 +210,16 @@ def _multiplexes(socket: Socket, server: VirtualServer) -> bool:
     return socket.quic or socket.http2 or switched_on
 
 
-def _covers(server: VirtualServer, host: str) -> bool:
-    """Whether a certificate of a server covers a host."""
-    leaves = (bundle.leaf for bundle in server.bundles)
-    return any(leaf is not None and match_hostname(host, leaf).matches for leaf in leaves)
+def _open_by_certificate_name(socket: Socket, wanted: set[SanKey]) -> dict[SanKey, list[VirtualServer]]:
+    """The servers of a socket to which HTTP/2 and HTTP/3 connections are open, by those names of their certificates."""
+    found: dict[SanKey, list[VirtualServer]] = {}
+    names: dict[tuple[ServedBundle, ...], set[SanKey]] = {}
+    for server in socket.servers:
+        if not _open(server) or not _multiplexes(socket, server):
+            continue
+        bundles = server.bundles
+        if bundles not in names:
+            names[bundles] = wanted.intersection(n for bundle in bundles if bundle.leaf for n in covered(bundle.leaf))
+        for name in names[bundles]:
+            found.setdefault(name, []).append(server)
+    return found

@@ -29,6 +29,8 @@ class UncheckedClientCertificate(Rule):
     certificate gets 400). With `optional_no_ca` a client with any certificate is served as well. The result is in
     `$ssl_client_verify` (`SUCCESS`, `NONE` or `FAILED:…`) and has no effect by itself.
 
+    Clients: browsers open their certificate dialog, and those who cancel it get the content all the same.
+
     Fix: reject the request (`if ($ssl_client_verify != SUCCESS) { return 403; }`), forward the result to the upstream
     server (`proxy_set_header X-Client-Verify $ssl_client_verify;`), or set `ssl_verify_client on;`.
 
@@ -90,6 +92,8 @@ class ClientCheckGap(Rule):
 
     An `if` applies only to its own location, not to sibling or nested locations. A location with `proxy_set_header`
     lines of its own does not inherit the header that forwards the result.
+
+    Clients: without a certificate, an error in some locations and the content in others.
 
     Fix: check the result at server level, or in each location that needs it.
 
@@ -153,6 +157,8 @@ class UncheckedClientChain(Rule):
 
     `optional_no_ca` accepts every certificate, including self-signed ones. `$ssl_client_verify` contains the result of
     verifying the chain. A fingerprint identifies a certificate by itself; a subject alone proves nothing.
+
+    Clients: no difference for legitimate clients. Anyone who makes a certificate with the right name is let in.
 
     Fix: check `$ssl_client_verify` as well, compare `$ssl_client_fingerprint`, or forward the whole certificate
     (`$ssl_client_escaped_cert`) to an application that verifies it.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class UnrevocableClientCertificates(Rule):
     """Client certificates are verified, but revoked ones are still accepted: neither `ssl_crl` nor `ssl_ocsp` is set.
 
+    Clients: no difference. Whoever holds a stolen key is let in until its certificate expires.
+
     Fix: set `ssl_crl` to a file with the revocation lists of all CAs, or set `ssl_ocsp on;` (nginx 1.19.0). Short-lived
     certificates need neither.
 
@@ -64,6 +66,9 @@ class StaleCrl(Rule):
     OpenSSL fails the verification if the list is outdated (measured, error 12) or not yet valid (error 11), and nginx
     responds with 400. nginx reads the file when it starts or reloads its configuration, not when the file changes.
 
+    Clients: `400 Bad Request` with the text "The SSL certificate error" for everyone with a certificate from that CA,
+    as long as the list is out of date.
+
     Fix: download the current list of the CA and reload nginx, on a schedule.
 
     ```nginx bad
@@ -107,6 +112,8 @@ class IncompleteCrl(Rule):
     """`ssl_crl` contains no revocation list of one of the client CAs: every client of that CA is rejected with 400.
 
     With `ssl_crl` OpenSSL checks the whole chain, including the list of the root itself (measured, error 3).
+
+    Clients: `400 Bad Request` with the text "The SSL certificate error" for everyone with a certificate from that CA.
 
     Fix: add the list of every CA to the file, including those of roots.
 
@@ -153,6 +160,8 @@ class RevocationWithoutVerification(Rule):
     """`ssl_crl` or `ssl_ocsp` has no effect where nginx requests no client certificate.
 
     Both apply to client certificates only. `nginx -t` reports nothing (measured).
+
+    Clients: nobody is requested to present a certificate; the line changes nothing.
 
     Fix: set `ssl_verify_client on;`, or remove the line.
 

@@ -28,6 +28,9 @@ class ClientVerificationWithoutCa(Rule):
     ssl_verify_client` up to 1.26.3, `no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client` on
     1.30.6. nginx does not check servers without a certificate of their own, and neither does this rule.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: set `ssl_client_certificate` to a file with the CA of the clients.
 
     ```nginx bad
@@ -67,6 +70,8 @@ class ClientCaWithoutVerification(Rule):
 
     With `ssl_client_certificate` a configuration looks as if only clients with a certificate had access.
     `ssl_verify_client` is `off` by default, and nginx then requests no certificate.
+
+    Clients: nobody is requested to present a certificate, and everyone gets the content.
 
     Fix: set `ssl_verify_client on;`, or remove the CA.
 
@@ -116,6 +121,9 @@ class IneffectiveClientVerification(Rule):
     Such a server has no TLS context: its clients get all TLS settings of the default server, which may not request
     certificates. With `on` every request is then rejected with 400; with `optional` no client can authenticate.
     Measured on nginx 1.18.0 to 1.30.6; `nginx -t` reports nothing, even if the CA is missing.
+
+    Clients: browsers never open their certificate dialog. With `on` every request gets `400 Bad Request` ("No required
+    SSL certificate was sent"), with `optional` everyone counts as without a certificate.
 
     Fix: set `ssl_certificate` in the server (the default server's certificate, if it covers the names).
 

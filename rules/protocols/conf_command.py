@@ -27,6 +27,9 @@ class ConfCommandOverridesProtocols(Rule):
     nginx applies `ssl_conf_command` last, so `Protocol`, `MinProtocol` and `MaxProtocol` override `ssl_protocols`
     (measured on nginx 1.22.1, 1.26.3 and 1.30.6; `nginx -t` reports nothing).
 
+    Clients: the versions of `ssl_conf_command`; one that only `ssl_protocols` lists is refused with `protocol version`,
+    and one that only the command allows is accepted.
+
     Fix: set the versions in `ssl_protocols` alone.
 
     Not reported if the command changes nothing.
@@ -82,6 +85,9 @@ class IgnoredProtocolLimit(Rule):
     OpenSSL fixes the range of versions before nginx switches to the settings of the requested server: the default
     server's limits apply to every name on the socket, on all versions of nginx (measured on 1.22.1, 1.26.3 and 1.30.6:
     with `MinProtocol TLSv1.3` in the other server alone its clients still get TLS 1.2).
+
+    Clients: the versions of the default server's limits, so that a version this server means to exclude is accepted, or
+    one it means to allow is refused.
 
     Fix: use `ssl_protocols`, which each server decides for itself since nginx 1.29.2.
 
@@ -152,6 +158,8 @@ class DroppedConfCommand(Rule):
     The lines of a level replace all those of the enclosing level; nginx does not merge them by name. A server that sets
     `Options` loses the `Ciphersuites` that the http level sets for all servers (measured on nginx 1.22.1, 1.26.3 and
     1.30.6; `nginx -t` reports nothing).
+
+    Clients: OpenSSL's defaults for all that the outer lines set, such as other TLS 1.3 suites.
 
     Fix: repeat the outer lines in the server.
 

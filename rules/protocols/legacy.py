@@ -37,6 +37,9 @@ class ObsoleteSsl(Rule):
     last of them; nginx accepts the words nevertheless, and `nginx -t` reports nothing. Clients are then protected by
     the library alone: another build of it may serve these versions.
 
+    Clients: no difference for any client since 2015. If the library supports none of the versions listed, every
+    handshake fails.
+
     Fix: remove `SSLv2` and `SSLv3` from `ssl_protocols`.
 
     Limitation: whether the OpenSSL of your nginx still has them is not known. With Debian's 1.1.1, 3.0, 3.5 and 3.6,
@@ -81,6 +84,9 @@ class LegacyProtocol(Rule):
 
     Both depend on SHA-1 and MD5, have no authenticated encryption, and were deprecated by RFC 8996 in 2021; no current
     browser supports them. PCI DSS and every policy since prohibit them.
+
+    Clients: no difference for current clients, which negotiate TLS 1.2 or 1.3. Devices from before about 2014, such as
+    Android 4.3 and Java 7, connect with TLS 1.0, and would be refused without it.
 
     Fix: set `ssl_protocols TLSv1.2 TLSv1.3;`
 
@@ -142,6 +148,8 @@ class OldDefaultProtocols(Rule):
     """No `ssl_protocols` is set, and the default of this nginx still includes TLS 1.0 and TLS 1.1.
 
     nginx 1.27.3 removed them from the default. What a server on an older nginx offers depends on OpenSSL alone.
+
+    Clients: no difference for current clients; where OpenSSL allows it, old ones connect with TLS 1.0 or 1.1.
 
     Fix: set `ssl_protocols TLSv1.2 TLSv1.3;` at the http level.
 
@@ -209,6 +217,9 @@ class UnreachableProtocol(Rule):
     4. The configuration suggests that old clients can connect, and they cannot. `nginx -t` reports nothing (measured:
     OpenSSL 3.0.20, 3.5.9 and 3.6.5 at their default level 2 refuse such handshakes).
 
+    Clients: those with TLS 1.0 or 1.1 alone are refused with `protocol version`, although the line lists these
+    versions.
+
     Fix: remove the values. Clients are not affected.
 
     Reported only with `--openssl-version`.
@@ -238,7 +249,7 @@ class UnreachableProtocol(Rule):
         if not configuration.facts.openssl_known or directive.name != "ssl_protocols":
             return
         dead = [e for e in endpoints if e.tls.enabled & LEGACY and not _legacy_served(e)]
-        if not dead or len(dead) < len(endpoints) or any(e.tls.refusal_at_hello for e in dead):
+        if not dead or len(dead) < len(endpoints) or any(e.tls.refusal_at_hello or _is_dead(e) for e in dead):
             return
         versions = frozenset[str]().union(*(e.tls.enabled for e in dead)) & LEGACY
         args = [i for i, arg in enumerate(directive.args) if protocol_names([arg]) & versions]
@@ -253,6 +264,59 @@ class UnreachableProtocol(Rule):
                 fix=without(directive, args, safe=True),
                 endpoints=titles(dead),
             )
+
+
+class DeadProtocols(Rule):
+    """Only TLS 1.0 or 1.1 is enabled, and OpenSSL serves neither, so every handshake fails.
+
+    OpenSSL 3.0 and later serve them only at security level 0, with suites that these versions can use. `nginx -t`
+    reports nothing, nginx starts, and no client whatsoever can connect (measured on OpenSSL 3.0.20, 3.5.9 and 3.6.5;
+    from 3.5 on the default server's versions decide over all names of a socket: see `dead-default-server`).
+
+    Fix: set `ssl_protocols TLSv1.2 TLSv1.3;`.
+
+    Reported only with `--openssl-version`, or where the version is found.
+
+    ```nginx bad, openssl: 3.0.20
+    ssl_protocols TLSv1 TLSv1.1;
+    ```
+
+    ```nginx good, openssl: 3.0.20
+    ssl_protocols TLSv1 TLSv1.1 TLSv1.2;
+    ```
+
+    ```nginx good, openssl: 1.1.1w, certificate: good-rsa.pem
+    ssl_protocols TLSv1 TLSv1.1;
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = ("https://docs.openssl.org/3.0/man7/migration_guide/", SSL_PROTOCOLS)
+    since = "OpenSSL 1.1.1"
+    decides = ("ssl_protocols",)
+
+    def check_setting(
+        self, directive: Directive, endpoints: Sequence[Endpoint], configuration: Configuration
+    ) -> Iterator[Finding]:
+        if not configuration.facts.openssl_known or directive.name != "ssl_protocols":
+            return
+        dead = [endpoint for endpoint in endpoints if _is_dead(endpoint)]
+        if dead:
+            yield self.at(
+                directive,
+                f"every handshake fails: OpenSSL does not serve {spoken(dead[0].tls.enabled & LEGACY)}, all that is"
+                f" enabled, at security level {dead[0].tls.level}",
+                help="set `ssl_protocols TLSv1.2 TLSv1.3;`",
+                fix=written(directive, *MODERN),
+                endpoints=titles(dead),
+            )
+
+
+def _is_dead(endpoint: Endpoint) -> bool:
+    """Whether only TLS 1.0 and 1.1 are enabled, and the server accepts nobody for want of a suite for them."""
+    tls = endpoint.tls
+    only = tls.enabled & LEGACY and not tls.enabled & frozenset(MODERN)
+    return bool(only and tls.bundles and tls.certificates_known and not tls.versions and not tls.refusal_at_hello)
 
 
 def _legacy_served(endpoint: Endpoint) -> frozenset[str]:

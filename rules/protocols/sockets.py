@@ -29,6 +29,9 @@ class IgnoredProtocols(Rule):
     itself (measured: with the default server on TLS 1.2 and the other on TLS 1.3 only, clients of the other get TLS 1.2
     on 1.18.0, 1.22.1 and 1.26.3, and TLS 1.3 on 1.30.6).
 
+    Clients: the versions of the default server, so that a version this server excludes is accepted, or one it lists is
+    refused.
+
     Fix: set the protocols at the http level, or in the default server.
 
     Reported only with an `--nginx-version` below 1.29.2; without one, see `protocols-differ-on-socket`.
@@ -124,6 +127,9 @@ class ProtocolsDifferOnSocket(Rule):
     Before nginx 1.29.2 the default server's `ssl_protocols` applies to every name on the socket, since 1.29.2 each
     server's own. An update then silently changes what is accepted, in either direction.
 
+    Clients: nothing today. After an update of nginx across 1.29.2 a name accepts versions it refused before, or refuses
+    some of its clients.
+
     Fix: set the same protocols for all servers of a socket, preferably at the http level; or specify the version with
     `--nginx-version`.
 
@@ -199,6 +205,9 @@ class DeadDefaultServer(Rule):
     servers on the socket fail, however those are configured; `nginx -t` reports nothing (measured on nginx 1.18.0,
     1.22.1, 1.26.3 and 1.30.6: `no ciphers available`). A typical case is `ssl_protocols TLSv1 TLSv1.2` with suites of
     TLS 1.2 only.
+
+    Clients: none connects, to whichever name: ERR_SSL_VERSION_OR_CIPHER_MISMATCH, `handshake failure` in curl (code
+    35).
 
     Fix: remove the old versions from the default server.
 

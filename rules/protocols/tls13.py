@@ -28,6 +28,9 @@ class MissingTls13(Rule):
 
     BCP 195 recommends TLS 1.3 but does not require it: TLS 1.2 with good suites is secure, hence a note.
 
+    Clients: no error; a slower handshake by one round trip, and no post-quantum key exchange. Clients that insist on
+    TLS 1.3 are refused with `protocol version`.
+
     Fix: append `TLSv1.3` to `ssl_protocols`. Before nginx 1.29.2 the default server's directive decides.
 
     Without `ssl_protocols` the default of nginx decides, which lacks TLS 1.3 before 1.23.4: that is reported only with
@@ -97,6 +100,9 @@ class OnlyTls13(Rule):
     Modern policies require it, and it is appropriate if all clients are known. Browsers have supported TLS 1.3 since
     2018 to 2020; appliances, old Java and old Android have not.
 
+    Clients: those without TLS 1.3, such as Android 8, Internet Explorer 11 and Windows Server 2019, are refused with
+    `protocol version` or ERR_SSL_VERSION_OR_CIPHER_MISMATCH.
+
     Fix: `ssl_protocols TLSv1.2 TLSv1.3;` if such clients must connect.
 
     ```nginx bad
@@ -127,6 +133,8 @@ class UnsupportedTls13(Rule):
     """TLS 1.3 is listed, but this OpenSSL is older than 1.1.1 and does not support it.
 
     nginx accepts the word and offers TLS 1.2 at most.
+
+    Clients: TLS 1.2 at most; clients that insist on TLS 1.3 are refused.
 
     Fix: update OpenSSL, and nginx with it.
 

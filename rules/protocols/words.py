@@ -28,6 +28,9 @@ class UnknownProtocol(Rule):
     The words are `SSLv2`, `SSLv3`, `TLSv1`, `TLSv1.1`, `TLSv1.2` and `TLSv1.3`, in any case. `TLSv1.0`, `TLS1.2` and
     `TLSv1.4` are invalid (measured: `[emerg] invalid value`).
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: write the version as nginx does.
 
     ```nginx bad
@@ -67,6 +70,8 @@ class RepeatedProtocol(Rule):
 
     nginx logs a warning at each start (`duplicate value`) and continues.
 
+    Clients: no difference.
+
     Fix: remove the duplicate. Clients are not affected.
 
     ```nginx bad
@@ -105,6 +110,8 @@ class RepeatedSslProtocols(Rule):
     line enables more of its bits. `ssl_protocols TLSv1.2; ssl_protocols TLSv1.3;` enables both, and a strict second
     line disables nothing of what the first one enables (measured on nginx 1.18.0, 1.22.1, 1.26.3 and 1.30.6;
     `nginx -t` reports nothing).
+
+    Clients: all versions of both lines are accepted, old ones included.
 
     Fix: keep one line.
 
@@ -154,6 +161,9 @@ class ProtocolGap(Rule):
     OpenSSL treats the list as a set, so `TLSv1 TLSv1.2` refuses TLS 1.1 clients although older ones can connect; and
     when it prepares a handshake it considers only the lowest versions up to the gap. If the cipher string has no suite
     for these, every handshake fails (see `dead-default-server`).
+
+    Clients: clients whose newest version is the one left out are refused; others connect, unless `dead-default-server`
+    is reported.
 
     Fix: fill the gap or, better, remove the versions below it.
 

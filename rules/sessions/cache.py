@@ -30,6 +30,9 @@ class LongSession(Rule):
     The secrets of a session live as long as the session, and what was verified at its start (client certificate, OCSP,
     CRL) is not verified again. RFC 9325 and RFC 8446 set limits; Mozilla's configurations use one day.
 
+    Clients: no error; returning clients resume. A client certificate that was revoked meanwhile stays accepted until
+    the session ends.
+
     Fix: `ssl_session_timeout 1d;` or less.
 
     ```nginx bad
@@ -69,6 +72,9 @@ class IgnoredSessionCache(Rule):
     Sessions are stored and looked up in the context of the socket's default server, on all versions (measured on nginx
     1.18.0 to 1.30.6: without tickets, sessions are resumed if the default server has `ssl_session_cache shared:…`,
     whatever the other server has; timeout and ticket keys according to nginx's source).
+
+    Clients: sessions are resumed, or not, as the default server has it: mostly more full handshakes, or sessions that
+    last longer than this server allows.
 
     Fix: set them at the http level.
 
@@ -130,6 +136,8 @@ class MissingResumption(Rule):
     Some strict guidelines require that. Otherwise it costs each returning client a round trip, and the server a
     signature.
 
+    Clients: a full handshake each time, which with TLS 1.2 takes one more round trip.
+
     Fix: `ssl_session_cache shared:SSL:10m;` at the http level.
 
     ```nginx bad
@@ -172,6 +180,8 @@ class BuiltinSessionCache(Rule):
 
     A client that returns to another worker cannot resume its session, and the memory fragments.
 
+    Clients: returning clients without tickets often need a full handshake, which is slower.
+
     Fix: `ssl_session_cache shared:SSL:10m;`
 
     ```nginx bad
@@ -208,6 +218,9 @@ class SessionCacheConflict(Rule):
 
     nginx does not start: `the size … of shared memory zone "…" conflicts with already declared size …`. A zone belongs
     to the module that declares it first.
+
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
 
     Fix: use the same size everywhere, and a different name for each of http, stream and mail.
 

@@ -24,6 +24,9 @@ class TlsCompression(Rule):
     compression; this command enables it again if OpenSSL is built with zlib and the security level is below 2. Most
     builds, for example Debian's, are not: there it has no effect.
 
+    Clients: no difference for browsers, which have not offered compression since 2012; of a client that does, an
+    attacker can recover cookies.
+
     Fix: remove it.
 
     ```nginx bad
@@ -58,6 +61,8 @@ class IdleRenegotiationOption(Rule):
     nginx disables renegotiation on each connection, after these options are applied: with `ClientRenegotiation` and
     `UnsafeLegacyRenegotiation` a client's attempt ends with `no renegotiation` (measured on nginx 1.22.1 with OpenSSL
     3.0.20 and 1.26.3 with 3.5.9).
+
+    Clients: a client that tries to renegotiate gets `no renegotiation`, as without the option.
 
     Fix: remove them.
 

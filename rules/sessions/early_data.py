@@ -38,6 +38,8 @@ class ReplayableEarlyData(Rule):
     ticket keys: an order is placed twice. The protocol cannot prevent it; RFC 8470 leaves it to the application, which
     needs the header `Early-Data: 1` to answer 425.
 
+    Clients: no error. A request that an attacker records and sends again is carried out twice.
+
     Fix: `ssl_early_data off;`, or pass the header: `proxy_set_header Early-Data $ssl_early_data;`
 
     Accepted as protection: the header where the request is forwarded, or any use of `$ssl_early_data` in the server or
@@ -92,6 +94,8 @@ class MissingEarlyDataHeader(Rule):
 
     A location with its own `proxy_set_header` inherits none, so it drops the `Early-Data` that the server sets.
 
+    Clients: no error. A request that an attacker records and sends again reaches the application as if it were new.
+
     Fix: repeat `proxy_set_header Early-Data $ssl_early_data;` in the location.
 
     ```nginx bad
@@ -145,6 +149,8 @@ class MissingEarlyDataHeader(Rule):
 class EarlyDataWithoutTls13(Rule):
     """Early data is enabled, but TLS 1.3 is not offered, so `ssl_early_data` has no effect.
 
+    Clients: no difference.
+
     Fix: remove `ssl_early_data`, or offer TLS 1.3.
 
     ```nginx bad
@@ -193,6 +199,8 @@ class IgnoredEarlyData(Rule):
     OpenSSL fixes whether early data is accepted before nginx switches to the requested server: the default server's
     setting applies to every name on the socket, on all versions (measured on nginx 1.18.0 to 1.30.6). The worst case is
     `off` in a server whose default server enables it: its requests can still be replayed.
+
+    Clients: early data is accepted or refused as the default server has it, whatever this server says.
 
     Fix: set it at the http level.
 
@@ -259,6 +267,9 @@ class EarlyDataWithClientCertificates(Rule):
 
     A replayed request is attributed to the client whose certificate belongs to the session: whoever recorded it acts
     with that identity once more.
+
+    Clients: no difference for legitimate clients. A request that somebody recorded and sends again is carried out in
+    the name of the client that sent it first.
 
     Fix: `ssl_early_data off;`
 

@@ -30,6 +30,8 @@ class UnrotatedTicketKey(Rule):
     Before nginx 1.23.2 the key is generated when nginx starts and remains the same until it is restarted or reloaded.
     Anyone who obtains it from memory can decrypt all TLS 1.2 sessions since then, despite forward secrecy.
 
+    Clients: no difference. Whoever obtains the key from the memory of nginx decrypts recorded TLS 1.2 connections.
+
     Fix: `ssl_session_tickets off;`, or update nginx and set `ssl_session_cache shared:…`, with which keys are rotated.
 
     Reported only with an `--nginx-version` below 1.23.2, and only if TLS 1.2 or earlier is served: TLS 1.3 exchanges
@@ -76,6 +78,8 @@ class LastingTicketKey(Rule):
     without one, the key that it generates at the start remains until the next reload. Anyone who obtains it from memory
     can decrypt all TLS 1.2 sessions since then.
 
+    Clients: no difference. Whoever obtains the key from the memory of nginx decrypts recorded TLS 1.2 connections.
+
     Fix: `ssl_session_cache shared:SSL:10m;` at the http level, or `ssl_session_tickets off;`
 
     Reported only if TLS 1.2 or earlier is served: TLS 1.3 exchanges new keys at resumption. The default server's cache
@@ -120,6 +124,8 @@ class StaticTicketKey(Rule):
     nginx never rotates keys of `ssl_session_ticket_key`: someone has to replace the files and reload nginx. A key that
     is kept with the configuration, in its repository, is never replaced, and everyone who can read the repository has
     it; on the server itself a file older than a day is reported.
+
+    Clients: no difference. Whoever obtains the key file decrypts recorded TLS 1.2 connections, however old.
 
     Fix: remove the directive, and set `ssl_session_cache shared:…` (nginx 1.23.2 and later then rotate keys by
     themselves); or generate a new key at least daily, outside of the repository.
@@ -180,6 +186,9 @@ class TicketKeySize(Rule):
     48 bytes are a key for AES-128, 80 bytes (since nginx 1.11.8) one for AES-256. The files are binary: the output of
     `openssl rand -base64`, or a trailing newline, makes a file too long.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: `openssl rand 80 > ticket.key`
 
     ```nginx bad
@@ -217,6 +226,8 @@ class SingleTicketKey(Rule):
     nginx encrypts with the first file and decrypts with all: with the previous key as a second file, old tickets remain
     valid.
 
+    Clients: no error; after the key was replaced, each returning client needs a full handshake once.
+
     Fix: `ssl_session_ticket_key current.key; ssl_session_ticket_key previous.key;`
 
     ```nginx bad
@@ -253,6 +264,8 @@ class TicketsDifferOnSocket(Rule):
     There a name gets tickets only if both its own server and the default server enable them. Otherwise its TLS 1.3
     sessions are not resumed at all, and those of TLS 1.2 only from a shared session cache (measured on nginx 1.18.0,
     1.22.1 and 1.26.3; since 1.29.2 each server's own setting applies). Tickets are on where nothing is written.
+
+    Clients: no error; returning clients need a full handshake each time.
 
     Fix: set it at the http level.
 

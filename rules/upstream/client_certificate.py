@@ -23,6 +23,9 @@ class UpstreamCertificateWithoutKey(Rule):
 
     Measured: `[emerg] no "proxy_ssl_certificate_key" is defined for certificate`.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: set `proxy_ssl_certificate_key`.
 
     ```nginx bad
@@ -53,6 +56,9 @@ class UpstreamCertificateWithoutKey(Rule):
 class ExpiredUpstreamClientCertificate(Rule):
     """The client certificate that nginx presents to an upstream server has expired or is not yet valid, so it is
     rejected.
+
+    Clients: the error of the back end, such as `400 Bad Request` ("The SSL certificate error") from nginx, or `502 Bad
+    Gateway` where it aborts the handshake.
 
     Fix: renew the certificate and reload nginx.
 
@@ -102,6 +108,9 @@ class UpstreamCertificateWithoutClientAuth(Rule):
 
     An upstream server that verifies client certificates rejects it. Public CAs stop issuing certificates for client
     authentication by 2027-03-15, some did in 2026: a certificate that works today fails after its next renewal.
+
+    Clients: the error of the back end, such as `400 Bad Request` ("The SSL certificate error") from nginx, or `502 Bad
+    Gateway` where it aborts the handshake.
 
     Fix: use a certificate with `clientAuth` from a private CA.
 

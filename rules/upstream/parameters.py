@@ -29,6 +29,9 @@ _OLD = frozenset({"SSLv2", "SSLv3", "TLSv1", "TLSv1.1"})
 class WeakUpstreamProtocols(Rule):
     """TLS 1.1 or older is enabled for connections to upstream servers.
 
+    Clients: no difference for visitors; the connection from nginx to the back end uses an old version if the back end
+    has no newer one.
+
     Fix: `proxy_ssl_protocols TLSv1.2 TLSv1.3;`, or remove the line (this is the default since nginx 1.27.3).
 
     Only explicit settings are reported, not old defaults.
@@ -73,6 +76,9 @@ class WeakUpstreamProtocols(Rule):
 class WeakUpstreamCiphers(Rule):
     """The ciphers for upstream servers include broken ones: without encryption or authentication, export, RC4, DES or
     3DES.
+
+    Clients: no difference for visitors; the connection from nginx to the back end can be readable or forgeable, if the
+    back end chooses one of these suites.
 
     Fix: remove the words, or the whole line: OpenSSL's `DEFAULT` (nginx's default here) includes none of them.
 
@@ -125,6 +131,9 @@ class UnsafeOpensslOption(Rule):
 
     It allows nginx to renegotiate, or to connect to servers that renegotiate, without RFC 5746: data that an attacker
     sent first can be attributed to the client (CVE-2009-3555).
+
+    Clients: no difference without an attacker. With one on the path, data of the attacker becomes the beginning of what
+    the client, or nginx, sends.
 
     Fix: remove the option, and update the peer that needs it.
 

@@ -27,6 +27,9 @@ class PlainTextToTlsPort(Rule):
     An upstream server that speaks TLS there responds with 400. With one that does not, everyone on the network can read
     the requests.
 
+    Clients: `400 The plain HTTP request was sent to HTTPS port`, or a similar page, if the back end speaks TLS there;
+    otherwise no visible difference.
+
     Fix: use `https://`.
 
     ```nginx bad
@@ -70,6 +73,8 @@ class TlsToPlainPort(Rule):
 
     The handshake fails, and clients get 502.
 
+    Clients: `502 Bad Gateway` for every request.
+
     Fix: remove the port, or use `http://`.
 
     ```nginx bad
@@ -104,6 +109,9 @@ class TlsToPlainPort(Rule):
 
 class PlainTextToPublicUpstream(Rule):
     """Requests that clients send over TLS are forwarded in plain text to a host on the Internet.
+
+    Clients: the browser shows a secure connection, but behind nginx everyone on the path can read and change requests
+    and responses.
 
     Fix: use `https://`, or a private network.
 

@@ -28,6 +28,9 @@ class UpstreamWithoutServerName(Rule):
     `proxy_ssl_server_name` is `off` by default: no SNI is sent, and the upstream server uses its default certificate,
     or rejects the handshake. With `proxy_ssl_verify on` the connection then fails.
 
+    Clients: `502 Bad Gateway` if the host refuses handshakes without SNI or is verified, otherwise often the pages or
+    the error page of another site on that host.
+
     Fix: `proxy_ssl_server_name on;`.
 
     Reported only for names that look public. Servers with an IP address, a name of the local network or a variable name
@@ -84,6 +87,9 @@ class UpstreamNameIsGroup(Rule):
     Without `proxy_ssl_name` the name is `$proxy_host`, the host in `proxy_pass`. With an `upstream` block that is the
     name of the block, for which no certificate is issued. Verification then always fails, and SNI selects the default
     server of the upstream host. `proxy_set_header Host` does not change the name.
+
+    Clients: `502 Bad Gateway` with verification; without it, often the pages or the error page of another site of the
+    back end.
 
     Fix: set `proxy_ssl_name` to the host name of the upstream server.
 
@@ -162,6 +168,8 @@ class VariableUpstreamWithoutResolver(Rule):
 
     nginx resolves a name in a variable for each request, and does not use the system resolver for that. A literal name
     is resolved when nginx starts and needs no `resolver`.
+
+    Clients: `502 Bad Gateway` for every request; the error log has `no resolver defined to resolve`.
 
     Fix: `resolver ADDRESS;`.
 

@@ -29,6 +29,9 @@ class UnverifiedUpstream(Rule):
     `proxy_ssl_verify`, `grpc_ssl_verify` and `uwsgi_ssl_verify` are `off` by default: nginx accepts any certificate,
     and TLS protects against passive eavesdropping only.
 
+    Clients: no difference without an attacker. One between nginx and the back end can read and change requests and
+    responses, while the browser shows a secure connection.
+
     Fix: `proxy_ssl_verify on;` with `proxy_ssl_trusted_certificate FILE;` (and `proxy_ssl_name` if the certificate has
     another name than the target).
 
@@ -89,6 +92,9 @@ class UpstreamCaWithoutVerification(Rule):
     `proxy_ssl_trusted_certificate` alone verifies nothing: `proxy_ssl_verify` is `off` by default. The same applies to
     the `grpc_` and `uwsgi_` directives.
 
+    Clients: no difference without an attacker. One between nginx and the back end can read and change requests and
+    responses, although a CA is configured.
+
     Fix: `proxy_ssl_verify on;`.
 
     Not reported if any location that uses the file from the same line verifies.
@@ -144,6 +150,9 @@ class UpstreamVerificationWithoutCa(Rule):
     """Verification of upstream servers is enabled, but no CA file is configured, and nginx does not start.
 
     Measured: `[emerg] no proxy_ssl_trusted_certificate for proxy_ssl_verify`.
+
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
 
     Fix: set `proxy_ssl_trusted_certificate`; for public CAs the system's bundle is sufficient
     (`/etc/ssl/certs/ca-certificates.crt`).

@@ -28,6 +28,8 @@ class DeadUpstreamSettings(Rule):
 
     `proxy_ssl_*` applies only to `https://`, `grpc_ssl_*` to `grpcs://`, `uwsgi_ssl_*` to `suwsgi://`.
 
+    Clients: no difference; between nginx and the back end everyone on the path can read the requests.
+
     Fix: change the scheme, or remove the settings.
 
     Reported only for settings in the location or server itself, not for inherited ones. The scheme of a variable target
@@ -77,6 +79,9 @@ class WrongUpstreamFamily(Rule):
     `grpc_pass` uses `grpc_ssl_*`, and `uwsgi_pass` uses `uwsgi_ssl_*`; `proxy_ssl_*` applies to `proxy_pass` only.
     FastCGI, SCGI and memcached do not support TLS. `proxy_ssl_verify on;` next to `grpc_pass grpcs://` verifies
     nothing.
+
+    Clients: no visible difference; the connection to the back end has none of the settings, such as verification or a
+    client certificate.
 
     Fix: rename the directives.
 
@@ -138,6 +143,9 @@ class StreamUpstreamInPlainText(Rule):
 
     `proxy_ssl` is `off` by default, and without it the `proxy_ssl_*` directives have no effect.
 
+    Clients: the connection fails if the back end expects TLS; otherwise no visible difference, and everyone on the path
+    can read the data.
+
     Fix: `proxy_ssl on;`.
 
     ```nginx bad
@@ -198,6 +206,8 @@ class PrereadAfterTls(Rule):
     """`ssl_preread` is on for a listener where nginx terminates TLS, so there is no ClientHello left to read.
 
     `$ssl_preread_server_name` and similar variables are empty, and a map of them returns its default.
+
+    Clients: all get the back end that the map names as its default, whichever name they request.
 
     Fix: remove `ssl_preread` and use `$ssl_server_name`, or remove `ssl` from the `listen` directive.
 

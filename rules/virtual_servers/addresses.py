@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from nginxtls.rules.common.edits import after, make_default
 from nginxtls.rules.common.families import lost_names, wildcard_pairs
 from nginxtls.rules.common.grouping import default_is_sure, listed
-from nginxtls.rules.common.listening import listen_on
 from nginxtls.rules.virtual_servers.helpers import LISTEN, REQUESTS, host_names
 
 from nginxtls.finding import Confidence, Severity
@@ -27,6 +26,9 @@ class MissingOnIpv6(Rule):
 
     `listen 443` is IPv4 and `listen [::]:443` is IPv6, each with its own servers. A client that connects over IPv6 and
     requests a name without a server there gets the default server of the IPv6 socket.
+
+    Clients: over IPv6 NET::ERR_CERT_COMMON_NAME_INVALID, or the pages of another site; over IPv4 the site works.
+    Browsers prefer IPv6, so some networks are affected and others not.
 
     Fix: add the other `listen` directive to this server.
 
@@ -95,6 +97,8 @@ class OtherDefaultOnIpv6(Rule):
     `default_server` applies only to the address and port of its `listen` directive. On any other socket the first
     server is the default.
 
+    Clients: those without SNI or with an unknown name get one certificate over IPv4 and another over IPv6.
+
     Fix: set `default_server` in both `listen` directives of one server.
 
     ```nginx bad
@@ -145,7 +149,7 @@ class OtherDefaultOnIpv6(Rule):
                 continue
             if not (default_is_sure(four, configuration) and default_is_sure(six, configuration)):
                 continue
-            here, there = listen_on(second, six), listen_on(first, four)
+            here, there = six.listen_of(second), four.listen_of(first)
             if here is None or here.directive is None or there is None or there.directive is None:
                 continue
             yield self.at(
@@ -165,6 +169,9 @@ class HiddenByAddress(Rule):
     nginx looks up a name only among the servers of the most specific address and port. With `listen 443` in one server
     and `listen 192.0.2.1:443` in another, clients that connect to 192.0.2.1 never reach the first one, whatever name
     they request (measured: the server with the address responds, with its certificate).
+
+    Clients: those that connect to this address get the server with the address: NET::ERR_CERT_COMMON_NAME_INVALID, or
+    its pages in place of the site's.
 
     Fix: use the same address in both servers, if the names resolve to it.
 
@@ -231,11 +238,11 @@ class HiddenByAddress(Rule):
             hidden = [
                 name for server in other.servers for name in host_names(server) if not socket.names.find(name.key)
             ]
-            listen = listen_on(socket.default, socket)
+            listen = socket.listen_of(socket.default)
             if not hidden or listen is None or listen.directive is None:
                 continue
             reported.add((socket.default, socket.port))
-            there = listen_on(other.servers[0], other)
+            there = other.listen_of(other.servers[0])
             labels = [label(there.directive, "not used at that address")] if there and there.directive else []
             names = listed(list(dict.fromkeys(name.text for name in hidden)))
             yield self.at(

@@ -26,6 +26,8 @@ class ImplicitDefaultServer(Rule):
 
     Which one is the first depends on file names. A new file can change the server that clients without SNI get.
 
+    Clients: those without SNI or with an unknown name get whichever server is first, which a new file can change.
+
     Fix: set `default_server`, preferably in a server with `ssl_reject_handshake on;`.
 
     ```nginx bad
@@ -88,6 +90,9 @@ class RealSiteForUnknownNames(Rule):
     """Clients that send no name, or an unknown one, get the certificate and the content of a real site.
 
     Scanners learn which sites an address serves, and unrelated names that resolve to the address show that site.
+
+    Clients: those that open an unrelated name that leads here see a certificate error for it, and behind that the real
+    site.
 
     Fix: add a default server with `ssl_reject_handshake on;` (nginx 1.19.4).
 
@@ -155,6 +160,8 @@ class DeadSettingsWithoutCertificate(Rule):
 
     Such a server has no TLS context: its clients get all TLS settings of the socket's default server, including
     certificate, protocols, ciphers and session tickets (measured, all generations). `nginx -t` reports nothing.
+
+    Clients: the protocols, suites and other settings of the default server, in place of those written here.
 
     Fix: set `ssl_certificate` in the server, or move the settings to the default server.
 

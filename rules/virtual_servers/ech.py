@@ -26,6 +26,9 @@ class EchWithoutEffect(Rule):
     (measured: nginx 1.31.4, OpenSSL 4.0.3; the client fails with `ech required`). ECH is part of TLS 1.3, so it needs
     that version. `ssl_ech_file` with OpenSSL before 4.0 is reported as nginx's warning.
 
+    Clients: those that encrypt the server name are rejected (`ech required`), or connect again without ECH and reveal
+    the name to everyone on the path; all others connect.
+
     Fix: move `ssl_ech_file` to the default server or to the `http` block, and keep TLS 1.3 enabled.
 
     ```nginx bad

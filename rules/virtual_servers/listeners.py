@@ -27,6 +27,9 @@ class TlsListenerWithoutCertificate(Rule):
     "ssl_certificate" is defined for the "listen ... ssl" directive`). If the default server has `ssl_reject_handshake
     on`, every other server of the socket needs one.
 
+    Clients: connection refused once nginx is restarted; after a failed reload they still get the previous
+    configuration.
+
     Fix: set `ssl_certificate` and `ssl_certificate_key`, or `ssl_reject_handshake on;` (nginx 1.19.4) in a server that
     is meant to reject clients.
 
@@ -73,6 +76,9 @@ class PlainHttpOnTlsPort(Rule):
 
     A browser that opens `https://` gets an error, and with `http://…:443` everyone on the network can read the traffic.
     Certificates in such a server are loaded and never used.
+
+    Clients: browsers that open `https://` show ERR_SSL_PROTOCOL_ERROR or SSL_ERROR_RX_RECORD_TOO_LONG, curl reports
+    `wrong version number`.
 
     Fix: `listen 443 ssl;`.
 
@@ -138,6 +144,8 @@ def _with_tls(socket: Socket) -> str:
 class TlsOnHttpPort(Rule):
     """Port 80 speaks TLS: a browser that opens `http://` gets 400 instead of a page or a redirect.
 
+    Clients: browsers that open `http://` see `400 The plain HTTP request was sent to HTTPS port`.
+
     Fix: remove `ssl` from the `listen` directive, or use port 443.
 
     ```nginx bad
@@ -174,6 +182,8 @@ class MixedSslFlags(Rule):
     nginx combines the parameters of all `listen` directives with the same address and port (measured, all generations).
     Plain HTTP requests to that port get 400, and a server without a certificate of its own responds with that of
     another.
+
+    Clients: `http://` requests to the port get `400 The plain HTTP request was sent to HTTPS port`.
 
     Fix: add `ssl` to every `listen` directive of the socket, or use another port. The parameter changes nothing for
     clients.

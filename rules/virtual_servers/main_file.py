@@ -23,6 +23,8 @@ class MainWithoutServers(Rule):
     nginx starts without any server, and listens on no port. More often the servers are in files that are not here: an
     `include` that leads to another machine, to another repository, or to a folder that is empty.
 
+    Clients: connection refused, if nginx really has no servers; otherwise no difference.
+
     Fix: check the files with the servers together with this one: name the folder that holds both, or give the place of
     the included paths with `--root` or `--map`.
 

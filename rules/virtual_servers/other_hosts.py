@@ -25,6 +25,9 @@ class RejectedNamesAnswered(Rule):
     `ssl_reject_handshake` looks at the name in the handshake (SNI). A client that connects with the name of another
     server and then sends `Host: unknown.example` gets the content of the default server (measured on 1.22.1 to 1.30.6).
 
+    Clients: no difference for browsers. A client that sends a known name in SNI and an unknown `Host` gets the default
+    server's content.
+
     Fix: `return 421;` in the default server, which makes clients open a new connection, or `return 444;`.
 
     Reported only if the server has content of its own: locations, a root or a back end.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.edits import without_words
 from nginxtls.rules.common.grouping import default_is_sure
-from nginxtls.rules.common.listening import listen_on, selects_by_name
+from nginxtls.rules.common.listening import selects_by_name
 from nginxtls.rules.common.serving import titles
 from nginxtls.rules.virtual_servers.helpers import NAMES, REJECT, REQUESTS
 
@@ -32,6 +32,8 @@ class ConflictingServerName(Rule):
 
     nginx warns (`conflicting server name … ignored`) and starts. Which server is the first depends on the order of
     files. Names are compared without case. The same name on different sockets does not conflict.
+
+    Clients: all get the first server, with its certificate and its pages; the second never answers for the name.
 
     Fix: remove the name from one of the servers.
 
@@ -107,6 +109,8 @@ class UnreachableServer(Rule):
     `server_name ""` nor `_` matches clients without SNI (measured, all generations): both are names like any other.
     (After the handshake, the name `""` does match a request without `Host`.)
 
+    Clients: the default server answers: NET::ERR_CERT_COMMON_NAME_INVALID, or its pages in place of the site's.
+
     Fix: set `default_server` in its `listen` directive if it is meant as catch-all, or add a `server_name`.
 
     ```nginx bad
@@ -159,7 +163,7 @@ class UnreachableServer(Rule):
             return
         named = next((name for name in server.names if name.directive), None)
         text = f'no client requests "{named.text}"' if named else "it has no `server_name`"
-        winner = listen_on(dead[0].default, dead[0])
+        winner = dead[0].listen_of(dead[0].default)
         labels = []
         if winner is not None and winner.directive is not None:
             labels.append(label(winner.directive, "serves clients without a known name"))
@@ -178,6 +182,8 @@ class ImpossibleServerName(Rule):
 
     `*` matches one or more whole labels at the start (`*.example.com`) or at the end (`www.*`). `nginx -t` accepts
     `www.*.example.com`, `*example.com` and names with two asterisks without a warning, and they never match.
+
+    Clients: the default server answers: NET::ERR_CERT_COMMON_NAME_INVALID, or its pages in place of the site's.
 
     Fix: use a regular expression: `~^www\\..+\\.example\\.com$`.
 

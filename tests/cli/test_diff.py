@@ -86,3 +86,13 @@ def test_new_and_removed_endpoints_are_data_too(repository: Path) -> None:
     (difference,) = change["differences"]
     assert (difference["part"], difference["new"]) == ("endpoint", None)
     assert difference["old"]["protocols"] == ["TLSv1.2"]
+
+
+def test_a_key_that_was_under_version_control_before_is_no_new_finding(repository: Path) -> None:
+    keys = Path(__file__).parents[2] / "fixtures/certificates"
+    for name in ("good-rsa.pem", "good-rsa.key"):
+        (repository / "nginx" / name.replace("good-rsa", "a")).write_bytes((keys / name).read_bytes())
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "with a key")
+    assert "key-in-repository" in diff(repository, "HEAD~1", ".")
+    assert "key-in-repository" not in diff(repository, "HEAD", ".")

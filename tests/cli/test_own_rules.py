@@ -90,3 +90,15 @@ def test_wrong_use_is_one_message(project: Path, arguments: tuple[str, ...], rea
     done = run(*arguments, cwd=project)
     assert (done.returncode, done.stdout) == (2, "")
     assert reason in done.stderr
+
+
+def test_a_package_without_a_rule_is_an_error(project: Path) -> None:
+    module = project / "site" / "our_rules" / "__init__.py"
+    text = module.read_text()
+    module.write_text("")
+    try:
+        done = run("test-rules", "our_rules", cwd=project, path=project / "site")
+    finally:
+        module.write_text(text)
+    assert done.returncode == 2
+    assert 'error: "our_rules": has no rule' in done.stderr

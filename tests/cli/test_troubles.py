@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from nginxtls.linting.pages import by_hand, contents
+from nginxtls.linting.pages import contents
 from nginxtls.linting.registry import installed_rules
 from nginxtls.linting.troubles import find, troubles
 from nginxtls.live.differences import rules as live_rules
@@ -126,7 +126,6 @@ def test_all_that_is_named_exists() -> None:
             [sys.executable, "-m", "nginxtls", *arguments, "--help"], capture_output=True, check=False
         )
         assert done.returncode == 0, trouble.command
-    assert set(by_hand()) <= {rule.topic for rule in installed_rules().values()}
 
 
 def test_each_file_of_an_example_is_described() -> None:

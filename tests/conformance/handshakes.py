@@ -8,17 +8,17 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from generations import Generation
 from hello import GROUPS, VERSIONS, Flight, ask, client_hello, completes_tls13
-from lab import Bench, get, sha256
+from lab import Bench, Difference, get, sha256
 from random_runs import PORT, Case
 
 import nginxtls
-from nginxtls.model import handshake, refusals
+from nginxtls.model import Configuration, Handshake, handshake, refusals
 from nginxtls.syntax.files import Unreachable
 from nginxtls.tls import suites as all_suites
 
@@ -273,6 +273,7 @@ def observe(
     ``finite``: the server negotiates finite fields in TLS 1.2, as OpenSSL 4 does (RFC 7919).
     """
     by_version: dict[str, list[str]] = {}
+    chains: set[tuple[str, ...]] = set()
     suites = {suite.number: suite for suite in all_suites()}
     for version in VERSIONS:
         offered = [n for n, s in suites.items() if (s.protocol == "TLSv1.3") == (version == "TLSv1.3")]
@@ -296,6 +297,8 @@ def observe(
                 if not flight.accepted or flight.version != version:
                     break
                 some.append(suites[flight.suite].name)
+                if flight.certificates:
+                    chains.add(tuple(map(sha256, flight.certificates)))
                 left.remove(flight.suite)
             found = max(found, some, key=len)
         if found:
@@ -309,22 +312,18 @@ def observe(
     if not by_version:
         return seen
     seen["groups"] = sorted(_groups(asking, name, by_version, suites, finite))
-    legacy = "TLSv1.2" if "TLSv1.2" in by_version else None
+    legacy = next((v for v in reversed(VERSIONS) if v in by_version and v != "TLSv1.3"), None)
     if legacy:
         numbers = {s.name: n for n, s in suites.items()}
-        flights = [
-            asking(client_hello([legacy], [numbers[s]], name, alpn=list(alpn), ticket=True)) for s in by_version[legacy]
-        ]
-        good = [flight for flight in flights if flight.accepted]
-        seen["chains"] = sorted(
-            {tuple(sha256(c) for c in flight.certificates) for flight in good if flight.certificates}
-        )
-        signed = [flight for flight in good if flight.certificates]
-        if signed:
-            seen["requested"] = signed[0].asks_client
-            seen["authorities"] = signed[0].authorities
-        seen["tickets"] = good[0].ticket if good else None
-        seen["alpn"] = _alpn(asking, name, legacy, numbers[by_version[legacy][0]], alpn)
+        seen["chains"] = sorted(chains)
+        # Not the first suite, if that is an anonymous one: with a certificate the flight may request the client's.
+        signed = sorted(by_version[legacy], key=lambda s: suites[numbers[s]].authentication == "None")
+        flight = asking(client_hello([legacy], [numbers[signed[0]]], name, alpn=list(alpn), ticket=True))
+        if flight.certificates:
+            seen["requested"] = flight.asks_client
+            seen["authorities"] = flight.authorities
+        seen["tickets"] = flight.ticket if flight.accepted else None
+        seen["alpn"] = _alpn(asking, name, legacy, numbers[signed[0]], alpn)
     return seen
 
 
@@ -380,7 +379,7 @@ def _groups(
     return found
 
 
-def compare(seen: dict[str, Any], predicted: dict[str, Any], server_order: bool) -> Iterator[tuple[str, Any, Any]]:
+def compare(seen: dict[str, Any], predicted: dict[str, Any], server_order: bool) -> Iterator[Difference]:
     """The fields that differ: (field, seen, predicted)."""
     for name in ("accepts", "protocols"):
         if seen[name] != predicted[name]:
@@ -413,7 +412,7 @@ def compare(seen: dict[str, Any], predicted: dict[str, Any], server_order: bool)
             yield "alpn", seen["alpn"], predicted["alpn"]
 
 
-def compare_unread(seen: dict[str, Any], predicted: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def compare_unread(seen: dict[str, Any], predicted: dict[str, Any]) -> Iterator[Difference]:
     """The same where the certificate is not known: what is seen is among what is predicted for an RSA and an EC key."""
     if not seen["accepts"]:
         return
@@ -451,83 +450,86 @@ class _Hidden:
         return content
 
 
-def load(main: Path, generation: Generation) -> Any:
+def load(main: Path, **versions: Any) -> Configuration:
     """The model of a configuration, which sees all certificates but those of the folder ``UNREAD``."""
-    versions = {"nginx_version": generation.nginx_version, "openssl_version": generation.openssl_version}
     configuration = nginxtls.load(main, **versions)
     configuration.store.files = _Hidden(configuration.store.files)  # type: ignore[assignment]
     return configuration
 
 
-def differences(case: Case, bench: Bench, *, quick: bool = False) -> list[tuple[str, Any, Any]]:
+def differences(case: Case, bench: Bench) -> list[Difference]:
     """All fields in which nginx and the model differ for a configuration."""
-    generation = bench.generation
-    main = bench.write(case.files)
-    configuration = load(main, generation)
-    reported = bench.test(main)
-    emerg = [line for line in reported if "[emerg]" in line]
-    refused = [r.message for r in refusals(configuration) if r.level == "emerg"]
-    if emerg and not refused and any(UNREAD in text for text in case.files.values()):
+    trial = bench.tried(case.files, load)
+    configuration = trial.configuration
+    if not trial.refused and any(UNREAD in text for text in case.files.values()):
         # Of a certificate that it does not know, the model cannot tell whether its key fits.
-        emerg = [line for line in emerg if not re.search("key|certificate", line, re.IGNORECASE)]
-        if not emerg:
+        others = [line for line in trial.emerg if not re.search("key|certificate", line, re.IGNORECASE)]
+        if trial.emerg and not others:
             return []
-    if bool(emerg) != bool(refused):
-        return [("starts", emerg or "starts", refused or "starts")]
-    if emerg:
-        return []
+    if not trial.runs:
+        return [*trial.differences]
     warned = sorted(
         re.sub(r"^\d+#\d+: ", "", line.partition("[warn] ")[2]).partition(" in /")[0]
-        for line in reported
+        for line in trial.lines
         if "[warn]" in line
     )
     # nginx repeats what it says of stapling for each server; the model tells it once.
     warned = sorted({line for line in warned if "stapling" in line}) + [w for w in warned if "stapling" not in w]
     expected = sorted(r.message for r in refusals(configuration) if r.level == "warn")
-    found: list[tuple[str, Any, Any]] = []
+    found: list[Difference] = []
     if sorted(warned) != expected:
         found.append(("warnings", warned, expected))
-    with bench.running(main, case.ports[0]):
-        found += _served(case, configuration, quick)
+    with bench.running(trial.main, case.ports[0]):
+        found += _served(case, configuration)
     return found
 
 
-def _served(case: Case, configuration: Any, quick: bool) -> list[tuple[str, Any, Any]]:
-    found: list[tuple[str, Any, Any]] = []
+def _served(case: Case, configuration: Configuration) -> list[Difference]:
+    """What differs on each port for each name: several at a time, as most of the time is spent on waiting for nginx."""
     measured: set[tuple[int, int | None]] = set()
-    for port in case.ports:
-        for name in ASKED:
-            answer = handshake(configuration, "127.0.0.1", port, name)
-            predicted = answer.to_dict()
-            if predicted["listener"] is None:
-                continue
-            place = f"{port} {name}"
-            if not predicted["tls"]:
-                flight = Flight() if quick else ask("127.0.0.1", port, client_hello(["TLSv1.2"], [0x2F], name))
-                if flight.version:
-                    found.append((f"{place} tls", flight.version, False))
-                continue
-            line = predicted["server"]["line"]
-            if (port, line) not in measured:
-                measured.add((port, line))
-                live = answer.effective
-                predicted["rsa_only"] = [v for v in VERSIONS if live and live.refuses_ecdsa_clients(v)]
-                asking = partial(ask, "127.0.0.1", port)
-                seen = observe(asking, name, predicted, configuration.facts.openssl.version >= (4, 0))
-                order = answer.effective.server_order if answer.effective else False
-                seen = finished(seen, predicted, partial(completes_tls13, "127.0.0.1", port, name))
-                unread = any(text.startswith("certificates:") for text in predicted["unknown"])
-                differing = compare_unread(seen, predicted) if unread else compare(seen, predicted, order)
-                found += [(f"{place} {what}", a, b) for what, a, b in differing]
-            if case.kind == "http" and predicted["accepts"]:
-                found += _requests(configuration, port, name, place, predicted)
+    with ThreadPoolExecutor(8) as pool:
+        work = []
+        for port in case.ports:
+            for name in ASKED:
+                answer = handshake(configuration, "127.0.0.1", port, name)
+                predicted = answer.to_dict()
+                if predicted["listener"] is None:
+                    continue
+                server = port, predicted["server"]["line"]
+                work.append(pool.submit(_compared, case.kind, answer, predicted, port, name, server not in measured))
+                if predicted["tls"]:
+                    measured.add(server)
+        return [difference for each in work for difference in each.result()]
+
+
+def _compared(
+    kind: str, answer: Handshake, predicted: dict[str, Any], port: int, name: str | None, measured: bool
+) -> list[Difference]:
+    """What differs for a name; ``measured``: what a server has in common for all of its names, too."""
+    found: list[Difference] = []
+    place = f"{port} {name}"
+    if not predicted["tls"]:
+        flight = ask("127.0.0.1", port, client_hello(["TLSv1.2"], [0x2F], name))
+        return [(f"{place} tls", flight.version, False)] if flight.version else []
+    if measured:
+        live = answer.effective
+        predicted["rsa_only"] = [v for v in VERSIONS if live and live.refuses_ecdsa_clients(v)]
+        asking = partial(ask, "127.0.0.1", port)
+        seen = observe(asking, name, predicted, answer.configuration.facts.openssl.version >= (4, 0))
+        seen = finished(seen, predicted, partial(completes_tls13, "127.0.0.1", port, name))
+        unread = any(text.startswith("certificates:") for text in predicted["unknown"])
+        order = live.server_order if live else False
+        differing = compare_unread(seen, predicted) if unread else compare(seen, predicted, order)
+        found += [(f"{place} {what}", a, b) for what, a, b in differing]
+    if kind == "http" and predicted["accepts"]:
+        found += _requests(answer.configuration, port, name, place, predicted)
     return found
 
 
 def _requests(
     configuration: Any, port: int, name: str | None, place: str, predicted: dict[str, Any]
-) -> list[tuple[str, Any, Any]]:
-    found: list[tuple[str, Any, Any]] = []
+) -> list[Difference]:
+    found: list[Difference] = []
     if name is None or name.endswith("."):
         return found
     for path in PATHS:

@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 import struct
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,6 +102,17 @@ def client_hello(
     return b"\x16\x03\x01" + vector(b"\x01" + vector(body, 3))
 
 
+CONNECTIONS = [0]
+"""How many connections the clients of these tests have made."""
+_LOCK = threading.Lock()
+
+
+def count() -> None:
+    """Count a connection."""
+    with _LOCK:
+        CONNECTIONS[0] += 1
+
+
 STARTTLS = {
     "imap": ((b"a STARTTLS\r\n", b"a OK"),),
     "pop3": ((b"STLS\r\n", b"+OK"),),
@@ -116,6 +128,7 @@ def ask(address: str, port: int, hello: bytes, timeout: float = 5.0, *, starttls
     """
     flight = Flight()
     buffer = b""
+    count()
     with socket.create_connection((address, port), timeout) as connection:
         if starttls and not _starts_tls(connection, starttls):
             flight.alert = -1
@@ -161,6 +174,7 @@ def completes_tls13(address: str, port: int, name: str | None, *, starttls: str 
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.set_ciphers("ALL:@SECLEVEL=0")
+    count()
     with socket.create_connection((address, port), 5) as connection:
         if starttls and not _starts_tls(connection, starttls):
             return False

@@ -13,15 +13,24 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 from generations import Generation
+from hello import count
 
+import nginxtls
+from nginxtls.model import Configuration, refusals
+
+Difference = tuple[str, Any, Any]
+"""A field in which nginx and the model differ: its name, what is seen, what is predicted."""
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
@@ -116,12 +125,36 @@ def make_certificates(folder: Path) -> None:
 # -- nginx ------------------------------------------------------------------------------------------------------------
 
 
+@dataclass
+class Trial:
+    """A configuration before it is run: its model, the lines of ``nginx -t``, and what stops nginx by either."""
+
+    main: Path
+    configuration: Configuration
+    lines: list[str]
+    emerg: list[str]
+    refused: list[str]
+
+    @property
+    def runs(self) -> bool:
+        """Both accept it."""
+        return not self.emerg and not self.refused
+
+    @property
+    def differences(self) -> list[Difference]:
+        """That only one of them accepts it."""
+        if bool(self.emerg) == bool(self.refused):
+            return []
+        return [("starts", self.emerg or "starts", self.refused or "starts")]
+
+
 class Bench:
-    """A folder in which configurations of one generation are tested and run."""
+    """A folder in which configurations of one generation are tested and run; ``started`` counts the runs."""
 
     def __init__(self, generation: Generation, folder: Path) -> None:
         self.generation = generation
         self.folder = folder
+        self.started = 0
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -155,6 +188,15 @@ class Bench:
         noise = ("could not open error log", "test failed", "test is successful", "syntax is ok")
         return [line for line in reported.stderr.splitlines() if line and not any(word in line for word in noise)]
 
+    def tried(self, files: dict[str, str], load: Callable[..., Configuration] = nginxtls.load) -> Trial:
+        """Write a configuration, test it, and ask the model whether nginx starts."""
+        main = self.write(files)
+        built = self.generation
+        configuration = load(main, nginx_version=built.nginx_version, openssl_version=built.openssl_version)
+        lines = self.test(main)
+        refused = [refusal.message for refusal in refusals(configuration) if refusal.level == "emerg"]
+        return Trial(main, configuration, lines, [line for line in lines if "[emerg]" in line], refused)
+
     @contextlib.contextmanager
     def running(self, main: Path, port: int) -> Iterator[None]:
         """nginx while it serves the configuration; ready once ``port`` takes connections."""
@@ -168,6 +210,7 @@ class Bench:
                     socket.create_connection(("127.0.0.1", port), 1).close()
                     break
                 time.sleep(0.01)
+            self.started += 1
             yield
         finally:
             process.terminate()
@@ -176,18 +219,25 @@ class Bench:
                 process.stderr.close()
 
 
-def get(address: str, port: int, name: str | None, path: str) -> tuple[int, dict[str, str], str] | None:
-    """GET a path over TLS from a server named by SNI and Host: status, headers (lower case) and body."""
+@cache
+def _client() -> ssl.SSLContext:
+    """A client that trusts everybody and speaks what its OpenSSL can."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        context.set_ciphers("ALL:@SECLEVEL=0")
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+def get(address: str, port: int, name: str | None, path: str) -> tuple[int, dict[str, str], str] | None:
+    """GET a path over TLS from a server named by SNI and Host: status, headers (lower case) and body."""
+    count()
     try:
         plain = socket.create_connection((address, port), 5)
         connection = http.client.HTTPConnection(address, port)
-        connection.sock = context.wrap_socket(plain, server_hostname=name)
+        connection.sock = _client().wrap_socket(plain, server_hostname=name)
         connection.request("GET", path, headers={"Host": name or "localhost.invalid"})
         answer = connection.getresponse()
         body = answer.read().decode("latin-1")

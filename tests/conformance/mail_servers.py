@@ -13,11 +13,10 @@ from typing import Any
 
 from handshakes import compare, finished, observe
 from hello import VERSIONS, ask, client_hello, completes_tls13
-from lab import Bench
+from lab import Bench, Difference
 from random_runs import PORT, Case
 
-import nginxtls
-from nginxtls.model import handshake, refusals
+from nginxtls.model import handshake
 
 PORTS = (PORT, PORT + 1, PORT + 2)
 PROTOCOLS = ("TLSv1.2 TLSv1.3", "TLSv1.2", "TLSv1.3", "TLSv1 TLSv1.1 TLSv1.2", "TLSv1.1 TLSv1.2 TLSv1.3", "TLSv1",
@@ -93,23 +92,17 @@ def _certificate(r: random.Random) -> list[str]:
     return lines
 
 
-def differences(case: Case, bench: Bench) -> list[tuple[str, Any, Any]]:
+def differences(case: Case, bench: Bench) -> list[Difference]:
     """All fields in which nginx and the model differ for a configuration."""
-    main = bench.write(case.files)
-    versions = {"nginx_version": bench.generation.nginx_version, "openssl_version": bench.generation.openssl_version}
-    configuration = nginxtls.load(main, **versions)
-    emerg = [line for line in bench.test(main) if "[emerg]" in line]
-    refused = [r.message for r in refusals(configuration) if r.level == "emerg"]
-    if bool(emerg) != bool(refused):
-        return [("starts", emerg or "starts", refused or "starts")]
-    if emerg:
-        return []
-    ports = [socket.port for socket in configuration.sockets]
-    with bench.running(main, ports[0]):
-        return [each for port in ports for each in _served(configuration, port)]
+    trial = bench.tried(case.files)
+    if not trial.runs:
+        return [*trial.differences]
+    ports = [socket.port for socket in trial.configuration.sockets]
+    with bench.running(trial.main, ports[0]):
+        return [each for port in ports for each in _served(trial.configuration, port)]
 
 
-def _served(configuration: Any, port: int) -> Iterator[tuple[str, Any, Any]]:
+def _served(configuration: Any, port: int) -> Iterator[Difference]:
     answer = handshake(configuration, "127.0.0.1", port)
     predicted = answer.to_dict()
     server = answer.server

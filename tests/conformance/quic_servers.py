@@ -1,16 +1,18 @@
-"""Random HTTP/3 servers, asked by OpenSSL's own QUIC client, compared field by field with the model.
+"""Random HTTP/3 servers, asked by the QUIC clients of OpenSSL and aioquic, compared field by field with the model.
 
-Run them with ``python tests/conformance/random_runs.py --kind quic --seeds 0-999``. The client is the newest openssl
+Run them with ``python tests/conformance/random_runs.py --kind quic --seeds 0-999``. OpenSSL's client is the newest
 that is installed. A generation without HTTP/3 is asked whether it refuses the configuration.
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import random
 import re
 import ssl
 import subprocess
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,11 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from generations import installed
-from lab import Bench
+from hello import count
+from lab import Bench, Difference, sha256
 from random_runs import PORT, Case
 
-import nginxtls
-from nginxtls.model import Handshake, handshake, refusals
+from nginxtls.live.connections import Gate, Limits, Target
+from nginxtls.live.offers import GROUPS as EVERY_GROUP
+from nginxtls.live.offers import SIGNATURES
+from nginxtls.live.quic import hello_of, unfit, visit_quic
+from nginxtls.model import Handshake, handshake
+from nginxtls.tls.agreement import Hello
 
 PORTS = (PORT, PORT + 1)
 NAMES = ("a.test", "b.test", "*.a.test", ".b.test", "_", "www.*", "~^r[0-9]+\\.test$", "UPPER.test",
@@ -106,9 +113,13 @@ def _client() -> Path:
     return Path(newest.openssl)
 
 
+class Unanswered(Exception):
+    """Nothing came back from a port in several attempts: neither a handshake nor a refusal."""
+
+
 @dataclass
 class Answer:
-    """What a QUIC client has got. ``suite`` is empty without a handshake."""
+    """What a QUIC client has got. ``suite`` is empty where the server refused it."""
 
     suite: str = ""
     chain: tuple[str, ...] = field(default_factory=tuple)
@@ -116,87 +127,152 @@ class Answer:
     asks_client: bool = False
 
 
+SECONDS = (10, 20, 30)
+"""How long each attempt waits: a busy machine loses datagrams, and QUIC sends them again ever more slowly."""
+
+
 def ask(port: int, name: str | None, *, suites: str = "", groups: str = "", alpn: str = "h3") -> Answer:
-    """One connection of OpenSSL's QUIC client."""
+    """One connection of OpenSSL's QUIC client.
+
+    Raises:
+        Unanswered: no attempt got an answer.
+    """
     command = [str(_client()), "s_client", "-quic", "-alpn", alpn, "-connect", f"127.0.0.1:{port}", "-showcerts"]
     command += ["-servername", name] if name else ["-noservername"]
     command += ["-ciphersuites", suites] if suites else []
     command += ["-groups", groups] if groups else []
-    try:
-        done = subprocess.run(
-            command, input="Q\n", capture_output=True, text=True, errors="replace", timeout=20, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return Answer()
-    suite = re.search(r"^New, TLSv1\.3, Cipher is (\S+)", done.stdout, re.MULTILINE)
-    if suite is None:
-        return Answer()
-    chain = re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", done.stdout, re.DOTALL)
-    chosen = re.search(r"^ALPN protocol: (\S+)", done.stdout, re.MULTILINE)
+    for seconds in SECONDS:
+        count()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            done = subprocess.run(
+                command, input="Q\n", capture_output=True, text=True, errors="replace", timeout=seconds, check=False
+            )
+            suite = re.search(r"^New, TLSv1\.3, Cipher is (\S+)", done.stdout, re.MULTILINE)
+            if suite is not None:
+                return _answer(suite[1], done.stdout)
+            if REFUSED in done.stderr:
+                return Answer()
+            raise RuntimeError(done.stderr)
+    raise Unanswered(f"{port} {name}")
+
+
+REFUSED = "protocol is shutdown"
+"""What OpenSSL's client says of a server that ends the handshake."""
+
+
+def _answer(suite: str, output: str) -> Answer:
+    chain = re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", output, re.DOTALL)
+    chosen = re.search(r"^ALPN protocol: (\S+)", output, re.MULTILINE)
     return Answer(
-        suite[1],
-        tuple(hashlib.sha256(ssl.PEM_cert_to_DER_cert(each)).hexdigest() for each in chain),
+        suite,
+        tuple(sha256(ssl.PEM_cert_to_DER_cert(each)) for each in chain),
         chosen[1] if chosen else "",
-        "Requested Signature Algorithms" in done.stdout,
+        "Requested Signature Algorithms" in output,
     )
 
 
-def differences(case: Case, bench: Bench) -> list[tuple[str, Any, Any]]:
+def ask_aioquic(answer: Handshake, port: int, name: str | None) -> Answer | None:
+    """One connection of aioquic; None where the server has nothing that it offers.
+
+    Raises:
+        Unanswered: no attempt got an answer.
+    """
+    assert answer.socket is not None
+    for seconds in SECONDS:
+        count()
+        seen = visit_quic(Gate(Limits(timeout=seconds)), Target(answer.socket, "127.0.0.1", port), name)
+        flight = seen.flights["TLSv1.3"]
+        if flight.accepted:
+            chain = tuple(map(sha256, flight.certificates))
+            return Answer(flight.suite_name, chain, flight.alpn, flight.requests_certificate)
+        if not seen.trouble:
+            return None if unfit(answer, hello_of(seen)) else Answer()
+        if seen.trouble == "refuses connections":  # nginx opens its sockets one after the other
+            time.sleep(0.5)
+        elif seen.trouble != "does not answer":
+            raise RuntimeError(seen.trouble)
+    raise Unanswered(f"{port} {name}")
+
+
+def differences(case: Case, bench: Bench) -> list[Difference]:
     """All fields in which nginx and the model differ for a configuration."""
-    main = bench.write(case.files)
-    versions = {"nginx_version": bench.generation.nginx_version, "openssl_version": bench.generation.openssl_version}
-    configuration = nginxtls.load(main, **versions)
-    emerg = [line for line in bench.test(main) if "[emerg]" in line]
-    refused = [r.message for r in refusals(configuration) if r.level == "emerg"]
-    if bool(emerg) != bool(refused):
-        return [("starts", emerg or "starts", refused or "starts")]
+    trial = bench.tried(case.files)
+    configuration = trial.configuration
     streams = [socket.port for socket in configuration.sockets if not socket.datagram]
-    if emerg or not streams:
-        return []
+    if not trial.runs or not streams:
+        return [*trial.differences]
     ports = sorted({socket.port for socket in configuration.sockets if socket.quic})
-    found: list[tuple[str, Any, Any]] = []
-    # A client waits for two tenths of a second before it ends, so several ask at a time.
-    with bench.running(main, streams[0]), ThreadPoolExecutor(16) as pool:
-        work = [pool.submit(_compared, configuration, port, name) for port in ports for name in ASKED]
-        # Suites and groups cost most: of one server for each configuration.
-        for port, name in [(port, name) for port in ports for name in ASKED]:
-            answer = handshake(configuration, "127.0.0.1", port, name, quic=True)
-            if answer.accepts:
-                work.append(pool.submit(_listed, answer, port, name))
-                break
+    found: list[Difference] = []
+    # A client that is refused waits for seconds before it ends, so many ask at a time.
+    with bench.running(trial.main, streams[0]), ThreadPoolExecutor(24) as pool:
+        work = []
+        known: set[tuple[int, Any]] = set()
+        listed = False
+        for port in ports:
+            for name in ASKED:
+                answer = handshake(configuration, "127.0.0.1", port, name, quic=True)
+                if answer.server is None:
+                    continue
+                work.append(pool.submit(_aioquic, answer, port, name))
+                # OpenSSL's client is a process: one name for each server, and suites and groups of one of all.
+                if (port, answer.server) not in known:
+                    known.add((port, answer.server))
+                    work.append(pool.submit(_openssl, answer, port, name))
+                if answer.accepts and not listed:
+                    listed = True
+                    work += [pool.submit(_one, answer, port, name, "ciphers", each, suites=each) for each in SUITES]
+                    work += [pool.submit(_one, answer, port, name, "groups", GROUPS[g], groups=g) for g in GROUPS]
         for each in work:
-            found += each.result()
+            try:
+                found += each.result()
+            except Unanswered as silence:
+                found.append((f"{silence} unanswered", "nothing", "an answer"))
     return found
 
 
-def _compared(configuration: Any, port: int, name: str | None) -> list[tuple[str, Any, Any]]:
-    """What a client gets that offers everything."""
-    answer = handshake(configuration, "127.0.0.1", port, name, quic=True)
-    if answer.server is None:
+OPENSSL = Hello(
+    ("TLSv1.3",),
+    (0x1302, 0x1303, 0x1301),
+    (EVERY_GROUP["X25519MLKEM768"], *(number for number in EVERY_GROUP.values() if number < 512)),
+    (EVERY_GROUP["X25519MLKEM768"], EVERY_GROUP["X25519"]),
+    tuple(number for numbers in SIGNATURES.values() for number in numbers),
+    None,
+    ("h3",),
+)
+"""What OpenSSL's client offers from 3.5 on: two key shares, so that another group needs a second ClientHello."""
+
+
+def _openssl(answer: Handshake, port: int, name: str | None) -> list[Difference]:
+    got = ask(port, name)
+    if not got.suite and unfit(answer, OPENSSL):
         return []
-    told, place = answer.to_dict(), f"{port} {name}"
-    first = ask(port, name)
-    if bool(first.suite) != told["accepts"]:
-        return [(f"{place} accepts", first.suite or "refused", told["refusal"] or "accepted")]
-    if not first.suite:
-        return []
+    return [(f"{port} {name} openssl {what}", a, b) for what, a, b in _differing(answer, got)]
+
+
+def _aioquic(answer: Handshake, port: int, name: str | None) -> list[Difference]:
+    got = ask_aioquic(answer, port, name)
+    return [(f"{port} {name} aioquic {what}", a, b) for what, a, b in (_differing(answer, got) if got else ())]
+
+
+def _differing(answer: Handshake, got: Answer) -> Iterator[Difference]:
+    """What differs in one client's handshake."""
+    told = answer.to_dict()
+    if bool(got.suite) != told["accepts"]:
+        yield "accepts", got.suite or "refused", told["refusal"] or "accepted"
+    if not got.suite or not told["accepts"]:
+        return
     chains = {tuple(each["chain"]) for each in told["certificates"]}
-    found: list[tuple[str, Any, Any]] = []
-    if first.chain not in chains:
-        found.append((f"{place} certificates", first.chain, chains))
-    if first.alpn not in told["alpn"]:
-        found.append((f"{place} alpn", first.alpn, told["alpn"]))
-    if first.asks_client != (told["client_certificate"] != "none"):
-        found.append((f"{place} client_certificate", first.asks_client, told["client_certificate"]))
-    return found
+    if got.chain not in chains:
+        yield "certificates", got.chain, chains
+    if got.alpn not in told["alpn"]:
+        yield "alpn", got.alpn, told["alpn"]
+    if got.asks_client != (told["client_certificate"] != "none"):
+        yield "client_certificate", got.asks_client, told["client_certificate"]
 
 
-def _listed(answer: Handshake, port: int, name: str | None) -> list[tuple[str, Any, Any]]:
-    """The suites and groups of a server, one by one."""
-    told, place = answer.to_dict(), f"{port} {name}"
-    suites = {suite for suite in SUITES if ask(port, name, suites=suite).suite == suite}
-    groups = {shown for group, shown in GROUPS.items() if ask(port, name, groups=group).suite}
-    expected = {"suites": set(told["ciphers"].get("TLSv1.3", ())) & set(SUITES)}
-    expected["groups"] = set(told["groups"]) & set(GROUPS.values())
-    seen = {"suites": suites, "groups": groups}
-    return [(f"{place} {what}", seen[what], expected[what]) for what in seen if seen[what] != expected[what]]
+def _one(answer: Handshake, port: int, name: str | None, field: str, word: str, **offer: str) -> list[Difference]:
+    """Whether a server serves a suite or a group, asked by a client that offers only this one."""
+    told = answer.to_dict()[field]
+    expected = word in (told.get("TLSv1.3", ()) if field == "ciphers" else told)
+    served = bool(ask(port, name, **offer).suite)
+    return [] if served == expected else [(f"{port} {name} {word} {field}", served, expected)]

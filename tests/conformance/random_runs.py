@@ -14,9 +14,10 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from generations import Generation, installed
+from hello import CONNECTIONS
 from lab import Bench, make_certificates, scratch
 
 
@@ -99,23 +101,44 @@ def _certificates() -> Path:
     return folder
 
 
+@dataclass
+class Figures:
+    """How many configurations were drawn, how many of these nginx served, with how many connections."""
+
+    drawn: int = 0
+    served: int = 0
+    connections: int = 0
+    told: list[str] = field(default_factory=list)
+    """The differences of each differing seed, as text."""
+
+
 def run(
-    generation: Generation, seeds: Iterator[int], kind: str = "servers", *, minimal: bool = True, stop: int = 0
-) -> tuple[int, list[str]]:
-    """Compare seeds on a generation: how many were compared, and what differed, as text."""
+    generation: Generation,
+    seeds: Iterator[int],
+    kind: str = "servers",
+    *,
+    minimal: bool = True,
+    stop: int = 0,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Figures:
+    """Compare seeds on a generation; ``tell`` gets the differences of each seed at once."""
     module = import_module(KINDS[kind])
-    told: list[str] = []
-    count = 0
+    figures = Figures()
     certificates = _certificates()
     with scratch() as folder:
         bench = Bench(generation, folder / "run")
         for seed in seeds:
-            count += 1
             case = module.draw(seed, bench, certificates)
+            started, connections = bench.started, CONNECTIONS[0]
             try:
                 found = module.differences(case, bench)
             except RuntimeError as error:
                 found = [("start", str(error), "")]
+            figures.drawn += 1
+            if figures.drawn % 100 == 0:
+                print(f"{generation.name}, {kind}: {figures.drawn} configurations", file=sys.stderr, flush=True)
+            figures.served += bench.started - started
+            figures.connections += CONNECTIONS[0] - connections
             if not found:
                 continue
             text = f"seed {seed} on {generation.name}:\n" + "\n".join(
@@ -126,10 +149,11 @@ def run(
                 text += "\n" + small.files["nginx.conf"]
             else:
                 text += "\n" + "\n".join(f"--- {name}\n{content}" for name, content in case.files.items())
-            told.append(text)
-            if stop and len(told) >= stop:
+            figures.told.append(text)
+            tell(text)
+            if stop and len(figures.told) >= stop:
                 break
-    return count, told
+    return figures
 
 
 def main() -> int:
@@ -148,10 +172,16 @@ def main() -> int:
         if options.generation and generation.name not in options.generation:
             continue
         seeds = iter(range(int(first), int(last or first) + 1))
-        count, told = run(generation, seeds, options.kind, minimal=not options.whole, stop=options.stop)
-        print(*told, sep="\n\n")
-        print(f"{generation.name}: {count} configurations of {options.kind}, {len(told)} with differences", flush=True)
-        status |= bool(told)
+        start = time.monotonic()
+        tell = partial(print, end="\n\n", flush=True)
+        figures = run(generation, seeds, options.kind, minimal=not options.whole, stop=options.stop, tell=tell)
+        print(
+            f"{generation.name}: {figures.drawn} configurations of {options.kind}, {figures.served} served, "
+            f"{figures.connections} connections, {len(figures.told)} with differences, "
+            f"{time.monotonic() - start:.0f} s",
+            flush=True,
+        )
+        status |= bool(figures.told)
     return status
 
 

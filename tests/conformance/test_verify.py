@@ -448,6 +448,25 @@ def test_tls_1_0_only(server: Server) -> None:
     assert any(line.startswith("other-protocols: the running server accepts TLSv1,") for line in told(verified(server)))
 
 
+TICKETS = {"on": "", "off": "ssl_session_tickets off;", "none": "ssl_conf_command NumTickets 0;"}
+
+
+@pytest.mark.parametrize("running", TICKETS)
+def test_tickets_of_tls_1_3(server: Server, running: str) -> None:
+    """Only TLS 1.3 is spoken: its tickets come after the handshake. With ``off`` they are numbers of kept sessions."""
+    if running == "none" and server.generation["name"] == "bullseye":
+        pytest.skip("this nginx has no ssl_conf_command")
+    (port,) = free_ports(1)
+    lines = f"{A} ssl_protocols TLSv1.3; ssl_verify_client optional; ssl_client_certificate CERTS/root.pem;"
+    server.write(block(port, "a.test", f"{lines} {TICKETS[running]}"))
+    server.start(port)
+    assert told(verified(server)) == []
+    server.write(block(port, "a.test", f"{lines} {TICKETS['off' if running == 'on' else 'on']}"))
+    words = "on in the running server, off" if running == "on" else "off in the running server, on"
+    expected = f"other-session-tickets: session tickets in TLSv1.3: {words} in the configuration"
+    assert any(line.startswith(expected) for line in told(verified(server)))
+
+
 def test_quic(server: Server) -> None:
     pytest.importorskip("aioquic")
     if server.generation["name"] in ("bullseye", "bookworm"):
@@ -463,6 +482,33 @@ def test_quic(server: Server) -> None:
     endpoints = [name for each in verified(server).report.findings for name in each.endpoints]
     assert f"a.test on *:{port}/udp" in endpoints
     assert all("/udp" not in each.place.target.label for each in verified(server, quic=False).endpoints)
+
+
+def test_a_certificate_that_no_handshake_finds(server: Server) -> None:
+    """nginx looks for a certificate with variables in each handshake: whether it is there is not known."""
+    (port,) = free_ports(1)
+    pair = "ssl_certificate CERTS/none-$ssl_protocol.pem; ssl_certificate_key CERTS/a-ec.key;"
+    server.write(block(port, "a.test", pair))
+    server.start(port)
+    found = verified(server)
+    assert told(found) == []
+    reasons = [each.reason for each in found.report.not_checked if each.subject == f"a.test on *:{port}"]
+    assert any(reason.startswith("every handshake is rejected: nginx may not find") for reason in reasons)
+
+
+def test_quic_that_aioquic_cannot_speak(server: Server) -> None:
+    """A group that aioquic lacks keeps it out, not browsers: that is no difference, and is reported as not checked."""
+    pytest.importorskip("aioquic")
+    if server.generation["name"] in ("bullseye", "bookworm"):
+        pytest.skip("this nginx has no QUIC")
+    (port,) = free_ports(1)
+    server.write(block(port, "a.test", f"listen {port} quic; ssl_ecdh_curve secp521r1; {A}"))
+    server.start(port)
+    found = verified(server)
+    assert told(found) == []
+    assert [each.reason for each in found.report.not_checked if each.subject == f"a.test on *:{port}/udp"] == [
+        "aioquic cannot connect: no common group in TLSv1.3: the client offers secp256r1 secp384r1 X25519 X448"
+    ]
 
 
 def test_mail_with_starttls(server: Server) -> None:

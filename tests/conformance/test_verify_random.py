@@ -34,7 +34,8 @@ from servers import wait_for
 
 KINDS = ("servers", "mail", "quic")
 SEEDS = os.environ.get("NGINXTLS_VERIFY_SEEDS", "")
-FEW = {"servers": "55-61", "mail": "0-1", "quic": "0-1"}
+FEW = {"servers": (*range(55, 62), 40025, 40059, 41170), "mail": (0, 1), "quic": (0, 1)}
+"""Some seeds, among them those that once showed a false difference."""
 NAMES = ("r12.test", "u.re.org", "sub.b.test", "nothing.example")
 """Names for regular expressions and for nobody."""
 
@@ -51,10 +52,10 @@ def test_no_false_difference(kind: str, generation: dict[str, Any], certificates
     mine = next(each for each in installed() if each.name == generation["name"])
     bench = Bench(mine, tmp_path / "run")
     settings = Settings(nginx_version=mine.nginx_version, openssl_version=mine.openssl_version)
-    first, _, last = (SEEDS or FEW[kind]).partition("-")
+    first, _, last = SEEDS.partition("-")
     started = names = connections = 0
     told: list[str] = []
-    for seed in range(int(first), int(last or first) + 1):
+    for seed in range(int(first), int(last or first) + 1) if SEEDS else FEW[kind]:
         case = import_module(random_runs.KINDS[kind]).draw(seed, bench, certificates)
         main = bench.write(case.files)
         reading = read([str(main)], settings, root="/")

@@ -15,12 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hello import VERSIONS
-from lab import Bench
+from hello import VERSIONS, count
+from lab import Bench, Difference
 from random_runs import PORT, Case
 
-import nginxtls
-from nginxtls.model import refusals
 from nginxtls.model.outgoing import upstream_handshakes
 
 FRONT: int = PORT
@@ -241,6 +239,7 @@ def read_hello(record: bytes) -> dict[str, Any] | None:
 
 def _request(port: int, path: str) -> int | None:
     """The status of a GET, or None where the connection is closed."""
+    count()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path, headers={"Host": "front.test"})
@@ -251,29 +250,23 @@ def _request(port: int, path: str) -> int | None:
         connection.close()
 
 
-def differences(case: Case, bench: Bench) -> list[tuple[str, Any, Any]]:
+def differences(case: Case, bench: Bench) -> list[Difference]:
     """All fields in which nginx and the model differ for a configuration."""
-    main = bench.write(case.files)
-    versions = {"nginx_version": bench.generation.nginx_version, "openssl_version": bench.generation.openssl_version}
-    configuration = nginxtls.load(main, **versions)
-    emerg = [line for line in bench.test(main) if "[emerg]" in line]
-    refused = [r.message for r in refusals(configuration) if r.level == "emerg"]
-    if bool(emerg) != bool(refused):
-        return [("starts", emerg or "starts", refused or "starts")]
-    if emerg:
-        return []
-    found: list[tuple[str, Any, Any]] = []
+    trial = bench.tried(case.files)
+    if not trial.runs:
+        return [*trial.differences]
+    found: list[Difference] = []
     listeners = Listeners(iter(range(LISTENERS, LISTENERS + 4)))
     try:
-        with bench.running(main, FRONT):
-            for handshake in upstream_handshakes(configuration):
+        with bench.running(trial.main, FRONT):
+            for handshake in upstream_handshakes(trial.configuration):
                 found += _compared(handshake, listeners)
     finally:
         listeners.close()
     return found
 
 
-def _compared(handshake: Any, listeners: Listeners) -> Iterator[tuple[str, Any, Any]]:
+def _compared(handshake: Any, listeners: Listeners) -> Iterator[Difference]:
     told, target = handshake.to_dict(), handshake.target
     port = FRONT
     path = target.location.pattern if target.location else "/"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +62,50 @@ def test_a_first_and_a_second_run(tmp_path: Path) -> None:
     assert "| new |" in text
 
 
+def test_the_page_can_search_every_host(scanned: Path, planted: Any) -> None:
+    """The first rows are HTML, the others data of the script, which shows and searches them."""
+    run("report", scanned)
+    page = (scanned / "report.html").read_text()
+    hosts = page.partition('<section id="hosts">')[2].partition("</section>")[0]
+    data = json.loads(hosts.partition('<script type="application/json">')[2].partition("</script>")[0])
+    first = re.findall(r'<td data-name="host">(\w+)</td>', hosts)
+    assert sorted([*first, *(row[0] for row in data)]) == sorted(item.stem for item in find_items(str(planted.root)))
+    assert len(first) == 20
+    assert f"and {planted.hosts - 20} more: all are in <code>nginxtls fleet query DIR worst-hosts</code>" in hosts
+    assert 'data-beyond="0"' in hosts
+
+
+def test_a_host_cannot_end_the_data_of_the_script(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.mkdir()
+    rows = ["host,item"]
+    for number in range(25):
+        (hosts / f"{number:02}.txt").write_text(dump("server { listen 443 ssl; }"))
+        rows.append(f"{number:02}</script><!--,{number:02}.txt")
+    (tmp_path / "hosts.csv").write_text("\n".join(rows))
+    out = tmp_path / "out"
+    run(hosts, "--output", out, "--inventory", tmp_path / "hosts.csv")
+    run("report", out)
+    page = (out / "report.html").read_text()
+    assert page.count("<!--") == 0
+    assert page.count("</script>") == 2
+    assert r'"24\u003c/script>\u003c!--"' in page
+
+
+def test_a_full_disk_and_a_damaged_table_are_one_message(planted: Any, tmp_path: Path) -> None:
+    """Of a worker that cannot write, too."""
+    limited = f"ulimit -f 8; exec {sys.executable} -m nginxtls fleet {planted.root} --output {tmp_path}/out --workers 1"
+    done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, f"error: --output {tmp_path}/out: cannot be written: File too large\n")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one/a.txt").write_text(dump("server { listen 443 ssl; }"))
+    run(tmp_path / "one", "--output", tmp_path / "other")
+    next((tmp_path / "other/items").glob("*/*.parquet")).write_bytes(b"")
+    for command in ("report", "query"):
+        words = ["rules"] if command == "query" else []
+        assert "has a table that cannot be read: " in run(command, tmp_path / "other", *words, code=2).stderr
+
+
 @pytest.mark.parametrize("name", queries())
 def test_each_named_query_runs(scanned: Path, name: str) -> None:
     assert re.search(r"\d rows?$", run("query", scanned, name).stdout.strip())
@@ -81,6 +128,18 @@ def test_one_message_for_bad_input(tmp_path: Path) -> None:
     (tmp_path / "one/a.txt").write_text(dump(""))
     (tmp_path / "bad.csv").write_text("host,colour\na,red\n")
     (tmp_path / "nohost.yaml").write_text("- {team: web}\n")
+    inventories = {
+        "broken.yaml": ("- host: a\n  b: [", "broken.yaml, line 2: is not YAML: "),
+        "number.yaml": ("- {host: a, nginx: 1.20}", "row 1: has something else than a text as nginx"),
+        "column.csv": ("host,team,team\na,b,c", "has the column team twice"),
+        "values.csv": ("host,team\na,b\nc,d,e", "line 3: has 3 values for 2 columns"),
+        "twice.csv": ("host,team\na,b\nc,d\na,c", "row 3: is for a, as row 1 is"),
+        "version.csv": ("host,nginx\na,banana", "row 1: 'banana' is not an nginx version"),
+        "empty.csv": ("", "has no rows"),
+        "binary.csv": ("host\n\udcff", "is not UTF-8 text"),
+    }
+    for name, (text, _) in inventories.items():
+        (tmp_path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
     one, out = tmp_path / "one", tmp_path / "out"
     cases: list[tuple[list[object], str]] = [
         ([tmp_path / "none", "--output", out], "does not exist"),
@@ -88,6 +147,8 @@ def test_one_message_for_bad_input(tmp_path: Path) -> None:
         ([one], "--output: is missing"),
         ([one, "--output", out, "--inventory", tmp_path / "bad.csv"], "row 1: has the unknown column colour"),
         ([one, "--output", out, "--inventory", tmp_path / "nohost.yaml"], "row 1: has no host"),
+        *(([one, "--output", out, "--inventory", tmp_path / name], words) for name, (_, words) in inventories.items()),
+        ([one, "--output", out, "--nginx-version", "auto"], "would be that of this machine"),
         ([one, "--output", out, "--host-pattern", "x.txt"], "names no {host}"),
         (["nosuch://bucket/x", "--output", out], "cannot be listed"),
         (["report", tmp_path / "empty"], "has no complete run"),
@@ -118,6 +179,36 @@ def test_hosts_by_inventory_and_pattern(tmp_path: Path) -> None:
         read_hosts("", "{host}/{host}")
 
 
+def test_an_inventory_of_a_spreadsheet_and_hosts_without_an_item(tmp_path: Path) -> None:
+    """A byte order mark and blanks do not matter; hosts that left nothing are named."""
+    (tmp_path / "hosts").mkdir()
+    (tmp_path / "hosts/a.txt").write_text(dump("server { listen 443 ssl; }"))
+    (tmp_path / "hosts.csv").write_text("\ufeffhost, team\r\na, web\r\n\r\nb,shop\r\n")
+    done = run(tmp_path / "hosts", "--output", tmp_path / "out", "--inventory", tmp_path / "hosts.csv")
+    assert done.stdout.startswith("1 item: run ")
+    assert done.stderr == "no item for 1 host of the inventory: b\n"
+    found = run("query", tmp_path / "out", "SELECT host, team FROM items", "--format", "csv").stdout
+    assert found == "host,team\na,web\n"
+
+
+def test_an_interrupt_leaves_the_run_and_nothing_else(planted: Any, tmp_path: Path) -> None:
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
+    command = [sys.executable, "-m", "nginxtls", "fleet", planted.root, "--output", out, "--workers", "1"]
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        while not list(out.glob("items/*/part*")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate()
+    assert (process.returncode, error) == (130, "interrupted: the same command continues the run\n")
+    assert list(scratch.iterdir()) == []
+    assert re.match(r"240 items, \d+ of them before the interruption: ", run(planted.root, "--output", out).stdout)
+
+
 def test_sources(tmp_path: Path) -> None:
     (tmp_path / "web").mkdir()
     for name in ("web/a.txt", "web/b.tgz", ".hidden"):
@@ -140,6 +231,11 @@ def test_columns_are_documented() -> None:
     for table, columns in TABLES.items():
         section = text.partition(f"### `{table}`\n")[2].partition("\n### ")[0].partition("\n## ")[0]
         assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [*columns], table
+
+
+def test_queries_are_documented() -> None:
+    section = DOCS.read_text().partition("## Queries\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([\w-]+)` \|", section, re.MULTILINE) == [*queries()]
 
 
 def test_the_extra_is_named_where_it_is_missing(tmp_path: Path) -> None:

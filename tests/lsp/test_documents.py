@@ -179,4 +179,4 @@ def test_without_pygls_the_command_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == "error: nginxtls lsp: needs pygls\n  = help: install it with `pip install nginxtls[lsp]`\n"
+    assert done.stderr == "error: nginxtls lsp: needs pygls\n  = help: install nginxtls with its extra: nginxtls[lsp]\n"

@@ -71,7 +71,7 @@ def test_client_verification(configure: Configure, mode: str, seen: str) -> None
         ("ECDSA+SHA256", ["TLSv1.2", "TLSv1.3"]),
         ("RSA+SHA256:rsa_pss_rsae_sha256", []),
         ("ecdsa_secp384r1_sha384", ["TLSv1.2"]),
-        ("nosuchalgorithm", ["TLSv1.2", "TLSv1.3"]),
+        ("gostr34102012_256a", ["TLSv1.2", "TLSv1.3"]),
     ],
 )
 def test_signature_algorithms(configure: Configure, algorithms: str, protocols: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Who answers, and with what: the measured cases of docs/nginx-semantics.md, version by version."""
+"""Who answers, and with what: the measured cases of docs/nginx-measurements.md, version by version."""
 
 from __future__ import annotations
 

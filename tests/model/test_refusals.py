@@ -1,4 +1,4 @@
-"""What ``nginx -t`` refuses or warns of: cases of docs/nginx-semantics.md."""
+"""What ``nginx -t`` refuses or warns of: cases of docs/nginx-measurements.md."""
 
 from __future__ import annotations
 

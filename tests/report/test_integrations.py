@@ -116,6 +116,11 @@ def test_no_input_is_run(runner: Runner) -> None:
     assert sorted(path.name for path in runner.folder.iterdir()) == [".git", "clean.conf", "site.conf"]
 
 
+def test_nothing_is_uploaded_from_a_fork() -> None:
+    (upload,) = [step for step in ACTION["runs"]["steps"] if "upload-sarif" in step.get("uses", "")]
+    assert "github.event.pull_request.head.repo.fork != true" in upload["if"]
+
+
 def test_the_documentation_names_every_input_and_format() -> None:
     assert re.findall(r"^\| `([a-z]+)` \| ", PAGE, re.MULTILINE) == list(ACTION["inputs"])
     formats = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")

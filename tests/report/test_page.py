@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from nginxtls import api
-from nginxtls.linting.report import Report, Table
+from nginxtls.linting.report import Report
 from nginxtls.linting.settings import Settings
 from nginxtls.report import Options, renderer
 
@@ -67,14 +67,13 @@ needs_axe = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """The report on the dumps of three hosts, with a further table."""
+    """The report on the dumps of three hosts."""
     folder = tmp_path_factory.mktemp("dumps")
     lines = {"web1": "ssl_protocols SSLv3;", "web2": "ssl_ciphers RC4-SHA;", "web3": "ssl_reject_handshake on;"}
     for host, line in lines.items():
         (folder / f"{host}.txt").write_text(SITE.format(name=f"{host}.example.com", line=line))
     at = datetime(2026, 6, 15, tzinfo=timezone.utc)
-    report = api.report([str(folder)], Settings(nginx_version="1.26.3", openssl_version="3.5.1"), at=at)
-    return report._replace(tables=(Table("Clients", ("client", "connects"), (("Old <phone>", "no"),)),))
+    return api.report([str(folder)], Settings(nginx_version="1.26.3", openssl_version="3.5.1"), at=at)
 
 
 # -- without a browser -------------------------------------------------------------------------------------------------
@@ -89,11 +88,14 @@ def test_places_of_dumps_are_the_hosts_own(fleet: Report) -> None:
         assert f'data-filter="host" data-value="{host}"' in page
 
 
-def test_further_tables_are_shown(fleet: Report) -> None:
+def test_clients_are_a_table_with_a_row_for_those_that_get_the_same(fleet: Report) -> None:
     page = renderer("html")(fleet, Options())
     assert '<section id="clients" aria-label="Clients">' in page
-    assert "<td>Old &lt;phone&gt;</td><td>no</td>" in page
     assert '<a href="#clients">Clients</a>' in page
+    rows = re.findall(r'<tr data-host="web3">.*', page.partition('<section id="clients"')[2])
+    assert len(rows) == 1
+    assert "ssl_reject_handshake" in rows[0]
+    assert re.search(r">(\d+) of \1</td><td>all</td></tr>", rows[0])
 
 
 def test_only_the_pages_own_script_may_run(hostile: Report) -> None:

@@ -40,7 +40,7 @@ async function start(): Promise<void> {
     await client.start();
   } catch {
     window.showErrorMessage(
-      "nginxtls could not be started: install it with `pip install 'nginxtls[lsp]'`, or set `nginxtls.path`.",
+      "nginxtls could not be started: install nginxtls with its extra nginxtls[lsp], or set `nginxtls.path`.",
     );
   }
 }

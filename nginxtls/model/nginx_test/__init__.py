@@ -1,6 +1,6 @@
 """What ``nginx -t`` refuses (emerg) or warns about (warn), in TLS and in what TLS depends on.
 
-Messages are nginx's own, without the place; the cases are measured (see docs/nginx-semantics.md, section ``nginx -t``).
+Messages are nginx's own, without the place; the cases are measured (see docs/nginx-measurements.md).
 """
 
 from __future__ import annotations

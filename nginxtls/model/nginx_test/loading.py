@@ -14,6 +14,7 @@ from nginxtls.model.nginx_test import variables
 from nginxtls.model.nginx_test.refusal import refuse
 from nginxtls.model.store import is_file
 from nginxtls.tls import CipherString, ServerKey, evaluate_ciphersuites, evaluate_groups
+from nginxtls.tls.sigalgs import is_bad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -212,7 +213,7 @@ def _bundle(server: VirtualServer, served: ServedBundle, configuration: Configur
     if not is_file(served.path) or "$" in served.key_path:
         return
     if served.by_command:
-        yield from _by_command(served)
+        yield from _by_command(server, served)
         return
     unloaded = [*_certificate(served, "certificate")]
     yield from unloaded
@@ -227,13 +228,16 @@ def _bundle(server: VirtualServer, served: ServedBundle, configuration: Configur
         yield refuse(served.key_directive, "key", text, arg=0)
 
 
-def _by_command(served: ServedBundle) -> Iterator[Refusal]:
+def _by_command(server: VirtualServer, served: ServedBundle) -> Iterator[Refusal]:
     """``ssl_conf_command Certificate`` and the PrivateKey after it."""
     problem = ""
     if served.store.is_missing(served.path):
         problem = "no such file"
     elif served.bundle is not None and not served.bundle.loads:
         problem = served.bundle.problems[-1].message
+    elif served.bundle is not None:
+        level = _level_at(server, served.directive)
+        _, problem = _too_weak(served, level, server.facts.openssl) or (0, "")
     if problem:
         text = f'SSL_CONF_cmd("Certificate", "{served.path}") failed: {problem}'
         yield refuse(served.directive, "conf-command", text, arg=1)
@@ -291,20 +295,34 @@ def _client_pair(shown: ServedBundle) -> Iterator[Refusal]:
 
 
 def _strength(server: VirtualServer, served: ServedBundle, level: int) -> Iterator[Refusal]:
-    openssl = server.facts.openssl
+    if weak := _too_weak(served, level, server.facts.openssl):
+        index, problem = weak
+        call = "SSL_CTX_use_certificate" if index == 0 else "SSL_CTX_set0_chain"
+        yield refuse(served.directive, "certificate", f'{call}("{served.path}") failed: {problem}', arg=0)
+
+
+def _too_weak(served: ServedBundle, level: int, openssl: OpenSSL) -> tuple[int, str] | None:
+    """The first certificate of a file that a security level refuses: its index, and what OpenSSL says."""
     assert served.bundle is not None
     for index, certificate in enumerate(served.bundle.certificates):
-        call = "SSL_CTX_use_certificate" if index == 0 else "SSL_CTX_set0_chain"
-        who = "ee" if index == 0 else "ca"
         if not certificate.key.allowed(level):
-            text = f'{call}("{served.path}") failed: {who} key too small'
-            yield refuse(served.directive, "certificate", text, arg=0)
-            return
+            return index, f"{'ca' if index else 'ee'} key too small"
         weak = certificate.signature_hash in ("sha1", "md5") and not certificate.self_signed
         if weak and level >= 1 and openssl.version < WEAK_DIGEST_REFUSED_BEFORE:
-            text = f'{call}("{served.path}") failed: ca md too weak'
-            yield refuse(served.directive, "certificate", text, arg=0)
-            return
+            return index, "ca md too weak"
+    return None
+
+
+def _level_at(server: VirtualServer, directive: Directive) -> int:
+    """The security level when a command is run: ssl_ciphers is in effect, and the commands before it."""
+    texts = [server.setting("ssl_ciphers").value]
+    for line in server.commands:
+        if line.directive is directive:
+            break
+        texts += [line.value] if line.name == "cipherstring" else []
+    levels = [CipherString(text).evaluate(server.facts.openssl).security_level for text in texts if "@SECLEVEL" in text]
+    known = [level for level in levels if level is not None]
+    return known[-1] if known else server.facts.system.level(server.facts.openssl)
 
 
 def _clients(server: VirtualServer) -> Iterator[Refusal]:
@@ -416,6 +434,8 @@ def _bad_value(line: Command, openssl: OpenSSL) -> str | None:
             return evaluate_groups(line.value, openssl).error
         case "cipherstring":
             return CipherString(line.value).evaluate(openssl).error
+        case "signaturealgorithms" | "clientsignaturealgorithms":
+            return "bad value" if is_bad(line.value, openssl) else None
         case "verifymode":
             return None if words <= _VERIFY_MODES else "bad value"
         case "minprotocol" | "maxprotocol":
@@ -464,8 +484,8 @@ def _stapling(server: VirtualServer) -> Iterator[Refusal]:
     responder = server.setting("ssl_stapling_responder")
     ignored = '"ssl_stapling" ignored, '
     for bundle in server.bundles:
-        if bundle.leaf is None or bundle.chain is None or not is_file(bundle.path):
-            continue
+        if bundle.by_command or bundle.leaf is None or bundle.chain is None or not is_file(bundle.path):
+            continue  # nginx does not look at what OpenSSL loads by a command
         issuer = issuer_at_hand(server, bundle)
         if issuer is False:
             text = f'{ignored}issuer certificate not found for certificate "{bundle.path}"'
@@ -491,9 +511,15 @@ def _ocsp_response(server: VirtualServer, directive: Directive, path: str) -> It
 
 
 def issuer_at_hand(server: VirtualServer, bundle: ServedBundle) -> bool | None:
-    """Whether the leaf's issuer is in the file or in ssl_trusted_certificate; None if that file is not known."""
+    """Whether the leaf's issuer is in the file or in ssl_trusted_certificate; None if that file is not known.
+
+    A certificate without its key cannot be selected (SSL_CTX_select_current_cert): nginx looks at another's file.
+    """
     assert bundle.bundle is not None
     leaf, *rest = bundle.bundle.certificates
+    sent = server.slots[0]
+    if sent and bundle not in sent and sent[-1].bundle is not None:
+        _, *rest = sent[-1].bundle.certificates
     trusted = server.setting("ssl_trusted_certificate").origin
     if trusted is not None and trusted.args:
         more, _ = server.store.read_bundle(trusted.args[0], trusted)

@@ -1,0 +1,95 @@
+"""A sample of a large configuration: of the sites that are alike but for names and paths, the first two.
+
+What differs between builds of nginx hangs on settings, keys and signatures, not on the names of hosts: a rule whose
+findings in a sample are the same in every build need not look at thousands of sites in each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from nginxtls.model.directive_table import tls_names
+from nginxtls.syntax.sites import sites_of, without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nginxtls.model.configuration import Configuration
+    from nginxtls.syntax.tree import Directive, SourceFile, Tree
+
+SMALL = 40
+"""Of fewer sites no sample is taken."""
+ALIKE = 2
+"""So many sites of each kind are in the sample: some faults need two servers on a socket."""
+
+_VERBATIM = ("ssl", "proxy_ssl", "grpc_ssl", "uwsgi_ssl", "http2", "http3", "quic", "proxy_protocol", "if")
+_LINES = frozenset({"listen", "add_header", "add_header_inherit", "resolver"})
+_OWN_FILES = frozenset({"ssl_certificate", "ssl_certificate_key"})
+"""Of these it is not the path that counts but what the files hold."""
+_WORD = re.compile(r"\$?[\w-]+")
+_KEPT = frozenset({"http", "https", "grpcs", "unix", "on", "off", "all"})
+
+
+def sample_of(configuration: Configuration) -> Configuration | None:
+    """The sample of a configuration; None if it would be more than half of it."""
+    sites = sites_of(configuration.tree)
+    if len(sites) < SMALL:
+        return None
+    served: dict[SourceFile, list[object]] = {}
+    for server in configuration.servers:
+        if server.directive is not None:
+            served.setdefault(server.directive.file, []).extend(bundle.kind for bundle in server.bundles)
+    ports = frozenset(str(socket.port) for socket in configuration.sockets)
+    shapes = _Shapes(configuration.tree, _KEPT | ports)
+    seen: Counter[object] = Counter()
+    unneeded: set[SourceFile] = set()
+    for file in sites:
+        kind = shapes.of(file.directives), tuple(served.get(file, ()))
+        seen[kind] += 1
+        if seen[kind] > ALIKE:
+            unneeded.add(file)
+    return configuration.part(without(configuration.tree, unneeded)) if 2 * len(unneeded) > len(sites) else None
+
+
+def shape_of(configuration: Configuration) -> object:
+    """What configurations have in common that are alike but for names and paths, such as many sites of one template."""
+    ports = frozenset(str(socket.port) for socket in configuration.sockets)
+    shapes = _Shapes(configuration.tree, _KEPT | ports)
+    roots = tuple(shapes.of(root.directives) for root in configuration.tree.roots)
+    kinds = tuple(bundle.kind for server in configuration.servers for bundle in server.bundles)
+    facts = configuration.facts
+    return roots, kinds, configuration.context, facts.completeness, facts.nginx, facts.openssl_known and facts.openssl
+
+
+class _Shapes:
+    """The lines of sites without what is a site's own: words of names, paths and targets."""
+
+    def __init__(self, tree: Tree, kept: frozenset[str]) -> None:
+        self.tree = tree
+        self.kept = kept
+        self.verbatim = tls_names() | _LINES
+        self.names: dict[str, bool] = {}
+        """Whether the arguments of a directive count as they are written."""
+
+    def of(self, directives: Iterable[Directive]) -> tuple[object, ...]:
+        return tuple(self.line(directive) for directive in directives)
+
+    def line(self, directive: Directive) -> tuple[object, ...]:
+        name = directive.name
+        as_written = self.names.get(name)
+        if as_written is None:
+            as_written = name in self.verbatim or (name.startswith(_VERBATIM) and name not in _OWN_FILES)
+            self.names[name] = as_written
+        args = directive.args
+        if not as_written:
+            args = tuple(_WORD.sub(self._own, arg) for arg in args)
+        brought = tuple(map(id, self.tree.includes.get(directive, ()))) if name == "include" else ()
+        return name, args, brought, directive.branch, self.of(directive.block) if directive.block is not None else None
+
+    def _own(self, match: re.Match[str]) -> str:
+        word = match.group()
+        if word[0] == "$" or word in self.kept or (len(word) < 4 and word.isdigit()):
+            return word
+        return "w"
