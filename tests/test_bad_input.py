@@ -37,6 +37,8 @@ HOSTILE = {
     "keys.yaml": "nginx.conf: |\n  server { listen 443 ssl; }\n" * 20_000,
     "volume.yaml": "nginx\n" + "- ./a" * 100_000 + ":/b\n",
     "Dockerfile": "nginx\n" + "RUN <<A\n" * 50_000,
+    "ciphers.conf": "server { listen 443 ssl; ssl_ciphers HIGH:" + ":".join(f"X{n}" for n in range(8_000)) + "; }",
+    "groups.conf": "server { listen 443 ssl; ssl_ecdh_curve X25519:" + ":".join(f"?Y{n}" for n in range(8_000)) + "; }",
     "Dockerfile.copy": "nginx\nCOPY " + "a \\\n" * 50_000 + "/etc/nginx/\n",
 }
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from nginxtls.syntax.tree import Directive
 
 
+_FEW = 20
+"""With more unknown words than that, none is removed by a fix: each fix has the whole string."""
+
+
 class UnknownCipher(_CipherRule):
     """The cipher string has a word that OpenSSL does not know and silently skips.
 
@@ -57,6 +61,7 @@ class UnknownCipher(_CipherRule):
 
     def check_ciphers(self, ciphers: CipherList, configuration: Configuration) -> Iterator[Finding]:
         others = _other_names(ciphers.text)
+        few = len(ciphers.evaluation.unknown) <= _FEW
         for unknown in ciphers.evaluation.unknown:
             before = bisect_right(others, unknown.start, key=itemgetter(0))
             if unknown.reason != "misspelt" or (before and unknown.start < others[before - 1][1]):
@@ -70,7 +75,9 @@ class UnknownCipher(_CipherRule):
                 help=f"replace it with `{meant}`" if meant else "remove it",
                 fix=Fix(f"replace it with `{meant}`", (Edit(place, meant),))
                 if meant
-                else ciphers.without({unknown.start}, safe=True),
+                else ciphers.without({unknown.start}, safe=True)
+                if few
+                else None,
                 endpoints=titles(ciphers.endpoints),
             )
 
