@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nginxtls.syntax import Directive, Files, Sources, discover
+from nginxtls.syntax.containers import dockerfiles
 
 
 def found(folder: Path, name: str, text: str) -> Sources:
@@ -180,3 +181,8 @@ def test_compose_files_lead_nowhere_outside(tmp_path: Path) -> None:
 )
 def test_odd_yaml(tmp_path: Path, text: str) -> None:
     assert not found(tmp_path, "a.yaml", text).trees
+
+
+@pytest.mark.parametrize("line", ["ADD \r", "COPY \\\n \\", "COPY []"])
+def test_a_copy_of_nothing_names_no_file(line: str) -> None:
+    assert not list(dockerfiles.mounts(f"FROM nginx\n{line}\nCOPY --from=a \n"))

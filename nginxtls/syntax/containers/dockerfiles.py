@@ -67,7 +67,7 @@ def _copied(words: str) -> Iterator[Mount]:
     if words.lstrip().startswith("["):
         *sources, target = re.findall(r'"([^"\n]*)"', words) or [""]
     else:
-        *sources, target = words.replace("\\", " ").split()
+        *sources, target = words.replace("\\", " ").split() or [""]
     if not target.startswith("/") or "$" in words:
         return
     for source_path in sources:
