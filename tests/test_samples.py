@@ -100,10 +100,14 @@ def test_a_large_tree_has_the_findings_that_all_builds_have_in_all_sites(
 ) -> None:
     dice = random.Random(seed)
     chosen = kinds(dice)
-    (tmp_path / "sites").mkdir()
-    (tmp_path / "nginx.conf").write_text(MAIN)
-    for number in range(60):
-        (tmp_path / f"sites/s{number:03}.conf").write_text(site(dice, number, chosen))
+    sites = {f"s{number:03}.conf": site(dice, number, chosen) for number in range(60)}
+    if seed % 3:
+        (tmp_path / "sites").mkdir()
+        (tmp_path / "nginx.conf").write_text(MAIN)
+        for name, text in sites.items():
+            (tmp_path / "sites" / name).write_text(text)
+    else:
+        (tmp_path / "nginx.conf").write_text(MAIN.replace("    include sites/*.conf;\n", "".join(sites.values())))
     sampled = found([str(tmp_path)])
     monkeypatch.setattr(samples, "SMALL", 10**9)
     assert sampled == found([str(tmp_path)])

@@ -1,7 +1,7 @@
-"""A sample of a large configuration: of the sites that are alike but for names and paths, the first two.
+"""A sample of a large configuration: of the servers that are alike but for names and paths, the first two.
 
 What differs between builds of nginx hangs on settings, keys and signatures, not on the names of hosts: a rule whose
-findings in a sample are the same in every build need not look at thousands of sites in each.
+findings in a sample are the same in every build need not look at thousands of servers in each.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from nginxtls.model.directive_table import tls_names
-from nginxtls.syntax.sites import sites_of, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nginxtls.model.configuration import Configuration
-    from nginxtls.syntax.tree import Directive, SourceFile, Tree
+    from nginxtls.syntax.tree import Directive, Tree
 
 SMALL = 40
-"""Of fewer sites no sample is taken."""
+"""Of fewer servers no sample is taken."""
 ALIKE = 2
-"""So many sites of each kind are in the sample: some faults need two servers on a socket."""
+"""So many servers of each kind are in the sample: some faults need two on a socket."""
 
 _VERBATIM = ("ssl", "proxy_ssl", "grpc_ssl", "uwsgi_ssl", "http2", "http3", "quic", "proxy_protocol", "if")
 _LINES = frozenset({"listen", "add_header", "add_header_inherit", "resolver"})
@@ -34,23 +33,20 @@ _KEPT = frozenset({"http", "https", "grpcs", "unix", "on", "off", "all"})
 
 def sample_of(configuration: Configuration) -> Configuration | None:
     """The sample of a configuration; None if it would be more than half of it."""
-    sites = sites_of(configuration.tree)
-    if len(sites) < SMALL:
+    blocks = {
+        s.directive: s for s in configuration.servers if s.directive is not None and s.directive.block is not None
+    }
+    if len(blocks) < SMALL:
         return None
-    served: dict[SourceFile, list[object]] = {}
-    for server in configuration.servers:
-        if server.directive is not None:
-            served.setdefault(server.directive.file, []).extend(bundle.kind for bundle in server.bundles)
-    ports = frozenset(str(socket.port) for socket in configuration.sockets)
-    shapes = _Shapes(configuration.tree, _KEPT | ports)
+    shapes = _Shapes(configuration.tree, _KEPT | {str(socket.port) for socket in configuration.sockets})
     seen: Counter[object] = Counter()
-    unneeded: set[SourceFile] = set()
-    for file in sites:
-        kind = shapes.of(file.directives), tuple(served.get(file, ()))
+    hidden: set[Directive] = set()
+    for block, server in blocks.items():
+        kind = server.module, shapes.line(block), tuple(bundle.kind for bundle in server.bundles)
         seen[kind] += 1
         if seen[kind] > ALIKE:
-            unneeded.add(file)
-    return configuration.part(without(configuration.tree, unneeded)) if 2 * len(unneeded) > len(sites) else None
+            hidden.add(block)
+    return configuration.part(configuration.tree.without(hidden)) if 2 * len(hidden) > len(blocks) else None
 
 
 def shape_of(configuration: Configuration) -> object:
@@ -64,7 +60,7 @@ def shape_of(configuration: Configuration) -> object:
 
 
 class _Shapes:
-    """The lines of sites without what is a site's own: words of names, paths and targets."""
+    """The lines of servers without what is a server's own: words of names, paths and targets."""
 
     def __init__(self, tree: Tree, kept: frozenset[str]) -> None:
         self.tree = tree

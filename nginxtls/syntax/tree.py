@@ -14,7 +14,7 @@ from nginxtls.base.secrets import hide
 from nginxtls.syntax.words import UNKNOWN, read_statement, word_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Gap", "Problem", "SourceFile", "Span", "Tree"]
 
@@ -137,11 +137,13 @@ class SourceFile:
         self._comments.append(start)
         self._comments.append(end)
 
-    def walk(self) -> Iterator[Directive]:
-        """Every directive of the file, blocks' contents after their block, includes not followed."""
+    def walk(self, hidden: Collection[Directive] = ()) -> Iterator[Directive]:
+        """Every directive of the file but these, blocks' contents after their block, includes not followed."""
         pending = [iter(self.directives)]
         while pending:
             for directive in pending[-1]:
+                if directive in hidden:
+                    continue
                 yield directive
                 if directive.block:
                     pending.append(iter(directive.block))
@@ -345,6 +347,15 @@ class Tree:
         self._levels: dict[int, tuple[Sequence[Directive], Level]] = {}
         self.holds: frozenset[tuple[int, int]] | None = None
         """Of a template, the branches that are there (see ``Directive.branch``); None: all of them."""
+        self.hidden: frozenset[Directive] = frozenset()
+        """Blocks that are taken as if they were not there."""
+
+    def without(self, blocks: Iterable[Directive]) -> Tree:
+        """The same tree as if these blocks were not there."""
+        tree = Tree(self.roots, self.files)
+        tree.includes, tree.unresolved, tree.holds = self.includes, self.unresolved, self.holds
+        tree.hidden = self.hidden.union(blocks)
+        return tree
 
     def variant(self, holds: frozenset[tuple[int, int]]) -> Tree:
         """The same tree with only these branches of its templates."""
@@ -357,7 +368,7 @@ class Tree:
         """All directives of all files, each once, by name."""
         found: dict[str, list[Directive]] = {}
         for file in self.files:
-            for directive in file.walk():
+            for directive in file.walk(self.hidden):
                 found.setdefault(directive.name, []).append(directive)
         return found
 
@@ -386,7 +397,7 @@ class Tree:
 
     def _level(self, directives: Sequence[Directive]) -> Level:
         own = _by_name(directives)
-        if "include" in own or self.holds is not None:
+        if "include" in own or self.holds is not None or self.hidden:
             own = _by_name(self.expand(directives))
         left_out = self._left_out(directives)
         return Level(own, left_out | {UNKNOWN} if UNKNOWN in "".join(own) else left_out)
@@ -404,7 +415,7 @@ class Tree:
 
     def expand(self, directives: Iterable[Directive]) -> Iterator[Directive]:
         """The directives in nginx's order, each include replaced by what it brings in."""
-        if not self.includes and self.holds is None:
+        if not (self.includes or self.hidden) and self.holds is None:
             yield from directives
             return
         yield from self._expand(directives)
@@ -412,7 +423,7 @@ class Tree:
     def _expand(self, directives: Iterable[Directive], *, all_branches: bool = False) -> Iterator[Directive]:
         whole = all_branches or self.holds is None
         for directive in directives:
-            if not whole and not self.shows(directive):
+            if directive in self.hidden or not (whole or self.shows(directive)):
                 continue
             if directive.name != "include" or directive not in self.includes:
                 yield directive
