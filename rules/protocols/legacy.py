@@ -273,6 +273,8 @@ class DeadProtocols(Rule):
     reports nothing, nginx starts, and no client whatsoever can connect (measured on OpenSSL 3.0.20, 3.5.9 and 3.6.5;
     from 3.5 on the default server's versions decide over all names of a socket: see `dead-default-server`).
 
+    Clients: none connects, whatever it offers: `curl` exits with code 35, and browsers show an SSL error.
+
     Fix: set `ssl_protocols TLSv1.2 TLSv1.3;`.
 
     Reported only with `--openssl-version`, or where the version is found.
