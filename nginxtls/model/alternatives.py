@@ -113,7 +113,7 @@ class Alternatives:
                 return one.text
         for first, second in combinations(limits, 2):
             if not any(first.met(build) and second.met(build) for build in outside):
-                return f"{first.text} with {second.text}"
+                return _both(first.text, second.text)
         return ", or ".join(_pair(build) for build in inside)
 
     def examples(self, numbers: Iterable[int]) -> str:
@@ -177,6 +177,12 @@ def _limits(inside: Sequence[Build], everything: Sequence[Build]) -> list[_Limit
         _Limit(f"OpenSSL {GENERATIONS[last]}{older}", lambda build: _rank(build) <= last),
         _Limit(f"OpenSSL {GENERATIONS[first]} and newer", lambda build: _rank(build) >= first),
     ]
+
+
+def _both(first: str, second: str) -> str:
+    """Two bounds in words: ``nginx 1.24.0 and older with OpenSSL 3.0 and newer``, or ``OpenSSL 3.0 to 3.2``."""
+    (product, high, *_), (other, low, *_) = first.split(), second.split()
+    return f"{product} {_to(low, high)}" if product == other else f"{first} with {second}"
 
 
 def _pair(build: Build) -> str:
