@@ -81,3 +81,13 @@ def test_clients_in_words() -> None:
     assert runs([nodes[0], *nodes[2:]]) == [nodes[0].name, run_name(nodes[2:])]
     assert run_name(nodes[:1]) == nodes[0].name
     assert run_name(nodes[:2]) == f"{nodes[0].name} to {nodes[1].version} (2)"
+
+
+def test_of_many_configurations_the_first_are_in_the_table(tmp_path: Path) -> None:
+    site = "server { listen 443 ssl; server_name s%d.test; }\n"
+    for number in range(client_rows.MOST + 1):
+        (tmp_path / f"s{number:03}.conf").write_text(site % number)
+    report = api.report([str(tmp_path)], Settings(**VERSIONS), at=AT)  # type: ignore[arg-type]
+    named = {name for row in report.clients for name in row.names} - {"(no name)"}
+    assert named == {f"s{number}.test" for number in range(client_rows.MOST)}
+    assert "in the first configurations (1 other left out)" in renderer("html")(report, Options())

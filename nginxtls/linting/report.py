@@ -149,6 +149,8 @@ class Report(NamedTuple):
     """The certificates that are served, made on access."""
     clients: Sequence[ClientRow] = ()
     """What named clients get, made on access."""
+    clients_left: int = 0
+    """How many configurations are not in that table."""
     hosts: Mapping[str, str] = {}
     """The hosts whose dumps were linted, by the names of the main files."""
     scope: tuple[str, ...] = ()

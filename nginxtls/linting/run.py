@@ -12,6 +12,7 @@ from nginxtls.base.limits import LIMITS
 from nginxtls.base.printing import cut
 from nginxtls.finding import Edit, Fix, Location, Severity
 from nginxtls.linting.builds import Alike, advisable, by_package, merged
+from nginxtls.linting.client_rows import MOST as MOST_WITH_CLIENTS
 from nginxtls.linting.client_rows import ClientRows
 from nginxtls.linting.confidence import agreed, hedged, needs_version
 from nginxtls.linting.fingerprint import directive_at, fingerprinted
@@ -164,6 +165,7 @@ def lint(
         hosts={root.name: root.host for c in configurations if (root := c.tree.roots[0]).host},
         served=CertificateRows(pairs),
         clients=ClientRows(pairs),
+        clients_left=max(0, len(pairs) - MOST_WITH_CLIENTS),
         policies=policies,
         versions=made_for((subject.configuration, subject.alternatives) for subject in subjects),
         files=len({_identity(file) for c in configurations for file in c.tree.files}),

@@ -308,10 +308,15 @@ class _Page:
                 [*host, Column("endpoint"), Column("result"), Column("clients", number=True), Column("which")],
                 [self._client(row) for row in report.clients[:MOST_ROWS]],
                 len(report.clients),
-                "<p>What known clients get. <code>nginxtls clients</code> shows each with suite, group and key.</p>",
+                f"<p>What known clients get{self._of_first()}."
+                " <code>nginxtls clients</code> shows each with suite, group and key.</p>",
             )
         )
         return "\n".join(filter(None, parts))
+
+    def _of_first(self) -> str:
+        left = self.report.clients_left
+        return f" in the first configurations ({count(left, 'other')} left out)" if left else ""
 
     def _table(self, title: str, columns: Sequence[Column], rows: Sequence[Row], total: int, about: str = "") -> str:
         """A section with a table, and perhaps a paragraph about it before; empty if there are no rows."""
