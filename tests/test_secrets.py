@@ -181,6 +181,9 @@ MISPLACED: dict[str, Callable[[str], str]] = {
     ),
     "toml": lambda pem: f"[tool.nginxtls]\n{json.dumps(pem)} = 1\n",
     "toml value": lambda pem: f"[tool.nginxtls]\nnginx-version = {json.dumps(pem)}\n",
+    "a recorded finding": lambda pem: json.dumps(
+        {"version": 1, "findings": [{"fingerprint": "a", "rule": "missing-tls13", "file": "n.conf", "message": pem}]}
+    ),
     "the whole file": lambda pem: pem,
     "the end": lambda pem: f"nginx-version: 1.26.3\n{pem}trust: [a.pem]\n",
 }

@@ -11,6 +11,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.printing import json_text
 from nginxtls.base.reading import read_regular
+from nginxtls.base.secrets import hide
 from nginxtls.base.writing import write
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def read_baseline(path: Path) -> Baseline:
         data = json.loads(read_regular(path, LIMITS["baseline"]))
         if data["version"] != VERSION:
             raise UsageError(f"{path}", f"is a baseline of version {data['version']}, not {VERSION}", again)
-        entries = [Entry(*(str(row[key]) for key in Entry._fields)) for row in data["findings"]]
+        entries = [Entry(*(hide(str(row[key])) for key in Entry._fields)) for row in data["findings"]]
     except OSError as error:
         raise UsageError(f"{path}", f"cannot be read: {error.strerror}", again) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
