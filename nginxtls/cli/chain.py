@@ -10,7 +10,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
-from nginxtls.cli import completion, options
+from nginxtls.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,15 +34,7 @@ def chain(
         str, typer.Option("--name", metavar="NAME", help="The host name that the client verifies.", show_default=False)
     ] = "",
     at: options.At = "",
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            autocompletion=completion.among("text", "json"),
-            help="Output format: text or json.",
-        ),
-    ] = "text",
+    form: options.TextOrJSON = "text",
     write: Annotated[
         str,
         typer.Option(

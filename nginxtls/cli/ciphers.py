@@ -81,15 +81,7 @@ def ciphers(
             show_default=False,
         ),
     ] = "",
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            autocompletion=completion.among("text", "json"),
-            help="Output format: text or json.",
-        ),
-    ] = "text",
+    form: options.TextOrJSON = "text",
 ) -> None:
     """List the suites that a cipher string selects, in order, with a verdict on each.
 

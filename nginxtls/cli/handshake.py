@@ -8,7 +8,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
-from nginxtls.cli import completion, options
+from nginxtls.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,15 +45,7 @@ def handshake(
         bool, typer.Option("--grade", help="Show the grade that SSL Labs' rating guide gives, and each criterion.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show the line that decides each setting.")] = False,
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            autocompletion=completion.among("text", "json"),
-            help="Output format: text or json.",
-        ),
-    ] = "text",
+    form: options.TextOrJSON = "text",
     nginx_version: options.NginxVersion = "",
     openssl_version: options.OpenSSLVersion = "",
     openssl_conf: options.OpenSSLConf = "",

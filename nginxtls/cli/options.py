@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from nginxtls.base.errors import UsageError
+from nginxtls.cli import completion
 from nginxtls.linting.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,6 +77,15 @@ At = Annotated[
     str,
     typer.Option(
         "--at", metavar="DATE", help="Check certificates as of this date (00:00 UTC) or time.", show_default=False
+    ),
+]
+TextOrJSON = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        autocompletion=completion.among("text", "json"),
+        help="Output format: text or json.",
     ),
 ]
 Config = Annotated[str, typer.Option("--config", metavar="FILE", help="The settings file.", show_default=False)]

@@ -59,10 +59,9 @@ def merged(
     ``alike`` has what earlier configurations showed, by their shape.
     """
     some = concerned(rules, alternatives.configuration)
-    shape = shape_of(alternatives.configuration)
-    known = alike.get(shape)
-    if known is None and alternatives.sample is not None:
-        known = _seen_in_sample(alternatives.sample, some, run)
+    sample = alternatives.sample
+    shape = shape_of(alternatives.configuration) if sample is None else None
+    known = alike.get(shape) if sample is None else _seen_in_sample(sample, some, run)
     same = known.same - ({finding.rule for finding in found} - known.found) if known else frozenset()
     some = [rule for rule in some if rule.name not in same]
     compared = {rule.name for rule in some}

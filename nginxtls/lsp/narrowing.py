@@ -12,7 +12,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.syntax.sites import sites_of, without
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -30,6 +29,8 @@ KINDS = 60
 ALIKE = 2
 """So many lines in a row that are alike are kept."""
 
+OWN = frozenset("server upstream map geo split_clients limit_req_zone limit_conn_zone proxy_cache_path".split())
+"""What a file of a site holds at its top: servers, and things that have a name."""
 _PARTS = re.compile(r"[^\s:/=,;\"'{}()|~^$]{3,}")
 
 
@@ -63,7 +64,7 @@ class Narrowing:
     def __call__(self, loaded: LoadedTree) -> LoadedTree:
         """The configuration with fewer files, or as it is."""
         tree = loaded.tree
-        sites = sites_of(tree)
+        sites = [file for file in tree.files if file not in tree.roots and _is_site(file)]
         if loaded.from_dump or len(sites) < SMALL:
             return loaded
         unneeded = set(sites) - self._needed(tree, sites)
@@ -71,7 +72,7 @@ class Narrowing:
             return loaded
         self.left_out = True
         self.includes |= tree.includes
-        return loaded._replace(tree=without(tree, unneeded), requested=loaded.requested - unneeded)
+        return loaded._replace(tree=_without(tree, unneeded), requested=loaded.requested - unneeded)
 
     def _needed(self, tree: Tree, sites: list[SourceFile]) -> set[SourceFile]:
         focus = {file for file in tree.files if file.path in self.focus}
@@ -117,6 +118,25 @@ def _summarized(file: SourceFile) -> _Summary:
     return _Summary(frozenset(words), tuple(listens), tuple(names))
 
 
+def _without(tree: Tree, unneeded: set[SourceFile]) -> Tree:
+    """The tree as if its includes did not match these files."""
+    narrow = tree.variant(tree.holds) if tree.holds is not None else type(tree)(tree.roots, tree.files)
+    narrow.unresolved = tree.unresolved
+    narrow.includes = {
+        include: tuple(file for file in brought if file not in unneeded) for include, brought in tree.includes.items()
+    }
+    reached: dict[SourceFile, None] = dict.fromkeys(narrow.roots)
+    pending = [*narrow.roots]
+    while pending:
+        for include in pending.pop().includes:
+            for file in narrow.includes.get(include, ()):
+                if file not in reached:
+                    reached[file] = None
+                    pending.append(file)
+    narrow.files = [file for file in tree.files if file in reached]
+    return narrow
+
+
 def _including(tree: Tree, sites: list[SourceFile], focus: set[SourceFile]) -> Iterator[SourceFile]:
     """Some of the sites that include a file in focus."""
     found = 0
@@ -124,6 +144,11 @@ def _including(tree: Tree, sites: list[SourceFile], focus: set[SourceFile]) -> I
         if found < RARE and any(file in focus for include in site.includes for file in tree.includes.get(include, ())):
             found += 1
             yield site
+
+
+def _is_site(file: SourceFile) -> bool:
+    names = {directive.name for directive in file.directives}
+    return "server" in names and names <= OWN
 
 
 def _parents(name: str) -> Iterator[str]:

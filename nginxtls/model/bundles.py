@@ -229,11 +229,10 @@ class Bundles:
         self, directive: Directive, key_directive: Directive | None, password_files: Sequence[Directive] = ()
     ) -> ServedBundle:
         pair = (directive.name, directive.args[-1], key_directive.args[-1] if key_directive else "")
-        bundle = self._by_paths.get(pair)
-        if bundle is None and pair in self._of_whole:
-            self._by_paths[pair] = self._of_whole[pair]
         if pair in self._of_whole:
+            self._by_paths[pair] = self._of_whole[pair]
             return self._of_whole[pair]
+        bundle = self._by_paths.get(pair)
         if bundle is None:
             bundle = self._by_paths[pair] = ServedBundle(self.facts, self.store, directive, key_directive)
         bundle.add(directive, key_directive, password_files)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nginxtls.model.configuration import Configuration
-    from nginxtls.syntax.tree import Directive, Tree
+    from nginxtls.syntax.tree import Directive
 
 SMALL = 40
 """Of fewer servers no sample is taken."""
@@ -38,7 +38,7 @@ def sample_of(configuration: Configuration) -> Configuration | None:
     }
     if len(blocks) < SMALL:
         return None
-    shapes = _Shapes(configuration.tree, _KEPT | {str(socket.port) for socket in configuration.sockets})
+    shapes = _Shapes(configuration)
     seen: Counter[object] = Counter()
     hidden: set[Directive] = set()
     for block, server in blocks.items():
@@ -51,8 +51,7 @@ def sample_of(configuration: Configuration) -> Configuration | None:
 
 def shape_of(configuration: Configuration) -> object:
     """What configurations have in common that are alike but for names and paths, such as many sites of one template."""
-    ports = frozenset(str(socket.port) for socket in configuration.sockets)
-    shapes = _Shapes(configuration.tree, _KEPT | ports)
+    shapes = _Shapes(configuration)
     roots = tuple(shapes.of(root.directives) for root in configuration.tree.roots)
     kinds = tuple(bundle.kind for server in configuration.servers for bundle in server.bundles)
     facts = configuration.facts
@@ -62,9 +61,9 @@ def shape_of(configuration: Configuration) -> object:
 class _Shapes:
     """The lines of servers without what is a server's own: words of names, paths and targets."""
 
-    def __init__(self, tree: Tree, kept: frozenset[str]) -> None:
-        self.tree = tree
-        self.kept = kept
+    def __init__(self, configuration: Configuration) -> None:
+        self.tree = configuration.tree
+        self.kept = _KEPT | {str(socket.port) for socket in configuration.sockets}
         self.verbatim = tls_names() | _LINES
         self.names: dict[str, bool] = {}
         """Whether the arguments of a directive count as they are written."""

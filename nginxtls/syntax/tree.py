@@ -352,12 +352,11 @@ class Tree:
 
     def without(self, blocks: Iterable[Directive]) -> Tree:
         """The same tree as if these blocks were not there."""
-        tree = Tree(self.roots, self.files)
-        tree.includes, tree.unresolved, tree.holds = self.includes, self.unresolved, self.holds
+        tree = self.variant(self.holds)
         tree.hidden = self.hidden.union(blocks)
         return tree
 
-    def variant(self, holds: frozenset[tuple[int, int]]) -> Tree:
+    def variant(self, holds: frozenset[tuple[int, int]] | None) -> Tree:
         """The same tree with only these branches of its templates."""
         tree = Tree(self.roots, self.files)
         tree.includes, tree.unresolved, tree.holds = self.includes, self.unresolved, holds
