@@ -142,4 +142,5 @@ class NginxWarns(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for refusal in _left(configuration, "warn"):
-            yield self.at(refusal.location, f"nginx warns: {refusal.message}")
+            labels = [label(refusal.first, "other protocols here")] if refusal.first else ()
+            yield self.at(refusal.location, f"nginx warns: {refusal.message}", labels=labels)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence, Severity
 from nginxtls.linting.fingerprint import directive_at
 from nginxtls.linting.hooks import applicable
+from nginxtls.linting.shown import Shown, keyed, of_sample, varies
 from nginxtls.model.directive_table import by_name
 from nginxtls.model.samples import shape_of
 from nginxtls.model.versions import NginxVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from nginxtls.finding import Finding
+    from nginxtls.linting.shown import Run
     from nginxtls.model import Configuration
     from nginxtls.model.alternatives import Alternatives
     from nginxtls.model.builds import Build
     from nginxtls.rule import Rule
-
-    Run = Callable[[Configuration, Sequence[Rule]], Sequence[Finding]]
 
 SAME_IN_ALL = frozenset({"certificates", "chain", "files", "hsts", "names", "renewal", "suppression", "versions"})
 """Topics that do not depend on the version (or, ``versions``, report on a known one only): they are looked at once."""
@@ -37,19 +37,12 @@ def concerned(rules: Iterable[Rule], configuration: Configuration) -> list[Rule]
     return applicable((rule for rule in rules if rule.topic not in SAME_IN_ALL), configuration)
 
 
-class Alike(NamedTuple):
-    """What a configuration of some shape shows: the rules with findings, and those whose are the same in each build."""
-
-    found: frozenset[str]
-    same: frozenset[str]
-
-
 def merged(
     found: Sequence[Finding],
     alternatives: Alternatives,
     rules: Iterable[Rule],
     run: Run,
-    alike: dict[object, Alike],
+    alike: dict[object, Shown],
 ) -> Iterator[Finding]:
     """The findings of a configuration of unknown version, merged with what ``run`` finds in each build in question.
 
@@ -61,18 +54,23 @@ def merged(
     some = concerned(rules, alternatives.configuration)
     sample = alternatives.sample
     shape = shape_of(alternatives.configuration) if sample is None else None
-    known = alike.get(shape) if sample is None else _seen_in_sample(sample, some, run)
-    same = known.same - ({finding.rule for finding in found} - known.found) if known else frozenset()
+    shown = alike.get(shape) if sample is None else of_sample(sample, alternatives, some, run)
+    new = {finding.rule for finding in found if not shown.has(finding, sample)} if shown else frozenset()
+    same = shown.same - new if shown else frozenset()
     some = [rule for rule in some if rule.name not in same]
     compared = {rule.name for rule in some}
+    near, few = frozenset[str](), alternatives
+    if shown and sample:
+        near = shown.near.intersection(compared) - new
+        few = alternatives.within(sample.of(shown.kinds(near)))
     first = range(len(alternatives.in_question.first))
     builds: dict[object, dict[int, Finding]] = {}
 
     def look(number: int, rules: Sequence[Rule]) -> None:
-        if not rules:
-            return
-        for key, finding in _keyed(run(alternatives.configuration_in(number), rules)):
-            builds.setdefault(key, {})[number] = finding
+        for part, in_few in ((alternatives, False), (few, True)):
+            of_part = [rule for rule in rules if (rule.name in near) is in_few]
+            for key, finding in keyed(run(part.configuration_in(number), of_part)) if of_part else ():
+                builds.setdefault(key, {})[number] = finding
 
     for number in first:
         look(number, some)
@@ -81,7 +79,7 @@ def merged(
         look(number, [rule for rule in some if rule.name in differing])
     everywhere: list[Finding] = []
     base_only: set[str] = set()
-    for key, finding in _keyed(found):
+    for key, finding in keyed(found):
         if finding.rule in same:
             everywhere.append(finding)
             yield _of_all(finding, (), alternatives)
@@ -91,9 +89,9 @@ def merged(
             builds.pop(key, None)
         else:
             builds[key][-1] = finding
-    if known is None:
-        varying = {f.rule for having in builds.values() if _varies(having, (-1, *first)) for f in having.values()}
-        alike[shape] = Alike(frozenset(finding.rule for finding in found), frozenset(compared - varying - base_only))
+    if shown is None:
+        varying = {f.rule for having in builds.values() if varies(having, (-1, *first)) for f in having.values()}
+        alike[shape] = Shown(frozenset((f.rule, None) for f in found), frozenset(compared - varying - base_only))
     worst = _worst((*builds.values(), *(dict.fromkeys(first, finding) for finding in everywhere)))
     for having in builds.values():
         base = having.pop(-1, None)
@@ -110,25 +108,6 @@ def merged(
                 yield hedged
 
 
-def _varies(having: Mapping[int, Finding], numbers: Iterable[int]) -> bool:
-    """Whether a finding is not the same in all of these builds; -1 is the configuration of unknown version."""
-    seen = {(finding.severity, finding.fix) if (finding := having.get(number)) else None for number in numbers}
-    return len(seen) > 1
-
-
-def _seen_in_sample(sample: Alternatives, rules: Sequence[Rule], run: Run) -> Alike:
-    """What is found in a sample of the configuration."""
-    seen: dict[object, dict[int, Finding]] = {}
-    numbers = range(-1, len(sample.in_question.first))
-    for number in numbers:
-        configuration = sample.configuration if number < 0 else sample.configuration_in(number)
-        for key, finding in _keyed(run(configuration, rules)):
-            seen.setdefault(key, {})[number] = finding
-    found = frozenset(finding.rule for having in seen.values() for finding in having.values())
-    varying = {f.rule for having in seen.values() if _varies(having, numbers) for f in having.values()}
-    return Alike(found, frozenset(rule.name for rule in rules) - varying)
-
-
 def _worst(builds: Iterable[dict[int, Finding]]) -> dict[object, Severity]:
     """The highest severity that a build has at a place: where a worse fault takes its place, a finding is left out."""
     found: dict[object, Severity] = {}
@@ -137,15 +116,6 @@ def _worst(builds: Iterable[dict[int, Finding]]) -> dict[object, Severity]:
             key = number, finding.location
             found[key] = max(finding.severity, found.get(key, Severity.NOTE))
     return found
-
-
-def _keyed(findings: Iterable[Finding]) -> Iterator[tuple[object, Finding]]:
-    """Findings by rule and place; several in one place are counted."""
-    seen: dict[object, int] = {}
-    for finding in findings:
-        place = (finding.rule, finding.location)
-        number = seen[place] = seen.get(place, -1) + 1
-        yield (place, number), finding
 
 
 def _hedged(

@@ -11,7 +11,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.printing import cut
 from nginxtls.finding import Edit, Fix, Location, Severity
-from nginxtls.linting.builds import Alike, advisable, by_package, merged
+from nginxtls.linting.builds import advisable, by_package, merged
 from nginxtls.linting.client_rows import MOST as MOST_WITH_CLIENTS
 from nginxtls.linting.client_rows import ClientRows
 from nginxtls.linting.confidence import agreed, hedged, needs_version
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.linting.baseline import Baseline, Entry
     from nginxtls.linting.settings import Settings
+    from nginxtls.linting.shown import Shown
     from nginxtls.linting.suppression import Suppression
     from nginxtls.model import Configuration, Endpoint
     from nginxtls.model.alternatives import Alternatives
@@ -96,7 +97,7 @@ def lint(
     requested = dict.fromkeys(file for subject in subjects for file in subject.requested)
     in_use = dict.fromkeys(file for subject in subjects if subject.enabled for file in subject.requested)
     needless = {rule.name for rule in chosen if rule.needless}
-    alike: dict[object, Alike] = {}
+    alike: dict[object, Shown] = {}
     of_rules = progress if len(subjects) == 1 else lambda done, total: None
     for number, subject in enumerate(subjects):
         if len(subjects) > 1:
@@ -197,7 +198,7 @@ def _over_builds(
     alternatives: Alternatives,
     rules: Sequence[Rule],
     failures: dict[object, Failure],
-    alike: dict[object, Alike],
+    alike: dict[object, Shown],
 ) -> list[Finding]:
     """The findings of a configuration whose version is not known, merged with those of each build in question."""
     if not alternatives.matter:

@@ -10,7 +10,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.builds import Build, InQuestion, in_question, table
 from nginxtls.model.configuration import Configuration
 from nginxtls.model.directive_table import by_name
-from nginxtls.model.samples import sample_of
+from nginxtls.model.samples import Sample, sample_of
 from nginxtls.tls.openssl import GENERATIONS
 
 if TYPE_CHECKING:
@@ -36,14 +36,15 @@ class Alternatives:
         self._in_builds: dict[int, Configuration] = {}
 
     @cached_property
-    def sample(self) -> Alternatives | None:
-        """A sample of a large configuration, in the same builds."""
-        configuration = sample_of(self.configuration)
-        if configuration is None:
-            return None
-        sample = Alternatives(configuration)
-        sample.in_question = self.in_question
-        return sample
+    def sample(self) -> Sample | None:
+        """A sample of a large configuration."""
+        return sample_of(self.configuration)
+
+    def within(self, configuration: Configuration) -> Alternatives:
+        """A part of the configuration, in the same builds."""
+        part = Alternatives(configuration)
+        part.in_question = self.in_question
+        return part
 
     @cached_property
     def needed(self) -> tuple[NginxVersion, Directive] | None:

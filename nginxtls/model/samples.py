@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nginxtls.model.directive_table import tls_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from nginxtls.model.configuration import Configuration
     from nginxtls.syntax.tree import Directive
@@ -31,7 +31,32 @@ _WORD = re.compile(r"\$?[\w-]+")
 _KEPT = frozenset({"http", "https", "grpcs", "unix", "on", "off", "all"})
 
 
-def sample_of(configuration: Configuration) -> Configuration | None:
+class Sample:
+    """Some servers of each kind, and the kind of each server of the whole configuration, by its block."""
+
+    def __init__(self, whole: Configuration, kinds: Mapping[Directive, int]) -> None:
+        self.whole = whole
+        self.kinds = kinds
+        self.configuration = self.of(())
+
+    def of(self, chosen: Collection[int]) -> Configuration:
+        """The configuration of the sample and of all servers of the chosen kinds."""
+        seen: Counter[int] = Counter()
+        hidden = []
+        for block, kind in self.kinds.items():
+            seen[kind] += 1
+            if seen[kind] > ALIKE and kind not in chosen:
+                hidden.append(block)
+        return self.whole.part(self.whole.tree.without(hidden))
+
+    def server_at(self, line: Directive | None) -> Directive | None:
+        """The server's block that a line is in; None outside of servers, and in a file that blocks include."""
+        while line is not None and line not in self.kinds:
+            line = line.parent
+        return line
+
+
+def sample_of(configuration: Configuration) -> Sample | None:
     """The sample of a configuration; None if it would be more than half of it."""
     blocks = {
         s.directive: s for s in configuration.servers if s.directive is not None and s.directive.block is not None
@@ -39,14 +64,13 @@ def sample_of(configuration: Configuration) -> Configuration | None:
     if len(blocks) < SMALL:
         return None
     shapes = _Shapes(configuration)
-    seen: Counter[object] = Counter()
-    hidden: set[Directive] = set()
+    numbers: dict[object, int] = {}
+    kinds: dict[Directive, int] = {}
     for block, server in blocks.items():
         kind = server.module, shapes.line(block), tuple(bundle.kind for bundle in server.bundles)
-        seen[kind] += 1
-        if seen[kind] > ALIKE:
-            hidden.add(block)
-    return configuration.part(configuration.tree.without(hidden)) if 2 * len(hidden) > len(blocks) else None
+        kinds[block] = numbers.setdefault(kind, len(numbers))
+    left_out = sum(max(0, number - ALIKE) for number in Counter(kinds.values()).values())
+    return Sample(configuration, kinds) if 2 * left_out > len(blocks) else None
 
 
 def shape_of(configuration: Configuration) -> object:

@@ -111,7 +111,6 @@ def _parameter_problem(parameter: str, listen: Listen, server: VirtualServer) ->
 
 def socket_refusals(socket: Socket, configuration: Configuration) -> Iterator[Refusal]:
     """Refusals and warnings about the listen lines and server names of one socket."""
-    nginx = configuration.facts.nginx
     address = address_text(socket.address, socket.port)
     defaults = [(s, li) for s, li in socket.listens if li.is_default and li.directive is not None]
     for _, listen in defaults[1:]:
@@ -129,7 +128,7 @@ def socket_refusals(socket: Socket, configuration: Configuration) -> Iterator[Re
                 yield refuse(listen.directive, "listen", text, first=socket.listens[0][1].directive)
         return
     yield from _options(socket, address)
-    if nginx is not None and nginx.at_least(1, 23, 4):
+    if configuration.facts.assumed_nginx.at_least(1, 23, 4):
         yield from _redefined(socket, address)
     yield from _conflicting_names(socket, address)
 
@@ -159,8 +158,10 @@ def _redefined(socket: Socket, address: str) -> Iterator[Refusal]:
     before = seen = 0
     remembered: int | None = None
     changed = options_seen = False
+    lines: dict[int, Directive | None] = {}
     for number, (_, listen) in enumerate(socket.listens):
         mine = sum(bit for bit, name in ((1, "proxy_protocol"), (2, "ssl"), (4, "http2")) if listen.has(name))
+        lines.setdefault(mine, listen.directive)
         options = bool(_socket_options(listen.parameters))
         if number == 0:
             before, options_seen = mine, options
@@ -179,7 +180,9 @@ def _redefined(socket: Socket, address: str) -> Iterator[Refusal]:
             remembered = mine
         before = seen | mine
         if reported and listen.directive is not None:
-            yield refuse(listen.directive, "listen", f"protocol options redefined for {address}", level=WARN)
+            other = next((line for protocols, line in lines.items() if protocols != mine), None)
+            text = f"protocol options redefined for {address}"
+            yield refuse(listen.directive, "listen", text, level=WARN, first=other)
 
 
 def _captures(name: ServerName) -> bool:
