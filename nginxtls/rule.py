@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple, cached_property, pattern
 from nginxtls.finding import Confidence, Edit, Finding, Fix, Label, Location, Severity
 
 if TYPE_CHECKING:

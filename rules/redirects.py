@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.edits import rewritten
-from nginxtls.rules.common.redirects import starts, title
+from nginxtls.rules.common.redirects import rewrites, starts, title
 
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Severity
@@ -106,16 +106,20 @@ class RedirectToImpossibleHost(Rule):
 
 def _by_answers(configuration: Configuration) -> Iterator[tuple[Directive, VirtualServer, str]]:
     """Redirects whose target is impossible by the values of other variables, with ``$server_name`` in one of them."""
-    for socket, request in starts(configuration):
+    for socket, request in starts(configuration, wanted=lambda server: rewrites(server) and not _is_named(server)):
         found = answer(configuration, socket, request)
         match = _HOST.match(found.target) if found is not None and found.target else None
         if found is None or match is None or found.directive is None:
             continue
         host = re.sub(r":\d+$", "", match[1])
-        first = found.server.names[0]
-        written = first.form in ("exact", "suffix") and first.key.strip("_")  # a name, or a placeholder for one
-        if host and host == first.text and not written and not _VALID.fullmatch(host):
+        if host and host == found.server.names[0].text and not _VALID.fullmatch(host):
             yield found.directive, found.server, host
+
+
+def _is_named(server: VirtualServer) -> bool:
+    """Whether the first name of a server, the value of ``$server_name``, is one that clients use: no placeholder."""
+    first = server.names[0]
+    return first.form in ("exact", "suffix") and first.key.strip("_") != ""
 
 
 def _target(line: Directive) -> int | None:
@@ -128,9 +132,8 @@ def _target(line: Directive) -> int | None:
 
 def _impossible(target: str, server: VirtualServer) -> str | None:
     """The host of a redirect's target if no client can connect to it; None if it is possible or unknown."""
-    first = server.names[0]
-    if (first.form in ("exact", "suffix") and first.key.strip("_")) or not re.search(r"\$\{?server_name\b", target):
-        return None  # a name, or a placeholder for one
+    if _is_named(server) or not re.search(r"\$\{?server_name\b", target):
+        return None
     try:
         name = primary_name(server)
     except Unknown:

@@ -13,6 +13,7 @@ from nginxtls.rules.common.grouping import everyone, is_absent, listed, titles
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.decides import by_origin
+from nginxtls.model.effective import origin_of
 from nginxtls.model.nginx_test.loading import issuer_at_hand
 from nginxtls.rule import NGINX_SSL, Fix, Rule, delete, label
 
@@ -162,10 +163,13 @@ class StaplingWithoutResponder(Rule):
 def _removal(origin: Directive, endpoints: list[Endpoint], configuration: Configuration, *, safe: bool) -> Fix:
     """Remove ssl_stapling, and the ssl_stapling_verify directives that no other endpoint uses."""
     dead = set(endpoints)
-    lines = [origin]
-    for line, users in by_origin(configuration, "ssl_stapling_verify").items():
-        if line is not None and not line.branch and dead.issuperset(everyone(users)):
-            lines.append(line)
+    users = by_origin(configuration, "ssl_stapling_verify")
+    theirs = dict.fromkeys(
+        origin_of(each.tls.decided_by("ssl_stapling_verify"), "ssl_stapling_verify") for each in endpoints
+    )
+    decided = (line for line in theirs if line in users and line is not None and not line.branch)
+    unused = (line for line in decided if dead.issuperset(everyone(users[line])))
+    lines = [origin, *unused]
     safe = safe and configuration.completeness == "full" and not origin.branch
     return Fix("remove `ssl_stapling`", tuple(delete(line) for line in lines), safe=safe)
 

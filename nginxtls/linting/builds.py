@@ -8,7 +8,7 @@ from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence, Severity
 from nginxtls.linting.fingerprint import directive_at
 from nginxtls.linting.hooks import applicable
-from nginxtls.linting.shown import Shown, keyed, of_sample, varies
+from nginxtls.linting.shown import Shown, keyed, of_sample, place, varies
 from nginxtls.model.directive_table import by_name
 from nginxtls.model.samples import shape_of
 from nginxtls.model.versions import NginxVersion
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from nginxtls.finding import Finding
-    from nginxtls.linting.shown import Run
+    from nginxtls.linting.shown import Place, Run
     from nginxtls.model import Configuration
     from nginxtls.model.alternatives import Alternatives
     from nginxtls.model.builds import Build
@@ -53,16 +53,22 @@ def merged(
     """
     some = concerned(rules, alternatives.configuration)
     sample = alternatives.sample
+    names = {rule.name for rule in some}
+    places: dict[Place, list[Finding]] = {}
+    for finding in found:
+        if finding.rule in names:
+            places.setdefault(place(finding, sample), []).append(finding)
     shape = shape_of(alternatives.configuration) if sample is None else None
-    shown = alike.get(shape) if sample is None else of_sample(sample, alternatives, some, run)
-    new = {finding.rule for finding in found if not shown.has(finding, sample)} if shown else frozenset()
+    shown = alike.get(shape) if sample is None else of_sample(sample, places, alternatives, some, run)
+    new = {rule for rule, _ in places.keys() - shown.found} if shown else frozenset[str]()
     same = shown.same - new if shown else frozenset()
     some = [rule for rule in some if rule.name not in same]
     compared = {rule.name for rule in some}
     near, few = frozenset[str](), alternatives
     if shown and sample:
         near = shown.near.intersection(compared) - new
-        few = alternatives.within(sample.of(shown.kinds(near)))
+    if shown and sample and near:
+        few = alternatives.within(sample.of(kinds=shown.kinds(near)))
     first = range(len(alternatives.in_question.first))
     builds: dict[object, dict[int, Finding]] = {}
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nginxtls.base.lazy import cached_property
 from nginxtls.linting.report import ClientRow
 from nginxtls.linting.tables import Rows
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, overload
 
+from nginxtls.base.lazy import cached_property
 from nginxtls.linting.report import CertificateRow, EndpointRow
 from nginxtls.model.effective import VERSIONS
 from nginxtls.syntax.places import Location

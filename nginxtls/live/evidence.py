@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from datetime import datetime, timezone
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple, cached_property
 from nginxtls.base.limits import LIMITS
 from nginxtls.live.processes import Listening, Processes, has_another_file
 from nginxtls.pki.lineage import home_of

@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import socket
 import time
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple, cached_property
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING, TypeVar
 
-from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple, cached_property
 from nginxtls.model.builds import Build, InQuestion, in_question, table
 from nginxtls.model.configuration import Configuration
 from nginxtls.model.directive_table import by_name

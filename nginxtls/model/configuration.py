@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from nginxtls.base.lazy import cached_property
 from nginxtls.model.bundles import Bundles, ServedBundle
 from nginxtls.model.endpoints import Endpoint, EndpointGroup, endpoint_groups_of
 from nginxtls.model.facts import Facts

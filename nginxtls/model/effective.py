@@ -7,10 +7,10 @@ tests/conformance.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nginxtls.base.bounded import bounded
+from nginxtls.base.lazy import cached_property
 from nginxtls.model.conf_commands import option
 from nginxtls.model.facts import ASSUMED_KEYS
 from nginxtls.tls import (

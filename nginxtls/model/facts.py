@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple, cached_property
 from nginxtls.model.versions import ASSUMED, NginxVersion
 from nginxtls.tls import OpenSSL, ServerKey, SystemConfiguration
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nginxtls.base.bounded import bounded
-from nginxtls.base.lazy import pattern
+from nginxtls.base.lazy import cached_property, pattern
 from nginxtls.base.limits import LIMITS as TABLE
 
 if TYPE_CHECKING:

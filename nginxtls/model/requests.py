@@ -52,7 +52,11 @@ class Answer(NamedTuple):
 
 def selected(socket: Socket, host: str) -> VirtualServer | None:
     """The server for a host on a socket; None where a server name on it is unknown."""
-    name = valid_host(host)
+    return served_by(socket, valid_host(host))
+
+
+def served_by(socket: Socket, name: str | None) -> VirtualServer | None:
+    """The server for what ``valid_host`` made of a host."""
     found = socket.names.find(name) if name else None
     return found or (None if socket.names.unknown else socket.default)
 

@@ -37,15 +37,15 @@ class Sample:
     def __init__(self, whole: Configuration, kinds: Mapping[Directive, int]) -> None:
         self.whole = whole
         self.kinds = kinds
-        self.configuration = self.of(())
+        self.configuration = self.of()
 
-    def of(self, chosen: Collection[int]) -> Configuration:
-        """The configuration of the sample and of all servers of the chosen kinds."""
+    def of(self, kinds: Collection[int] = (), servers: Collection[Directive] = ()) -> Configuration:
+        """The configuration of the sample, of all servers of these kinds, and of these servers."""
         seen: Counter[int] = Counter()
         hidden = []
         for block, kind in self.kinds.items():
             seen[kind] += 1
-            if seen[kind] > ALIKE and kind not in chosen:
+            if seen[kind] > ALIKE and kind not in kinds and block not in servers:
                 hidden.append(block)
         return self.whole.part(self.whole.tree.without(hidden))
 
@@ -91,6 +91,8 @@ class _Shapes:
         self.verbatim = tls_names() | _LINES
         self.names: dict[str, bool] = {}
         """Whether the arguments of a directive count as they are written."""
+        self.shapes: dict[str, str] = {}
+        """Of arguments without what is a server's own: most are in many servers."""
 
     def of(self, directives: Iterable[Directive]) -> tuple[object, ...]:
         return tuple(self.line(directive) for directive in directives)
@@ -103,9 +105,13 @@ class _Shapes:
             self.names[name] = as_written
         args = directive.args
         if not as_written:
-            args = tuple(_WORD.sub(self._own, arg) for arg in args)
+            args = tuple([self.shapes.get(arg) or self._shape(arg) for arg in args])
         brought = tuple(map(id, self.tree.includes.get(directive, ()))) if name == "include" else ()
         return name, args, brought, directive.branch, self.of(directive.block) if directive.block is not None else None
+
+    def _shape(self, arg: str) -> str:
+        shape = self.shapes[arg] = _WORD.sub(self._own, arg)
+        return shape
 
     def _own(self, match: re.Match[str]) -> str:
         word = match.group()

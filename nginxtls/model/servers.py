@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nginxtls.base.lazy import cached_property
 from nginxtls.model.bundles import fill_slots
 from nginxtls.model.conf_commands import commands
 from nginxtls.model.directive_table import tls_names

@@ -7,12 +7,11 @@ subject that is not UTF-8, an invalid extension), and startup without it is 0.1 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nginxtls.base.bounded import bounded
-from nginxtls.base.lazy import NamedTuple
+from nginxtls.base.lazy import NamedTuple, cached_property
 from nginxtls.pki import der, extensions
 from nginxtls.pki.names import Name, parse_name
 from nginxtls.pki.oids import known, name_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 
 from nginxtls.base.bounded import bounded
+from nginxtls.base.lazy import cached_property
 from nginxtls.pki import der
 from nginxtls.pki.oids import name_of
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
+from nginxtls.base.lazy import cached_property
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.reading import read_regular
 from nginxtls.pki.certificate import Certificate, certificate

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import NamedTuple, cached_property, pattern
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.memo import Memo
 from nginxtls.base.secrets import hide

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.model.names import valid_host
 from nginxtls.model.request_variables import Request
-from nginxtls.model.requests import follow, selected
+from nginxtls.model.requests import follow, served_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,9 +28,9 @@ def hosts(server: VirtualServer, socket: Socket) -> Iterator[str]:
     names = [name for name in server.names if name.is_host or name.form == "leading"]
     for name in names[:MOST_NAMES]:
         host = valid_host(f"any.{name.key}" if name.form == "leading" else name.key)
-        if host and selected(socket, host) is server:
+        if host and served_by(socket, host) is server:
             yield host
-    if not names and socket.default is server and selected(socket, "name.invalid") is server:
+    if not names and socket.default is server and served_by(socket, "name.invalid") is server:
         yield "name.invalid"
 
 

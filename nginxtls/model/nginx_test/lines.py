@@ -53,7 +53,7 @@ _REMOVED = {"ssl": (1, 25, 1)}
 
 def tree_refusals(configuration: Configuration) -> Iterator[Refusal]:
     """The directives that TLS hangs on, once for each context that their file is included in."""
-    places = _places_of_files(configuration)
+    places = configuration.store.common("places of files", lambda: _places_of_files(configuration))
     problems: dict[tuple[str, tuple[str, ...]], tuple[str, str] | None] = {}
     for name, directives in configuration.by_name.items():
         if name not in _NAMES and not name.startswith(_FAMILIES):
