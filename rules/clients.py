@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Severity
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, EffectiveTLS, Endpoint
     from nginxtls.syntax.tree import Directive
+    from nginxtls.tls.agreement import ServerOffer
 
 ECDH_CURVE = f"{NGINX_SSL}#ssl_ecdh_curve"
 CLASSICAL = "X25519:prime256v1"
@@ -113,15 +115,21 @@ _HELP = {
 }
 
 
-def _locked_out(tls: EffectiveTLS, kinds: Sequence[str]) -> str:
+def _locked_out(tls: EffectiveTLS, kinds: tuple[str, ...]) -> str:
     """The message for a server; empty if no current client is locked out for one of these causes."""
     if not tls.certificates_known or all(group.post_quantum for group in tls.group_list.groups):
         return ""  # of the latter, post-quantum-groups-only reports more
     from nginxtls.model.clients import server_offer
+
+    return _without(server_offer(tls), kinds)
+
+
+@lru_cache(maxsize=1024)
+def _without(offer: ServerOffer, kinds: tuple[str, ...]) -> str:
+    """The message for what a server offers."""
     from nginxtls.tls.agreement import agree
     from nginxtls.tls.clients import current
 
-    offer = server_offer(tls)
     names = []
     reason = ""
     for client in current():

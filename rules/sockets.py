@@ -434,8 +434,12 @@ class MissingOnIpv4(Rule):
             yield finding if four.tls else finding.replace(severity=Severity.NOTE)
 
 
-def _address_names(configuration: Configuration) -> Iterator[tuple[Socket, VirtualServer, Directive, int, str]]:
+def _address_names(configuration: Configuration) -> list[tuple[Socket, VirtualServer, Directive, int, str]]:
     """The server names that are IP addresses, on each TLS socket whose default server is another one."""
+    return configuration.memo("address names", lambda: list(_find_address_names(configuration)))
+
+
+def _find_address_names(configuration: Configuration) -> Iterator[tuple[Socket, VirtualServer, Directive, int, str]]:
     for socket in configuration.sockets:
         if not socket.tls or not selects_by_name(socket) or not default_is_sure(socket, configuration):
             continue

@@ -123,11 +123,13 @@ def _address(host: str) -> str:
         return "127.0.0.1" if host.lower() == "localhost" else host.lower()
 
 
-@bounded(4096, 1_000_000)
 def is_ip(address: str) -> bool:
     """The text is an IPv4 or IPv6 address, without brackets."""
-    if ":" not in address and not address[-1:].isdigit():
-        return False
+    return (":" in address or address[-1:].isdigit()) and _is_ip(address)
+
+
+@bounded(4096, 1_000_000)
+def _is_ip(address: str) -> bool:
     try:
         ipaddress.ip_address(address)
     except ValueError:
