@@ -56,7 +56,7 @@ def selected(socket: Socket, host: str) -> VirtualServer | None:
 
 
 def served_by(socket: Socket, name: str | None) -> VirtualServer | None:
-    """The server for what ``valid_host`` made of a host."""
+    """The server for a valid host name (see ``valid_host``); None as for ``selected``."""
     found = socket.names.find(name) if name else None
     return found or (None if socket.names.unknown else socket.default)
 

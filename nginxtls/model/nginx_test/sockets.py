@@ -159,9 +159,9 @@ def _redefined(socket: Socket, address: str) -> Iterator[Refusal]:
     remembered: int | None = None
     changed = options_seen = False
     lines: dict[int, Directive | None] = {}
-    for number, (_, listen) in enumerate(socket.listens):
+    for number, (server, listen) in enumerate(socket.listens):
         mine = sum(bit for bit, name in ((1, "proxy_protocol"), (2, "ssl"), (4, "http2")) if listen.has(name))
-        lines.setdefault(mine, listen.directive)
+        lines.setdefault(mine, listen.directive or server.directive)
         options = bool(_socket_options(listen.parameters))
         if number == 0:
             before, options_seen = mine, options
