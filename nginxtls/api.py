@@ -13,7 +13,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.reading import read_regular
 from nginxtls.detection import for_configuration, found_versions, of_this_machine
-from nginxtls.linting.registry import choose, find_rule, installed_rules
+from nginxtls.linting.registry import choose, find_rule, installed_rules, rules_about
 from nginxtls.linting.run import Subject, lint
 from nginxtls.linting.settings import Settings, find_settings, is_path, read_settings
 from nginxtls.syntax.places import Failure
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nginxtls.linting.report import Report
     from nginxtls.model import Configuration
     from nginxtls.pki import TrustStore
+    from nginxtls.rule import Rule
     from nginxtls.syntax import Files, LoadedTree, SourceFile, Sources
     from nginxtls.syntax.places import NotChecked
     from nginxtls.syntax.reading import KeptFiles
@@ -269,7 +270,7 @@ def read_and_lint(
     progress(stage, 0, 0)
     found = lint(
         reading.subjects,
-        installed_rules(),
+        installed_rules() if known else _rules(reading, settings),
         settings,
         known,
         covers,
@@ -289,6 +290,25 @@ def read_and_lint(
         at=moment,
         root=str(repository_of(Path.cwd()) or Path.cwd()),
     )
+
+
+_FEW = 20
+"""Of more configurations than these, which together need nearly all rules, the directives are not looked at."""
+
+
+def _rules(reading: Reading, settings: Settings) -> Mapping[str, Rule]:
+    """The rules that may find something in a few configurations; all rules where the settings or a comment name one."""
+    configurations = [each for subject in reading.subjects for each in subject.configurations]
+    if (
+        len(configurations) > _FEW
+        or settings.select
+        or settings.ignore
+        or settings.severity
+        or settings.per_path_ignores
+        or any("nginxtls" in file.text for each in configurations for file in each.tree.files)
+    ):
+        return installed_rules()
+    return rules_about(frozenset().union(*(each.mentions for each in configurations)))
 
 
 def lint_reading(reading: Reading, settings: Settings, *, use_baseline: bool = False) -> Report:

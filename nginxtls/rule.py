@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from typing import TYPE_CHECKING, ClassVar
 
@@ -108,7 +107,9 @@ class Rule:
     @cached_property
     def documentation(self) -> str:
         """The docstring, dedented Markdown."""
-        return inspect.cleandoc(type(self).__doc__ or "")
+        from inspect import cleandoc
+
+        return cleandoc(type(self).__doc__ or "")
 
     @cached_property
     def summary(self) -> str:

@@ -501,6 +501,7 @@ class TestCertificate(Rule):
     security_severity = 6.5
     cwe = (1188,)
     references = ("https://manpages.debian.org/testing/ssl-cert/make-ssl-cert.8.en.html",)
+    needs = ("ssl_certificate", "ssl_conf_command")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for bundle in configuration.bundles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.edits import as_written, inside, removal, renamed, with_word
@@ -227,7 +226,9 @@ class UnknownTlsDirective(Rule):
         for refusal in _of_kind(configuration, "unknown-directive"):
             name = refusal.directive.name
             if name not in known and name not in meant and len(meant) < _MOST_UNKNOWN:
-                meant[name] = difflib.get_close_matches(name[:80], known, 1, 0.85)
+                from difflib import get_close_matches
+
+                meant[name] = get_close_matches(name[:80], known, 1, 0.85)
             near = meant.get(name)
             if near and "_by_lua" not in name:
                 yield self.at(

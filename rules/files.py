@@ -347,6 +347,7 @@ class MissingCertificateFile(Rule):
 
     severity = Severity.ERROR
     references = (f"{NGINX_SSL}#ssl_certificate", KEY)
+    needs = ("ssl_certificate", "ssl_conf_command")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if configuration.completeness != "full":
@@ -393,6 +394,7 @@ class MissingInclude(Rule):
 
     severity = Severity.ERROR
     references = ("https://nginx.org/en/docs/ngx_core_module.html#include",)
+    needs = ("include",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for failed in failed_includes(configuration):

@@ -64,6 +64,7 @@ class DeprecatedHttp2Listen(Rule):
     severity = Severity.NOTE
     references = (f"{HTTP2}#http2", LISTEN, CHANGES)
     since = "nginx 1.25.1"
+    needs = ("listen",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if not configuration.facts.assumed_nginx.at_least(1, 25, 1):
@@ -111,6 +112,7 @@ class ClearTextHttp2(Rule):
     severity = Severity.WARNING
     references = ("https://www.rfc-editor.org/rfc/rfc9113#section-3.3", CHANGES, LISTEN)
     since = "up to nginx 1.25.0"
+    needs = ("listen", "http2")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         nginx = configuration.facts.nginx
@@ -372,6 +374,7 @@ class QuicWithoutTls13(Rule):
     severity = Severity.ERROR
     references = ("https://www.rfc-editor.org/rfc/rfc9001#section-4.2", QUIC)
     since = "nginx 1.25.0"
+    needs = ("listen",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for refusal in refusals(configuration):
@@ -417,6 +420,7 @@ class QuicWithSsl(Rule):
     severity = Severity.ERROR
     references = (LISTEN, QUIC)
     since = "nginx 1.25.0"
+    needs = ("listen",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for _, listen in _listens_with(configuration, "quic"):
@@ -467,6 +471,7 @@ class MissingAltSvc(Rule):
     severity = Severity.NOTE
     references = ("https://www.rfc-editor.org/rfc/rfc9114#section-3.1", "https://www.rfc-editor.org/rfc/rfc7838", QUIC)
     since = "nginx 1.25.0"
+    needs = ("listen",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for endpoint in live(configuration) if _has_quic(configuration) else ():
@@ -583,6 +588,7 @@ class QuicOnly(Rule):
     severity = Severity.WARNING
     references = ("https://www.rfc-editor.org/rfc/rfc9114#section-3.2", QUIC)
     since = "nginx 1.25.0"
+    needs = ("listen",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if configuration.completeness != "full" or not _has_quic(configuration):
@@ -653,6 +659,7 @@ class QuicWithoutReuseport(Rule):
     severity = Severity.NOTE
     references = (QUIC, LISTEN)
     since = "nginx 1.25.0"
+    needs = ("listen",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if configuration.completeness != "full":
@@ -745,6 +752,7 @@ class QuicCompatibilityLayer(Rule):
     severity = Severity.NOTE
     references = (CHANGES, QUIC)
     since = "nginx 1.25.0"
+    needs = ("listen",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if not configuration.facts.openssl_known or configuration.facts.openssl.version >= (3, 5, 1):

@@ -354,6 +354,7 @@ class CertificateWithoutKey(Rule):
 
     severity = Severity.ERROR
     references = (KEY,)
+    needs = ("ssl_certificate",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for refusal in refusals(configuration):
@@ -397,6 +398,7 @@ class CertificatePathWithVariables(Rule):
     pedantic = True
     since = "nginx 1.15.9"
     references = (CERTIFICATE, f"{NGINX_SSL}#ssl_certificate_cache")
+    needs = ("ssl_certificate", "ssl_conf_command")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for bundle in configuration.bundles:
@@ -488,6 +490,7 @@ class KeyInWebRoot(Rule):
     security_severity = 8.6
     cwe = (538, 219)
     references = ("https://nginx.org/en/docs/http/ngx_http_core_module.html#root", KEY)
+    needs = ("ssl_certificate_key",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         lines = configuration.directives("ssl_certificate_key")
@@ -563,6 +566,7 @@ class SharedKey(Rule):
     pedantic = True
     cwe = (320,)
     references = ("https://www.rfc-editor.org/rfc/rfc9325#section-7.2", KEY)
+    needs = ("ssl_certificate", "ssl_conf_command")
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         first: dict[str, ServedBundle] = {}

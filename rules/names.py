@@ -166,6 +166,7 @@ class NameMismatch(Rule):
     security_severity = 5.9
     cwe = (297,)
     references = (NAMES, SERVER_NAMES)
+    needs = ("server_name",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for server, endpoints in named_endpoints(configuration).items():
@@ -295,6 +296,7 @@ class ServerNameNeverAsked(Rule):
     severity = Severity.WARNING
     security_severity = 2.0
     references = (SERVER_NAMES, "https://www.rfc-editor.org/rfc/rfc6066#section-3")
+    needs = ("server_name",)
 
     def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         if server.module == "mail":
@@ -371,6 +373,7 @@ class ServesAnothersCertificate(Rule):
     security_severity = 5.9
     cwe = (297,)
     references = (NAMES, f"{NGINX_SSL}#ssl_certificate")
+    needs = ("server_name",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for server, endpoints in named_endpoints(configuration).items():
@@ -432,6 +435,7 @@ class UncoveredWildcardName(Rule):
     security_severity = 4.3
     cwe = (297,)
     references = (NAMES, SERVER_NAMES)
+    needs = ("server_name",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for server, endpoints in named_endpoints(configuration).items():

@@ -92,6 +92,7 @@ class AddressAlreadyInUse(Rule):
 
     severity = Severity.ERROR
     references = (LISTEN, STREAM_LISTEN)
+    needs = ("listen",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for first, second, shared in bind_conflicts(configuration.sockets):
@@ -419,6 +420,7 @@ class MissingOnIpv4(Rule):
     security_severity = 3.7
     confidence = Confidence.LIKELY
     references = (LISTEN, REQUESTS)
+    needs = ("listen",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for lost in lost_names(configuration, WILDCARD4):
@@ -563,6 +565,7 @@ class AddressNameWithOtherCertificate(Rule):
 
     severity = Severity.WARNING
     references = (RFC6066, REQUESTS)
+    needs = ("server_name",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         seen: set[tuple[Directive, int]] = set()

@@ -137,6 +137,7 @@ def test_the_table_of_settings_is_up_to_date() -> None:
 def write() -> None:
     # First the table of rules with fixes, which the pages show.
     subprocess.run([sys.executable, "-m", "tests.fix.test_table"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "tests.test_needs"], cwd=ROOT, check=True)
     SINCE.write_text(versions_of_rules(), encoding="utf-8")
     rule_pages(ROOT / "docs" / "rules")
     (ROOT / "docs" / "troubleshooting.md").write_text(troubleshooting(), encoding="utf-8")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nginxtls.cli import COMMANDS
+from nginxtls.cli.application import COMMANDS
 from nginxtls.linting.registry import installed_rules
 
 ROOT = Path(__file__).parent.parent

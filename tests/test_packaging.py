@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nginxtls.cli import COMMANDS
+from nginxtls.cli.application import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 

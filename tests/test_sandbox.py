@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nginxtls.cli import COMMANDS
+from nginxtls.cli.application import COMMANDS
 
 WATCHED = """
 import os, sys

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from nginxtls.base.secrets import hide
-from nginxtls.cli import app
+from nginxtls.cli.application import app
 from nginxtls.fix import diff, plan
 from nginxtls.syntax import parse_text
 

@@ -15,7 +15,7 @@ import typer
 
 import nginxtls
 from nginxtls.base.freshness import DATE
-from nginxtls.cli import COMMANDS, app
+from nginxtls.cli.application import COMMANDS, app
 
 
 def main() -> None:

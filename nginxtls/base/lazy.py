@@ -13,6 +13,36 @@ if TYPE_CHECKING:
     from functools import cached_property as cached_property
     from typing import NamedTuple as NamedTuple
 else:
+    _Numbered = namedtuple("_Numbered", [f"field{number}" for number in range(50)])
+    _GETTERS = tuple(vars(_Numbered)[name] for name in _Numbered._fields)
+    """The descriptors of the first, second … field, which belong to no class and are faster than properties."""
+
+    class _Record(tuple):
+        """The methods of ``collections.namedtuple``, which makes them anew for each class."""
+
+        __slots__ = ()
+
+        @classmethod
+        def _make(cls, values):
+            made = tuple.__new__(cls, values)
+            if len(made) != len(cls._fields):
+                raise TypeError(f"Expected {len(cls._fields)} arguments, got {len(made)}")
+            return made
+
+        def _replace(self, /, **changes):
+            made = tuple.__new__(type(self), map(changes.pop, self._fields, self))
+            if changes:
+                raise ValueError(f"Got unexpected field names: {list(changes)!r}")
+            return made
+
+        def _asdict(self):
+            return dict(zip(self._fields, self, strict=True))
+
+        def __repr__(self):
+            return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._asdict().items())})"
+
+        def __getnewargs__(self):
+            return tuple(self)
 
     class cached_property:
         """``functools.cached_property`` without its lock, which before Python 3.12 is most of its time.
@@ -33,16 +63,43 @@ else:
         def __new__(cls, name, bases, body):
             if not bases:
                 return super().__new__(cls, name, bases, body)
-            fields = body["__annotations__"]
-            defaults = [body.pop(field) for field in fields if field in body]
-            made = namedtuple(name, fields, defaults=defaults, module=body["__module__"])
-            for key, value in body.items():
-                if key not in ("__qualname__", "__module__"):
-                    setattr(made, key, value)
+            fields = tuple(body["__annotations__"])
+            defaults = {field: body.pop(field) for field in fields if field in body}
+
+            def new(cls, /, *values, **named):
+                made.__new__ = function = staticmethod(_constructor(made))
+                return function(cls, *values, **named)
+
+            made = type(
+                name,
+                (_Record,),
+                {
+                    "__slots__": (),
+                    "_fields": fields,
+                    "__match_args__": fields,
+                    "_field_defaults": defaults,
+                    "__new__": new,
+                    **dict(zip(fields, _GETTERS[: len(fields)], strict=True)),
+                    **body,
+                },
+            )
             return made
 
+    def _constructor(made):
+        """The ``__new__`` that ``collections.namedtuple`` would make."""
+        words = ", ".join(made._fields)
+        text = f"lambda _cls, {words}: _new(_cls, ({words},))"
+        function = eval(text, {"_new": tuple.__new__, "__builtins__": {}, "__name__": made.__module__})
+        function.__name__, function.__qualname__ = "__new__", f"{made.__name__}.__new__"
+        function.__defaults__ = tuple(made._field_defaults.values())
+        return function
+
     class NamedTuple(metaclass=_NamedTupleMeta):
-        """``typing.NamedTuple`` without evaluating the types of fields, which takes a tenth of the start-up time."""
+        """``typing.NamedTuple`` that evaluates no types, shares methods, and makes a constructor on first use.
+
+        A run on one file makes 90 such classes and an object of few. ``typing.NamedTuple`` takes 0.15 ms for each,
+        ``collections.namedtuple`` 0.1, this a tenth of that.
+        """
 
 
 class _Pattern:

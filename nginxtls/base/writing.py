@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from pathlib import Path
 
 
@@ -20,6 +19,8 @@ def write_whole(path: Path, data: bytes, mode: int | None = None, *, owner: tupl
     Raises:
         OSError: the file cannot be written; the old content is unchanged.
     """
+    from tempfile import mkstemp  # with shutil and random, and few runs write
+
     if mode is None:
         try:
             mode = path.stat().st_mode & 0o7777
@@ -27,7 +28,7 @@ def write_whole(path: Path, data: bytes, mode: int | None = None, *, owner: tupl
             mask = os.umask(0)
             os.umask(mask)
             mode = 0o666 & ~mask
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:50]}.", suffix=".tmp", dir=path.parent)
+    descriptor, name = mkstemp(prefix=f".{path.name[:50]}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)

@@ -1,110 +1,19 @@
-"""The command line: loads the requested command, and turns each error into one message and exit code 2."""
+"""The command line: runs the requested command, and turns each error into one message and exit code 2."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from importlib import import_module
 from io import StringIO
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
-import typer
-from typer.core import TyperGroup
-
-from nginxtls.base.errors import UsageError, is_fault, nearest
+from nginxtls.base.errors import UsageError, is_fault
 from nginxtls.base.printing import shown
-from nginxtls.cli.plain import PlainCommand, plain
+from nginxtls.cli.short import requested
 
 if TYPE_CHECKING:
-    from typing import NoReturn
-
-COMMANDS = (
-    "check",
-    "verify",
-    "rules",
-    "policies",
-    "explain",
-    "handshake",
-    "clients",
-    "ciphers",
-    "chain",
-    "inventory",
-    "diff",
-    "parse",
-    "fleet",
-    "lsp",
-    "test-rules",
-    "new-rule",
-)
-"""Each is the function of that name (with underscores) in the module of that name, or its ``command``."""
-
-
-class Commands(TyperGroup):
-    """The group of commands, each imported when it is requested."""
-
-    def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
-        """The parameters of the group, not converted by pydantic."""
-        return plain(super().get_params(ctx))
-
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """The names of the commands, in the order of the help."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
-        """Import and return a command; None for an unknown option.
-
-        Raises:
-            UsageError: the command does not exist.
-        """
-        if cmd_name not in COMMANDS:
-            if cmd_name.startswith("-"):
-                return None
-            raise UsageError(
-                f'"{cmd_name}"',
-                "is not a command",
-                nearest(cmd_name, COMMANDS) or f"commands: {', '.join(COMMANDS)}; to lint: nginxtls check {cmd_name}",
-            )
-        if cmd_name not in self.commands:
-            name = cmd_name.replace("-", "_")
-            module = import_module(f"nginxtls.cli.{name}")
-            self.commands[cmd_name] = getattr(module, "command", None) or _command(cmd_name, getattr(module, name))
-        return self.commands[cmd_name]
-
-
-def _command(name: str, function: Any) -> Any:
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name, cls=PlainCommand)(function)
-    return typer.main.get_command(app)
-
-
-app = typer.Typer(
-    cls=Commands,
-    name="nginxtls",
-    help="Lint the TLS side of nginx configurations: what nginxtls reports is what a TLS client would see.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _version(requested: bool) -> None:
-    if requested:
-        import nginxtls
-        from nginxtls.base.freshness import DATE
-
-        typer.echo(f"nginxtls {nginxtls.__version__} (facts of {DATE})")
-        raise typer.Exit
-
-
-@app.callback()
-def nginxtls(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    """Lint the TLS side of nginx configurations: what nginxtls reports is what a TLS client would see."""
+    from typing import Any, NoReturn
 
 
 class _Interrupted(BaseException):
@@ -152,12 +61,8 @@ def run() -> NoReturn:
         sys.exit(2)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    if os.environ.get("_NGINXTLS_COMPLETE") == "complete_bash":
-        from nginxtls.cli.completion import join_bash_words
-
-        join_bash_words(os.environ)
     try:
-        status = typer.main.get_command(app).main(prog_name="nginxtls", standalone_mode=False)
+        status = _status()
         sys.exit(status if isinstance(status, int) else 0)
     except UsageError as error:
         print_error(error)
@@ -171,6 +76,25 @@ def run() -> NoReturn:
             sys.exit(error.exit_code)
         print_error(_unforeseen(error))
     sys.exit(2)
+
+
+def _status() -> object:
+    """Run the command and return its exit code, if it has one of its own."""
+    completing = os.environ.get("_NGINXTLS_COMPLETE")
+    request = None if completing else requested(sys.argv[1:])
+    if request is not None:
+        from nginxtls.cli.checking import check
+
+        return check(request)
+    if completing == "complete_bash":
+        from nginxtls.cli.completion import join_bash_words
+
+        join_bash_words(os.environ)
+    from typer.main import get_command
+
+    from nginxtls.cli.application import app
+
+    return get_command(app).main(prog_name="nginxtls", standalone_mode=False)
 
 
 def _print_usage(error: Any) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
-from nginxtls.cli import options
+from nginxtls.cli import options, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +53,7 @@ def chain(
 
     if form not in ("text", "json"):
         raise UsageError(f"--format {form}", "is not an output format", "use text or json")
-    moment = options.moment(at) or datetime.now(timezone.utc)
+    moment = values.moment(at) or datetime.now(timezone.utc)
     bundle = _bundle(file, root)
     stores = [_store(each) for each in trust or ["mozilla"]]
     whole = stores[0]

@@ -8,7 +8,7 @@ import typer
 
 from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.printing import json_text, shown
-from nginxtls.cli import completion, options
+from nginxtls.cli import completion, options, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,7 +97,7 @@ def clients(
     from nginxtls.linting.versions import made_for
     from nginxtls.model.clients import grouped, tables
 
-    subject = options.subject(
+    subject = values.subject(
         config,
         root,
         maps=maps,
@@ -111,7 +111,7 @@ def clients(
     if connect or servername:
         from nginxtls.model import handshake
 
-        host, port = options.address(connect or "127.0.0.1:443")
+        host, port = values.address(connect or "127.0.0.1:443")
         found = grouped([(servername or "(no name)", handshake(configuration, host, port, servername or None))], chosen)
         if not found:
             raise UsageError(

@@ -13,7 +13,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
-from nginxtls.cli import completion, options
+from nginxtls.cli import completion, options, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +54,8 @@ def diff(
 
     if form not in FORMATS:
         raise UsageError(f"--format {form}", "is not an output format", f"use one of {', '.join(FORMATS)}")
-    moment = options.moment(at) or datetime.now(timezone.utc)
-    settings = options.settings(
+    moment = values.moment(at) or datetime.now(timezone.utc)
+    settings = values.settings(
         ["."], config, no_config, maps=maps, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
     )
     with ExitStack() as stack:
@@ -74,7 +74,7 @@ def _state(text: str, stack: ExitStack, settings: Settings, at: datetime, root: 
     from nginxtls.api import lint_reading, read
     from nginxtls.diff.checkout import check_out, is_revision
 
-    path = Path(options.default_paths([text], root)[0])
+    path = Path(values.default_paths([text], root)[0])
     is_path = path.exists()
     if not is_path:
         if not is_revision(text, Path.cwd()):

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from nginxtls.base.errors import UsageError, nearest, printable
 from nginxtls.base.pipes import closed_peers_are_errors
 from nginxtls.base.printing import harmless, shown
-from nginxtls.cli import completion, options
+from nginxtls.cli import completion, options, values
 from nginxtls.cli.plain import PlainCommand
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def scan(
     from nginxtls.fleet.work import Limits
     from nginxtls.report.words import count, listing
 
-    settings = options.settings(
+    settings = values.settings(
         ["."], config, not config, trust=trust, nginx_version=nginx_version, openssl_version=openssl_version
     )
     if AUTO in (settings.nginx_version, settings.openssl_version):
@@ -106,7 +106,7 @@ def scan(
                 hosts,
                 Path(output),
                 settings,
-                at=options.moment(at),
+                at=values.moment(at),
                 limits=Limits(max_bytes, timeout),
                 scheduler=scheduler,
                 workers=workers,

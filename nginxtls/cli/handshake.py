@@ -8,7 +8,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
-from nginxtls.cli import options
+from nginxtls.cli import options, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -57,7 +57,7 @@ def handshake(
     """Show what a client would get: server, protocols, cipher suites, groups, certificates, HSTS."""
     if form not in ("text", "json"):
         raise UsageError(f"--format {form}", "is not an output format", "use text or json")
-    subject = options.subject(
+    subject = values.subject(
         config,
         root,
         maps=maps,
@@ -79,7 +79,7 @@ def handshake(
     def ask(configuration: Configuration) -> list[Handshake]:
         if every:
             return list(_all(configuration, path))
-        host, port = options.address(connect)
+        host, port = values.address(connect)
         return [answer_to(configuration, host, port, servername or None, path, quic=quic)]
 
     answers = ask(configuration)
@@ -148,10 +148,10 @@ def _differing(
 def _difference(answer: Handshake, parts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
     if parts.keys() - {"groups"}:
         yield "  differs between versions:"
-    for part, values in parts.items():
+    for part, each in parts.items():
         if part == "groups":
             continue  # long, and of interest to programs
-        for entry in values:
+        for entry in each:
             yield f"    {part.replace('_', ' '):<19} {_shown(entry['value'])} with {entry['builds']}"
 
 

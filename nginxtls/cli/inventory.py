@@ -10,7 +10,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
-from nginxtls.cli import completion, options
+from nginxtls.cli import completion, options, values
 from nginxtls.linting.report import CertificateRow
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def inventory(
         raise UsageError(f"--format {form}", "is not an output format", f"use {', '.join(FORMS)}")
     if sort not in SORTS:
         raise UsageError(f"--sort {sort}", "is not a sort key", f"use {', '.join(SORTS)}")
-    requested = options.default_paths(paths, root)
-    settings = options.settings(
+    requested = values.default_paths(paths, root)
+    settings = values.settings(
         requested,
         config,
         no_config,
@@ -64,9 +64,9 @@ def inventory(
         nginx_version=nginx_version,
         openssl_version=openssl_version,
     )
-    moment = options.moment(at) or datetime.now(timezone.utc)
+    moment = values.moment(at) or datetime.now(timezone.utc)
     reading = read(
-        requested, settings, root=root_for(requested[0], root), at=moment, stdin_text=options.stdin_text(requested)
+        requested, settings, root=root_for(requested[0], root), at=moment, stdin_text=values.stdin_text(requested)
     )
     if not reading.subjects:
         failure = next(iter(reading.failures), None)

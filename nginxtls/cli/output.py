@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,4 +92,6 @@ def width() -> int:
     """The width of the terminal in columns, or the variable COLUMNS; 0 if there is neither."""
     if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         return 0
-    return shutil.get_terminal_size().columns
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns

@@ -8,7 +8,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text
-from nginxtls.cli import options
+from nginxtls.cli import options, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,8 +32,8 @@ def parse(
     from nginxtls.api import read, root_for
     from nginxtls.syntax.payloads import payload
 
-    settings = options.settings([path], "", True, maps=maps)
-    reading = read([path], settings, root=root_for(path, root), stdin_text=options.stdin_text([path]))
+    settings = values.settings([path], "", True, maps=maps)
+    reading = read([path], settings, root=root_for(path, root), stdin_text=values.stdin_text([path]))
     if reading.failures or not reading.subjects:
         failure = next(iter(reading.failures), None)
         raise UsageError(path, failure.reason if failure else "contains no nginx configuration")

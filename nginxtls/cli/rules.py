@@ -12,7 +12,7 @@ import typer
 
 from nginxtls.base.writing import write
 from nginxtls.cli import completion
-from nginxtls.cli.options import words
+from nginxtls.cli.values import words
 
 if TYPE_CHECKING:
     from nginxtls.rule import Rule

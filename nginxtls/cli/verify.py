@@ -9,7 +9,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.pipes import closed_peers_are_errors
-from nginxtls.cli import completion, options
+from nginxtls.cli import completion, options, values
 from nginxtls.cli.check import Color, Level
 from nginxtls.cli.output import outputs, revision, use_color, width, write
 from nginxtls.cli.progress import Progress
@@ -118,8 +118,8 @@ def verify(
     if host_map and (paths or connect):
         raise UsageError("--host-map", "names the dumps and the hosts itself", "remove the paths and `--connect`")
     hosts = _host_map(host_map) if host_map else ()
-    requested = options.default_paths([path for path, _ in hosts] or paths, root)
-    settings = options.settings(
+    requested = values.default_paths([path for path, _ in hosts] or paths, root)
+    settings = values.settings(
         requested, config, no_config, maps=maps, nginx_version=nginx_version, openssl_version=openssl_version
     ).replace(
         min_severity=min_severity.value if min_severity else None,
@@ -136,9 +136,9 @@ def verify(
         if not target or not os.path.isdir(os.path.dirname(os.path.abspath(target))):
             raise UsageError(f"--output {PROMETHEUS}:{target}", "its folder does not exist", "use an existing folder")
     choice = Choice(
-        hosts=tuple(read_host(text) for text in options.words(connect)),
+        hosts=tuple(read_host(text) for text in values.words(connect)),
         hosts_by_file=hosts,
-        names=options.words(servername),
+        names=values.words(servername),
         http=not no_http,
         quic=not no_quic,
         limits=Limits(timeout, jobs, rate),
@@ -146,7 +146,7 @@ def verify(
         min_severity=Severity[settings.min_severity.upper()],
     )
     progress = Progress(sys.stderr.isatty() and not quiet)
-    moment = options.moment(at)
+    moment = values.moment(at)
     progress("reading")
     reading = read(
         requested,
@@ -154,7 +154,7 @@ def verify(
         root=root_for(requested[0], root) if len(requested) == 1 else root or None,
         at=moment,
         openssl_conf=openssl_conf or None,
-        stdin_text=options.stdin_text(requested),
+        stdin_text=values.stdin_text(requested),
     )
     with closed_peers_are_errors():
         verification = run(reading, choice, moment, progress)

@@ -11,6 +11,7 @@ from nginxtls.base.errors import is_fault
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.secrets import hide
 from nginxtls.finding import Finding
+from nginxtls.linting.registry import mentioned
 from nginxtls.model.decides import by_origin
 from nginxtls.rule import Rule
 from nginxtls.syntax.places import Failure, Location
@@ -129,10 +130,7 @@ def _overriding(rules: tuple[Rule, ...], hook: str) -> tuple[Rule, ...]:
 
 def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
     """Whether a rule can find anything in a configuration of these directives."""
-    if not rule.needs or not mentions.isdisjoint(rule.needs):
-        return True
-    affixes = [need.partition("*")[::2] for need in rule.needs if "*" in need]
-    return any(name.startswith(start) and name.endswith(end) for start, end in affixes for name in mentions)
+    return not rule.needs or mentioned(rule.needs, mentions)
 
 
 def _validate(hook: Callable[..., Iterable[Finding]], found: Iterable[object]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 from functools import cache
@@ -10,12 +9,13 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from nginxtls.base.data import read_data
 from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.rule import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from importlib.metadata import EntryPoint
     from typing import TypeGuard
 
@@ -32,6 +32,41 @@ def installed_rules() -> Mapping[str, Rule]:
     return rules_of(_own_points() or _all_points())
 
 
+def rules_about(names: Collection[str]) -> Mapping[str, Rule]:
+    """The installed rules without the topics that find nothing where none of these directives is.
+
+    A topic's rules are not loaded if ``needs.tsv`` lists directives for it, and none of them is there: a fragment
+    needs a third of the rules, whose modules take a quarter of its check. ``tests/test_needs.py`` makes the table
+    from the rules' own ``needs`` and hooks. With rules of other packages, all are loaded.
+    """
+    points = _own_points()
+    if not points:
+        return installed_rules()
+    unneeded = {topic for topic, needs in _needs().items() if not mentioned(needs, names)}
+    found = [_of_topic(point) for point in points if point.name not in unneeded]
+    return dict(sorted(item for rules in found for item in rules.items()))
+
+
+def mentioned(words: Iterable[str], names: Collection[str]) -> bool:
+    """Whether one of the words is among the names of directives; ``proxy_ssl_*`` is a pattern."""
+    for word in words:
+        start, star, end = word.partition("*")
+        if word in names or (star and any(name.startswith(start) and name.endswith(end) for name in names)):
+            return True
+    return False
+
+
+@cache
+def _needs() -> dict[str, list[str]]:
+    rows = (line.split("\t") for line in read_data("nginxtls.linting", "needs.tsv").splitlines())
+    return {topic: needs.split() for topic, needs in rows}
+
+
+@cache
+def _of_topic(point: Point) -> Mapping[str, Rule]:
+    return rules_of([point])
+
+
 class Point(NamedTuple):
     """An entry point of nginxtls itself."""
 
@@ -44,6 +79,7 @@ class Point(NamedTuple):
         return import_module(self.value)
 
 
+@cache
 def _own_points() -> list[Point]:
     """The entry points of nginxtls if no other package has any of the group; empty if that is not known.
 
@@ -181,7 +217,7 @@ def _classes(point: EntryPoint | Point) -> list[type[Rule]]:
         member
         for part in (module, *parts)
         for member in vars(part).values()
-        if inspect.isclass(member)
+        if isinstance(member, type)
         and issubclass(member, Rule)
         and member.__module__ == part.__name__
         and not member.__name__.startswith("_")

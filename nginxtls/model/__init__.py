@@ -16,13 +16,13 @@ from nginxtls.model.names import ServerName
 from nginxtls.model.servers import Socket, VirtualServer
 from nginxtls.model.settings import Header, Scope, Setting
 from nginxtls.model.store import Store
-from nginxtls.model.upstreams import Upstream
 from nginxtls.model.variants import variants
 from nginxtls.model.versions import NginxVersion
 
 if TYPE_CHECKING:
     from nginxtls.model.handshakes import Handshake, handshake
     from nginxtls.model.nginx_test import Refusal, refusals
+    from nginxtls.model.upstreams import Upstream
 
 __all__ = [
     "Configuration",
@@ -49,4 +49,4 @@ __all__ = [
     "variants",
 ]
 
-__getattr__ = lazily(__name__, handshakes="Handshake handshake", nginx_test="Refusal refusals")
+__getattr__ = lazily(__name__, handshakes="Handshake handshake", nginx_test="Refusal refusals", upstreams="Upstream")

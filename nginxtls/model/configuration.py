@@ -12,12 +12,12 @@ from nginxtls.model.servers import Socket, VirtualServer
 from nginxtls.model.settings import Scope
 from nginxtls.model.sockets import join
 from nginxtls.model.store import Store
-from nginxtls.model.upstreams import FAMILIES, Upstream, find_upstreams
 from nginxtls.syntax.tree import Directive, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from nginxtls.model.upstreams import Upstream
     from nginxtls.model.versions import NginxVersion
     from nginxtls.syntax.places import NotChecked
     from nginxtls.tls import OpenSSL, ServerKey
@@ -190,6 +190,10 @@ class Configuration:
     @cached_property
     def upstreams(self) -> list[Upstream]:
         """Every place that connects to an upstream over TLS."""
+        if not any(name.endswith("_pass") for name in self.by_name):
+            return []
+        from nginxtls.model.upstreams import FAMILIES, find_upstreams  # with dataclasses, a tenth of a fragment's check
+
         passes = [line for name in FAMILIES for line in self.directives(name)]
         return list(find_upstreams(self.servers, self.upstream_groups, passes))
 

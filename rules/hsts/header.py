@@ -54,6 +54,7 @@ class MissingHsts(Rule):
     security_severity = 5.3
     cwe = (319,)
     references = (f"{RFC_6797}#section-7.1", "https://www.rfc-editor.org/rfc/rfc9325#section-3.2", ADD_HEADER)
+    needs = ("http",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if configuration.completeness != "full":

@@ -68,6 +68,7 @@ class MissingRedirect(Rule):
     security_severity = 5.3
     cwe = (319,)
     references = (f"{RFC_6797}#section-7.2", "https://nginx.org/en/docs/http/configuring_https_servers.html")
+    needs = ("http",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if configuration.completeness != "full":

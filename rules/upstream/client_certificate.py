@@ -46,6 +46,7 @@ class UpstreamCertificateWithoutKey(Rule):
 
     severity = Severity.ERROR
     references = (f"{PROXY}#proxy_ssl_certificate_key",)
+    needs = ("*_pass",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, message in upstream_refusals(configuration, "_certificate_key"):
@@ -83,6 +84,7 @@ class ExpiredUpstreamClientCertificate(Rule):
     security_severity = 5.9
     cwe = (298,)
     references = (f"{PROXY}#proxy_ssl_certificate", "https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5")
+    needs = ("*_pass",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, upstream in _client_certificates(configuration):
@@ -134,6 +136,7 @@ class UpstreamCertificateWithoutClientAuth(Rule):
     severity = Severity.WARNING
     security_severity = 4.3
     references = (f"{PROXY}#proxy_ssl_certificate", "https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12")
+    needs = ("*_pass",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, upstream in _client_certificates(configuration):

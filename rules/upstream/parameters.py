@@ -55,6 +55,7 @@ class WeakUpstreamProtocols(Rule):
     security_severity = 4.8
     cwe = (327,)
     references = ("https://www.rfc-editor.org/rfc/rfc8996", f"{PROXY}#proxy_ssl_protocols")
+    needs = ("*_pass",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         seen: set[Directive] = set()
@@ -103,6 +104,7 @@ class WeakUpstreamCiphers(Rule):
     security_severity = 5.3
     cwe = (326, 327)
     references = ("https://www.rfc-editor.org/rfc/rfc9325#section-4.1", f"{PROXY}#proxy_ssl_ciphers")
+    needs = ("*_pass",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         seen: set[Directive] = set()

@@ -57,6 +57,7 @@ class UpstreamWithoutServerName(Rule):
     severity = Severity.WARNING
     security_severity = 3.1
     references = (f"{PROXY}#proxy_ssl_server_name", "https://www.rfc-editor.org/rfc/rfc6066#section-3")
+    needs = ("*_pass",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         seen: set[tuple[str, str]] = set()

@@ -57,6 +57,7 @@ class UnverifiedUpstream(Rule):
     security_severity = 6.5
     cwe = (295,)
     references = (f"{PROXY}#proxy_ssl_verify", f"{STREAM}#proxy_ssl_verify")
+    needs = ("*_pass",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         by_cause: dict[object, list[Upstream]] = {}
@@ -121,6 +122,7 @@ class UpstreamCaWithoutVerification(Rule):
     security_severity = 6.5
     cwe = (295,)
     references = (f"{PROXY}#proxy_ssl_verify", f"{PROXY}#proxy_ssl_trusted_certificate")
+    needs = ("*_pass",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         by_origin: dict[Directive, list[Upstream]] = {}
@@ -177,6 +179,7 @@ class UpstreamVerificationWithoutCa(Rule):
 
     severity = Severity.ERROR
     references = (f"{PROXY}#proxy_ssl_trusted_certificate",)
+    needs = ("*_pass",)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         for directive, message in upstream_refusals(configuration, "_trusted_certificate for "):

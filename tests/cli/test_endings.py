@@ -75,7 +75,7 @@ def test_an_interrupt_during_the_imports_is_silent(folder: Path) -> None:
         "import os, runpy, signal, sys\n"
         "class Finder:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
+        "        if name == 'nginxtls.cli': os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Finder())\n"
         "runpy.run_module('nginxtls', run_name='__main__')\n"
     )

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from nginxtls.base.errors import UsageError
-from nginxtls.cli import app, print_error
+from nginxtls.cli import print_error
+from nginxtls.cli.application import app
 
 NAME = "::error::x ##[error]y ##vso[task.z]\x1b[31m\x85\u202e\u2028"
 SITE = (
