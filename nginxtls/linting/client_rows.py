@@ -56,11 +56,12 @@ def client_rows(configuration: Configuration, alternatives: Alternatives | None)
     first = len(alternatives.in_question.first) if alternatives is not None and alternatives.matter else 0
     builds = [alternatives.configuration_in(number) for number in range(first)] if alternatives else []
     answers = [_outcomes(each) for each in builds or (configuration,)]
-    endpoints: dict[tuple[str, tuple[tuple[Outcome, ...], ...]], list[str]] = {}
+    # Equal outcomes of a build are one object: comparing and hashing all clients of each name would take minutes.
+    endpoints: dict[tuple[str, tuple[int, ...]], tuple[list[tuple[Outcome, ...]], list[str]]] = {}
     for socket, name in dict.fromkeys(endpoint for each in answers for endpoint in each):
-        outcomes = tuple(each.get((socket, name), ()) for each in answers)
-        endpoints.setdefault((socket, outcomes), []).append(name)
-    for (socket, by_build), names in endpoints.items():
+        outcomes = [each.get((socket, name), ()) for each in answers]
+        endpoints.setdefault((socket, tuple(map(id, outcomes))), (outcomes, []))[1].append(name)
+    for (socket, _), (by_build, names) in endpoints.items():
         alike: dict[Verdict, list[Client]] = {}
         clients = dict.fromkeys(outcome.client for outcomes in by_build for outcome in outcomes)
         found = [{outcome.client: _verdict(outcome) for outcome in outcomes} for outcomes in by_build]

@@ -57,7 +57,13 @@ def server_offer(tls: EffectiveTLS) -> ServerOffer:
     """The server's side of a negotiation, made once for servers with the same lines and keys."""
     key = ("offer", *(server.tls_lines for server in (tls.default, tls.context, tls.server)),
            tls.context is tls.default, tls.context.key_types, tls.socket.quic)  # fmt: skip
-    return tls.store.memo(key, lambda: _server_offer(tls))
+    return tls.store.memo(key, lambda: _shared_offer(tls))
+
+
+def _shared_offer(tls: EffectiveTLS) -> ServerOffer:
+    """The offer, one object for all equal ones: hashing one takes longer than most that is asked of it."""
+    offer = _server_offer(tls)
+    return tls.store.memo(("offer", offer), lambda: offer)
 
 
 def _server_offer(tls: EffectiveTLS) -> ServerOffer:
@@ -111,8 +117,9 @@ def grouped(answers: Iterable[tuple[str, Handshake]], clients: Sequence[Client])
     found: dict[tuple[int, int], Table] = {}
     same: dict[tuple[Outcome, ...], tuple[Outcome, ...]] = {}
     by_identity: dict[int, tuple[Outcome, ...]] = {}
+    asked = _asked(tuple(clients))
     for name, answer in answers:
-        made = outcomes(answer, clients)
+        made = _of_all(answer, asked)
         if not made or answer.socket is None:
             continue
         # Most are the very same object; only others are compared value by value.
@@ -157,40 +164,66 @@ def outcomes(handshake: Handshake, clients: Sequence[Client]) -> tuple[Outcome, 
 
     Clients that send no SNI get the default server of the socket. Equal endpoints share the answer.
     """
-    if handshake.socket is None:
+    return _of_all(handshake, _asked(tuple(clients)))
+
+
+class _Asked:
+    """Clients, and those of them that can ask a socket. One object for the same clients: it is hashed by identity."""
+
+    def __init__(self, clients: tuple[Client, ...]) -> None:
+        self.clients = clients
+        self._parts: dict[tuple[bool, bool | None], tuple[Client, ...]] = {}
+
+    def part(self, *, quic: bool, sni: bool | None) -> tuple[Client, ...]:
+        """Those that speak HTTP/3, or the others; with ``sni``, those that send SNI, or the others."""
+        found = self._parts.get((quic, sni))
+        if found is None:
+            found = tuple(c for c in self.clients if c.quic == quic and sni in (None, c.sni))
+            self._parts[quic, sni] = found
+        return found
+
+
+@lru_cache(maxsize=8)
+def _asked(clients: tuple[Client, ...]) -> _Asked:
+    return _Asked(clients)
+
+
+def _of_all(handshake: Handshake, asked: _Asked) -> tuple[Outcome, ...]:
+    socket, configuration = handshake.socket, handshake.configuration
+    if socket is None:
         return ()
-    without = tuple(client for client in clients if not client.sni)
-    if handshake.servername is None or not without:
-        return _of(handshake, tuple(clients), handshake.servername)
-    named = _of(handshake, tuple(client for client in clients if client.sni), handshake.servername)
-    configuration, socket = handshake.configuration, handshake.socket
+    if handshake.servername is None or not asked.part(quic=socket.quic, sni=False):
+        return _of(handshake, asked, None, handshake.servername)
+    named = _of(handshake, asked, True, handshake.servername)
     default = configuration.memo(("without SNI", socket), lambda: Handshake(configuration, socket))
-    unnamed = _of(default, without, handshake.servername)
+    unnamed = _of(default, asked, False, handshake.servername)
 
     def merged() -> tuple[Outcome, ...]:
         by_client = {outcome.client: outcome for outcome in (*named, *unnamed)}
-        return tuple(by_client[client] for client in clients if client in by_client)
+        return tuple(by_client[client] for client in asked.clients if client in by_client)
 
     # Both are memoised themselves, so they live as long as their identities are used here.
     return configuration.memo(("merged", id(named), id(unnamed)), merged)
 
 
-def _of(answer: Handshake, clients: tuple[Client, ...], name: str | None) -> tuple[Outcome, ...]:
+def _of(answer: Handshake, asked: _Asked, sni: bool | None, name: str | None) -> tuple[Outcome, ...]:
     socket = answer.socket
     assert socket is not None
-    clients = tuple(client for client in clients if client.quic == socket.quic)
+    clients = asked.part(quic=socket.quic, sni=sni)
     tls = answer.effective
     store = answer.configuration.store
     if tls is None or (refusal := answer.refusal):
         refusal = answer.refusal or "the socket does not use TLS"
         return store.memo(
-            ("refused", refusal, clients), lambda: tuple(Outcome(c, False, "refused", refusal) for c in clients)
+            ("refused", refusal, asked, socket.quic, sni),
+            lambda: tuple(Outcome(c, False, "refused", refusal) for c in clients),
         )
     bundles = tls.served_bundles
     faults = tuple(_faults(bundle, name) for bundle in bundles)
-    # Resumption and ALPN depend on lines that server_offer leaves out, so they are part of the key.
+    # Resumption and ALPN depend on lines that server_offer leaves out, so they are part of the key. The offer lives in
+    # the same memo as what is found here.
     manner = _Manner(tls.alpn, _strict_alpn(tls), tls.tickets, _cache(tls))
-    key = ("outcomes", server_offer(tls), faults, clients, manner, tls.certificates_known)
+    key = ("outcomes", id(server_offer(tls)), faults, asked, socket.quic, sni, manner, tls.certificates_known)
     return store.memo(key, lambda: _outcomes(tls, clients, faults, manner))
 
 
