@@ -54,8 +54,8 @@ def is_nginx(file: SourceFile, *, named_so: bool = False) -> bool:
         if UNKNOWN in name or name == "":
             unknown += 1
             continue
-        if directive.block is None and directive.end <= directive.words[-1][1]:
-            other += 1  # not ended by ";"
+        if not directive.terminated:
+            other += 1
         elif directive.args[:1] == ("=",) and name != "location":
             other += 1  # "key = value"
         elif name in _COMMON_WORDS:

@@ -239,6 +239,11 @@ class Directive:
         self._end = offset
 
     @property
+    def terminated(self) -> bool:
+        """A block, or ended by ``;``. Where the end is not kept, ``;`` was read, and the text is not read again."""
+        return self.block is not None or not self._end or self.end > self.words[-1][1]
+
+    @property
     def line(self) -> int:
         """The line of the name, from 1."""
         return self.file.position(self.start)[0]
