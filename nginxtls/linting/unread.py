@@ -30,7 +30,9 @@ def by_key(found: list[Finding], configuration: Configuration, rules: Iterable[R
     some = applicable((rule for rule in rules if rule.name in names & reported), configuration)
     by_type: dict[str, dict[tuple[str, Location], Finding]] = {}
     for key in ASSUMED_KEYS:
-        findings = run(configuration.with_keys(key), some)
+        other = configuration.with_keys(key)
+        findings = run(other, some)
+        other.forget()
         by_type[key.kind] = {(finding.rule, finding.location): finding for finding in findings}
     return list(_hedged(found, by_type, {rule.name for rule in some}))
 

@@ -93,11 +93,6 @@ def _sample(file: SourceFile, most: int = 400) -> Iterable[Directive]:
             pending += reversed(directive.block)
 
 
-def is_whole(file: SourceFile) -> bool:
-    """A main file: it has blocks that nginx looks for in no other."""
-    return any(directive.name in _WHOLE and directive.block is not None for directive in file.directives)
-
-
 def classify(file: SourceFile, directives: Iterable[Directive] | None = None) -> tuple[Kind, Context]:
     """The kind of a file and the block that its directives belong in, from their names and what they hold."""
     top = list(file.directives if directives is None else directives)
