@@ -377,7 +377,7 @@ class _Discovery:
             for entry in dumped:
                 line += text.count("\n", counted, entry.start)
                 counted = entry.start
-                file = source(entry.path, text[entry.start : entry.end])
+                file = source(entry.path, text[entry.start : entry.end], known=self.reader.known)
                 file.nginx_path = entry.path
                 file.outer = (name, line)
                 files.append(file)
@@ -392,7 +392,7 @@ class _Discovery:
             return
         files: list[SourceFile] = []
         for path, written, errors in entries:
-            file = source(path, written)
+            file = source(path, written, known=self.reader.known)
             file.nginx_path = path if path.startswith("/") else f"{os.getcwd()}/{path}"
             file.outer = (path, 0)
             file.problems += (Problem(error, fatal=False) for error in errors)

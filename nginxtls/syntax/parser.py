@@ -19,16 +19,14 @@ from functools import cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from nginxtls.syntax.stream import Stream
+from nginxtls.syntax.stream import Known, Stream
 from nginxtls.syntax.tree import Directive, SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from nginxtls.syntax.branches import Branches
-    from nginxtls.syntax.stream import Plain, Token
-
-Arguments = tuple[str, ...]
+    from nginxtls.syntax.stream import Token
 
 
 def parse_text(text: str, name: str = "-", path: str | None = None) -> SourceFile:
@@ -38,12 +36,12 @@ def parse_text(text: str, name: str = "-", path: str | None = None) -> SourceFil
     return file
 
 
-def parse_file(file: SourceFile, branches: Branches | None = None, known: dict[str, Plain] | None = None) -> None:
+def parse_file(file: SourceFile, branches: Branches | None = None, known: Known | None = None) -> None:
     """Fill ``directives``, ``comments`` and ``problems`` of a file from its masked text.
 
-    ``known`` keeps the tokens of directives by their text, for all files that are read with it.
+    ``known`` keeps what directives of the same text have in common, for all files that are read with it.
     """
-    stream = Stream(file, branches, {} if known is None else known)
+    stream = Stream(file, branches, known or Known())
     stream.read()
     _fill(file, stream, crossplane_ast(stream.tokens), None, file.directives, {})
 
@@ -87,7 +85,7 @@ def _fill(
     again: dict[int, Directive],
 ) -> None:
     """Convert crossplane's statements into the directives of a block."""
-    ends, places = stream.ends, stream.places
+    ends, places, arguments = stream.ends, stream.places, stream.known.arguments
     for statement in statements:
         start = statement["line"]
         if "comment" in statement:
@@ -97,7 +95,7 @@ def _fill(
         directive = again.get(start) if inner is not None else None
         if directive is None:
             name = statement["directive"]
-            directive = Directive(name, tuple(statement["args"]), file, start, ends.get(start, 0), parent)
+            directive = Directive(name, arguments(statement["args"]), file, start, ends.get(start, 0), parent)
             block.append(directive)
             if start in places:
                 directive.branch = places[start]

@@ -14,6 +14,7 @@ from nginxtls.syntax.expansion import bound_includes
 from nginxtls.syntax.files import MAGIC, OUTSIDE, Files, Unreachable, display_name
 from nginxtls.syntax.parser import parse_file
 from nginxtls.syntax.stock import is_drop_in_folder, is_stock, is_stock_name
+from nginxtls.syntax.stream import Known
 from nginxtls.syntax.templates import mask
 from nginxtls.syntax.tree import Directive, Gap, Problem, SourceFile, Tree
 from nginxtls.syntax.words import UNKNOWN
@@ -21,7 +22,6 @@ from nginxtls.syntax.words import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from nginxtls.syntax.stream import Plain
 
 MAX_FILES, MAX_INCLUDE_DEPTH = LIMITS["files"], LIMITS["depth"]
 """Files of a configuration, and includes inside of each other."""
@@ -89,7 +89,7 @@ class Reader:
         """By the pattern of an include and the folder that it starts from."""
         self.copies: dict[str, bool] = {}
         """By folder, whether it is a copy of /etc/nginx."""
-        self.known: dict[str, Plain] = {}
+        self.known = Known()
         self.patterns: dict[SourceFile, tuple[str, ...]] = {}
         """Of files whose directives were dropped, what their includes name."""
 
@@ -283,7 +283,7 @@ def source(
     *,
     first_line: int = 1,
     visible: str | None = None,
-    known: dict[str, Plain] | None = None,
+    known: Known | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> SourceFile:
     """A text as a parsed file; template tags in it are masked first.
