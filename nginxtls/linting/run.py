@@ -72,7 +72,7 @@ def lint(
     requested = dict.fromkeys(file for subject in subjects for file in subject.requested)
     in_use = dict.fromkeys(file for subject in subjects if subject.enabled for file in subject.requested)
     run = _Run(chosen, requested, in_use)
-    of_rules = progress if len(subjects) == 1 else lambda done, total: None
+    of_rules = progress if len(subjects) == 1 else None
     for number, subject in enumerate(in_turn(subjects)):
         if len(subjects) > 1:
             progress(number, len(subjects))
@@ -153,7 +153,7 @@ class _Run:
         self.commented: dict[SourceFile, _Seen | None] = {}
         """Files with comments that may suppress findings; None if they were not requested."""
 
-    def visit(self, subject: Subject, progress: Callable[[int, int], None]) -> None:
+    def visit(self, subject: Subject, progress: Callable[[int, int], None] | None) -> None:
         """Lint a configuration."""
         self.rows.append(0)
         try:
@@ -168,7 +168,7 @@ class _Run:
         if subject.is_made:
             self.note(subject)
 
-    def find(self, subject: Subject, progress: Callable[[int, int], None]) -> None:
+    def find(self, subject: Subject, progress: Callable[[int, int], None] | None) -> None:
         """Its findings, and its rows of the tables that are filled at once."""
         configuration, alternatives = subject.configuration, subject.alternatives
         for failure in _unparsed(subject.requested if subject.enabled else ()):
@@ -231,11 +231,13 @@ def _visited(
     configuration: Configuration,
     rules: Sequence[Rule],
     failures: dict[object, Failure],
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int], None] | None,
 ) -> list[Finding]:
     """The findings of a configuration, each once, as the package has them and with advice that its nginx accepts."""
     found = _once(run_hooks(configuration, rules, failures, progress))
     found = by_key(found, configuration, rules, lambda other, some: _once(run_hooks(other, some, failures)))
+    if not found:
+        return found
     by_name = {rule.name: rule for rule in rules}
     reported = (by_package(f, by_name[f.rule], configuration) if f.rule in by_name else f for f in found)
     nginx = configuration.facts.nginx
