@@ -70,6 +70,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever there is counts as many."""
+    monkeypatch.setattr(api, "_FEW", 0)
     monkeypatch.setattr(subjects, "KEPT", 0)
     monkeypatch.setattr(discovery, "MANY", 0)
 
