@@ -28,8 +28,9 @@ def main() -> None:
     gc.disable()  # as the command does
     with stage("import"):
         from nginxtls.linting.registry import installed_rules
-        from nginxtls.linting.run import Subject, lint
+        from nginxtls.linting.run import lint
         from nginxtls.linting.settings import Settings
+        from nginxtls.linting.subjects import Subject
         from nginxtls.model import Configuration, Facts, Store
         from nginxtls.pki import TrustStore
         from nginxtls.report import renderer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,17 @@ from nginxtls.base.limits import LIMITS
 from nginxtls.base.reading import read_regular
 from nginxtls.detection import for_configuration, found_versions, of_this_machine
 from nginxtls.linting.registry import choose, find_rule, installed_rules, rules_about
-from nginxtls.linting.run import Subject, lint
+from nginxtls.linting.run import lint
 from nginxtls.linting.settings import Settings, find_settings, is_path, read_settings
+from nginxtls.linting.subjects import Interpretation, Subject, in_turn
 from nginxtls.syntax.places import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from nginxtls.detection import Versions
     from nginxtls.linting.report import Report
-    from nginxtls.model import Configuration
+    from nginxtls.model import Configuration, Facts
     from nginxtls.pki import TrustStore
     from nginxtls.rule import Rule
     from nginxtls.syntax import Files, LoadedTree, SourceFile, Sources
@@ -298,9 +301,11 @@ _FEW = 20
 
 def _rules(reading: Reading, settings: Settings) -> Mapping[str, Rule]:
     """The rules that may find something in a few configurations; all rules where the settings or a comment name one."""
-    configurations = [each for subject in reading.subjects for each in subject.configurations]
+    few = len(reading.subjects) <= _FEW
+    configurations = [each for subject in reading.subjects for each in subject.configurations] if few else []
     if (
-        len(configurations) > _FEW
+        not few
+        or len(configurations) > _FEW
         or settings.select
         or settings.ignore
         or settings.severity
@@ -346,80 +351,109 @@ def read(
     """
     from nginxtls.syntax import discover
 
-    subject = _subjects(paths, settings, root, at, openssl_conf, only_nginx)
+    interpreter = _Interpreter(paths, settings, root, at, openssl_conf, only_nginx)
     files = _files(paths, settings, root, folders)
     sources = discover(paths, stdin_text=stdin_text, files=files, instead=instead, kept=kept, progress=progress)
-    subjects = tuple(subject(narrow(loaded), files) for loaded in sources.trees)
+    subjects = tuple(interpreter.subject(narrow(loaded), files) for loaded in sources.trees)
     return Reading(
         subjects=subjects,
         failures=(*sources.failures, *(() if only_nginx else _unanswered(paths, sources))),
         skipped=tuple(sources.skipped),
         taken=tuple(sources.taken),
         left=tuple(sources.left),
-        hints=(*_newer_than_modelled([s.configuration for s in subjects]), *files.hints),
+        hints=(*_newer_than_modelled(interpreter.facts), *files.hints),
     )
 
 
-def _newer_than_modelled(configurations: Iterable[Configuration]) -> Iterator[str]:
+def _newer_than_modelled(judged_by: Sequence[Facts]) -> Iterator[str]:
     """Remarks on versions that are newer than every one that is modelled."""
     from nginxtls.model.versions import NEWEST as NEWEST_NGINX
     from nginxtls.tls.openssl import NEWEST as NEWEST_OPENSSL
 
-    for nginx in dict.fromkeys(configuration.facts.nginx for configuration in configurations):
+    for nginx in dict.fromkeys(facts.nginx for facts in judged_by):
         if nginx is not None and nginx.numbers[:2] > NEWEST_NGINX:
             newest = ".".join(map(str, NEWEST_NGINX))
             yield f"nginx {nginx} is newer than nginx {newest}, the newest that is modelled, and is treated as that"
-    for facts in {str(c.facts.openssl): c.facts for c in configurations if c.facts.openssl_known}.values():
+    for facts in {str(facts.openssl): facts for facts in judged_by if facts.openssl_known}.values():
         if facts.openssl.newer_than_modelled:
             newest = ".".join(map(str, NEWEST_OPENSSL))
             known = f"OpenSSL {newest}, the newest that is modelled, and is treated as that"
             yield f"OpenSSL {facts.openssl} is newer than {known}"
 
 
-def _subjects(
-    paths: Sequence[str],
-    settings: Settings,
-    root: str | None,
-    at: datetime | None,
-    openssl_conf: str | None,
-    only_nginx: bool,
-) -> Callable[[LoadedTree, Files], Subject]:
-    """The function that makes a tree a subject, by the settings and options.
+class _Interpreter:
+    """Makes trees subjects, by the settings and options.
 
     Raises:
         UsageError: a version, a trust file or a policy cannot be used.
     """
-    from nginxtls.model import Configuration, Facts, Store, variants
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        settings: Settings,
+        root: str | None,
+        at: datetime | None,
+        openssl_conf: str | None,
+        only_nginx: bool,
+    ) -> None:
+        self.settings, self.root, self.only_nginx = settings, root, only_nginx
+        self.at = at or datetime.now(timezone.utc)
+        self.known = found_versions(paths, settings, root)
+        self.trust, self.system = _trust(settings.trust), _system(openssl_conf)
+        self.policies = _policies(settings.policy)
+        self.facts: list[Facts] = []
+        """What the configurations are judged by, each once."""
+        self._versions: dict[str, Versions] = {}
+        self._ways: dict[object, Callable[[LoadedTree], Interpretation]] = {}
+
+    def subject(self, loaded: LoadedTree, files: Files) -> Subject:
+        """The subject of a tree, which is interpreted when it is needed."""
+        versions = self._versions_of(loaded.main)
+        door = files.elsewhere() if loaded.from_dump else files
+        key = loaded.kind, versions, door
+        if key not in self._ways:
+            from nginxtls.model import Facts
+
+            facts = Facts(
+                completeness=loaded.kind,
+                nginx=versions.nginx,
+                openssl=versions.openssl,
+                provenance=versions.provenance,
+                at=self.at,
+                trust=self.trust,
+                system=self.system,
+                policies=self.policies,
+                expiry_days=self.settings.expiry_days,
+            )
+            self.facts.append(facts)
+            self._ways[key] = partial(_interpreted, facts=facts, door=door)
+        requested = loaded.in_order(loaded.requested if self.only_nginx else _requested(loaded))
+        return Subject.of(loaded, dict.fromkeys(requested) if len(requested) > 1 else (*requested,), self._ways[key])
+
+    def _versions_of(self, main: SourceFile) -> Versions:
+        """The versions of a configuration: without settings for single files, one look for each folder."""
+        folder = os.path.dirname(os.path.abspath(main.path)) if main.path else ""
+        once = folder and not self.settings.versions and not self.known.provenance.local
+        if once and folder in self._versions:
+            return self._versions[folder]
+        top = repository_of(Path(folder)) if folder and self.root is None else None
+        versions = for_configuration(self.known, self.settings, main, str(top) if top else None)
+        if once:
+            self._versions[folder] = versions
+        return versions
+
+
+def _interpreted(loaded: LoadedTree, *, facts: Facts, door: Files) -> Interpretation:
+    """How nginx interprets a tree."""
+    from nginxtls.model import Configuration, Store, variants
     from nginxtls.model.alternatives import Alternatives
 
-    known = found_versions(paths, settings, root)
-    trust, system, policies = _trust(settings.trust), _system(openssl_conf), _policies(settings.policy)
-
-    def subject(loaded: LoadedTree, files: Files) -> Subject:
-        main = loaded.tree.roots[0]
-        top = repository_of(Path(os.path.abspath(main.path))) if main.path and root is None else None
-        versions = for_configuration(known, settings, main, str(top) if top else None)
-        facts = Facts(
-            completeness=loaded.kind,
-            nginx=versions.nginx,
-            openssl=versions.openssl,
-            provenance=versions.provenance,
-            at=at,
-            trust=trust,
-            system=system,
-            policies=policies,
-            expiry_days=settings.expiry_days,
-        )
-        door = files.elsewhere() if loaded.from_dump else files
-        first, *others = (
-            Configuration(tree, facts, Store(door, loaded.base), context=loaded.context)
-            for tree in variants(loaded.tree)
-        )
-        requested = dict.fromkeys(loaded.in_order(loaded.requested if only_nginx else _requested(loaded)))
-        is_known = facts.nginx is not None and facts.openssl_known
-        return Subject(first, requested, tuple(others), loaded.enabled, None if is_known else Alternatives(first))
-
-    return subject
+    configurations = tuple(
+        Configuration(tree, facts, Store(door, loaded.base), context=loaded.context) for tree in variants(loaded.tree)
+    )
+    is_known = facts.nginx is not None and facts.openssl_known
+    return Interpretation(configurations, None if is_known else Alternatives(configurations[0]))
 
 
 def _requested(loaded: LoadedTree) -> set[SourceFile]:
@@ -427,9 +461,9 @@ def _requested(loaded: LoadedTree) -> set[SourceFile]:
 
     Named files without ``http`` and the like are reported alone.
     """
+    if loaded.main in loaded.requested:
+        return {*loaded.requested, *loaded.files}
     tree = loaded.tree
-    if any(root in loaded.requested for root in tree.roots):
-        return {*loaded.requested, *tree.files}
     found = set(loaded.requested)
     pending = [file for file in loaded.requested if file not in loaded.named]
     while pending:
@@ -442,11 +476,15 @@ def _requested(loaded: LoadedTree) -> set[SourceFile]:
 
 def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure]:
     """The failure of a run whose configurations contain nothing that could be checked."""
-    if reading.failures or any(each.servers for subject in reading.subjects for each in subject.configurations):
+    turns = in_turn(reading.subjects)
+    if reading.failures or any(each.servers for subject in turns for each in subject.configurations):
         return
-    mains = [configuration.tree.roots[0].name for configuration in reading.configurations]
+    mains = [subject.main.name for subject in reading.subjects if subject.enabled]
     unread = sum(
-        len(gaps) for configuration in reading.configurations for gaps in configuration.tree.unresolved.values()
+        len(gaps)
+        for subject in in_turn(reading.subjects)
+        if subject.enabled
+        for gaps in subject.configuration.tree.unresolved.values()
     )
     reason = "nothing was checked: no server is configured"
     if unread:

@@ -16,8 +16,9 @@ from nginxtls import check
 from nginxtls.finding import Finding
 from nginxtls.linting import hooks
 from nginxtls.linting.registry import installed_rules
-from nginxtls.linting.run import Subject, lint
+from nginxtls.linting.run import lint
 from nginxtls.linting.settings import Settings
+from nginxtls.linting.subjects import Subject
 from nginxtls.model import Configuration, EndpointGroup, Facts, NginxVersion, Store
 from nginxtls.report import Options, renderer
 from nginxtls.syntax import Files, read_tree

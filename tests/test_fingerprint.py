@@ -13,8 +13,9 @@ from nginxtls.base.errors import UsageError
 from nginxtls.finding import Finding, Location, Severity
 from nginxtls.linting.baseline import read_baseline, write_baseline
 from nginxtls.linting.fingerprint import fingerprinted
-from nginxtls.linting.run import Subject, lint
+from nginxtls.linting.run import lint
 from nginxtls.linting.settings import Settings
+from nginxtls.linting.subjects import Subject
 from nginxtls.model import Configuration
 from nginxtls.rule import Rule
 from nginxtls.syntax import Tree, parse_text

@@ -14,8 +14,9 @@ from nginxtls.base.limits import LIMITS
 from nginxtls.finding import Finding, Severity
 from nginxtls.linting.registry import choose, installed_rules
 from nginxtls.linting.report import Report
-from nginxtls.linting.run import Subject, lint
+from nginxtls.linting.run import lint
 from nginxtls.linting.settings import Settings
+from nginxtls.linting.subjects import Subject
 from nginxtls.model import Configuration
 from nginxtls.rule import Rule
 from nginxtls.syntax import Tree, parse_text

@@ -14,7 +14,7 @@ from nginxtls.linting.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nginxtls.linting.run import Subject
+    from nginxtls.linting.subjects import Subject
 
 
 def default_paths(paths: Sequence[str] | None, root: str = "") -> list[str]:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import cached_property
 from nginxtls.linting.report import ClientRow
+from nginxtls.linting.subjects import in_turn
 from nginxtls.linting.tables import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from nginxtls.linting.subjects import Subject
     from nginxtls.model import Configuration
     from nginxtls.model.alternatives import Alternatives
     from nginxtls.model.clients import Outcome
@@ -30,13 +32,14 @@ class ClientRows(Rows[ClientRow]):
     Of many configurations the first are in it.
     """
 
-    def __init__(self, configurations: Sequence[tuple[Configuration, Alternatives | None]]) -> None:
-        self.configurations = configurations[:MOST]
+    def __init__(self, subjects: Sequence[Subject]) -> None:
+        self.subjects = subjects[:MOST]
 
     @cached_property
     def rows(self) -> list[ClientRow]:
         """All rows."""
-        return [row for each in self.configurations for row in client_rows(*each)]
+        turns = in_turn(self.subjects)
+        return [row for each in turns for row in client_rows(each.configuration, each.alternatives)]
 
     def __len__(self) -> int:
         return len(self.rows)

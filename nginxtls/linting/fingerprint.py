@@ -16,20 +16,42 @@ LONGEST = 4096
 """Characters of the title of a directive."""
 
 
-def fingerprinted(findings: Iterable[Finding]) -> list[Finding]:
+class Places:
+    """The words at places of findings: those of the directive and of the blocks around it, a server by its names.
+
+    They are read while the directives are there (``note``), or when they are needed.
+    """
+
+    def __init__(self) -> None:
+        self._words: dict[Location, str] = {}
+
+    def note(self, findings: Iterable[Finding]) -> None:
+        """Read the words at the places of the findings of a configuration."""
+        contexts: dict[Directive, str] = {}
+        titles: dict[Directive, str] = {}
+        for finding in findings:
+            if finding.location not in self._words:
+                self._words[finding.location] = _place(finding.location, contexts, titles)
+
+    def words(self, finding: Finding) -> str:
+        """The words at the place of a finding."""
+        if finding.location not in self._words:
+            self.note([finding])
+        return self._words[finding.location]
+
+
+def fingerprinted(findings: Iterable[Finding], places: Places | None = None) -> list[Finding]:
     """The findings with their fingerprints set: 32 hexadecimal digits, each once.
 
-    They hash the rule, the words of the directive and those of the blocks around it (a server by its names), and
-    which of several equal ones it is; neither file nor line.
+    They hash the rule, the words at its place, and which of several equal ones it is; neither file nor line.
     """
-    contexts: dict[Directive, str] = {}
-    titles: dict[Directive, str] = {}
+    places = places or Places()
     seen: dict[str, int] = {}
     marked = []
     for finding in findings:
         from hashlib import sha256  # the import takes longer than the rest of a run without findings
 
-        key = f"{finding.rule}\n{_place(finding.location, contexts, titles)}"
+        key = f"{finding.rule}\n{places.words(finding)}"
         ordinal = seen[key] = seen.get(key, -1) + 1
         marked.append(finding.replace(fingerprint=sha256(f"{key}\n{ordinal}".encode()).hexdigest()[:32]))
     return marked

@@ -15,15 +15,16 @@ from nginxtls.linting.builds import advisable, by_package, merged
 from nginxtls.linting.client_rows import MOST as MOST_WITH_CLIENTS
 from nginxtls.linting.client_rows import ClientRows
 from nginxtls.linting.confidence import agreed, hedged, needs_version
-from nginxtls.linting.fingerprint import directive_at, fingerprinted
+from nginxtls.linting.fingerprint import Places, directive_at, fingerprinted
 from nginxtls.linting.hooks import run_hooks, stopped
 from nginxtls.linting.registry import choose, find_rule
 from nginxtls.linting.report import NOT_TLS, PolicyRow, Report
+from nginxtls.linting.subjects import in_turn
 from nginxtls.linting.suppression import Suppressions, removal
-from nginxtls.linting.tables import CertificateRows, EndpointRows
+from nginxtls.linting.tables import CertificateRows, EndpointRows, table_endpoints
 from nginxtls.linting.unread import by_key
 from nginxtls.linting.verdicts import policy_rows
-from nginxtls.linting.versions import made_for
+from nginxtls.linting.versions import judged_by, with_names
 from nginxtls.rule import Rule
 from nginxtls.syntax.known import is_known
 from nginxtls.syntax.places import Failure, NotChecked
@@ -34,41 +35,20 @@ if TYPE_CHECKING:
 
     from nginxtls.finding import Finding
     from nginxtls.linting.baseline import Baseline, Entry
+    from nginxtls.linting.report import MadeFor
     from nginxtls.linting.settings import Settings
     from nginxtls.linting.shown import Shown
+    from nginxtls.linting.subjects import Subject
     from nginxtls.linting.suppression import Suppression
-    from nginxtls.model import Configuration, Endpoint
+    from nginxtls.model import Configuration
     from nginxtls.model.alternatives import Alternatives
     from nginxtls.syntax.tree import Problem, SourceFile
 
 
 _Entry = TypeVar("_Entry", NotChecked, Failure)
 
-KEPT = 100
-"""Of more configurations than these, their interpretations by each build are not kept for the tables."""
-
 NOT_ENABLED = "not enabled"
 """The group of the findings in files that no configuration includes."""
-
-
-class Subject(NamedTuple):
-    """A configuration to lint, and its requested files in the order of its tree: only findings in those are reported.
-
-    ``variants``: other configurations that a template may become, linted but not counted. ``enabled``: false for a file
-    that no configuration includes, such as a site in ``sites-available/`` without its link.
-    """
-
-    configuration: Configuration
-    requested: Collection[SourceFile]
-    variants: tuple[Configuration, ...] = ()
-    enabled: bool = True
-    alternatives: Alternatives | None = None
-    """The builds of nginx in question, where the versions are not known."""
-
-    @property
-    def configurations(self) -> tuple[Configuration, ...]:
-        """The configuration and its variants."""
-        return (self.configuration, *self.variants)
 
 
 def lint(
@@ -89,51 +69,22 @@ def lint(
     """
     chosen = choose(rules, settings.select, settings.ignore, settings.pedantic)
     severities = {find_rule(rules, name).name: Severity[word.upper()] for name, word in settings.severity}
-    failures: dict[object, Failure] = {}
-    found: list[Finding] = []
-    rows: list[tuple[Endpoint, Alternatives | None, Configuration]] = []
-    policies: list[PolicyRow] = []
-    certificates = 0
     requested = dict.fromkeys(file for subject in subjects for file in subject.requested)
     in_use = dict.fromkeys(file for subject in subjects if subject.enabled for file in subject.requested)
-    needless = {rule.name for rule in chosen if rule.needless}
-    alike: dict[object, Shown] = {}
-    of_rules = progress if len(subjects) == 1 else lambda done, total: None
-    for number, subject in enumerate(subjects):
+    run = _Run(chosen, requested, in_use)
+    of_rules = progress if len(subjects) == 1 else None
+    for number, subject in enumerate(in_turn(subjects)):
         if len(subjects) > 1:
             progress(number, len(subjects))
-        for failure in _unparsed(subject.requested if subject.enabled else ()):
-            failures[failure.location, failure.reason] = failure
-        try:
-            visits = [(c.tree, _visited(c, chosen, failures, of_rules)) for c in subject.configurations]
-            if subject.alternatives is not None:
-                visits[0] = (visits[0][0], _over_builds(visits[0][1], subject.alternatives, chosen, failures, alike))
-                if len(subjects) > KEPT:
-                    subject.alternatives.forget()
-                    subject.configuration.store.forget()
-            mine = agreed(visits, needless) if subject.variants else visits[0][1]
-            if not subject.enabled:
-                found += (_of_no_effect(finding) for finding in mine if finding.location.file not in in_use)
-                continue
-            found += mine
-            served = [e for e in subject.configuration.endpoints if _is_row(e, requested)]
-            rows += ((endpoint, subject.alternatives, subject.configuration) for endpoint in served)
-            policies += policy_rows(served, subject.configuration, subject.alternatives)
-            certificates += sum(bundle.leaf is not None for bundle in subject.configuration.bundles)
-        except BaseException as error:
-            if not is_fault(error):
-                raise
-            main = subject.configuration.tree.roots[0].name
-            failures[main] = Failure(
-                main, f"the model {stopped(error)}", help="this is a bug in nginxtls: please report it"
-            )
-    found = [_short(_judged(finding, severities)) for finding in fingerprinted(sorted(_once(found), key=_rank))]
+        run.visit(subject, of_rules)
+    found, failures = run.found.all(), run.failures
+    found = [_short(_judged(finding, severities)) for finding in fingerprinted(sorted(found, key=_rank), run.places)]
     found = [_written(hedged(reported)) for finding in found if (reported := finding.among(requested)) is not None]
     by_version = {rule.name for rule in chosen if rule.since}
     found = [finding for finding in found if finding.rule not in by_version or not needs_version(finding)]
     ignored = _path_ignores(settings, rules)
     found = [finding for finding in found if not ignored(finding)]
-    found = [*_silenced(found, subjects, chosen, rules)]
+    found = [*_silenced(found, run, rules)]
     found = sorted(map(baseline.apply, found) if baseline else found, key=_order)
     rest = found[LIMITS["findings"] :]
     del found[LIMITS["findings"] :]
@@ -144,8 +95,6 @@ def lint(
         return entry.rule in ran and covers(entry.file)
 
     enabled = [subject for subject in subjects if subject.enabled]
-    configurations = [subject.configuration for subject in enabled]
-    pairs = [(subject.configuration, subject.alternatives) for subject in enabled]
     return Report(
         findings=tuple(f for f in found if f.suppressed is None and f.severity >= least),
         suppressed=tuple(f for f in found if f.suppressed is not None and f.severity >= least),
@@ -154,37 +103,141 @@ def lint(
             _short_texts(entry)
             for entry in (
                 *_remarks(in_use),
-                *_not_included(enabled),
-                *_not_checked(c for subject in enabled for c in subject.configurations),
-                *_not_enabled(subjects),
-                *_other_modules(enabled),
+                *run.not_included.values(),
+                *run.not_checked.values(),
+                *run.not_enabled,
+                *run.other_modules.values(),
                 *_too_many(rest),
             )
         ),
         failures=tuple(map(_short_texts, failures.values())),
-        endpoints=EndpointRows(rows),
-        hosts={root.name: root.host for c in configurations if (root := c.tree.roots[0]).host},
-        served=CertificateRows(pairs),
-        clients=ClientRows(pairs),
-        clients_left=max(0, len(pairs) - MOST_WITH_CLIENTS),
-        policies=policies,
-        versions=made_for((subject.configuration, subject.alternatives) for subject in subjects),
-        files=len({_identity(file) for c in configurations for file in c.tree.files}),
-        servers=sum(not server.fragment for c in configurations for server in c.servers),
-        certificates=certificates,
+        endpoints=EndpointRows(subjects, run.rows, requested),
+        hosts=run.hosts,
+        served=CertificateRows(enabled),
+        clients=ClientRows(enabled),
+        clients_left=max(0, len(enabled) - MOST_WITH_CLIENTS),
+        policies=run.policies,
+        versions=with_names(run.versions),
+        files=len(run.files),
+        servers=run.servers,
+        certificates=run.certificates,
         gone=baseline.gone(found, looked_for) if baseline else (),
     )
+
+
+class _Run:
+    """What is found in configurations, one after the other, and of each what the report needs besides."""
+
+    def __init__(
+        self, rules: Sequence[Rule], requested: Collection[SourceFile], in_use: Collection[SourceFile]
+    ) -> None:
+        self.rules = rules
+        self.requested, self.in_use = requested, in_use
+        self.needless = {rule.name for rule in rules if rule.needless}
+        self.alike: dict[object, Shown] = {}
+        self.found = _Once()
+        self.places = Places()
+        self.failures: dict[object, Failure] = {}
+        self.policies: list[PolicyRow] = []
+        self.rows: list[int] = []
+        """The number of rows of each configuration in the table of endpoints."""
+        self.versions: dict[MadeFor, list[str]] = {}
+        self.hosts: dict[str, str] = {}
+        self.files: set[object] = set()
+        self.servers = self.certificates = 0
+        self.not_included: dict[tuple[str, str], NotChecked] = {}
+        self.not_checked: dict[tuple[str, str], NotChecked] = {}
+        self.not_enabled: list[NotChecked] = []
+        self.other_modules: dict[str, NotChecked] = {}
+        self.known_names: set[str] = set()
+        self.commented: dict[SourceFile, _Seen | None] = {}
+        """Files with comments that may suppress findings; None if they were not requested."""
+
+    def visit(self, subject: Subject, progress: Callable[[int, int], None] | None) -> None:
+        """Lint a configuration."""
+        self.rows.append(0)
+        try:
+            self.find(subject, progress)
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            main = subject.main.name
+            self.failures[main] = Failure(
+                main, f"the model {stopped(error)}", help="this is a bug in nginxtls: please report it"
+            )
+        if subject.is_made:
+            self.note(subject)
+
+    def find(self, subject: Subject, progress: Callable[[int, int], None] | None) -> None:
+        """Its findings, and its rows of the tables that are filled at once."""
+        configuration, alternatives = subject.configuration, subject.alternatives
+        for failure in _unparsed(subject.requested if subject.enabled else ()):
+            self.failures[failure.location, failure.reason] = failure
+        visits = [(c.tree, _visited(c, self.rules, self.failures, progress)) for c in subject.configurations]
+        if alternatives is not None:
+            over = _over_builds(visits[0][1], alternatives, self.rules, self.failures, self.alike)
+            visits[0] = (visits[0][0], over)
+        mine = list(agreed(visits, self.needless)) if subject.variants else visits[0][1]
+        if not subject.enabled:
+            mine = [_of_no_effect(finding) for finding in mine if finding.location.file not in self.in_use]
+        self.found.add(mine)
+        self.places.note(mine)
+        if not subject.enabled:
+            return
+        served = table_endpoints(configuration, self.requested)
+        self.rows[-1] = len(served)
+        self.policies += policy_rows(served, configuration, alternatives)
+        self.certificates += sum(bundle.leaf is not None for bundle in configuration.bundles)
+
+    def note(self, subject: Subject) -> None:
+        """What the report says of it besides: files, versions, what was not checked."""
+        configuration = subject.configuration
+        main = subject.main
+        self.versions.setdefault(judged_by(configuration, subject.alternatives), []).append(main.name)
+        for file in configuration.tree.files:
+            if "nginxtls" in file.text:
+                self.commented.setdefault(file, None)
+        if not subject.enabled:
+            if configuration.completeness == "server":
+                self.not_enabled.append(NotChecked(main.name, f"{NOT_ENABLED}: no configuration includes it"))
+            return
+        for file in subject.requested:
+            if "nginxtls" in file.text:
+                self.commented[file] = _Seen(configuration.completeness, tuple(configuration.not_checked))
+        if main.host:
+            self.hosts[main.name] = main.host
+        self.files.update(map(_identity, configuration.tree.files))
+        self.servers += sum(not server.fragment for server in configuration.servers)
+        self.note_gaps(subject)
+        for each in subject.configurations:
+            for entry in each.not_checked:
+                self.not_checked.setdefault((entry.subject, entry.reason), entry)
+        if configuration.completeness == "full":
+            for entry in _other_modules(configuration, self.known_names):
+                self.other_modules[entry.subject] = entry
+
+    def note_gaps(self, subject: Subject) -> None:
+        """Included files that cannot be read, each path once, without stock files, which hold no TLS."""
+        for directive, gaps in subject.configuration.tree.unresolved.items():
+            if directive.file in subject.requested:
+                for gap in gaps:
+                    key = path, reason = directive.written(gap.path) or "include", gap.reason
+                    if not gap.stock and key not in self.not_included:
+                        place = Location(directive.file, directive.span)
+                        self.not_included[key] = NotChecked(path, reason, place)
 
 
 def _visited(
     configuration: Configuration,
     rules: Sequence[Rule],
     failures: dict[object, Failure],
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int], None] | None,
 ) -> list[Finding]:
     """The findings of a configuration, each once, as the package has them and with advice that its nginx accepts."""
     found = _once(run_hooks(configuration, rules, failures, progress))
     found = by_key(found, configuration, rules, lambda other, some: _once(run_hooks(other, some, failures)))
+    if not found:
+        return found
     by_name = {rule.name: rule for rule in rules}
     reported = (by_package(f, by_name[f.rule], configuration) if f.rule in by_name else f for f in found)
     nginx = configuration.facts.nginx
@@ -229,13 +282,34 @@ def _place(file: SourceFile, problem: Problem) -> Location | None:
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:
     """Each finding once, however often a file is part of a configuration; equal findings join their endpoints."""
-    kept: dict[object, Finding] = {}
-    for finding in findings:
-        key = (finding.rule, _identity(finding.location.file), finding.location.span, finding.message)
-        other = kept.setdefault(key, finding)
-        if other is not finding and not set(finding.endpoints) <= set(other.endpoints):
-            kept[key] = other.replace(endpoints=tuple(dict.fromkeys((*other.endpoints, *finding.endpoints))))
-    return list(kept.values())
+    once = _Once()
+    once.add(findings)
+    return once.all()
+
+
+class _Once:
+    """Findings, each once; equal ones join their endpoints."""
+
+    def __init__(self) -> None:
+        self._found: dict[object, Finding] = {}
+        self._endpoints: dict[object, dict[str, None]] = {}
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Add findings that are not there."""
+        for finding in findings:
+            key = (finding.rule, _identity(finding.location.file), finding.location.span, finding.message)
+            first = self._found.setdefault(key, finding)
+            if first is not finding and first.endpoints != finding.endpoints:
+                known = self._endpoints.setdefault(key, dict.fromkeys(first.endpoints))
+                known |= dict.fromkeys(finding.endpoints)
+
+    def all(self) -> list[Finding]:
+        """The findings, in the order of the first of each."""
+        for key, endpoints in self._endpoints.items():
+            finding = self._found[key]
+            if not endpoints.keys() <= set(finding.endpoints):
+                self._found[key] = finding.replace(endpoints=tuple(endpoints))
+        return list(self._found.values())
 
 
 def _identity(file: SourceFile) -> object:
@@ -338,31 +412,35 @@ def _path_ignores(settings: Settings, rules: Mapping[str, Rule]) -> Callable[[Fi
     return ignored
 
 
-def _silenced(
-    findings: Iterable[Finding], subjects: Sequence[Subject], ran: Sequence[Rule], known: Mapping[str, Rule]
-) -> Iterator[Finding]:
+class _Seen(NamedTuple):
+    """How much of a file was checked, for those that have comments about findings."""
+
+    completeness: str
+    not_checked: tuple[NotChecked, ...]
+
+
+def _silenced(findings: Iterable[Finding], run: _Run, known: Mapping[str, Rule]) -> Iterator[Finding]:
     """The findings, marked if a comment suppresses them, and those about the comments themselves."""
-    requested = {file: subject.configuration for subject in subjects if subject.enabled for file in subject.requested}
-    others = dict.fromkeys(file for subject in subjects for file in subject.configuration.tree.files)
-    comments = Suppressions([*(requested | others)])
+    requested = [file for file in run.in_use if file in run.commented]
+    comments = Suppressions([*dict.fromkeys((*requested, *run.commented))])
     for finding in findings:
         yield comments.apply(finding)
-    about = {rule.name: rule for rule in ran}
+    about = {rule.name: rule for rule in run.rules}
     used = {(_identity(s.file), s.location.span, name) for s in comments.all for name in s.used}
     reported: dict[object, Finding] = {}
     near: dict[str, str] = {}
     for suppression in comments.all:
-        if suppression.file in requested:
-            for finding in _about(suppression, about, known, requested[suppression.file], used, near):
+        if (seen := run.commented[suppression.file]) is not None:
+            for finding in _about(suppression, about, known, seen, used, near):
                 reported.setdefault((_identity(finding.location.file), finding.location.span, finding.rule), finding)
-    yield from fingerprinted(sorted(reported.values(), key=_order))
+    yield from fingerprinted(sorted(reported.values(), key=_order), run.places)
 
 
 def _about(
     suppression: Suppression,
     ran: Mapping[str, Rule],
     known: Mapping[str, Rule],
-    configuration: Configuration,
+    seen: _Seen,
     used: Collection[object],
     near: dict[str, str],
 ) -> Iterator[Finding]:
@@ -394,7 +472,7 @@ def _about(
             unused
             and name in ran
             and (_identity(suppression.file), suppression.location.span, name) not in used
-            and _all_seen(suppression, configuration)
+            and _all_seen(suppression, seen)
         ):
             yield unused.at(
                 place,
@@ -409,59 +487,26 @@ _MOST_NEAR = 100
 _MISPLACED = "move it to the end of the directive's line or the line above, ignore-file above the first directive"
 
 
-def _all_seen(suppression: Suppression, configuration: Configuration) -> bool:
+def _all_seen(suppression: Suppression, seen: _Seen) -> bool:
     """Whether everything that a comment covers was checked, so that a used comment would be known."""
-    return configuration.completeness != "snippet" and not any(
+    return seen.completeness != "snippet" and not any(
         entry.location and entry.location.file is suppression.file and suppression.applies_to(entry.location.span)
-        for entry in configuration.not_checked
+        for entry in seen.not_checked
     )
 
 
 # -- tables of the report ----------------------------------------------------------------------------------------------
 
 
-def _not_included(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
-    """Included files that cannot be read, each path once, without stock files, which hold no TLS."""
-    kept: dict[tuple[str, str], NotChecked] = {}
-    for subject in subjects:
-        for directive, gaps in subject.configuration.tree.unresolved.items():
-            if directive.file in subject.requested:
-                place = Location(directive.file, directive.span)
-                for gap in gaps:
-                    if not gap.stock:
-                        path = directive.written(gap.path) or "include"
-                        kept.setdefault((path, gap.reason), NotChecked(path, gap.reason, place))
-    yield from kept.values()
-
-
-def _not_checked(configurations: Iterable[Configuration]) -> Iterator[NotChecked]:
-    kept: dict[tuple[str, str], NotChecked] = {}
-    for configuration in configurations:
-        for entry in configuration.not_checked:
-            kept.setdefault((entry.subject, entry.reason), entry)
-    yield from kept.values()
-
-
-def _not_enabled(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
-    for subject in subjects:
-        if not subject.enabled and subject.configuration.completeness == "server":
-            name = subject.configuration.tree.roots[0].name
-            yield NotChecked(name, f"{NOT_ENABLED}: no configuration includes it")
-
-
-def _other_modules(subjects: Iterable[Subject]) -> Iterator[NotChecked]:
-    """Directives of modules and servers that nginx may refuse, and nginxtls does not know; each name once."""
-    seen: set[str] = set()
-    for subject in subjects:
-        configuration = subject.configuration
-        scopes = (*configuration.blocks.values(), *(server.scope for server in configuration.servers))
-        for scope in scopes if configuration.completeness == "full" else ():
-            for name in scope.own:
-                known = name in seen
-                seen.add(name)
-                if not known and "ssl" not in name and UNKNOWN not in name and not is_known(name):
-                    line = scope.own[name][0]
-                    yield NotChecked(name, NOT_TLS, Location(line.file, line.span))
+def _other_modules(configuration: Configuration, seen: set[str]) -> Iterator[NotChecked]:
+    """Directives of modules and servers that nginx may refuse, and nginxtls does not know; ``seen`` gets all names."""
+    for scope in (*configuration.blocks.values(), *(server.scope for server in configuration.servers)):
+        for name in scope.own:
+            known = name in seen
+            seen.add(name)
+            if not known and "ssl" not in name and UNKNOWN not in name and not is_known(name):
+                line = scope.own[name][0]
+                yield NotChecked(name, NOT_TLS, Location(line.file, line.span))
 
 
 def _remarks(files: Iterable[SourceFile]) -> Iterator[NotChecked]:
@@ -470,9 +515,3 @@ def _remarks(files: Iterable[SourceFile]) -> Iterator[NotChecked]:
         for problem in file.problems:
             if not problem.fatal:
                 yield NotChecked(file.name, problem.message, _place(file, problem))
-
-
-def _is_row(endpoint: Endpoint, requested: Collection[SourceFile]) -> bool:
-    """Whether the server is in a requested file."""
-    server = endpoint.server
-    return not server.fragment and server.directive is not None and server.directive.file in requested

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from nginxtls.base.lazy import cached_property
 from nginxtls.linting.report import CertificateRow, EndpointRow
+from nginxtls.linting.subjects import in_turn
 from nginxtls.model.effective import VERSIONS
 from nginxtls.syntax.places import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
+    from nginxtls.linting.subjects import Subject
     from nginxtls.model import Configuration, Endpoint, ServedBundle
     from nginxtls.model.alternatives import Alternatives
+    from nginxtls.syntax.tree import SourceFile
     from nginxtls.tls import ServerKey
 
 Row = TypeVar("Row")
@@ -45,17 +51,23 @@ class Rows(Sequence[Row]):
 
 
 class EndpointRows(Rows[EndpointRow]):
-    """A row for each virtual server on a TLS socket."""
+    """A row for each virtual server on a TLS socket, of servers in requested files."""
 
-    def __init__(self, endpoints: Sequence[tuple[Endpoint, Alternatives | None, Configuration]]) -> None:
-        self.endpoints = endpoints
+    def __init__(self, subjects: Sequence[Subject], counts: Sequence[int], requested: Collection[SourceFile]) -> None:
+        """``counts``: the number of rows of each subject."""
+        self.subjects, self.requested = subjects, requested
+        self._ends = array("L", accumulate(counts))
+        self._at = -1
+        self._turn = in_turn(())
+        self._endpoints: list[Endpoint] = []
 
     def __len__(self) -> int:
-        return len(self.endpoints)
+        return self._ends[-1] if self._ends else 0
 
     def row(self, number: int) -> EndpointRow:
         """What a client gets from an endpoint, in all builds in question."""
-        endpoint, alternatives, configuration = self.endpoints[number]
+        subject, endpoint = self._endpoint(number)
+        alternatives = subject.alternatives
         matter = alternatives is not None and alternatives.matter
         served = (
             alternatives.protocols(endpoint) if alternatives is not None and matter else {endpoint.tls.versions: ""}
@@ -71,20 +83,49 @@ class EndpointRows(Rows[EndpointRow]):
             not_after=leaf.not_after if leaf and leaf.has_dates else None,
             location=Location(place.file, place.span),
             differing=tuple((part, versions) for versions, part in served.items() if part),
-            grade=partial(_letter, configuration, endpoint),
+            grade=partial(self._letter, number),
         )
+
+    def _endpoint(self, number: int) -> tuple[Subject, Endpoint]:
+        """The endpoint of a row, and its subject, which stays until a row of another one is made."""
+        at = bisect_right(self._ends, number)
+        if at != self._at:
+            self._turn.close()
+            self._at, self._turn = at, in_turn(self.subjects, at)
+            subject = next(self._turn)
+            self._endpoints = table_endpoints(subject.configuration, self.requested)
+        first = self._ends[at - 1] if at else 0
+        return self.subjects[at], self._endpoints[number - first]
+
+    def _letter(self, number: int) -> str:
+        from nginxtls.model.grade import endpoint_grade
+
+        subject, endpoint = self._endpoint(number)
+        return endpoint_grade(subject.configuration, endpoint).letter or ""
+
+
+def table_endpoints(configuration: Configuration, requested: Collection[SourceFile]) -> list[Endpoint]:
+    """The endpoints of a configuration that have a row: those of servers in requested files."""
+    return [
+        endpoint
+        for endpoint in configuration.endpoints
+        if not endpoint.server.fragment
+        and endpoint.server.directive is not None
+        and endpoint.server.directive.file in requested
+    ]
 
 
 class CertificateRows(Rows[CertificateRow]):
     """A row for each certificate file that a configuration serves."""
 
-    def __init__(self, configurations: Sequence[tuple[Configuration, Alternatives | None]]) -> None:
-        self.configurations = configurations
+    def __init__(self, subjects: Sequence[Subject]) -> None:
+        self.subjects = subjects
 
     @cached_property
     def rows(self) -> list[CertificateRow]:
         """All rows."""
-        return [row for each in self.configurations for row in certificate_rows(*each)]
+        turns = in_turn(self.subjects)
+        return [row for each in turns for row in certificate_rows(each.configuration, each.alternatives)]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -196,12 +237,6 @@ def _grades(configuration: Configuration, endpoints: Sequence[Endpoint]) -> tupl
 
     found = {endpoint_grade(configuration, endpoint).letter for endpoint in endpoints}
     return tuple(letter for letter in LETTERS if letter in found)
-
-
-def _letter(configuration: Configuration, endpoint: Endpoint) -> str:
-    from nginxtls.model.grade import endpoint_grade
-
-    return endpoint_grade(configuration, endpoint).letter or ""
 
 
 def _verdict(bundle: ServedBundle) -> str:

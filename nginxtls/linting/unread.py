@@ -23,14 +23,16 @@ BY_KEY = frozenset({"ciphers", "groups", "policy", "protocols"})
 
 def by_key(found: list[Finding], configuration: Configuration, rules: Iterable[Rule], run: Run) -> list[Finding]:
     """The findings of a configuration; those that rest on the type of a key that is not known are hedged."""
-    names = {rule.name for rule in rules if rule.topic in BY_KEY}
-    if names.isdisjoint(finding.rule for finding in found) or not _unread(configuration):
-        return found
     reported = {finding.rule for finding in found}
-    some = applicable((rule for rule in rules if rule.name in names & reported), configuration)
+    concerned = [rule for rule in rules if rule.name in reported and rule.topic in BY_KEY] if reported else []
+    if not concerned or not _unread(configuration):
+        return found
+    some = applicable(concerned, configuration)
     by_type: dict[str, dict[tuple[str, Location], Finding]] = {}
     for key in ASSUMED_KEYS:
-        findings = run(configuration.with_keys(key), some)
+        other = configuration.with_keys(key)
+        findings = run(other, some)
+        other.forget()
         by_type[key.kind] = {(finding.rule, finding.location): finding for finding in findings}
     return list(_hedged(found, by_type, {rule.name for rule in some}))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nginxtls.linting.report import MadeFor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from nginxtls.model import Configuration
     from nginxtls.model.alternatives import Alternatives
@@ -18,11 +18,17 @@ def made_for(pairs: Iterable[tuple[Configuration, Alternatives | None]]) -> tupl
     found: dict[MadeFor, list[str]] = {}
     for configuration, alternatives in pairs:
         name = configuration.tree.roots[0].name
-        found.setdefault(_of(configuration, alternatives), []).append(name)
+        found.setdefault(judged_by(configuration, alternatives), []).append(name)
+    return with_names(found)
+
+
+def with_names(found: Mapping[MadeFor, Iterable[str]]) -> tuple[MadeFor, ...]:
+    """The entries with the names of their configurations."""
     return tuple(entry._replace(configurations=tuple(names)) for entry, names in found.items())
 
 
-def _of(configuration: Configuration, alternatives: Alternatives | None) -> MadeFor:
+def judged_by(configuration: Configuration, alternatives: Alternatives | None) -> MadeFor:
+    """The versions that a configuration is judged by, without its name."""
     facts = configuration.facts
     provenance = facts.provenance
     nginx = str(facts.nginx) if facts.nginx is not None else None

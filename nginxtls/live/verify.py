@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from nginxtls.api import Reading
     from nginxtls.finding import Finding
-    from nginxtls.linting.run import Subject
+    from nginxtls.linting.subjects import Subject
     from nginxtls.live.connections import Target
     from nginxtls.model import Configuration
     from nginxtls.pki import Certificate

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from nginxtls.linting.report import Report
-    from nginxtls.linting.run import Subject
+    from nginxtls.linting.subjects import Subject
     from nginxtls.syntax.discovery import LoadedTree
     from nginxtls.syntax.tree import Directive, SourceFile
 

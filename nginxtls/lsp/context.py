@@ -11,7 +11,7 @@ from nginxtls.syntax.places import Location
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nginxtls.linting.run import Subject
+    from nginxtls.linting.subjects import Subject
     from nginxtls.model import Configuration, Endpoint, VirtualServer
     from nginxtls.syntax.tree import Directive, SourceFile
 

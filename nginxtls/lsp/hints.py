@@ -12,7 +12,7 @@ from nginxtls.lsp.hover import bundle_of, days_left, expiry, protocols
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from nginxtls.linting.run import Subject
+    from nginxtls.linting.subjects import Subject
     from nginxtls.lsp.places import Places
     from nginxtls.model import Endpoint
     from nginxtls.syntax.tree import Directive, SourceFile

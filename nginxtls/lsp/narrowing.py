@@ -72,7 +72,7 @@ class Narrowing:
             return loaded
         self.left_out = True
         self.includes |= tree.includes
-        return loaded._replace(tree=_without(tree, unneeded), requested=loaded.requested - unneeded)
+        return loaded.part(_without(tree, unneeded), loaded.requested - unneeded)
 
     def _needed(self, tree: Tree, sites: list[SourceFile]) -> set[SourceFile]:
         focus = {file for file in tree.files if file.path in self.focus}

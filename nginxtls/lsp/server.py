@@ -28,7 +28,7 @@ from nginxtls.lsp.whole import whole_diagnostics
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from nginxtls.linting.run import Subject
+    from nginxtls.linting.subjects import Subject
     from nginxtls.lsp.diagnostics import Diagnostics
     from nginxtls.syntax.tree import SourceFile
 

@@ -33,6 +33,7 @@ class Alternatives:
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self._in_builds: dict[int, Configuration] = {}
+        self._parts: list[Alternatives] = []
 
     @cached_property
     def sample(self) -> Sample | None:
@@ -43,6 +44,7 @@ class Alternatives:
         """A part of the configuration, in the same builds."""
         part = Alternatives(configuration)
         part.in_question = self.in_question
+        self._parts.append(part)
         return part
 
     @cached_property
@@ -99,8 +101,15 @@ class Alternatives:
         return found
 
     def forget(self) -> None:
-        """Drop the configurations in each build, which are made again where they are needed."""
+        """Drop the configurations in each build, which are not used any more; they are made again where needed."""
+        for configuration in self._in_builds.values():
+            configuration.forget()
         self._in_builds.clear()
+        for part in self._parts:
+            part.forget()
+            part.configuration.forget()
+        self._parts.clear()
+        self.__dict__.pop("sample", None)
 
     def part(self, numbers: Collection[int], among: Collection[int]) -> str:
         """The builds with these numbers in words, where these are looked at: ``nginx 1.24.0 and older``."""

@@ -67,6 +67,12 @@ class Configuration:
         facts, store = self.facts.with_keys(*keys), self.store.sibling()
         return Configuration(self.tree, facts, store, context=self.context, bundles=self._bundles)
 
+    def forget(self) -> None:
+        """Free what refers to itself, as it is not used any more: the command collects no circles."""
+        self.store.forget()
+        for server in self.servers:
+            server.forget()
+
     @property
     def completeness(self) -> str:
         """``full``, ``server`` or ``snippet`` (see ``Facts``)."""

@@ -55,6 +55,10 @@ class VirtualServer:
     def __repr__(self) -> str:
         return f"<server {self.title} at {self.place}>"
 
+    def forget(self) -> None:
+        """Free what refers to it in turn, such as its sockets, as it is not used any more."""
+        self.__dict__.clear()
+
     def setting(self, name: str) -> Setting:
         """The effective value at this server's level."""
         return self.scope._settings.get(name) or self.scope.setting(name)

@@ -49,7 +49,7 @@ class Store:
         return other
 
     def forget(self) -> None:
-        """Drop what was worked out, not what was read; it is worked out again where it is needed."""
+        """Drop what was worked out; it is not used any more."""
         for memo in (self.memo, self.recent, self.common):
             memo.clear()
 

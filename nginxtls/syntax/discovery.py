@@ -6,13 +6,13 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.base.lazy import NamedTuple, pattern
+from nginxtls.base.lazy import pattern
 from nginxtls.base.secrets import hide
 from nginxtls.syntax.decoding import decode
 from nginxtls.syntax.dumps import failure_of, is_dump, split_dump
 from nginxtls.syntax.expansion import bound_includes
 from nginxtls.syntax.files import PERMISSION, Unreachable, display_name
-from nginxtls.syntax.fragments import classify, is_nginx, is_script, is_whole, may_be_nginx
+from nginxtls.syntax.fragments import classify, is_nginx, is_script, may_be_nginx
 from nginxtls.syntax.payloads import is_payload, read_payload
 from nginxtls.syntax.places import Failure, NotChecked
 from nginxtls.syntax.reading import MAX_INCLUDE_DEPTH, Reader, follow_in_dump, source
@@ -34,6 +34,10 @@ _LIKE_SNIPPET = b"snippet"
 SUDO = "run it as root: `sudo nginx -T | nginxtls check -`"
 AS_ROOT = "run nginxtls as a user with read permission, such as root: `sudo nginxtls ...`"
 
+MANY = 1_000
+"""Of files beyond these the directives are dropped until their configuration is looked at: of 100,000 sites, each a
+configuration of its own, they would take 700 MB. To parse a file once more takes a tenth of what its check takes."""
+
 MAX_ANCESTORS = 8
 """How many folders upward a fragment's main file is looked for."""
 
@@ -50,27 +54,78 @@ _PARTS = frozenset(
 """Folders beside the main file with parts of its configuration."""
 
 
-class LoadedTree(NamedTuple):
+class LoadedTree:
     """An independent configuration.
 
     ``kind`` is its completeness, ``context`` the block that a fragment belongs in, ``base`` the folder that
-    its relative paths start from, ``requested`` the files to report about, ``named`` those of them that were named
-    themselves.
+    its relative paths start from, ``files`` are all of its files, ``requested`` those to report about, ``named`` those
+    of them that were named themselves.
+
+    The tree of a fragment is made by ``reader`` of its only root when it is needed, and again after ``forget``.
     """
 
-    tree: Tree
-    kind: Kind
-    context: Context
-    base: str
-    requested: set[SourceFile]
-    from_dump: bool = False
-    named: Collection[SourceFile] = ()
-    enabled: bool = True
-    """False for a file of this server or checkout that no main file includes, and that was not named."""
+    __slots__ = ("_reader", "_tree", "base", "context", "enabled", "files", "from_dump", "kind", "named", "requested")
+
+    def __init__(
+        self,
+        tree: Tree | None,
+        kind: Kind,
+        context: Context,
+        base: str,
+        requested: set[SourceFile],
+        *,
+        files: Sequence[SourceFile] = (),
+        reader: Reader | None = None,
+        from_dump: bool = False,
+        named: Collection[SourceFile] = (),
+        enabled: bool = True,
+    ) -> None:
+        self._tree, self._reader = tree, reader
+        self.kind = kind
+        self.context = context
+        self.base = base
+        self.files = tree.files if tree is not None else files
+        self.requested = requested
+        self.from_dump = from_dump
+        self.named = named
+        self.enabled = enabled
+        """False for a file of this server or checkout that no main file includes, and that was not named."""
+
+    @property
+    def main(self) -> SourceFile:
+        """The file that nginx, or whoever requested it, starts from."""
+        return self._tree.roots[0] if self._tree is not None else self.files[0]
+
+    @property
+    def tree(self) -> Tree:
+        """The directives of its files."""
+        if self._tree is None:
+            assert self._reader is not None
+            self._tree = self._reader.tree([self.main], self.base)
+        return self._tree
+
+    def forget(self) -> None:
+        """Drop what can be made again: the tree of a fragment, and the directives of its root."""
+        if self._reader is not None and self._tree is not None:
+            self._tree = None
+            self._reader.forget(self.main)
+
+    def part(self, tree: Tree, requested: set[SourceFile]) -> LoadedTree:
+        """The same configuration with fewer files."""
+        return LoadedTree(
+            tree,
+            self.kind,
+            self.context,
+            self.base,
+            requested,
+            from_dump=self.from_dump,
+            named=self.named,
+            enabled=self.enabled,
+        )
 
     def in_order(self, files: Collection[SourceFile]) -> list[SourceFile]:
         """Some of its files in the order of the tree, as a set has them in that of their addresses."""
-        return [file for file in self.tree.files if file in files]
+        return [file for file in self.files if file in files]
 
 
 class Sources:
@@ -121,6 +176,8 @@ class _Discovery:
         self.named: set[SourceFile] = set()
         """Those of them that were named themselves."""
         self.trees: dict[SourceFile, Tree] = {}
+        self.kinds: dict[SourceFile, tuple[Kind, Context]] = {}
+        """Of files whose directives were dropped."""
         self.doubtful: dict[SourceFile, str] = {}
         """Files that do not read like nginx's, with their real paths; one that is included is nginx's all the same."""
         self.extracted: list[Extract] = []
@@ -137,7 +194,7 @@ class _Discovery:
         self.build_trees()
         self.sources.taken = list(
             dict.fromkeys(
-                file.name for loaded in self.sources.trees for file in loaded.tree.files if file in loaded.requested
+                file.name for loaded in self.sources.trees for file in loaded.files if file in loaded.requested
             )
         )
         return self.sources
@@ -255,6 +312,13 @@ class _Discovery:
             self.named.add(file)
         if _is_main(candidate.name):
             self.tree_of(file)
+        elif len(self.requested) > MANY:
+            self.kinds[file] = classify(file)
+            self.reader.forget(file)
+
+    def kind_of(self, file: SourceFile) -> tuple[Kind, Context]:
+        """What ``classify`` says of a file."""
+        return self.kinds.get(file) or classify(file)
 
     def failed_run(self, name: str, text: str) -> bool:
         """Whether a text is the output of an ``nginx -T`` that failed; noted as a failure."""
@@ -313,7 +377,7 @@ class _Discovery:
             for entry in dumped:
                 line += text.count("\n", counted, entry.start)
                 counted = entry.start
-                file = source(entry.path, text[entry.start : entry.end])
+                file = source(entry.path, text[entry.start : entry.end], known=self.reader.known)
                 file.nginx_path = entry.path
                 file.outer = (name, line)
                 files.append(file)
@@ -328,7 +392,7 @@ class _Discovery:
             return
         files: list[SourceFile] = []
         for path, written, errors in entries:
-            file = source(path, written)
+            file = source(path, written, known=self.reader.known)
             file.nginx_path = path if path.startswith("/") else f"{os.getcwd()}/{path}"
             file.outer = (path, 0)
             file.problems += (Problem(error, fatal=False) for error in errors)
@@ -356,7 +420,7 @@ class _Discovery:
 
     def build_trees(self) -> None:
         named = set(self.requested)
-        mains = [file for file in self.requested if is_whole(file)]
+        mains = [file for file in self.requested if self.kind_of(file)[0] == "full"]
         trees: list[tuple[SourceFile, Tree, str]] = []
         placed: set[SourceFile] = set()
         self.add_mains(mains, trees, placed)
@@ -378,7 +442,7 @@ class _Discovery:
                 kind, context = classify(main)
                 self.sources.trees.append(LoadedTree(tree, kind, context, base, requested, named=self.named))
         full = [(loaded.tree, loaded.base) for loaded in self.sources.trees if loaded.kind == "full"]
-        self.add_fragments(rest, {file: classify(file) for file in rest}, unused_among(rest, full, self.files))
+        self.add_fragments(rest, unused_among(rest, full, self.files))
         for file, where in self.extracted:
             kind, context = classify(file)
             if where is not None and kind == "snippet":
@@ -426,42 +490,46 @@ class _Discovery:
                         found[main] = None
         return list(found)
 
-    def add_fragments(
-        self,
-        rest: Sequence[SourceFile],
-        kinds: dict[SourceFile, tuple[Kind, Context]],
-        unused: set[SourceFile],
-    ) -> None:
+    def add_fragments(self, rest: Sequence[SourceFile], unused: set[SourceFile]) -> None:
         """Fragments that no main file includes; one that another of them includes is linted there.
 
         ``unused``: those that are known not to be in use.
         """
-        trees: dict[SourceFile, tuple[Tree, str]] = {}
+        found: dict[SourceFile, tuple[str, Sequence[SourceFile]]] = {}
         included: set[SourceFile] = set()
         for file in rest:
             base = self.base_of(file)
-            tree = self.reader.tree([file], base)
-            trees[file] = (tree, base)
-            included.update(other for other in tree.files if other is not file)
+            files = self.reader.reach(file, base)
+            found[file] = (base, files)
+            included.update(other for other in files if other is not file)
         answered: set[SourceFile] = set()
         for pass_included in (False, True):
             # A fragment that is only included by itself, in a circle, still is to be answered.
             for file in rest:
                 if (file in included) is not pass_included or file in answered:
                     continue
-                tree, base = trees[file]
-                requested = {other for other in tree.files if other in self.requested}
+                base, reached = found[file]
+                requested = {other for other in reached if other in self.requested}
                 answered |= requested
                 enabled = file not in unused or not self.named.isdisjoint(requested)
                 self.sources.trees.append(
-                    LoadedTree(tree, *kinds[file], base, requested, named=self.named, enabled=enabled)
+                    LoadedTree(
+                        None,
+                        *self.kind_of(file),
+                        base,
+                        requested,
+                        files=reached,
+                        reader=self.reader,
+                        named=self.named,
+                        enabled=enabled,
+                    )
                 )
 
     def base_of(self, file: SourceFile) -> str:
         """The folder that a fragment's relative paths start from: that of its main file, as far as it is known."""
         folder = os.path.dirname(file.path or "")
         parent = os.path.dirname(folder)
-        relative = [d.args[0] for d in file.includes if d.args and not d.args[0].startswith("/")]
+        relative = [path for path in self.reader.patterns_of(file) if not path.startswith("/")]
         candidates = [parent, folder] if os.path.basename(folder) in _PARTS else [folder, parent]
         best = candidates[0]
         if relative:

@@ -54,8 +54,8 @@ def is_nginx(file: SourceFile, *, named_so: bool = False) -> bool:
         if UNKNOWN in name or name == "":
             unknown += 1
             continue
-        if directive.block is None and directive.end <= directive.words[-1][1]:
-            other += 1  # not ended by ";"
+        if not directive.terminated:
+            other += 1
         elif directive.args[:1] == ("=",) and name != "location":
             other += 1  # "key = value"
         elif name in _COMMON_WORDS:
@@ -91,11 +91,6 @@ def _sample(file: SourceFile, most: int = 400) -> Iterable[Directive]:
         yield directive
         if directive.block and directive.name not in ("types", "map", "geo", "split_clients", "charset_map", "match"):
             pending += reversed(directive.block)
-
-
-def is_whole(file: SourceFile) -> bool:
-    """A main file: it has blocks that nginx looks for in no other."""
-    return any(directive.name in _WHOLE and directive.block is not None for directive in file.directives)
 
 
 def classify(file: SourceFile, directives: Iterable[Directive] | None = None) -> tuple[Kind, Context]:

@@ -14,6 +14,7 @@ from nginxtls.syntax.expansion import bound_includes
 from nginxtls.syntax.files import MAGIC, OUTSIDE, Files, Unreachable, display_name
 from nginxtls.syntax.parser import parse_file
 from nginxtls.syntax.stock import is_drop_in_folder, is_stock, is_stock_name
+from nginxtls.syntax.stream import Known
 from nginxtls.syntax.templates import mask
 from nginxtls.syntax.tree import Directive, Gap, Problem, SourceFile, Tree
 from nginxtls.syntax.words import UNKNOWN
@@ -21,7 +22,6 @@ from nginxtls.syntax.words import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from nginxtls.syntax.stream import Plain
 
 MAX_FILES, MAX_INCLUDE_DEPTH = LIMITS["files"], LIMITS["depth"]
 """Files of a configuration, and includes inside of each other."""
@@ -89,7 +89,9 @@ class Reader:
         """By the pattern of an include and the folder that it starts from."""
         self.copies: dict[str, bool] = {}
         """By folder, whether it is a copy of /etc/nginx."""
-        self.known: dict[str, Plain] = {}
+        self.known = Known()
+        self.patterns: dict[SourceFile, tuple[str, ...]] = {}
+        """Of files whose directives were dropped, what their includes name."""
 
     def read(self, main_path: str) -> Tree:
         """The tree of a main file, by its absolute path."""
@@ -171,21 +173,57 @@ class Reader:
         bound_includes(tree)
         return tree
 
+    def forget(self, file: SourceFile) -> None:
+        """Drop the directives of a file; they are parsed again where they are needed. Those of a template are kept."""
+        if not file.engines:
+            self.patterns[file] = self.patterns_of(file)
+            file.forget(self._parse_again)
+
+    def _parse_again(self, file: SourceFile) -> None:
+        parse_file(file, None, self.known)
+
+    def patterns_of(self, file: SourceFile) -> tuple[str, ...]:
+        """What the includes of a file name, in order; known without its directives."""
+        known = self.patterns.get(file)
+        return tuple(include.args[0] for include in file.includes if include.args) if known is None else known
+
+    def reach(self, root: SourceFile, base: str) -> list[SourceFile]:
+        """The files of the tree that starts from a file, in its order, without the tree."""
+        found: dict[SourceFile, None] = {}
+        level, depth, names = [root], 0, LIMITS["names"]
+        while level and depth <= MAX_INCLUDE_DEPTH and len(found) <= MAX_FILES:
+            following: list[SourceFile] = []
+            for file in level:
+                if file in found:
+                    continue
+                found[file] = None
+                for pattern in filter(None, self.patterns_of(file)):
+                    brought = self.brought_by(pattern, base)[0] or ()
+                    names -= len(brought)
+                    following += brought if names >= 0 else ()
+            level = following
+            depth += 1
+        return list(found)
+
     def follow(self, tree: Tree, directive: Directive, base: str) -> Iterable[SourceFile]:
         """Note in the tree what an include brings in, or why it does not."""
         if not directive.args or not directive.args[0]:
             tree.unresolved[directive] = (Gap("", "it names no file"),)
             return ()
-        key = (directive.args[0], base)
-        if key not in self.brought:
-            self.brought[key] = self.bring(*key)
-        brought, gaps = self.brought[key]
+        brought, gaps = self.brought_by(directive.args[0], base)
         if gaps:
             tree.unresolved[directive] = gaps
         if brought is None or not _within_limit(tree, directive, len(brought)):
             return ()
         tree.includes[directive] = brought
         return brought
+
+    def brought_by(self, pattern: str, base: str) -> tuple[tuple[SourceFile, ...] | None, tuple[Gap, ...]]:
+        """As ``bring``, once for each pattern and folder."""
+        key = (pattern, base)
+        if key not in self.brought:
+            self.brought[key] = self.bring(*key)
+        return self.brought[key]
 
     def bring(self, pattern: str, base: str) -> tuple[tuple[SourceFile, ...] | None, tuple[Gap, ...]]:
         """The files of an include, None if it is not known which, and those that could not be read."""
@@ -245,7 +283,7 @@ def source(
     *,
     first_line: int = 1,
     visible: str | None = None,
-    known: dict[str, Plain] | None = None,
+    known: Known | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> SourceFile:
     """A text as a parsed file; template tags in it are masked first.

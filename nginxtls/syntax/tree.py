@@ -13,7 +13,7 @@ from nginxtls.base.secrets import hide
 from nginxtls.syntax.words import UNKNOWN, read_statement, word_places
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["UNKNOWN", "Comment", "Condition", "Directive", "Gap", "Problem", "SourceFile", "Span", "Tree"]
 
@@ -22,6 +22,8 @@ LONG = 1000
 """Characters of a statement that is not read again and again: there may be a finding on each of its words."""
 _NOTHING: frozenset[str] = frozenset()
 _NO_VARIABLES: dict[str, str] = {}
+_NO_DEFAULTS: dict[int, str] = {}
+_NO_CONDITIONS: dict[int, Condition] = {}
 _LINE_END = pattern(r"\r\n?|\n")
 
 
@@ -74,14 +76,15 @@ class SourceFile:
 
     __slots__ = (
         "_comments",
+        "_directives",
+        "_includes",
         "_line_starts",
+        "_parse",
         "conditions",
         "defaults",
-        "directives",
         "engines",
         "first_line",
         "host",
-        "includes",
         "masked",
         "name",
         "nginx_path",
@@ -109,32 +112,73 @@ class SourceFile:
         """For a file of a dump: the dump's name, with a number for its second and later hosts."""
         self.engines: tuple[str, ...] = ()
         """The template languages found in it: ``"jinja"``, ``"erb"``, ``"go"``, ``"envsubst"``, ``"placeholder"``."""
-        self.defaults: dict[int, str] = {}
+        self.defaults = _NO_DEFAULTS
         self.variables: Mapping[str, str] = _NO_VARIABLES
         """Likely values of a template's variables, from the environment of its container."""
-        self.conditions: dict[int, Condition] = {}
+        self.conditions = _NO_CONDITIONS
         """What the numbers in ``Directive.branch`` mean."""
-        self.directives: list[Directive] = []
-        self.includes: list[Directive] = []
-        """All include directives of the file, in order."""
         self.problems: list[Problem] = []
         self.recent = Memo(64)
         """What is worked out of its text again and again for the same directive."""
-        self._comments: array[int] = array("L")
-        self._line_starts: list[int] | None = None
+        self._directives: list[Directive] | None = []
+        self._includes: list[Directive] = []
+        self._comments: array[int] | None = None
+        self._line_starts: array[int] | None = None
+        self._parse: Callable[[SourceFile], None] | None = None
+
+    @property
+    def directives(self) -> list[Directive]:
+        """The directives outside of all blocks."""
+        found = self._directives
+        return self._parse_again() if found is None else found
+
+    @property
+    def includes(self) -> list[Directive]:
+        """All include directives of the file, in order."""
+        if self._directives is None:
+            self._parse_again()
+        return self._includes
 
     @property
     def comments(self) -> list[Comment]:
         """All comments in order."""
-        places = iter(self._comments)
+        if self._directives is None:
+            self._parse_again()
+        places = iter(self._comments or ())
         return [
             Comment(start, end, self.text[start:end].rstrip("\r")) for start, end in zip(places, places, strict=True)
         ]
 
     def add_comment(self, start: int, end: int) -> None:
         """Note a comment between two offsets."""
-        self._comments.append(start)
-        self._comments.append(end)
+        if self._comments is None:
+            self._comments = array("L")
+        self._comments.extend((start, end))
+
+    def forget(self, parse: Callable[[SourceFile], None]) -> None:
+        """Drop the directives, which ``parse`` makes again of the text where they are needed: there may be 100,000
+        files, and directives take ten times the memory of their text. Problems, names and places stay.
+
+        What has directives of the file must not be used any more: others take their place.
+        """
+        pending = [self._directives or []]
+        while pending:
+            for directive in pending.pop():
+                directive.parent = None  # no circles: the command collects none
+                if directive.block:
+                    pending.append(directive.block)
+        self._directives = self._comments = self._line_starts = None
+        self._includes = []
+        self.recent.clear()
+        self._parse = parse
+
+    def _parse_again(self) -> list[Directive]:
+        assert self._parse is not None
+        problems, self.problems = self.problems, []
+        found = self._directives = []
+        self._parse(self)
+        self.problems = problems
+        return found
 
     def walk(self, hidden: Collection[Directive] = ()) -> Iterator[Directive]:
         """Every directive of the file but these, blocks' contents after their block, includes not followed."""
@@ -154,11 +198,11 @@ class SourceFile:
         return f"SourceFile({self.name!r})"
 
     @property
-    def line_starts(self) -> list[int]:
+    def line_starts(self) -> Sequence[int]:
         """Offsets at which lines begin. A line ends with LF, CRLF or a lone CR."""
         starts = self._line_starts
         if starts is None:
-            starts = self._line_starts = [0, *(end.end() for end in _LINE_END.finditer(self.text))]
+            starts = self._line_starts = array("L", [0, *(end.end() for end in _LINE_END.finditer(self.text))])
         return starts
 
     def position(self, offset: int) -> tuple[int, int]:
@@ -237,6 +281,11 @@ class Directive:
     @end.setter
     def end(self, offset: int) -> None:
         self._end = offset
+
+    @property
+    def terminated(self) -> bool:
+        """A block, or ended by ``;``. Where the end is not kept, ``;`` was read, and the text is not read again."""
+        return self.block is not None or not self._end or self.end > self.words[-1][1]
 
     @property
     def line(self) -> int:

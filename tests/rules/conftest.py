@@ -23,9 +23,9 @@ import pytest
 from nginxtls import api, detection
 from nginxtls.linting.registry import GROUP, rules_of
 from nginxtls.linting.report import Report
-from nginxtls.linting.run import Subject
 from nginxtls.linting.run import lint as run_linter
 from nginxtls.linting.settings import Settings
+from nginxtls.linting.subjects import Subject
 from nginxtls.model import Configuration, Facts, Store
 from nginxtls.pki import TrustStore
 from nginxtls.rule import Example, Rule

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from nginxtls import check
-from nginxtls.linting.run import Subject
 from nginxtls.linting.run import lint as run_linter
 from nginxtls.linting.settings import Settings
+from nginxtls.linting.subjects import Subject
 from nginxtls.model import Configuration, Facts, Store
 from nginxtls.pki import TrustStore
 from nginxtls.rule import Rule

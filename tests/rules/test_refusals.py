@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nginxtls.linting.report import Report
-from nginxtls.linting.run import Subject
+from nginxtls.linting.subjects import Subject
 from nginxtls.model import refusals
 from tests.rules.conftest import Fixture
 

@@ -33,6 +33,7 @@ def mask_tags(file: SourceFile) -> Branches | None:
     if all(tag.kind == "code" for tag in tags):
         return None
     file.engines = tuple(sorted(engines)) or ("jinja",)
+    file.defaults, file.conditions = {}, {}
     for start in unclosed[:10]:
         file.problems.append(Problem("the template tag is never closed", start, start + 2, "close it", fatal=False))
     masker = _Masker(file, tags)
