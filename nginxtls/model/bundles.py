@@ -86,7 +86,18 @@ class ServedBundle:
 
     @property
     def _skips_bom(self) -> bool:
-        return self.facts.openssl.version >= (3, 0)
+        return _skips_bom(self.facts)
+
+    @cached_property
+    def has_bom(self) -> bool:
+        """Whether a block of a file that could be read begins with a byte order mark: not every OpenSSL sees it."""
+        from nginxtls.pki.damage import BOM
+
+        read = [(self.path, self.directive)] if self.bundle is not None else []
+        if self.key is not None and self.key_directive is not None:
+            read.append((self.key_path, self.key_directive))
+        texts = (self.store.read(path, directive)[0] for path, directive in read)
+        return any(BOM + b"-----BEGIN " in text for text in texts if text)
 
     @cached_property
     def bundle(self) -> Bundle | None:
@@ -138,6 +149,11 @@ class ServedBundle:
         if self.leaf is None or self.key is None or self.key.public_key_sha256 is None:
             return None
         return self.leaf.public_key_sha256 == self.key.public_key_sha256
+
+
+def _skips_bom(facts: Facts) -> bool:
+    """Whether OpenSSL skips a byte order mark."""
+    return facts.openssl.version >= (3, 0)
 
 
 Slots = tuple[tuple[ServedBundle, ...], ServedBundle | None]
@@ -195,9 +211,11 @@ class Bundles:
         return other
 
     def sharing(self, facts: Facts, store: Store) -> Bundles:
-        """The table for the same configuration in another build: the same files, read once."""
+        """The table for the same configuration in another build: the same files, read once, unless it reads them
+        otherwise."""
         other = Bundles(facts, store)
-        other._by_paths, other._of_whole = self._by_paths, self._of_whole
+        if _skips_bom(facts) == _skips_bom(self.facts) or not any(bundle.has_bom for bundle in self):
+            other._by_paths, other._of_whole = self._by_paths, self._of_whole
         return other
 
     def __iter__(self) -> Iterator[ServedBundle]:
