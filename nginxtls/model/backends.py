@@ -9,6 +9,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.handshakes import Handshake
 from nginxtls.model.listens import is_ip, is_loopback
 from nginxtls.model.names import valid_host
+from nginxtls.model.request_variables import Request, Unknown, Variables
 from nginxtls.model.sockets import connected
 from nginxtls.model.upstreams import TlsClient
 from nginxtls.model.variables import possible_values
@@ -209,6 +210,23 @@ def _connections(configuration: Configuration) -> tuple[Connection, ...]:
         for address, place, port in addresses(configuration, target)
         if (socket := _own(configuration, address, port)) is not None
     )
+
+
+def routed(configuration: Configuration, server: VirtualServer, name: str) -> tuple[Socket, ...]:
+    """The sockets of this configuration to which a stream server forwards the connections of clients that send a name.
+
+    Empty where one of the addresses is not of this configuration, or depends on something unknown.
+    """
+    directive = server.first("proxy_pass")
+    if directive is None or not directive.args or server.scope.is_conditional(directive):
+        return ()
+    try:
+        host = Variables(configuration, server, Request("https", name, 443)).expand(directive.args[0])
+    except Unknown:
+        return ()
+    target = Target(directive, "stream", server.scope, server, None, "", host, "", directive)
+    found = [_own(configuration, address, port) for address, _, port in addresses(configuration, target)]
+    return tuple(socket for socket in found if socket is not None) if all(found) else ()
 
 
 def group_of(configuration: Configuration, target: Target) -> Directive | None:

@@ -151,6 +151,8 @@ class Variables:
                 return "?" if self.args else ""
             case "ssl_server_name":
                 return request.host if request.scheme == "https" else ""
+            case "ssl_preread_server_name" if self._server.module == "stream":
+                return request.host if self._server.setting("ssl_preread").enabled else ""
         return None
 
     def _made(self, name: str) -> str | None:
