@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nginxtls.rules.common.grouping import titles
 
 from nginxtls.base.lazy import pattern
+from nginxtls.model.chosen import sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,7 +59,8 @@ def at_bundle(
 
 def meant(configuration: Configuration, bundle: ServedBundle) -> list[Endpoint]:
     """The endpoints that serve a bundle to clients, without those that reject or close every connection."""
-    return [e for e in configuration.endpoints_of(bundle) if not e.server.rejects_handshake and not closes(e.server)]
+    endpoints = configuration.endpoints_of(bundle) or sound(configuration).get(bundle, [])
+    return [e for e in endpoints if not e.server.rejects_handshake and not closes(e.server)]
 
 
 def served_on(servers: Iterable[VirtualServer]) -> tuple[str, ...]:
