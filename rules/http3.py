@@ -765,7 +765,7 @@ class QuicCompatibilityLayer(Rule):
                 openssl = configuration.facts.openssl
                 yield self.at(
                     line.directive,
-                    f"HTTP/3 uses nginx's compatibility layer: OpenSSL {openssl} is older than 3.5.1",
+                    f"HTTP/3 uses nginx's compatibility layer with OpenSSL {openssl}: QUIC of its own needs 3.5.1",
                     arg=line.argument("quic"),
                     help="build nginx with OpenSSL 3.5.1 or newer",
                 )

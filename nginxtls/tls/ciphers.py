@@ -443,11 +443,16 @@ def _all_words() -> frozenset[str]:
 
 @bounded(1024, 1_000_000)
 def nearest(word: str, known: tuple[str, ...]) -> str | None:
-    """The known word that was probably meant, or None: one that differs in case only, else a very similar one."""
+    """The known word that was probably meant, or None: one that differs in case only, else a very similar one.
+
+    A word with other digits is of another strength, and so not what was meant.
+    """
     for candidate in known:
         if candidate.lower() == word.lower():
             return candidate
     import difflib
 
-    found = difflib.get_close_matches(word[:80], known, 1, 0.8 if len(word) > 4 else 0.6)
+    digits = sorted(filter(str.isdigit, word))
+    alike = [candidate for candidate in known if sorted(filter(str.isdigit, candidate)) == digits]
+    found = difflib.get_close_matches(word[:80], alike, 1, 0.8 if len(word) > 4 else 0.6)
     return found[0] if found else None
