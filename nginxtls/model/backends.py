@@ -107,13 +107,17 @@ class Target(TlsClient):
     def name(self) -> str | None:
         """The name sent as SNI and compared with the certificate, without port; None if it is not known.
 
-        ``*_ssl_name``, by default the host of the target, which is the name of an upstream group if it names one.
+        ``*_ssl_name``, by default the host of the target, which is the name of an upstream group if it names one. The
+        host of the request is taken as the name of the server, if it has a single one.
         """
         setting = self.setting("name")
         if not setting.certain:
             return None
         text = setting.value if setting.directives else "$proxy_host"
         text = self.host if text == "$proxy_host" else text
+        if text in ("$host", "$http_host", "$server_name", "$ssl_server_name") and self.family != "stream":
+            names = self.server.names
+            text = names[0].key if len(names) == 1 and names[0].form == "exact" and names[0].is_host else text
         return None if "$" in text or UNKNOWN in text else _host_and_port(text, 0)[0]
 
     @property
