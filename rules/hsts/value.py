@@ -141,7 +141,7 @@ class UnquotedHsts(Rule):
                 before[-1],
                 f"nginx does not start: the value ends at its `;`, and `{line.name}` is read as a directive",
                 arg=1,
-                labels=[label(line, "is no directive")],
+                labels=[label(line, "nginx does not know it")],
                 help=f'quote the value: `"{before[-1].args[1]}; {line.name}"`',
             )
 
