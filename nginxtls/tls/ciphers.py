@@ -433,7 +433,13 @@ def _explain(word: str, build: _Build, suggest: bool) -> tuple[str, str | None]:
         return "iana", named.name
     if named or word in _all_words():
         return "removed", None
-    return "misspelt", nearest(word, build.known) if suggest else None
+    return "misspelt", nearest(word, _as_strong(word, build.known)) if suggest else None
+
+
+def _as_strong(word: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The known words that a word may be a slip of: one with other digits is of another strength."""
+    digits = sorted(filter(str.isdigit, word))
+    return tuple(candidate for candidate in known if sorted(filter(str.isdigit, candidate)) == digits)
 
 
 @cache
@@ -443,16 +449,11 @@ def _all_words() -> frozenset[str]:
 
 @bounded(1024, 1_000_000)
 def nearest(word: str, known: tuple[str, ...]) -> str | None:
-    """The known word that was probably meant, or None: one that differs in case only, else a very similar one.
-
-    A word with other digits is of another strength, and so not what was meant.
-    """
+    """The known word that was probably meant, or None: one that differs in case only, else a very similar one."""
     for candidate in known:
         if candidate.lower() == word.lower():
             return candidate
     import difflib
 
-    digits = sorted(filter(str.isdigit, word))
-    alike = [candidate for candidate in known if sorted(filter(str.isdigit, candidate)) == digits]
-    found = difflib.get_close_matches(word[:80], alike, 1, 0.8 if len(word) > 4 else 0.6)
+    found = difflib.get_close_matches(word[:80], known, 1, 0.8 if len(word) > 4 else 0.6)
     return found[0] if found else None
