@@ -139,7 +139,7 @@ class RoutedToOtherCertificate(Rule):
     security_severity = 5.9
     cwe = (297,)
     references = (f"{PREREAD}#ssl_preread", MAP)
-    needs = ("ssl_preread",)
+    needs = ("stream",)
 
     def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         passed = server.first("proxy_pass") if server.module == "stream" else None
@@ -241,7 +241,7 @@ class PrereadOff(Rule):
 
     severity = Severity.ERROR
     references = (f"{PREREAD}#ssl_preread",)
-    needs = ("proxy_pass",)
+    needs = ("stream",)
 
     def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         passed = server.first("proxy_pass") if server.module == "stream" else None
