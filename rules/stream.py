@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.edits import added, inside
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 PREREAD = "https://nginx.org/en/docs/stream/ngx_stream_ssl_preread_module.html"
 MAP = "https://nginx.org/en/docs/stream/ngx_stream_map_module.html#map"
+MOST_NAMES = 300
+"""Names of one server that are tried: its map is read anew for each."""
 SNI = frozenset({"ssl_preread_server_name", "ssl_server_name"})
 STREAM = "https://nginx.org/en/docs/stream/ngx_stream_core_module.html#server"
 
@@ -147,7 +150,11 @@ class RoutedToOtherCertificate(Rule):
             return
         if any(listen.has("ssl") for listen in server.listens) or server.setting("proxy_ssl").enabled:
             return
-        for name, place in _names(configuration, server, passed).items():
+        names = _names(configuration, server, passed)
+        if len(names) > MOST_NAMES:
+            reason = f"only the first {MOST_NAMES} names that it forwards are tried"
+            configuration.store.unchecked(passed.args[0], reason, passed)
+        for name, place in islice(names.items(), MOST_NAMES):
             for socket in routed(configuration, server, name):
                 reached = Handshake(configuration, socket, name)
                 if reached.server is not None and (why := _refused(reached, name)) is not None:
@@ -192,7 +199,8 @@ def _names(configuration: Configuration, server: VirtualServer, passed: Directiv
                 key = read_name(line.name.removeprefix("\\"))
                 if block.args[0] == "$ssl_preread_server_name" and key.form == "exact" and key.is_host:
                     found.setdefault(key.key, line)
-                    sockets.update(dict.fromkeys(routed(configuration, server, key.key)))
+                    if len(found) <= MOST_NAMES:
+                        sockets.update(dict.fromkeys(routed(configuration, server, key.key)))
             sockets.update(dict.fromkeys(routed(configuration, server, "")))
             for socket in sockets:
                 for other in socket.servers if socket.tls else ():

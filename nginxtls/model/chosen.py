@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _OF_REQUESTS = pattern(
     r"(http|arg|cookie|sent_http|upstream)_\w+|args|is_args|uri|document_uri|query_string|request\w*|\d+"
 )
+MOST_NAMES = 300
+"""Names of one server that are tried: a map is read anew for each."""
 _GROUP = pattern(r"\(\?P?<([A-Za-z_]\w*)>")
 
 
@@ -90,10 +92,20 @@ def empty_variables(server: VirtualServer, configuration: Configuration, text: s
 
 
 def _is_empty(server: VirtualServer, configuration: Configuration, name: str) -> bool:
-    if _OF_REQUESTS.fullmatch(name) or any(name in _GROUP.findall(each.key) for each in server.names):
+    if _OF_REQUESTS.fullmatch(name) or name in _captures(server, configuration):
         return True
     makers = definitions(configuration, server.module).get(name, ())
     return bool(makers) and all(line.name == "set" for line in makers)
+
+
+def _captures(server: VirtualServer, configuration: Configuration) -> frozenset[str]:
+    """The names of the groups of a server's names."""
+
+    def work() -> frozenset[str]:
+        patterns = (each.key for each in server.names if each.form == "regex")
+        return frozenset(name for text in patterns for name in _GROUP.findall(text))
+
+    return configuration.memo(("captures", server), work)
 
 
 def _chosen(configuration: Configuration) -> Iterator[Chosen]:
@@ -102,7 +114,11 @@ def _chosen(configuration: Configuration) -> Iterator[Chosen]:
         variable = [bundle for bundle in server.bundles if "$" in bundle.path + bundle.key_path]
         if not variable or server.fragment or server.module == "mail":
             continue
-        for name in server.names:
+        if len(server.names) > MOST_NAMES:
+            line = variable[0].directive
+            reason = f"only the first {MOST_NAMES} names of the server are tried"
+            configuration.store.unchecked(line.written(line.args[-1]), reason, line)
+        for name in server.names[:MOST_NAMES]:
             host = valid_host(name.key) if name.is_host else None
             if host is None or endpoint.socket.names.look_up(host) != (server, True):
                 continue

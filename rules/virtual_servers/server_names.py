@@ -292,7 +292,9 @@ def _no_name(name: ServerName) -> tuple[str, str, str] | None:
     if found := re.fullmatch(rf"({_HOST})(:\d+)?(/.*)?", bare):
         parts = [("a scheme", bare != text), ("a port", found[2]), ("a path", found[3])]
         return f"a name has no {', no '.join(part[2:] for part, there in parts if there)}", "", found[1]
-    if re.fullmatch(r"\^?[\w.*+?()|\[\]\\{}^-]+\$?", text) and re.search(r"^\^|\$$|\\\.|\(.*\)", text):
+    if re.fullmatch(r"\^?[\w.*+?()|\[\]\\{}^-]+\$?", text) and (
+        re.search(r"^\^|\$$|\\\.", text) or ("(" in text and ")" in text)
+    ):
         return "a regular expression begins with `~`", f"write `~{text}`", f"~{text}" if text[0] == "^" else ""
     return None
 
