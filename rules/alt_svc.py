@@ -286,6 +286,9 @@ class LostAltSvc(Rule):
     def check_server(self, server: VirtualServer, configuration: Configuration) -> Iterator[Finding]:
         if server.module != "http" or not server.speaks_tls or server.rejects_handshake or server.fragment:
             return
+        over_quic = {socket for socket in configuration.sockets if socket.quic}
+        if over_quic and over_quic.isdisjoint(server.sockets):
+            return  # HTTP/3 leads to another server, so the announcement is well lost
         if not configuration.memo("sends Alt-Svc", lambda: _sends_alt_svc(configuration)):
             return
         for scope, location in server.levels("add_header"):

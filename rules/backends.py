@@ -117,18 +117,21 @@ class TlsToPlainListener(Rule):
             if not is_whole(configuration, socket):
                 continue
             speaks = "speaks plain HTTP" if socket.module == "http" else f"does not begin with TLS ({socket.module})"
-            if target.family == "stream":
-                text = f"TLS connections to {connection.address} fail: {_of(socket)} {speaks}"
+            several = len(list(addresses(configuration, target))) > 1
+            if target.family == "stream" or several:
+                of = f" of {target.shown}" if several else ""
+                text = f"TLS connections to {connection.address}{of} fail: {_of(socket)} {speaks}"
             else:
                 text = f"requests to {target.shown} fail with 502: {_of(socket)} {speaks}"
-            help = "use http:// for the target" if target.scheme == "https" else "add ssl to the listen line"
+            in_plain_text = target.scheme == "https" and not several
             yield self.at(
                 connection.place,
                 text,
                 arg=connection.arg,
                 labels=_places(connection, "has no ssl"),
-                help=help,
-                fix=_in_plain_text(connection),
+                notes=("nginx passes these requests to another server of the group",) if several else (),
+                help="use http:// for the target" if in_plain_text else "add ssl to the listen line",
+                fix=_in_plain_text(connection, for_target=in_plain_text),
             )
 
 
@@ -203,10 +206,10 @@ class PlainTextToTlsListener(Rule):
             yield self.at(connection.place, text, arg=connection.arg, labels=places, help=help, fix=fix)
 
 
-def _in_plain_text(connection: Connection) -> Fix | None:
+def _in_plain_text(connection: Connection, *, for_target: bool) -> Fix | None:
     """The fix after which both sides agree on TLS: http:// for the target, or ssl for a listener with a certificate."""
     target, socket = connection.target, connection.socket
-    if target.scheme == "https":
+    if for_target:
         return with_text(target.place, connection.arg if target.place is connection.place else 0, "https://", "http://")
     if connection.listen is None or not connection.listen.known or not socket.default.has_tls_context:
         return None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.bundles import served_on
+from nginxtls.rules.common.grouping import listed
 from nginxtls.rules.common.serving import titles, variables
 
 from nginxtls.finding import Severity
 from nginxtls.model import refusals
+from nginxtls.model.chosen import chosen, empty_variables, failure
 from nginxtls.model.patterns import read_pattern
 from nginxtls.model.variables import definitions
 from nginxtls.rule import NGINX_SSL, Rule, label
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, VirtualServer
+    from nginxtls.model.chosen import Chosen
     from nginxtls.syntax.tree import Directive
 
 CERTIFICATE = f"{NGINX_SSL}#ssl_certificate"
@@ -176,6 +179,146 @@ def _copies(directive: Directive, known: set[str]) -> bool:
             if pattern.matches("../../tmp/x"):
                 return True
     return False
+
+
+class EmptyVariableInCertificatePath(Rule):
+    """The path of a certificate or key contains a variable that is empty when nginx loads the file.
+
+    nginx evaluates the path during the handshake, before there is a request. Variables of `set`, the captures of a
+    regular expression in `server_name`, `$http_host` and all else that comes with a request are empty then (measured on
+    nginx 1.18.0 to 1.30.6). `nginx -t` reports nothing.
+
+    Clients: every handshake ends with the alert `internal error` (ERR_SSL_PROTOCOL_ERROR), unless the path without the
+    variable exists.
+
+    Fix: use `$ssl_server_name`, or a `map` of it.
+
+    ```nginx bad
+    server {
+        listen 443 ssl;
+        server_name ~^(?<site>[a-z]+)\\.example\\.com$;
+        ssl_certificate /etc/ssl/$site.pem;
+        ssl_certificate_key /etc/ssl/$site.key;
+    }
+    ```
+
+    ```nginx good
+    http {
+        map $ssl_server_name $site {
+            ~^([a-z]+)\\.example\\.com$ $1;
+            default none;
+        }
+        server {
+            listen 443 ssl;
+            server_name ~^[a-z]+\\.example\\.com$;
+            ssl_certificate /etc/ssl/$site.pem;
+            ssl_certificate_key /etc/ssl/$site.key;
+        }
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    since = "nginx 1.15.9"
+    references = (CERTIFICATE,)
+    needs = ("ssl_certificate", "ssl_certificate_key")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        lines: dict[Directive, tuple[str, list[VirtualServer]]] = {}
+        for server in configuration.servers if configuration.completeness == "full" else ():
+            for bundle in server.bundles if server.module != "mail" else ():
+                for directive, path in ((bundle.directive, bundle.path), (bundle.key_directive, bundle.key_path)):
+                    if directive is None or "$" not in path or path.startswith("data:"):
+                        continue
+                    if empty := empty_variables(server, configuration, path):
+                        lines.setdefault(directive, (empty[0], []))[1].append(server)
+        reported: set[VirtualServer] = set()
+        for directive, (name, servers) in lines.items():
+            if not reported.isdisjoint(servers):
+                continue
+            reported.update(servers)
+            yield self.at(
+                directive,
+                f"handshakes fail: ${name} is empty while nginx loads the certificate, as there is no request yet",
+                arg=len(directive.args) - 1,
+                help="use `$ssl_server_name`, or a `map` of it",
+                endpoints=titles(servers),
+            )
+
+
+class VariableCertificateFails(Rule):
+    """Variables in the path of a certificate lead to files that nginx cannot use for one of the server's names.
+
+    nginx starts, as it loads the files at each handshake: a missing file, a key of another certificate or a damaged
+    file show for clients only. The names are those of `server_name`, and the variables those that depend on them.
+
+    Clients: handshakes for the name end with the alert `internal error` (ERR_SSL_PROTOCOL_ERROR).
+
+    Fix: create the files for the name, or add the name to the `map`.
+
+    A file that does not exist is only reported where all of the machine or image can be read.
+
+    ```nginx bad
+    http {
+        map $ssl_server_name $pair {
+            example.com good;
+            default other;
+        }
+        server {
+            listen 443 ssl;
+            server_name example.com;
+            ssl_certificate certificates/good.pem;
+            ssl_certificate_key certificates/good.key;
+        }
+        server {
+            listen 443 ssl;
+            server_name www.example.com;
+            ssl_certificate certificates/good.pem;
+            ssl_certificate_key certificates/$pair.key;
+        }
+    }
+    ```
+
+    ```nginx good
+    http {
+        map $ssl_server_name $pair {
+            default good;
+        }
+        server {
+            listen 443 ssl;
+            server_name example.com www.example.com;
+            ssl_certificate certificates/$pair.pem;
+            ssl_certificate_key certificates/$pair.key;
+        }
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    since = "nginx 1.15.9"
+    references = (CERTIFICATE,)
+    needs = ("ssl_certificate", "ssl_certificate_key")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        found: dict[Directive, list[tuple[Chosen, str]]] = {}
+        for each in chosen(configuration):
+            server, bundle = each.endpoint.server, each.bundle
+            written = bundle.directive.args[-1] + (bundle.key_directive.args[-1] if bundle.key_directive else "")
+            if empty_variables(server, configuration, written) or not (why := failure(bundle)):
+                continue
+            found.setdefault(bundle.directive, []).append((each, why))
+        for directive, cases in found.items():
+            first, why = cases[0]
+            names = listed(list(dict.fromkeys(each.name.key for each, _ in cases)))
+            place = first.name.directive
+            yield self.at(
+                directive,
+                f"handshakes for {names} fail: {why}",
+                arg=len(directive.args) - 1,
+                labels=[label(place, "clients request this name", first.name.arg)] if place is not None else (),
+                help="create the files for the name, or add the name to the `map`",
+                endpoints=tuple(dict.fromkeys(each.endpoint.title for each, _ in cases)),
+            )
 
 
 class VariablesInMailCertificate(Rule):

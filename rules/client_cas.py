@@ -10,7 +10,7 @@ from nginxtls.finding import Severity
 from nginxtls.rule import NGINX_SSL, Rule, label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Upstream, VirtualServer
@@ -90,13 +90,18 @@ class ClientCaWithoutRoot(Rule):
                 continue
             yield self.at(
                 files[0],
-                f'every client with a certificate gets 400: the root of "{lowest.subject_name}" is missing',
+                f'every client with a certificate {rejected(servers)}: the root of "{lowest.subject_name}" is missing',
                 arg=0,
                 labels=[label(other, "has no root, either") for other in files[1:]],
                 notes=[f'"{lowest.subject_name}" is issued by "{lowest.issuer_name}"'],
                 help=f'append the certificates up to the root, from "{lowest.issuer_name}" on, to {files[0].args[0]}',
                 endpoints=titles(servers),
             )
+
+
+def rejected(servers: Iterable[VirtualServer]) -> str:
+    """What servers do with a client whose certificate does not verify: http answers, stream closes the connection."""
+    return "gets 400" if any(server.module == "http" for server in servers) else "is disconnected"
 
 
 class UpstreamCaWithoutRoot(Rule):

@@ -484,6 +484,8 @@ class MissingAltSvc(Rule):
                 continue
             if not any(name.is_host for name in server.names) or _announces(server) or _http3_off(server):
                 continue
+            if headers.lost(server.scope, "Alt-Svc") is not None:
+                continue  # reported by lost-alt-svc
             line = next((li for li in server.listens if li.quic and li.directive and not li.has("ssl")), None)
             if line is not None and line.directive is not None:
                 yield self.at(
@@ -763,7 +765,7 @@ class QuicCompatibilityLayer(Rule):
                 openssl = configuration.facts.openssl
                 yield self.at(
                     line.directive,
-                    f"HTTP/3 uses nginx's compatibility layer: OpenSSL {openssl} is older than 3.5.1",
+                    f"HTTP/3 uses nginx's compatibility layer with OpenSSL {openssl}: QUIC of its own needs 3.5.1",
                     arg=line.argument("quic"),
                     help="build nginx with OpenSSL 3.5.1 or newer",
                 )

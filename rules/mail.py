@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.edits import put, written
+from nginxtls.rules.common.edits import put, with_word, written
 from nginxtls.rules.common.hosts import is_public_host, without_port
 
 from nginxtls.finding import Confidence, Severity
@@ -77,16 +77,30 @@ class PlainTextMailLogin(Rule):
         protocol = _protocol(server)
         if not plain or protocol is None or not _takes_passwords(server, protocol):
             return
-        listen = next((li.directive for li in server.listens if plain[0].port in li.ports and li.directive), None)
-        place = starttls.origin or listen
+        begins = [socket for socket in plain if socket.port in BEGIN_WITH_TLS]
+        shown = (begins or plain)[0]
+        listen = next((li.directive for li in server.listens if shown.port in li.ports and li.directive), None)
+        place = listen if begins else starttls.origin or listen
         if place is not None:
+            why = "its `listen` has no `ssl`" if begins else "`starttls` is off"
             yield self.at(
                 place,
-                f"{protocol} clients send passwords in plain text on {plain[0].label}: `starttls` is off",
-                help="set `starttls only;`",
-                fix=_only(server, starttls.origin),
-                endpoints=[f"{server.title} on {socket.label}" for socket in plain],
+                f"{protocol} clients send passwords in plain text on {shown.label}: {why}",
+                help=f"set `listen {place.args[0]} ssl;`" if begins else "set `starttls only;`",
+                fix=_only(server, starttls.origin) if not begins else _with_tls(server, place),
+                endpoints=[f"{server.title} on {socket.label}" for socket in begins or plain],
             )
+
+
+BEGIN_WITH_TLS = frozenset({465, 993, 995})
+"""The ports on which mail clients begin with TLS (RFC 8314)."""
+
+
+def _with_tls(server: VirtualServer, listen: Directive) -> Fix | None:
+    """The fix that adds ``ssl`` to a listen line; None without a certificate, as nginx would not start."""
+    if not server.has_certificate or not listen.known:
+        return None
+    return Fix("add `ssl`", (with_word(listen, "ssl"),))
 
 
 class OptionalStarttls(Rule):

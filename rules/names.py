@@ -10,6 +10,7 @@ from nginxtls.rules.common.grouping import listed, titles
 from nginxtls.rules.common.samples import samples_of
 
 from nginxtls.finding import Confidence, Severity
+from nginxtls.model.chosen import chosen_for
 from nginxtls.model.names import valid_host
 from nginxtls.model.patterns import read_pattern
 from nginxtls.rule import NGINX_SSL, Fix, Rule, label, replace_argument
@@ -66,7 +67,7 @@ def uncovered(
     seen: set[ServedBundle] = set()
     for endpoint in endpoints:
         bundles = endpoint.socket.default.slots[0] if by_default else endpoint.bundles
-        for bundle in bundles:
+        for bundle in (*bundles, *chosen_for(configuration, endpoint, name)):
             if bundle in seen:
                 continue
             seen.add(bundle)
@@ -83,6 +84,8 @@ def uncovered(
 def covers_all(configuration: Configuration, server: VirtualServer, endpoints: list[Endpoint]) -> bool:
     """Whether every certificate that may be sent contains every name of the server literally: a quick check."""
     bundles = {bundle for endpoint in endpoints for bundle in endpoint.bundles}
+    if any("$" in bundle.path for bundle in bundles):
+        return False
     names = {name.key for name in server.names if name.form == "exact" and not name.key[:1].isdigit()}
     leaves = (leaf_to_check(configuration, bundle) for bundle in bundles)
     return len(names) == len(server.names) and all(names <= leaf.host_names for leaf in leaves if leaf is not None)
@@ -113,7 +116,7 @@ class NameMismatch(Rule):
     else. A wildcard matches exactly one label, the first: `*.example.com` matches `www.example.com`, but neither
     `example.com` nor `v1.api.example.com`. Every certificate that the server may send (RSA and ECDSA) must cover all
     its names, including those that only redirect. The certificate is the one that this version of nginx sends for the
-    name.
+    name, also where a variable in its path chooses it.
 
     Clients: browsers show NET::ERR_CERT_COMMON_NAME_INVALID or SSL_ERROR_BAD_CERT_DOMAIN, and `curl` exits with code 60
     (`no alternative certificate subject name matches target host name`).

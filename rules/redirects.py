@@ -6,21 +6,24 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.edits import rewritten
+from nginxtls.rules.common.grouping import default_is_sure
 from nginxtls.rules.common.redirects import rewrites, starts, title
 
 from nginxtls.base.lazy import pattern
-from nginxtls.finding import Severity
+from nginxtls.finding import Confidence, Severity
 from nginxtls.model.locations import location_for
 from nginxtls.model.request_variables import Unknown, primary_name
-from nginxtls.model.requests import REDIRECTS, answer, follow
+from nginxtls.model.requests import REDIRECTS, answer, follow, leads_to
+from nginxtls.pki import match_hostname
 from nginxtls.rule import Fix, Rule, label, replace_argument
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nginxtls.finding import Finding
+    from nginxtls.finding import Finding, Label
     from nginxtls.model import Configuration, LocationBlock, Scope, VirtualServer
+    from nginxtls.model.request_variables import Request
     from nginxtls.model.requests import Answer
     from nginxtls.syntax.tree import Directive
 
@@ -147,6 +150,108 @@ def _impossible(target: str, server: VirtualServer) -> str | None:
     if (name == "" and host == "") or not _VALID.fullmatch(host):
         return host.replace("\\", "$")
     return None
+
+
+class RedirectToOtherCertificate(Rule):
+    """A redirect leads to https for a name that no TLS server has, and the default server's certificate lacks the name.
+
+    The redirecting server has the name, or its certificate does, and the port of the target is open, but none of the
+    servers there has it. The default server of that socket answers, often another site.
+
+    Clients: browsers show NET::ERR_CERT_COMMON_NAME_INVALID or SSL_ERROR_BAD_CERT_DOMAIN after the redirect; where the
+    default server rejects the handshake, ERR_SSL_UNRECOGNIZED_NAME_ALERT.
+
+    Fix: add a server for the name with TLS, or add the name to the server that is meant for it.
+
+    Not reported for names that only a wildcard or a regular expression matches, nor where a server name or the
+    certificate of the default server is not known.
+
+    ```nginx bad
+    server {
+        listen 80;
+        server_name shop.example.org;
+        return 301 https://$host$request_uri;
+    }
+    server {
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx good
+    server {
+        listen 80;
+        server_name www.example.com;
+        return 301 https://$host$request_uri;
+    }
+    server {
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    security_severity = 3.1
+    references = (REQUESTS, RETURN)
+    needs = ("return", "rewrite")
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if configuration.completeness != "full":
+            return
+        reported: set[Directive] = set()
+        for socket, request in starts(configuration):
+            found = answer(configuration, socket, request)
+            following = leads_to(configuration, found) if found is not None and found.target else None
+            if found is None or found.directive is None or found.directive in reported or following is None:
+                continue
+            there, after = following
+            place = _names(found.server, after.host)
+            default, nobody = there.default, there.names.look_up(after.host) == (None, True)
+            if place is None or after.scheme != "https" or not nobody or not default_is_sure(there, configuration):
+                continue
+            if default is found.server or _served_elsewhere(configuration, after):
+                continue
+            leaves = [bundle.leaf for bundle in default.slots[0]]
+            uncovered = [leaf for leaf in leaves if leaf and not match_hostname(after.host, leaf).matches]
+            if not default.rejects_handshake and (not uncovered or None in leaves):
+                continue
+            reported.add(found.directive)
+            listen = there.listen_of(default)
+            what = "rejects the handshake" if default.rejects_handshake else f"sends the certificate of {default.title}"
+            yield self.at(
+                found.directive,
+                f"the redirect leads to https://{after.host}, but no server has the name on {there.label}, and the"
+                f" default server {what}",
+                labels=[place, *([label(listen.directive, "answers")] if listen and listen.directive else ())],
+                help=f"add a server with `listen {after.port} ssl;` and `server_name {after.host};`",
+                endpoints=(title(found),),
+                confidence=Confidence.LIKELY,
+            )
+
+
+def _names(server: VirtualServer, host: str) -> Label | None:
+    """The place where a server has a name: in its server_name, or literally in its certificate."""
+    for name in server.names:
+        if name.is_host and name.key == host and name.directive is not None:
+            return label(name.directive, "has the name", name.arg)
+    for bundle in server.bundles:
+        if bundle.leaf is not None and host in bundle.leaf.host_names:
+            return label(bundle.directive, "is for the name, too", 0)
+    return None
+
+
+def _served_elsewhere(configuration: Configuration, request: Request) -> bool:
+    """Whether a server has the name over TLS on another address of the port: reported by rules about addresses."""
+    return any(
+        socket.port == request.port and socket.names.find(request.host) is not None
+        for socket in configuration.sockets
+        if socket.module == "http" and socket.speaks_tls
+    )
 
 
 class ShadowedAcmeChallenge(Rule):

@@ -25,6 +25,7 @@ REPORTED_ELSEWHERE: dict[str, tuple[str, ...]] = {
     "context": ("",),
     "duplicate": ("",),
     "name": ("",),
+    "server-name": ("",),
     "conf-command": ("",),
     "upstream": ("",),
     "ciphers": ("",),

@@ -327,6 +327,14 @@ def test_a_certificate_that_is_a_link_to_nothing(image: Path) -> None:
     ) in reported
 
 
+def test_a_folder_in_place_of_a_certificate_stops_nginx(image: Path) -> None:
+    live = image / "etc/letsencrypt/live/shop.example.com"
+    (live / "fullchain.pem").unlink()
+    (live / "fullchain.pem").mkdir()
+    reported = [finding.message for finding in check(image / "etc/nginx", root=image).findings]
+    assert "nginx does not start: /etc/letsencrypt/live/shop.example.com/fullchain.pem is a folder" in reported
+
+
 def test_a_folder_that_is_included_stops_nginx(image: Path) -> None:
     (image / "etc/nginx/sites-enabled/old.d").mkdir()
     reported = [finding.message for finding in check(image / "etc/nginx", root=image).findings]

@@ -441,3 +441,23 @@ def test_openssl_1_1_1_serves_what_one_of_the_keys_serves(tmp_path: Path) -> Non
     (finding,) = [f for f in report.findings if f.rule == "legacy-protocol"]
     assert finding.message.endswith(", if the key is RSA")
     assert not [f for f in report.findings if f.fix is not None and f.fix.safe]
+
+
+# -- faults of a part of the builds ------------------------------------------------------------------------------------
+
+
+def test_what_stops_older_nginx_is_a_note_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(
+        "events {}\nstream { server { listen 443 ssl default_server; ssl_reject_handshake on; } }\n"
+    )
+    (found,) = [f for f in check(tmp_path / "nginx.conf").findings if f.rule == "stream-server-without-handler"]
+    assert found.severity is Severity.NOTE
+    assert found.message.startswith("nginx 1.26.3 and older does not start")
+
+
+def test_a_byte_order_mark_is_reported_for_the_openssl_that_does_not_skip_it(site: Path) -> None:
+    (site.parent / "bom.pem").write_bytes((CERTIFICATES / "bom.pem").read_bytes())
+    site.write_text(site.read_text().replace(f"{CERTIFICATES}/good.pem", "bom.pem"))
+    found = [f for f in check(site).findings if f.rule == "byte-order-mark"]
+    assert {f.severity for f in found} == {Severity.WARNING}
+    assert any("this applies to OpenSSL 1.1.1" in note for f in found for note in f.notes)

@@ -10,6 +10,7 @@ from nginxtls.linting.fingerprint import directive_at
 from nginxtls.linting.hooks import applicable
 from nginxtls.linting.shown import Shown, keyed, of_sample, place, varies
 from nginxtls.model.directive_table import by_name
+from nginxtls.model.listens import PARAMETERS_SINCE
 from nginxtls.model.samples import shape_of
 from nginxtls.model.versions import NginxVersion
 
@@ -27,6 +28,7 @@ SAME_IN_ALL = frozenset({"certificates", "chain", "files", "hsts", "names", "ren
 """Topics that do not depend on the version (or, ``versions``, report on a known one only): they are looked at once."""
 
 _STOPS = "does not start"
+_LACKING = "directive-newer-than-nginx"
 _NOBODY = "; no client notices"
 _FLAW = pattern(r"CVE-\d{4}-\d{4,}")
 _DIRECTIVE = pattern(r"\b([a-z][a-z0-9_]*_[a-z0-9_]+|http[23]|quic)\b")
@@ -133,7 +135,7 @@ def _hedged(
     """
     part, examples = alternatives.part(having, among), alternatives.examples(having)
     stops = _STOPS in finding.message and alternatives.newest(among) not in having
-    if stops and part.startswith("nginx"):
+    if stops and finding.rule == _LACKING:
         return None
     endpoints = dict.fromkeys(endpoint for each in having.values() for endpoint in each.endpoints)
     note = f"the version is not known; this applies to {part}" + (f", as in {examples}" if examples else "")
@@ -233,7 +235,7 @@ def advisable(finding: Finding, oldest: NginxVersion) -> Finding:
 def _since(name: str) -> NginxVersion | None:
     """The first nginx that has a directive, where every module's came later than nginx itself."""
     if name == "quic":
-        return NginxVersion((1, 25, 0))
+        return NginxVersion(PARAMETERS_SINCE["http", name])
     versions = [entry.since for entry in by_name().get(name, ())]
     known = [version for version in versions if version is not None]
     return min(known) if known and len(known) == len(versions) else None

@@ -12,6 +12,7 @@ from nginxtls.base.limits import LIMITS
 from nginxtls.base.secrets import hide
 from nginxtls.finding import Finding
 from nginxtls.linting.registry import mentioned
+from nginxtls.model.chosen import sound
 from nginxtls.model.decides import by_origin
 from nginxtls.rule import Rule
 from nginxtls.syntax.places import Failure, Location
@@ -30,7 +31,7 @@ LONGEST = 500
 _OBJECTS: tuple[tuple[str, Callable[[Configuration], Iterable[Any]]], ...] = (
     ("check_server", lambda configuration: configuration.servers),
     ("check_endpoint", lambda configuration: configuration.endpoints),
-    ("check_bundle", lambda configuration: [b for b in configuration.bundles if b.bundle is not None]),
+    ("check_bundle", lambda configuration: [b for b in configuration.bundles if b.bundle] + [*sound(configuration)]),
     ("check_upstream", lambda configuration: configuration.upstreams),
 )
 

@@ -65,4 +65,4 @@ def _why(alternatives: Alternatives) -> str:
     needed = alternatives.needed
     if needed is None or not alternatives.narrowed:
         return ""
-    return f" ({needed[1].name} needs nginx {needed[0]})"
+    return f" ({needed.name} needs nginx {needed.nginx})"

@@ -8,20 +8,27 @@ from typing import TYPE_CHECKING, TypeVar
 from nginxtls.base.lazy import NamedTuple, cached_property
 from nginxtls.model.builds import Build, InQuestion, in_question, table
 from nginxtls.model.configuration import Configuration
-from nginxtls.model.directive_table import by_name
+from nginxtls.model.directive_table import by_module_and_name, by_name
+from nginxtls.model.listens import PARAMETERS_SINCE
 from nginxtls.model.samples import Sample, sample_of
+from nginxtls.model.versions import NginxVersion
 from nginxtls.tls.openssl import GENERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from nginxtls.model.endpoints import Endpoint
-    from nginxtls.model.versions import NginxVersion
-    from nginxtls.syntax.tree import Directive
 
 T = TypeVar("T")
 _SHOWN = 3
 """So many releases are named as examples."""
+
+
+class Needed(NamedTuple):
+    """The first nginx that has a directive or a parameter."""
+
+    nginx: NginxVersion
+    name: str
 
 
 class Alternatives:
@@ -48,27 +55,40 @@ class Alternatives:
         return part
 
     @cached_property
-    def needed(self) -> tuple[NginxVersion, Directive] | None:
-        """The oldest nginx that has all directives of the configuration, and the directive that needs it.
+    def needed(self) -> Needed | None:
+        """What of the configuration the newest nginx has brought, and that nginx: older ones refuse it.
 
         A configuration in use is taken as one that its nginx accepts.
         """
-        found: tuple[NginxVersion, Directive] | None = None
+        return max((*self._directives_needed(), *self._parameters_needed()), key=lambda each: each.nginx, default=None)
+
+    def _directives_needed(self) -> Iterator[Needed]:
+        """The directives that not every nginx has: those in stream servers by their module's table, others by name."""
         for name, lines in self.configuration.by_name.items():
             entries = by_name().get(name)
-            line = next((line for line in lines if not line.branch), None)
             versions = [entry.since for entry in entries or () if entry.since is not None]
-            if line is None or not entries or len(versions) < len(entries):
-                continue
-            if found is None or min(versions) > found[0]:
-                found = min(versions), line
-        return found
+            if entries and len(versions) == len(entries) and any(not line.branch for line in lines):
+                yield Needed(min(versions), name)
+        for server in self.configuration.servers:
+            for name, own in server.scope.own.items() if server.module == "stream" else ():
+                entry = by_module_and_name().get(("stream", name))
+                if entry is not None and entry.since is not None and any(not line.branch for line in own):
+                    yield Needed(entry.since, name)
+
+    def _parameters_needed(self) -> Iterator[Needed]:
+        """The parameters of ``listen`` that not every nginx has."""
+        for server in self.configuration.servers:
+            for listen in server.listens:
+                for parameter in listen.parameters:
+                    since = PARAMETERS_SINCE.get((server.module, parameter))
+                    if since is not None and listen.directive is not None and not listen.directive.branch:
+                        yield Needed(NginxVersion(since), parameter)
 
     @cached_property
     def in_question(self) -> InQuestion:
         """The builds that the configuration may be for."""
         facts = self.configuration.facts
-        needed = self.needed[0] if self.needed and facts.nginx is None else None
+        needed = self.needed.nginx if self.needed and facts.nginx is None else None
         return in_question(facts.nginx, facts.openssl if facts.openssl_known else None, needed)
 
     @cached_property
@@ -80,7 +100,7 @@ class Alternatives:
     def narrowed(self) -> bool:
         """Whether the directives of the configuration rule out some of the supported builds."""
         needed = self.needed
-        return self.configuration.facts.nginx is None and needed is not None and table()[0].nginx < needed[0]
+        return self.configuration.facts.nginx is None and needed is not None and table()[0].nginx < needed.nginx
 
     @property
     def matter(self) -> bool:

@@ -9,6 +9,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.handshakes import Handshake
 from nginxtls.model.listens import is_ip, is_loopback
 from nginxtls.model.names import valid_host
+from nginxtls.model.request_variables import Request, Unknown, Variables
 from nginxtls.model.sockets import connected
 from nginxtls.model.upstreams import TlsClient
 from nginxtls.model.variables import possible_values
@@ -106,13 +107,17 @@ class Target(TlsClient):
     def name(self) -> str | None:
         """The name sent as SNI and compared with the certificate, without port; None if it is not known.
 
-        ``*_ssl_name``, by default the host of the target, which is the name of an upstream group if it names one.
+        ``*_ssl_name``, by default the host of the target, which is the name of an upstream group if it names one. The
+        host of the request is taken as the name of the server, if it has a single one.
         """
         setting = self.setting("name")
         if not setting.certain:
             return None
         text = setting.value if setting.directives else "$proxy_host"
         text = self.host if text == "$proxy_host" else text
+        if text in ("$host", "$http_host", "$server_name", "$ssl_server_name") and self.family != "stream":
+            names = self.server.names
+            text = names[0].key if len(names) == 1 and names[0].form == "exact" and names[0].is_host else text
         return None if "$" in text or UNKNOWN in text else _host_and_port(text, 0)[0]
 
     @property
@@ -209,6 +214,23 @@ def _connections(configuration: Configuration) -> tuple[Connection, ...]:
         for address, place, port in addresses(configuration, target)
         if (socket := _own(configuration, address, port)) is not None
     )
+
+
+def routed(configuration: Configuration, server: VirtualServer, name: str) -> tuple[Socket, ...]:
+    """The sockets of this configuration to which a stream server forwards the connections of clients that send a name.
+
+    Empty where one of the addresses is not of this configuration, or depends on something unknown.
+    """
+    directive = server.first("proxy_pass")
+    if directive is None or not directive.args or server.scope.is_conditional(directive):
+        return ()
+    try:
+        host = Variables(configuration, server, Request("https", name, 443)).expand(directive.args[0])
+    except Unknown:
+        return ()
+    target = Target(directive, "stream", server.scope, server, None, "", host, "", directive)
+    found = [_own(configuration, address, port) for address, _, port in addresses(configuration, target)]
+    return tuple(socket for socket in found if socket is not None) if all(found) else ()
 
 
 def group_of(configuration: Configuration, target: Target) -> Directive | None:

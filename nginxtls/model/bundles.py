@@ -22,7 +22,16 @@ class ServedBundle:
     ``bundle`` is what the file holds, or None where it could not be read; ``unreadable`` then says why.
     """
 
-    def __init__(self, facts: Facts, store: Store, directive: Directive, key_directive: Directive | None) -> None:
+    def __init__(
+        self,
+        facts: Facts,
+        store: Store,
+        directive: Directive,
+        key_directive: Directive | None,
+        files: tuple[str, str] | None = None,
+    ) -> None:
+        """``files``: the certificate and the key that the lines mean, where they have variables."""
+        self._files = files
         self.facts = facts
         self.store = store
         self.directive = directive
@@ -49,12 +58,16 @@ class ServedBundle:
 
     @property
     def path(self) -> str:
-        """The path as the configuration has it."""
+        """The path as the configuration has it, or as its variables make it."""
+        if self._files is not None:
+            return self._files[0]
         return self.directive.args[-1] if self.directive.args else ""
 
     @property
     def key_path(self) -> str:
-        """The path of the key as configured; empty without ssl_certificate_key."""
+        """The path of the key as configured, or as its variables make it; empty without ssl_certificate_key."""
+        if self._files is not None:
+            return self._files[1]
         return self.key_directive.args[-1] if self.key_directive and self.key_directive.args else ""
 
     @property
@@ -86,7 +99,18 @@ class ServedBundle:
 
     @property
     def _skips_bom(self) -> bool:
-        return self.facts.openssl.version >= (3, 0)
+        return _skips_bom(self.facts)
+
+    @cached_property
+    def has_bom(self) -> bool:
+        """Whether a block of a file that could be read begins with a byte order mark: not every OpenSSL sees it."""
+        from nginxtls.pki.damage import BOM
+
+        read = [(self.path, self.directive)] if self.bundle is not None else []
+        if self.key is not None and self.key_directive is not None:
+            read.append((self.key_path, self.key_directive))
+        texts = (self.store.read(path, directive)[0] for path, directive in read)
+        return any(BOM + b"-----BEGIN " in text for text in texts if text)
 
     @cached_property
     def bundle(self) -> Bundle | None:
@@ -140,6 +164,11 @@ class ServedBundle:
         return self.leaf.public_key_sha256 == self.key.public_key_sha256
 
 
+def _skips_bom(facts: Facts) -> bool:
+    """Whether OpenSSL skips a byte order mark."""
+    return facts.openssl.version >= (3, 0)
+
+
 Slots = tuple[tuple[ServedBundle, ...], ServedBundle | None]
 
 
@@ -187,6 +216,7 @@ class Bundles:
         self._by_paths: dict[tuple[str, str, str], ServedBundle] = {}
         self._of_whole: dict[tuple[str, str, str], ServedBundle] = {}
         """Those of the configuration that this one is a part of."""
+        self._chosen: dict[tuple[str, ...], ServedBundle] = {}
 
     def part(self) -> Bundles:
         """A table for a part of the configuration: it has what that part's servers load."""
@@ -195,9 +225,11 @@ class Bundles:
         return other
 
     def sharing(self, facts: Facts, store: Store) -> Bundles:
-        """The table for the same configuration in another build: the same files, read once."""
+        """The table for the same configuration in another build: the same files, read once, unless it reads them
+        otherwise."""
         other = Bundles(facts, store)
-        other._by_paths, other._of_whole = self._by_paths, self._of_whole
+        if _skips_bom(facts) == _skips_bom(self.facts) or not any(bundle.has_bom for bundle in self):
+            other._by_paths, other._of_whole = self._by_paths, self._of_whole
         return other
 
     def __iter__(self) -> Iterator[ServedBundle]:
@@ -215,6 +247,17 @@ class Bundles:
             key_directive = keys[index] if index < len(keys) and keys[index].args else None
             found[self._load(directive, key_directive, password_files)] = None
         return tuple(found)
+
+    def chosen(self, bundle: ServedBundle, path: str, key_path: str) -> ServedBundle:
+        """The bundle of the files that variables lead to; not one of the table, as nginx starts without it."""
+        key = (bundle.directive.name, bundle.path, bundle.key_path, path, key_path)
+        found = self._chosen.get(key)
+        if found is None:
+            files, passwords = (path, key_path), tuple(bundle._password_files)
+            found = ServedBundle(self.facts, self.store, bundle.directive, bundle.key_directive, files)
+            found.add(bundle.directive, bundle.key_directive, passwords)
+            self._chosen[key] = found
+        return found
 
     def load_commands(self, lines: Iterable[Command]) -> tuple[ServedBundle, ...]:
         """The bundles of ``ssl_conf_command``: each Certificate with the PrivateKey that follows it."""

@@ -169,6 +169,10 @@ class Configuration:
             server.bundles  # noqa: B018 - loading fills the table
         return list(self._bundles)
 
+    def bundle_of(self, bundle: ServedBundle, path: str, key_path: str) -> ServedBundle:
+        """The bundle of these files, which variables in the paths of ``bundle`` mean."""
+        return self._bundles.chosen(bundle, path, key_path)
+
     @cached_property
     def _servers_by_bundle(self) -> dict[ServedBundle, list[VirtualServer]]:
         found: dict[ServedBundle, list[VirtualServer]] = {}

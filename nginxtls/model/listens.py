@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 WILDCARD4, WILDCARD6 = "0.0.0.0", "::"  # noqa: S104 - nginx's names of the wildcard addresses
 MAX_PORTS = 4096
+PARAMETERS_SINCE = {
+    ("http", "quic"): (1, 25, 0),
+    ("stream", "default"): (1, 25, 5),
+    ("stream", "default_server"): (1, 25, 5),
+}
+"""The first nginx that accepts a parameter, by module; the others are older than every supported nginx (CHANGES)."""
 
 _HOST_PORT = pattern(r"(?P<host>\[[^]]*\]|[^:]*)(?::(?P<port>[^:]*))?")
 

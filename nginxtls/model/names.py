@@ -39,9 +39,11 @@ class ServerName(NamedTuple):
     @property
     def is_host(self) -> bool:
         """A client could request exactly this name (``_`` and names without a dot are not hosts)."""
-        return self.form in ("exact", "suffix") and "." in self.key and self.key != "_"
+        return self.form in ("exact", "suffix") and "." in self.key and not _FOREIGN.search(self.key)
 
 
+_FOREIGN = pattern(r"[^\w.-]")
+"""A character that no host name has, in whatever script it is written."""
 _EXACT = pattern(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 
 

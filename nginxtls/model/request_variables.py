@@ -151,6 +151,8 @@ class Variables:
                 return "?" if self.args else ""
             case "ssl_server_name":
                 return request.host if request.scheme == "https" else ""
+            case "ssl_preread_server_name" if self._server.module == "stream":
+                return request.host if self._server.setting("ssl_preread").enabled else ""
         return None
 
     def _made(self, name: str) -> str | None:
@@ -170,20 +172,15 @@ class Variables:
         """The value of a map: an equal text (in any case), a name with ``hostnames``, a regular expression, ``default``
         (ngx_http_map_find)."""
         source = self.expand(directive.args[0])
-        lines = list(directive.block or ())
-        if any(line.name in ("include", UNKNOWN) or line.branch or not line.known for line in lines):
+        table = self._configuration.memo(("map", directive), lambda: _MapTable.of(directive))
+        if table is None:
             raise Unknown
-        values = [(line.name, line.args[0]) for line in lines if len(line.args) == 1]
-        exact = {key.removeprefix("\\").lower(): value for key, value in reversed(values) if not key.startswith("~")}
-        default = exact.pop("default", "")
-        found = exact.get(source.lower())
-        if found is None and any(line.name == "hostnames" and not line.args for line in lines):
-            named = NameTable(_MapLine(key, value) for key, value in values if not key.startswith("~")).find(
-                source.lower()
-            )
+        found = table.exact.get(source.lower())
+        if found is None and table.names is not None:
+            named = table.names.find(source.lower())
             found = named.value if named else None
         if found is None:
-            found = next((value for key, value in values if self._matches(key, source)), default)
+            found = next((value for key, value in table.patterns if self._matches(key, source)), table.default)
         return self.expand(found)
 
     def _matches(self, key: str, source: str) -> bool:
@@ -208,6 +205,30 @@ class Variables:
                 matches = self.search(right, left, caseless=operator.endswith("*"), clears=True)
                 return matches != operator.startswith("!")
         raise Unknown
+
+
+class _MapTable(NamedTuple):
+    """The lines of a map."""
+
+    exact: dict[str, str]
+    names: NameTable[_MapLine] | None
+    """With ``hostnames``."""
+    patterns: list[tuple[str, str]]
+    default: str
+
+    @classmethod
+    def of(cls, directive: Directive) -> _MapTable | None:
+        """The table of a map; None if one of its lines is not known."""
+        lines = list(directive.block or ())
+        if any(line.name in ("include", UNKNOWN) or line.branch or not line.known for line in lines):
+            return None
+        values = [(line.name, line.args[0]) for line in lines if len(line.args) == 1]
+        exact = {key.removeprefix("\\").lower(): value for key, value in reversed(values) if not key.startswith("~")}
+        default = exact.pop("default", "")
+        names = None
+        if any(line.name == "hostnames" and not line.args for line in lines):
+            names = NameTable(_MapLine(key, value) for key, value in values if not key.startswith("~"))
+        return cls(exact, names, [each for each in values if each[0].startswith("~")], default)
 
 
 class _MapLine:

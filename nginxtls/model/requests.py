@@ -98,6 +98,16 @@ def redirected(configuration: Configuration, found: Answer) -> tuple[Socket, Req
 
     The same host comes back to the same address; another host is known only if a server has its name.
     """
+    following = leads_to(configuration, found)
+    if following is None:
+        return None
+    there, after = following
+    own = after.host == found.request.host or there.names.find(after.host) is not None
+    return following if own else None
+
+
+def leads_to(configuration: Configuration, found: Answer) -> tuple[Socket, Request] | None:
+    """The next request and its socket, if the host of a redirect's target is at the same address."""
     before = found.request
     target = found.target
     if target.startswith("/") and not target.startswith("//"):
@@ -113,8 +123,7 @@ def redirected(configuration: Configuration, found: Answer) -> tuple[Socket, Req
         return None
     if there.speaks_tls != (after.scheme == "https") or not after.host:
         return None
-    own = after.host == before.host or there.names.find(after.host) is not None
-    return (there, after) if own else None
+    return there, after
 
 
 class Path(NamedTuple):

@@ -366,6 +366,19 @@ class Socket:
         """The server names of the socket, for lookups."""
         return NameTable(self.servers)
 
+    @cached_property
+    def reached(self) -> frozenset[VirtualServer] | None:
+        """The servers that some client gets: the default server, and those of a name; None if a name is unknown.
+
+        No client requests ``_`` or an empty name.
+        """
+        table = self.names
+        if table.unknown:
+            return None
+        exact = (server for name, server in table.exact.items() if name not in ("", "_"))
+        wild = (*table.leading.values(), *table.trailing.values(), *(server for _, server in table.regexes))
+        return frozenset(filter(None, (self.default, *exact, *wild)))
+
     @property
     def label(self) -> str:
         """``*:443``, ``127.0.0.1:443``, ``[::]:443``, ``unix:/run/x``; ``*:443/udp`` for QUIC."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.base.memo import Memo
-from nginxtls.syntax.files import Unreachable
+from nginxtls.syntax.files import FOLDER, Unreachable
 from nginxtls.syntax.places import Location, NotChecked
 from nginxtls.syntax.tree import UNKNOWN
 
@@ -84,16 +84,22 @@ class Store:
         return None, reason
 
     def is_missing(self, path: str) -> bool:
-        """The file is known not to exist, as the whole machine (or its image) may be looked at; else False."""
+        """It is known to be no file, as the whole machine (or its image) may be looked at: nothing, or a folder."""
         if self.files is None or not self.sees_machine or UNKNOWN in path or "$" in path or not is_file(path):
             return False
         found = self.files.read(path, self.base)
-        return not isinstance(found, bytes) and not found.exists
+        return not isinstance(found, bytes) and not (found.exists and not found.reason.startswith(FOLDER))
 
     def missing_as(self, path: str) -> str:
-        """How a missing file is missing: it does not exist, or it is a link to what does not exist."""
+        """How a missing file is missing: it does not exist, is a link to what does not exist, or is a folder."""
         found = self.files.read(path, self.base) if self.files is not None else b""
+        if isinstance(found, Unreachable) and found.reason.startswith(FOLDER):
+            return f"is {FOLDER}"
         return f"is {found.reason}" if isinstance(found, Unreachable) and "link" in found.reason else "does not exist"
+
+    def failure(self, path: str) -> str:
+        """Why nginx loads nothing from a missing file: ``no such file`` or ``is a directory``."""
+        return "is a directory" if self.missing_as(path).endswith(FOLDER) else "no such file"
 
     @property
     def sees_machine(self) -> bool:

@@ -433,7 +433,13 @@ def _explain(word: str, build: _Build, suggest: bool) -> tuple[str, str | None]:
         return "iana", named.name
     if named or word in _all_words():
         return "removed", None
-    return "misspelt", nearest(word, build.known) if suggest else None
+    return "misspelt", nearest(word, _as_strong(word, build.known)) if suggest else None
+
+
+def _as_strong(word: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The known words that a word may be a slip of: one with other digits is of another strength."""
+    digits = sorted(filter(str.isdigit, word))
+    return tuple(candidate for candidate in known if sorted(filter(str.isdigit, candidate)) == digits)
 
 
 @cache

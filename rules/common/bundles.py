@@ -6,9 +6,11 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.grouping import titles
+from nginxtls.rules.common.grouping import default_is_sure, titles
+from nginxtls.rules.common.listening import selects_by_name
 
 from nginxtls.base.lazy import pattern
+from nginxtls.model.chosen import sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,8 +59,22 @@ def at_bundle(
 
 
 def meant(configuration: Configuration, bundle: ServedBundle) -> list[Endpoint]:
-    """The endpoints that serve a bundle to clients, without those that reject or close every connection."""
-    return [e for e in configuration.endpoints_of(bundle) if not e.server.rejects_handshake and not closes(e.server)]
+    """The endpoints that serve a bundle to clients, without those that reject or close every connection, and without
+    servers that no name selects."""
+    endpoints = configuration.endpoints_of(bundle) or sound(configuration).get(bundle, [])
+    return [
+        e
+        for e in endpoints
+        if not e.server.rejects_handshake and not closes(e.server) and not is_hidden(configuration, e)
+    ]
+
+
+def is_hidden(configuration: Configuration, endpoint: Endpoint) -> bool:
+    """Whether no client gets the server: others have all its names, and one of them is the default server."""
+    socket, server = endpoint.socket, endpoint.server
+    if endpoint.context is not server or not selects_by_name(socket) or not default_is_sure(socket, configuration):
+        return False
+    return not server.fragment and socket.reached is not None and server not in socket.reached
 
 
 def served_on(servers: Iterable[VirtualServer]) -> tuple[str, ...]:

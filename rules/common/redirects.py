@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.model.names import valid_host
 from nginxtls.model.request_variables import Request
-from nginxtls.model.requests import follow, served_by
+from nginxtls.model.requests import follow, leads_to, selected, served_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,11 +41,36 @@ def rewrites(server: VirtualServer) -> bool:
 
 def loops(configuration: Configuration) -> Iterator[Path]:
     """The redirects over TLS that lead back to themselves, from a request for ``/`` at every name."""
-    for socket, request in starts(configuration):
-        if request.scheme == "https":
-            path = follow(configuration, socket, request)
-            if path.loop:
-                yield path
+    return (path for path in _over_tls(configuration) if path.loop)
+
+
+def likely_loops(configuration: Configuration) -> Iterator[tuple[Path, Socket]]:
+    """Redirects over TLS to a name that no server has, but the default server's certificate: it redirects again.
+
+    With the socket on which it answers. A wildcard in the certificate may be for other hosts.
+    """
+    for path in _over_tls(configuration):
+        last = path.answers[-1] if path.answers and not path.loop else None
+        following = leads_to(configuration, last) if last is not None and last.target else None
+        if last is None or following is None or following[1].host == last.request.host:
+            continue
+        there, after = following
+        if selected(there, after.host) is not there.default or there.names.find(after.host) is not None:
+            continue
+        leaves = [bundle.leaf for bundle in there.default.bundles if bundle.leaf is not None]
+        named = any(after.host in leaf.host_names for leaf in leaves)
+        if named and (again := follow(configuration, there, after)).loop:
+            yield again, there
+
+
+def _over_tls(configuration: Configuration) -> list[Path]:
+    """Where a request for ``/`` over TLS at every name leads."""
+
+    def work() -> list[Path]:
+        found = (place for place in starts(configuration) if place[1].scheme == "https")
+        return [follow(configuration, socket, request) for socket, request in found]
+
+    return configuration.memo("redirects over TLS", work)
 
 
 def starts(

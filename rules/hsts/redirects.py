@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.edits import added, separate_redirect, written
-from nginxtls.rules.common.redirects import loops, title
+from nginxtls.rules.common.redirects import likely_loops, loops, title
 from nginxtls.rules.hsts.helpers import RFC_6797, by_server, is_behind_proxy, titles
 
-from nginxtls.finding import Severity
+from nginxtls.finding import Confidence, Severity
 from nginxtls.model.decides import live
 from nginxtls.model.locations import location_for
 from nginxtls.rule import Fix, Rule, label, replace_argument
@@ -165,7 +165,8 @@ class RedirectLoop(Rule):
 
     The redirects are followed as nginx and a browser do, through `return`, `rewrite`, `if`, `set` and `map`, as long as
     they lead to names of this configuration. Not reported if a target depends on something that is not in the
-    configuration, as a cookie or a header, nor where TLS ends at a proxy.
+    configuration, as a cookie or a header, nor where TLS ends at a proxy. A name that no server has gets the default
+    server; where its certificate lists the name, a redirect to itself is reported as likely.
 
     ```nginx bad
     server {
@@ -239,6 +240,24 @@ class RedirectLoop(Rule):
                 else "let one of these servers answer requests",
                 endpoints=dict.fromkeys(title(found) for found in loop),
             )
+        yield from self._likely(configuration, reported)
+
+    def _likely(self, configuration: Configuration, reported: set[Directive]) -> Iterator[Finding]:
+        for path, socket in likely_loops(configuration):
+            found = path.answers[-1]
+            if found.directive is None or found.directive in reported or is_behind_proxy(found.server):
+                continue
+            reported.add(found.directive)
+            listen = socket.listen_of(found.server)
+            yield self.at(
+                found.directive,
+                f"{found.request.url} is redirected to itself: no server has the name {found.request.host}, so the"
+                " default server answers",
+                labels=[label(listen.directive, "the default server")] if listen and listen.directive else (),
+                help=f"add a server with `server_name {found.request.host};`",
+                endpoints=(title(found),),
+                confidence=Confidence.LIKELY,
+            ).replace(severity=Severity.WARNING)
 
 
 class TemporaryRedirect(Rule):

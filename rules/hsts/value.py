@@ -11,7 +11,7 @@ from nginxtls.rules.common.grouping import listed
 from nginxtls.rules.hsts.helpers import ADD_HEADER, HSTS, RFC_6797, is_hsts
 
 from nginxtls.finding import Edit, Severity
-from nginxtls.rule import Fix, Rule, locate, replace_argument
+from nginxtls.rule import Fix, Rule, label, locate, replace_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +104,45 @@ class MalformedHsts(Rule):
                 arg=1,
                 help='set the value to `"max-age=63072000; includeSubDomains"`',
                 fix=_with_value(directive, "max-age=63072000; includeSubDomains"),
+            )
+
+
+class UnquotedHsts(Rule):
+    """The value of Strict-Transport-Security is not quoted, so nginx reads what follows its `;` as a directive.
+
+    Clients: connection refused once nginx is restarted (`unknown directive "includeSubDomains"`); after a failed reload
+    they still get the previous configuration.
+
+    Fix: quote the value: `add_header Strict-Transport-Security "max-age=63072000; includeSubDomains" always;`
+
+    ```nginx bad
+    add_header Strict-Transport-Security max-age=63072000; includeSubDomains;
+    ```
+
+    ```nginx good
+    add_header Strict-Transport-Security "max-age=63072000; includeSubDomains";
+    ```
+    """
+
+    severity = Severity.ERROR
+    references = (ADD_HEADER, f"{RFC_6797}#section-6.1")
+    needs = ("add_header",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        words = [name for name in configuration.by_name if name.lower() in ("includesubdomains", "preload")]
+        headers = [line for line in configuration.directives("add_header") if is_hsts(line)] if words else []
+        reported: set[Directive] = set()
+        for line in (line for name in words for line in configuration.directives(name)):
+            before = [each for each in headers if each.file is line.file and each.start < line.start]
+            if not before or before[-1].line + 1 < line.line or before[-1] in reported:
+                continue
+            reported.add(before[-1])
+            yield self.at(
+                before[-1],
+                f"nginx does not start: the value ends at its `;`, and `{line.name}` is read as a directive",
+                arg=1,
+                labels=[label(line, "nginx does not know it")],
+                help=f'quote the value: `"{before[-1].args[1]}; {line.name}"`',
             )
 
 

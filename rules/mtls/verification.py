@@ -178,7 +178,8 @@ class IneffectiveClientVerification(Rule):
                 continue
             if default.setting("ssl_verify_client").value in REQUESTS:
                 continue
-            rejected = ", and every request is rejected with 400" if verify.value == "on" else ""
+            how = "every request is rejected with 400" if server.module == "http" else "every client is disconnected"
+            rejected = f", and {how}" if verify.value == "on" else ""
             yield self.at(
                 verify.origin,
                 f"no client certificate is requested for {server.title}{rejected}: the server has no"

@@ -10,7 +10,7 @@ from nginxtls.rules.protocols.common import CHANGES, LEGACY, MODERN, SSL_PROTOCO
 
 from nginxtls.finding import Severity
 from nginxtls.model.decides import live_groups
-from nginxtls.model.effective import VERSIONS, cipher_string, origin_of, protocol_names
+from nginxtls.model.effective import VERSIONS, cipher_string, effective, origin_of, protocol_names
 from nginxtls.rule import Rule, label
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class IgnoredProtocols(Rule):
                 ignored.append(directive)
                 affected += endpoints
                 continue
-            names = spoken(protocol_names(setting.values))
+            names = _had(default, endpoints)
             if directive in setting.directives:
                 message = (
                     f"before nginx 1.29.2 {names} applies to every name on {sockets(endpoints)}, not to this server"
@@ -110,15 +110,26 @@ class IgnoredProtocols(Rule):
                 endpoints=titles(endpoints),
             )
         for place, (default, ignored, affected) in undecided.items():
-            names = spoken(protocol_names(default.setting("ssl_protocols").values))
+            own = default.conf_command(*_LIMITS)
+            which = "the default server's `ssl_conf_command`" if own else "nginx's default"
             yield self.at(
                 place,
-                f"nginx's default, {names}, applies to every name on {sockets(affected)}: before nginx 1.29.2 the"
-                " default server decides, and has no `ssl_protocols`",
+                f"{which}, {_had(default, affected)}, applies to every name on {sockets(affected)}: before nginx 1.29.2"
+                " the default server decides, and has no `ssl_protocols`",
                 labels=[label(directive, "ignored") for directive in ignored[:3]],
                 help="set the protocols at the http level or in the default server",
                 endpoints=titles(affected),
             )
+
+
+_LIMITS = ("MinProtocol", "MaxProtocol", "Protocol")
+
+
+def _had(default: VirtualServer, endpoints: list[Endpoint]) -> str:
+    """The versions that a default server gives to every name of its socket, in words."""
+    if default.conf_command(*_LIMITS):
+        return spoken(effective(endpoints[0].socket, default).versions)
+    return spoken(protocol_names(default.setting("ssl_protocols").values))
 
 
 class ProtocolsDifferOnSocket(Rule):
@@ -177,7 +188,7 @@ class ProtocolsDifferOnSocket(Rule):
             return
         for directive, default, endpoints in _overruled(configuration):
             setting = default.setting("ssl_protocols")
-            names = spoken(protocol_names(setting.values))
+            names = _had(default, endpoints)
             if directive in setting.directives:
                 message = (
                     f"before nginx 1.29.2 {names} applies to every name on {sockets(endpoints)}, since then to this"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.common.bundles import is_catch_all
 from nginxtls.rules.common.edits import after, make_default
 from nginxtls.rules.common.families import lost_names, wildcard_pairs
 from nginxtls.rules.common.grouping import default_is_sure, listed
@@ -95,7 +96,7 @@ class OtherDefaultOnIpv6(Rule):
     protocol.
 
     `default_server` applies only to the address and port of its `listen` directive. On any other socket the first
-    server is the default.
+    server is the default. A server for unknown names that only listens on IPv4 leaves them to a site over IPv6.
 
     Clients: those without SNI or with an unknown name get one certificate over IPv4 and another over IPv6.
 
@@ -113,6 +114,20 @@ class OtherDefaultOnIpv6(Rule):
         listen 443 ssl default_server;
         listen [::]:443 ssl;
         server_name www.example.com;
+        ssl_certificate certificates/good.pem;
+        ssl_certificate_key certificates/good.key;
+    }
+    ```
+
+    ```nginx bad
+    server {
+        listen 443 ssl default_server;
+        ssl_reject_handshake on;
+    }
+    server {
+        listen 443 ssl;
+        listen [::]:443 ssl;
+        server_name example.com;
         ssl_certificate certificates/good.pem;
         ssl_certificate_key certificates/good.key;
     }
@@ -145,9 +160,11 @@ class OtherDefaultOnIpv6(Rule):
             first, second = four.default, six.default
             if not four.tls or four.datagram:
                 continue
-            if first is second or first not in six.servers or second not in four.servers:
-                continue
             if not (default_is_sure(four, configuration) and default_is_sure(six, configuration)):
+                continue
+            if first not in six.servers and is_catch_all(first) and second in four.servers:
+                yield from self._only_on_ipv4(four, six)
+            if first is second or first not in six.servers or second not in four.servers:
                 continue
             here, there = six.listen_of(second), four.listen_of(first)
             if here is None or here.directive is None or there is None or there.directive is None:
@@ -160,6 +177,22 @@ class OtherDefaultOnIpv6(Rule):
                 fix=make_default(first, six),
                 endpoints=[f"{second.title} on {six.label}", f"{first.title} on {four.label}"],
             )
+
+    def _only_on_ipv4(self, four: Socket, six: Socket) -> Iterator[Finding]:
+        """The server for unknown names is not there over IPv6."""
+        first, second = four.default, six.default
+        here, there = six.listen_of(second), four.listen_of(first)
+        if is_catch_all(second) or here is None or here.directive is None or there is None or there.directive is None:
+            return
+        line = f"listen [::]:{six.port} ssl default_server;"
+        yield self.at(
+            there.directive,
+            f"over IPv6 {second.title} answers for unknown names: the server for them does not listen on {six.label}",
+            labels=[label(here.directive, f"the default server of {six.label}")],
+            help=f"add `{line}`",
+            fix=Fix(f"add `{line}`", (after(there.directive, line),)),
+            endpoints=[f"{second.title} on {six.label}"],
+        )
 
 
 class HiddenByAddress(Rule):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, VirtualServer
+    from nginxtls.syntax.tree import Directive
 
 
 class ImplicitDefaultServer(Rule):
@@ -152,6 +153,69 @@ class RealSiteForUnknownNames(Rule):
                 help="add a default server with `ssl_reject_handshake on;`",
                 fix=rejecting_server(socket, configuration),
                 endpoints=titles([default]),
+            )
+
+
+class InheritedRejection(Rule):
+    """A server with a certificate inherits `ssl_reject_handshake on;`, so every handshake for its names is rejected.
+
+    At the http level the directive applies to every server that does not set it. `nginx -t` reports nothing, and the
+    certificate of the server is never sent (measured on nginx 1.22.1 to 1.30.6).
+
+    Clients: ERR_SSL_UNRECOGNIZED_NAME_ALERT, `curl: (35)` with `unrecognized name`.
+
+    Fix: move the directive into the default server, or set `ssl_reject_handshake off;` in this one.
+
+    ```nginx bad
+    http {
+        ssl_reject_handshake on;
+        server {
+            listen 443 ssl;
+            server_name example.com;
+            ssl_certificate certificates/good.pem;
+            ssl_certificate_key certificates/good.key;
+        }
+    }
+    ```
+
+    ```nginx good
+    http {
+        ssl_reject_handshake on;
+        server {
+            listen 443 ssl default_server;
+        }
+        server {
+            listen 443 ssl;
+            server_name example.com;
+            ssl_certificate certificates/good.pem;
+            ssl_certificate_key certificates/good.key;
+            ssl_reject_handshake off;
+        }
+    }
+    ```
+    """
+
+    severity = Severity.ERROR
+    since = "nginx 1.19.4"
+    references = (REJECT,)
+    needs = ("ssl_reject_handshake",)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        found: dict[Directive, list[VirtualServer]] = {}
+        for server in configuration.servers:
+            setting = server.setting("ssl_reject_handshake")
+            own = "ssl_certificate" in server.scope.own and "ssl_reject_handshake" not in server.scope.own
+            if server.rejects_handshake and own and setting.origin and setting.certain and server.speaks_tls:
+                found.setdefault(setting.origin, []).append(server)
+        for line, servers in found.items():
+            certificate = servers[0].first("ssl_certificate")
+            yield self.at(
+                line,
+                f"every handshake for {listed([server.title for server in servers])} is rejected: the server inherits"
+                " `ssl_reject_handshake on`",
+                labels=[label(certificate, "never sent")] if certificate is not None else (),
+                help="move the directive into the default server, or set `ssl_reject_handshake off;` in this one",
+                endpoints=titles(servers),
             )
 
 

@@ -66,7 +66,8 @@ class TlsListenerWithoutCertificate(Rule):
                 yield self.at(
                     refusal.directive,
                     f"{name} has a TLS listener and no certificate: nginx does not start",
-                    help="set `ssl_certificate` and `ssl_certificate_key`, or `ssl_reject_handshake on;`",
+                    help="set `ssl_certificate` and `ssl_certificate_key`"
+                    + (", or `ssl_reject_handshake on;`" if server is None or server.module != "mail" else ""),
                     endpoints=titles([server]) if server else (),
                 )
 

@@ -28,3 +28,21 @@ def test_a_part_of_the_builds(having: Callable[[Build], bool], said: str) -> Non
     alternatives = Alternatives(Configuration(Tree([file], [file])))
     numbers = [number for number, build in enumerate(alternatives.builds) if having(build)]
     assert alternatives.part(numbers, range(len(alternatives.builds))) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "oldest"),
+    [
+        ("http { server { listen 443 ssl; } }", "1.18.0"),
+        ("http { server { listen 443 ssl; ssl_reject_handshake on; } }", "1.20.1"),
+        ("http { server { listen 443 quic; } }", "1.26.3"),
+        ("stream { server { listen 443 ssl default_server; } }", "1.26.3"),
+        ("stream { server { listen 443 ssl; ssl_reject_handshake on; } }", "1.26.3"),
+        ("http { server { listen 80; server_name a; } } stream { server { listen 443; server_name b; } }", "1.26.3"),
+        ("http { server { listen 80; server_name a; } } stream { server { listen 443; } }", "1.18.0"),
+    ],
+)
+def test_builds_that_refuse_the_configuration_are_not_in_question(text: str, oldest: str) -> None:
+    """By the module that a directive is in, and by the parameters of ``listen``."""
+    file = parse_text(f"events {{}} {text}")
+    assert str(Alternatives(Configuration(Tree([file], [file]))).oldest) == oldest

@@ -97,6 +97,15 @@ def test_lines_that_may_not_be_there_do_not_answer_for_those_that_are(configure:
     assert refused in reported(configure(perhaps + "server { listen 8080; listen 8080; }"))
 
 
+@pytest.mark.parametrize(("name", "alone"), [("a.*.test", False), ("a..test", False), ("*.*.test", False), ("*", True)])
+def test_a_wildcard_that_nginx_refuses(configure: Configure, name: str, alone: bool) -> None:
+    """Most only where the socket has a second server: for one server there is no table of names."""
+    one = f"server {{ listen 443 ssl; server_name {name}; {EC} }}"
+    found = {level for level, _ in reported(configure(one))}
+    assert ("emerg" in found) is alone
+    assert "emerg" in {level for level, _ in reported(configure(one.replace(name, "b.test") + one))}
+
+
 def test_the_same_name_twice_on_a_socket(configure: Configure) -> None:
     one = f"server {{ listen 443 ssl; server_name A.test; {EC} }}"
     warning = ("warn", 'conflicting server name "a.test" on 0.0.0.0:443, ignored')

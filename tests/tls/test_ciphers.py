@@ -68,6 +68,8 @@ def test_the_word_that_brings_a_weak_suite_in_is_known() -> None:
         ("HIGH:TLS_RSA_WITH_AES_128_CBC_SHA", "3.0.20", "TLS_RSA_WITH_AES_128_CBC_SHA", "iana", "AES128-SHA"),
         ("HIGH:DEFAULT", "3.6.5", "DEFAULT", "position", None),
         ("HIGH:PROFILE=SYSTEM", "3.0.20", "PROFILE=SYSTEM", "profile", None),
+        ("HIGH:SHA512", "3.0.20", "SHA512", "misspelt", None),
+        ("HIGH:DHE-RSA-AES128-SHA128", "3.0.20", "DHE-RSA-AES128-SHA128", "misspelt", None),
         (
             "HIGH:ECDHE-RSA-AES128-GCM-SHA265",
             "3.6.5",

@@ -56,7 +56,9 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
         for directive in configuration.directives(name):
             # Read when the line is, whoever uses it.
             if directive.args and configuration.store.is_missing(directive.args[0]):
-                yield refuse(directive, "file", f'open() "{directive.args[0]}" failed (no such file)', arg=0)
+                path = directive.args[0]
+                reason = configuration.store.failure(path)
+                yield refuse(directive, "file", f'open() "{path}" failed ({reason})', arg=0)
     if configuration.completeness == "full":
         for socket in configuration.sockets:
             yield from _missing_certificate(socket, configuration)
@@ -72,6 +74,10 @@ def _all(configuration: Configuration) -> Iterator[Refusal]:
         if verify.enabled and trusted.is_default and trusted.certain and verify.origin:
             prefix = upstream.directive_name("trusted_certificate")
             yield refuse(verify.origin, "upstream", f"no {prefix} for {upstream.directive_name('verify')}")
+        if verify.enabled:
+            yield from _certificates_file(configuration, trusted.origin, "upstream-file")
+            if (crl := upstream.setting("crl").origin) and crl.args:
+                yield from _revocation_lists(configuration, crl)
         yield from _of_commands(upstream.commands, configuration.facts.openssl)
         certificate, key = upstream.setting("certificate"), upstream.setting("certificate_key")
         if unread := _upstream_certificate(certificate, configuration):
@@ -250,7 +256,12 @@ def _by_command(server: VirtualServer, served: ServedBundle) -> Iterator[Refusal
 
 def _certificate(served: ServedBundle, category: str) -> Iterator[Refusal]:
     if served.store.is_missing(served.path):
-        yield refuse(served.directive, category, f'cannot load certificate "{served.path}": no such file', arg=0)
+        yield refuse(
+            served.directive,
+            category,
+            f'cannot load certificate "{served.path}": {served.store.failure(served.path)}',
+            arg=0,
+        )
     elif served.bundle is not None and not served.bundle.loads:
         problem = served.bundle.problems[-1].message
         yield refuse(served.directive, category, f'cannot load certificate "{served.path}": {problem}', arg=0)
@@ -273,7 +284,12 @@ def _key(served: ServedBundle, category: str) -> Iterator[Refusal]:
     if key is None or not is_file(served.key_path):
         return
     if served.store.is_missing(served.key_path):
-        yield refuse(key, category, f'cannot load certificate key "{served.key_path}": no such file', arg=0)
+        yield refuse(
+            key,
+            category,
+            f'cannot load certificate key "{served.key_path}": {served.store.failure(served.key_path)}',
+            arg=0,
+        )
     elif served.key is None and served.store.was_read(served.key_path) and "not known" not in served.key_unreadable:
         text = f'cannot load certificate key "{served.key_path}": {served.key_unreadable}'
         yield refuse(key, category, text, arg=0)
@@ -346,10 +362,10 @@ def _clients(server: VirtualServer) -> Iterator[Refusal]:
         yield refuse(ocsp.origin, "client-ca", '"ssl_ocsp" is incompatible with "ssl_verify_client optional_no_ca"')
 
 
-def _revocation_lists(server: VirtualServer, directive: Directive) -> Iterator[Refusal]:
+def _revocation_lists(server: VirtualServer | Configuration, directive: Directive) -> Iterator[Refusal]:
     path = directive.args[0]
     if server.store.is_missing(path):
-        yield refuse(directive, "crl", f'cannot load CRL "{path}": no such file', arg=0)
+        yield refuse(directive, "crl", f'cannot load CRL "{path}": {server.store.failure(path)}', arg=0)
         return
     found = server.store.read_crl(directive)
     # A file with certificates and no list is taken up to 1.26.3, and not by 1.30.6 (measured).
@@ -359,17 +375,21 @@ def _revocation_lists(server: VirtualServer, directive: Directive) -> Iterator[R
         yield refuse(directive, "crl", text, arg=0)
 
 
-def _certificates_file(server: VirtualServer, directive: Directive | None) -> Iterator[Refusal]:
+def _certificates_file(
+    server: VirtualServer | Configuration, directive: Directive | None, category: str = "client-ca"
+) -> Iterator[Refusal]:
+    """The CAs that others are verified against: clients of a server, or upstreams."""
     if directive is None or not directive.args or not is_file(directive.args[0]):
         return
     path = directive.args[0]
     if server.store.is_missing(path):
-        yield refuse(directive, "client-ca", f'cannot load certificates "{path}": no such file', arg=0)
+        yield refuse(directive, category, f'cannot load certificates "{path}": {server.store.failure(path)}', arg=0)
         return
-    bundle, _ = server.store.read_bundle(path, directive)
+    skips_bom = server.facts.openssl.version >= (3, 0)
+    bundle, _ = server.store.read_bundle(path, directive, skips_bom=skips_bom)
     if bundle is not None and not bundle.loads:
         text = f'cannot load certificates "{path}": {bundle.problems[-1].message}'
-        yield refuse(directive, "client-ca", text, arg=0)
+        yield refuse(directive, category, text, arg=0)
 
 
 def _groups(server: VirtualServer) -> Iterator[Refusal]:
@@ -388,7 +408,7 @@ def _dhparam(server: VirtualServer) -> Iterator[Refusal]:
         return
     path = origin.args[0]
     if server.store.is_missing(path):
-        yield refuse(origin, "dhparam", f'BIO_new_file("{path}") failed: no such file', arg=0)
+        yield refuse(origin, "dhparam", f'BIO_new_file("{path}") failed: {server.store.failure(path)}', arg=0)
         return
     bits = server.store.dhparam_bits(path, origin)
     if bits is None:
@@ -503,7 +523,7 @@ def _stapling(server: VirtualServer) -> Iterator[Refusal]:
 
 def _ocsp_response(server: VirtualServer, directive: Directive, path: str) -> Iterator[Refusal]:
     if server.store.is_missing(path):
-        yield refuse(directive, "file", f'BIO_new_file("{path}") failed: no such file', arg=0)
+        yield refuse(directive, "file", f'BIO_new_file("{path}") failed: {server.store.failure(path)}', arg=0)
         return
     response, reason = server.store.read_ocsp(path, directive)
     if response is None and server.store.was_read(path):

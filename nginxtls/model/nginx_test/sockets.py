@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nginxtls.base.bounded import bounded
+from nginxtls.model.listens import PARAMETERS_SINCE
 from nginxtls.model.nginx_test.refusal import WARN, refuse
 from nginxtls.model.patterns import read_pattern
 
@@ -49,6 +50,8 @@ def listen_refusals(servers: Iterable[VirtualServer]) -> Iterator[Refusal]:
     """Where nothing is wrong with the lines of one server, nothing is with the same lines of another."""
     sound: set[object] = set()
     for server in servers:
+        if server.module != "mail":
+            yield from _of_names(server)
         listens = ((line.args, line.branch) for line in server.scope.all("listen"))
         lines = (server.module, server.first("ssl"), *listens)
         if lines in sound:
@@ -90,22 +93,40 @@ def _of_listens(server: VirtualServer) -> Iterator[Refusal]:
         yield refuse(ssl, "value", text, level=WARN)
 
 
+def _of_names(server: VirtualServer) -> Iterator[Refusal]:
+    """Words that the directive itself refuses, and a slash in one (ngx_http_core_server_name)."""
+    for name in server.names:
+        text = name.text
+        if name.form in ("unknown", "empty") or name.directive is None:
+            continue
+        if (text.startswith("*") and (len(text) < 3 or text[1] != ".")) or text == ".":
+            yield refuse(name.directive, "server-name", f'server name "{text}" is invalid', arg=name.arg)
+        elif "/" in text:
+            message = f'server name "{text}" has suspicious symbols'
+            yield refuse(name.directive, "server-name", message, level=WARN, arg=name.arg)
+
+
+def _refused_wildcard(name: ServerName) -> bool:
+    """Whether the table of names refuses a name (NGX_DECLINED of ngx_hash_add_key)."""
+    text = name.text
+    if name.form in ("regex", "unknown", "empty"):
+        return False
+    return text.count("*") > 1 or ".." in text or ("*" in text and text[0] != "." and name.form == "invalid")
+
+
 def _parameter_problem(parameter: str, listen: Listen, server: VirtualServer) -> str | None:
     nginx, module = server.facts.nginx, server.module
     if "=" in parameter and parameter.startswith(_LISTEN_VALUES):
         return None
     if parameter not in _LISTEN_FLAGS[module]:
         return f'invalid parameter "{parameter}"'
-    if parameter == "quic":
-        if nginx is not None and not nginx.at_least(1, 25, 0):
-            return 'invalid parameter "quic"'
-        if listen.has("ssl"):
-            return '"listen" directive "ssl" parameter is incompatible with "quic"'
+    since = PARAMETERS_SINCE.get((module, parameter))
+    if since is not None and nginx is not None and not nginx.at_least(*since):
+        return f'the invalid "{parameter}" parameter' if module == "stream" else f'invalid parameter "{parameter}"'
+    if parameter == "quic" and listen.has("ssl"):
+        return '"listen" directive "ssl" parameter is incompatible with "quic"'
     if parameter == "spdy" and nginx is not None and nginx.at_least(1, 21, 4):
         return 'invalid parameter "spdy"'
-    old = nginx is not None and not nginx.at_least(1, 25, 5)
-    if module == "stream" and parameter in ("default_server", "default") and old:
-        return f'the invalid "{parameter}" parameter'
     return None
 
 
@@ -130,7 +151,7 @@ def socket_refusals(socket: Socket, configuration: Configuration) -> Iterator[Re
     yield from _options(socket, address)
     if configuration.facts.assumed_nginx.at_least(1, 23, 4):
         yield from _redefined(socket, address)
-    yield from _conflicting_names(socket, address)
+    yield from _names(socket, address)
 
 
 @bounded(1024, 1_000_000)
@@ -199,8 +220,8 @@ def _differ(servers: tuple[VirtualServer, ...]) -> bool:
     return exact and len({name.key for name in names}) == len(names)
 
 
-def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
-    """The same name twice on one address: the first server has it.
+def _names(socket: Socket, address: str) -> Iterator[Refusal]:
+    """A wildcard that the table of names refuses, and the same name twice on one address: the first server has it.
 
     nginx makes no table of names for a lone server, unless a pattern of its names captures (ngx_http_optimize_servers).
     """
@@ -212,6 +233,9 @@ def _conflicting_names(socket: Socket, address: str) -> Iterator[Refusal]:
     owners: set[tuple[str, str]] = set()
     for server in socket.servers:
         for name in server.names:
+            if _refused_wildcard(name) and name.directive is not None:
+                message = f'invalid server name or wildcard "{name.text.lower()}" on {address}'
+                yield refuse(name.directive, "server-name", message, arg=name.arg)
             if name.form in ("regex", "unknown", "invalid"):
                 continue
             # ".x" is entered as "x" and then as "*.x" (ngx_hash_add_key).
