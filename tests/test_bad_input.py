@@ -9,6 +9,9 @@ import pytest
 
 import nginxtls
 from nginxtls.linting.settings import Settings
+from nginxtls.model.nginx_test import refusals
+
+CERTIFICATES = Path(__file__).parents[1] / "fixtures/certificates"
 
 HEAD = "server { listen 443 ssl; ssl_protocols TLSv1.1; }\n"
 
@@ -76,3 +79,15 @@ def test_a_tag_inside_a_quoted_string(tmp_path: Path) -> None:
     report = nginxtls.check(tmp_path, settings=Settings(), select=["missing-tls13"])
     (finding,) = report.findings
     assert finding.location.span.column == line.index("ssl_protocols") + 1
+
+
+def test_a_key_in_place_of_a_certificate_whose_issuer_stapling_needs(tmp_path: Path) -> None:
+    for name in ("good.key", "with-ocsp.pem"):
+        (tmp_path / name).write_bytes((CERTIFICATES / name).read_bytes())
+    (tmp_path / "n.conf").write_text(
+        "server { listen 443 ssl; ssl_stapling on; ssl_certificate good.key;"
+        " ssl_certificate with-ocsp.pem; ssl_certificate with-ocsp.pem;"
+        " ssl_certificate_key a; ssl_certificate_key b; ssl_certificate_key c; }\n"
+    )
+    refused = refusals(nginxtls.load(tmp_path / "n.conf"))
+    assert any("good.key" in refusal.message for refusal in refused)
