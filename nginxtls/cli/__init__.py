@@ -90,11 +90,9 @@ def _status() -> object:
         from nginxtls.cli.completion import join_bash_words
 
         join_bash_words(os.environ)
-    from typer.main import get_command
+    from nginxtls.cli.application import application
 
-    from nginxtls.cli.application import app
-
-    return get_command(app).main(prog_name="nginxtls", standalone_mode=False)
+    return application().main(prog_name="nginxtls", standalone_mode=False)
 
 
 def _print_usage(error: Any) -> None:
