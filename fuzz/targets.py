@@ -218,14 +218,15 @@ def as_file(name: str, look: Callable[..., T], data: bytes) -> T:
 def with_commands(data: bytes) -> None:
     """Every other command on the input, in a format that it chooses; three of four times for one version of nginx.
 
-    Some commands read all files of the input at once, others one after the other.
+    Some commands read all files of the input at once, others one after the other: then it is the first that is looked
+    at in each build.
     """
     names = []
     for number, content in enumerate(parts(data)):
         names.append(f"nginx{number or ''}.conf")
         (folder() / names[-1]).write_bytes(content)
     (folder() / "old.conf").write_bytes(with_keys(seeds("keys")[len(data) % len(seeds("keys"))]))
-    known = ("--nginx-version", "1.26.3", "--openssl-version", "3.5.1") if len(data) % 4 else ()
+    known = ("--nginx-version", "1.26.3", "--openssl-version", "3.5.1")
     try:
         for words, form in COMMANDS[len(data) % len(COMMANDS)]:
             if "FILES" in words:
@@ -233,8 +234,9 @@ def with_commands(data: bytes) -> None:
                 runs = [(*words[:at], *names, *words[at + 1 :])]
             else:
                 runs = [tuple(name if word == "FILE" else word for word in words) for name in names]
-            for run in runs:
-                text = command((*run, *(known if words[0] != "parse" else ())))
+            for number, run in enumerate(runs):
+                one = words[0] != "parse" and (number or len(data) % 4)
+                text = command((*run, *(known if one else ())))
                 check_output(text, f"{words[0]} {form}")
     finally:
         for name in names:

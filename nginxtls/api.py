@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nginxtls.pki import TrustStore
     from nginxtls.rule import Rule
     from nginxtls.syntax import Files, LoadedTree, SourceFile, Sources
+    from nginxtls.syntax.containers.images import Named
     from nginxtls.syntax.places import NotChecked
     from nginxtls.syntax.reading import KeptFiles
     from nginxtls.tls import Policy, SystemConfiguration
@@ -394,11 +395,12 @@ def _subjects(
 
     known = found_versions(paths, settings, root)
     trust, system, policies = _trust(settings.trust), _system(openssl_conf), _policies(settings.policy)
+    images: dict[str, Named] = {}
 
     def subject(loaded: LoadedTree, files: Files) -> Subject:
         main = loaded.tree.roots[0]
         top = repository_of(Path(os.path.abspath(main.path))) if main.path and root is None else None
-        versions = for_configuration(known, settings, main, str(top) if top else None)
+        versions = for_configuration(known, settings, main, str(top) if top else None, images)
         facts = Facts(
             completeness=loaded.kind,
             nginx=versions.nginx,

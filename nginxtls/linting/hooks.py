@@ -114,7 +114,13 @@ def _decided(configuration: Configuration, name: str) -> Iterable[tuple[Directiv
 
 def applicable(rules: Iterable[Rule], configuration: Configuration) -> list[Rule]:
     """The rules that have the directives in a configuration without which they find nothing."""
-    return [rule for rule in rules if _applies(rule, configuration.mentions)]
+    return list(_of_mentions(tuple(rules), configuration.mentions))
+
+
+@lru_cache(maxsize=256)
+def _of_mentions(rules: tuple[Rule, ...], mentions: frozenset[str]) -> tuple[Rule, ...]:
+    """Kept for many small configurations that are alike, of which it would take a tenth of the time."""
+    return tuple(rule for rule in rules if _applies(rule, mentions))
 
 
 @lru_cache(maxsize=1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nginxtls.finding import Confidence, Severity
@@ -23,7 +24,8 @@ BY_KEY = frozenset({"ciphers", "groups", "policy", "protocols"})
 
 def by_key(found: list[Finding], configuration: Configuration, rules: Iterable[Rule], run: Run) -> list[Finding]:
     """The findings of a configuration; those that rest on the type of a key that is not known are hedged."""
-    names = {rule.name for rule in rules if rule.topic in BY_KEY}
+    rules = tuple(rules)
+    names = _names(rules)
     if names.isdisjoint(finding.rule for finding in found) or not _unread(configuration):
         return found
     reported = {finding.rule for finding in found}
@@ -33,6 +35,11 @@ def by_key(found: list[Finding], configuration: Configuration, rules: Iterable[R
         findings = run(configuration.with_keys(key), some)
         by_type[key.kind] = {(finding.rule, finding.location): finding for finding in findings}
     return list(_hedged(found, by_type, {rule.name for rule in some}))
+
+
+@lru_cache(maxsize=16)
+def _names(rules: tuple[Rule, ...]) -> frozenset[str]:
+    return frozenset(rule.name for rule in rules if rule.topic in BY_KEY)
 
 
 def _unread(configuration: Configuration) -> bool:
