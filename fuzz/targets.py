@@ -216,28 +216,25 @@ def as_file(name: str, look: Callable[..., T], data: bytes) -> T:
 
 
 def with_commands(data: bytes) -> None:
-    """Every other command on the input, in a format that it chooses; three of four times for one version of nginx.
+    """Every other command on the input, in a format that it chooses, for one version of nginx.
 
-    Some commands read all files of the input at once, others one after the other: then it is the first that is looked
-    at in each build.
+    Some commands read all files of the input at once, others one after the other. Every fourth input's first file is
+    looked at in each build, too.
     """
     names = []
     for number, content in enumerate(parts(data)):
         names.append(f"nginx{number or ''}.conf")
         (folder() / names[-1]).write_bytes(content)
     (folder() / "old.conf").write_bytes(with_keys(seeds("keys")[len(data) % len(seeds("keys"))]))
-    known = ("--nginx-version", "1.26.3", "--openssl-version", "3.5.1")
     try:
         for words, form in COMMANDS[len(data) % len(COMMANDS)]:
-            if "FILES" in words:
-                at = words.index("FILES")
-                runs = [(*words[:at], *names, *words[at + 1 :])]
-            else:
-                runs = [tuple(name if word == "FILE" else word for word in words) for name in names]
-            for number, run in enumerate(runs):
-                one = words[0] != "parse" and (number or len(data) % 4)
-                text = command((*run, *(known if one else ())))
-                check_output(text, f"{words[0]} {form}")
+            known = () if words[0] == "parse" else ("--nginx-version", "1.26.3", "--openssl-version", "3.5.1")
+            runs = [(files, known) for files in ([names] if "FILES" in words else ([name] for name in names))]
+            if len(data) % 4 == 0:
+                runs.append((names[:1], ()))
+            for files, options in runs:
+                filled = [each for word in words for each in (files if word in ("FILE", "FILES") else [word])]
+                check_output(command((*filled, *options)), f"{words[0]} {form}")
     finally:
         for name in names:
             (folder() / name).unlink()

@@ -31,8 +31,9 @@ def main() -> NoReturn:
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(bool(end.code))
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if not stream.closed:  # pygls closes them at the end of a session
+                stream.flush()
     except OSError:
         status = status or 2
     os._exit(status)
