@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -91,3 +92,15 @@ def test_a_key_in_place_of_a_certificate_whose_issuer_stapling_needs(tmp_path: P
     )
     refused = refusals(nginxtls.load(tmp_path / "n.conf"))
     assert any("good.key" in refusal.message for refusal in refused)
+
+
+@pytest.mark.parametrize("name", [".nginxtls.yaml", "pyproject.toml", "site.conf", "good.pem", ".gitignore"])
+def test_a_link_to_itself_names_no_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "n.conf").write_text(
+        "server { listen 443 ssl; ssl_protocols TLSv1.1; include site.conf;"
+        " ssl_certificate good.pem; ssl_certificate_key good.pem; }\n"
+    )
+    os.symlink(name, tmp_path / name)
+    report = nginxtls.check(tmp_path)
+    assert not report.failures
+    assert "legacy-protocol" in {finding.rule for finding in report.findings}
