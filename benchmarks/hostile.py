@@ -281,6 +281,7 @@ KINDS: dict[str, Callable[[int], Files]] = {
         )
     },
     "ignored paths": lambda size: {".gitignore": "*a*b*c*\n" * (size // 8), "a" * 100 + ".conf": "listen 443 ssl;\n"},
+    "a long ignored path": lambda size: {".gitignore": "a" * size, "a.conf": "listen 443 ssl;\n"},
     "files": lambda size: {f"{number}.conf": "server { listen 443 ssl; }\n" for number in range(size // 100)},
     "patterns of rules": lambda size: {
         ".nginxtls.yaml": "per-path-ignores:\n" + "".join(f"  a{n}: ['{asterisks(n)}']\n" for n in range(size // 40)),

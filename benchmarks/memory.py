@@ -30,7 +30,7 @@ from nginxtls.report import Options, renderer
 from nginxtls.tls.clients import clients
 
 AT = datetime(2026, 6, 15, tzinfo=timezone.utc)
-VERSIONS = {"nginx_version": "1.26.3", "openssl_version": "3.5.1"}
+NGINX, OPENSSL = "1.26.3", "3.5.1"
 MARKS = (1, 10, 100, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 40_000)
 SUITES = (
     "ECDHE-RSA-AES128-GCM-SHA256 ECDHE-ECDSA-AES256-GCM-SHA384 AES256-SHA HIGH DHE-RSA-CHACHA20-POLY1305 !aNULL "
@@ -73,13 +73,13 @@ def certificate(number: int) -> tuple[bytes, bytes]:
 
 def check() -> None:
     """What ``nginxtls check --format json`` prints."""
-    report = nginxtls.check("nginx.conf", settings=Settings(), at=AT, **VERSIONS)
+    report = nginxtls.check("nginx.conf", settings=Settings(), at=AT, nginx_version=NGINX, openssl_version=OPENSSL)
     renderer("json")(report, Options(verbose=True))
 
 
 def answers() -> None:
     """What ``nginxtls handshake --all``, ``handshake --upstreams`` and ``clients`` print."""
-    configuration = nginxtls.load("nginx.conf", at=AT, **VERSIONS)
+    configuration = nginxtls.load("nginx.conf", at=AT, nginx_version=NGINX, openssl_version=OPENSSL)
     for _, answer in every_handshake(configuration):
         json.dumps(answer.to_dict())
     for upstream in upstream_handshakes(configuration):

@@ -104,3 +104,12 @@ def test_a_link_to_itself_names_no_file(tmp_path: Path, name: str) -> None:
     report = nginxtls.check(tmp_path)
     assert not report.failures
     assert "legacy-protocol" in {finding.rule for finding in report.findings}
+
+
+def test_a_pattern_of_ignored_paths_that_is_too_long_ignores_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("**/" * 2_000 + "n.conf\n**/m.conf\n")
+    for name in ("n.conf", "m.conf"):
+        (tmp_path / name).write_text(HEAD)
+    report = nginxtls.check(tmp_path, settings=Settings())
+    assert {Path(finding.location.name).name for finding in report.findings} == {"n.conf"}
