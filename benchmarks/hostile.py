@@ -1,15 +1,17 @@
 """Structures of up to 100 kB that a hostile author would write, and how the time of a check grows with their size.
 
-    python benchmarks/hostile.py [KIND ...]
+    python benchmarks/hostile.py [--unknown] [KIND ...]
 
 Each kind is checked at three sizes up to 100 kB in a process of its own, which is killed after a minute. The table has
 the seconds of processor time at each size, the memory at the last one in MB beside that of an empty file, and the
 exponent of the growth over what an empty file takes: 1 is linear, 2 quadratic. A kind fails at more than 2 s or 300 MB,
-or at an exponent above 1.2 (one of less than 0.3 s at 100 kB has none).
+or at an exponent above 1.2 (one of less than 0.3 s at 100 kB has none). The versions of nginx and OpenSSL are given, but for
+``--unknown``: then each build in question is looked at.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 import subprocess
@@ -279,6 +281,7 @@ KINDS: dict[str, Callable[[int], Files]] = {
         )
     },
     "ignored paths": lambda size: {".gitignore": "*a*b*c*\n" * (size // 8), "a" * 100 + ".conf": "listen 443 ssl;\n"},
+    "a long ignored path": lambda size: {".gitignore": "a" * size, "a.conf": "listen 443 ssl;\n"},
     "files": lambda size: {f"{number}.conf": "server { listen 443 ssl; }\n" for number in range(size // 100)},
     "patterns of rules": lambda size: {
         ".nginxtls.yaml": "per-path-ignores:\n" + "".join(f"  a{n}: ['{asterisks(n)}']\n" for n in range(size // 40)),
@@ -297,7 +300,8 @@ import nginxtls
 from nginxtls.report import Options, renderer
 at = datetime(2026, 6, 15, tzinfo=timezone.utc)
 start = time.process_time()
-report = nginxtls.check(".", nginx_version="1.26.3", openssl_version="3.5.1", at=at)
+versions = dict(nginx_version="1.26.3", openssl_version="3.5.1") if "given" in sys.argv else {}
+report = nginxtls.check(".", **versions, at=at)
 for form in ("text", "json"):
     renderer(form)(report, Options(verbose=True))
 seconds = time.process_time() - start
@@ -306,8 +310,8 @@ print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, broken
 """
 
 
-def measured(files: Files) -> tuple[float, float, str]:
-    """Seconds and MB of a check in a process of its own, and what broke."""
+def measured(files: Files, versions: str) -> tuple[float, float, str]:
+    """Seconds and MB of a check in a process of its own, and what broke; ``versions`` are "given" or "unknown"."""
     with tempfile.TemporaryDirectory() as folder:
         for name in ("good.pem", "good.key"):
             (Path(folder) / name).write_bytes((CERTIFICATES / name).read_bytes())
@@ -316,7 +320,12 @@ def measured(files: Files) -> tuple[float, float, str]:
             (Path(folder) / name).write_text(text)
         try:
             done = subprocess.run(
-                [sys.executable, "-c", CHILD], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+                [sys.executable, "-c", CHILD, versions],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return math.inf, math.inf, "hangs"
@@ -327,16 +336,21 @@ def measured(files: Files) -> tuple[float, float, str]:
 
 
 def main() -> None:
-    chosen = {name: make for name, make in KINDS.items() if not sys.argv[1:] or name in sys.argv[1:]}
-    least, memory, _ = min(measured({"nginx.conf": "events {}\n"}) for _ in range(3))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help="one of the table's; all by default")
+    parser.add_argument("--unknown", action="store_true", help="without the versions of nginx and OpenSSL")
+    options = parser.parse_args()
+    versions = "unknown" if options.unknown else "given"
+    chosen = {name: make for name, make in KINDS.items() if name in (options.kinds or KINDS)}
+    least, memory, _ = min(measured({"nginx.conf": "events {}\n"}, versions) for _ in range(3))
     print(f"{'kind':42} {'25 kB':>7} {'50 kB':>7} {'100 kB':>7} {'MB':>5} {'exponent':>8}")
     failed = 0
     for name, make in chosen.items():
         times = []
         for size in SIZES:
-            seconds, megabytes, broken = measured(make(size))
+            seconds, megabytes, broken = measured(make(size), versions)
             if seconds > least + TOO_SHORT:
-                again = measured(make(size))  # the machine may have been busy
+                again = measured(make(size), versions)  # the machine may have been busy
                 seconds = min(seconds, again[0])
             times.append(seconds)
             if broken or seconds == math.inf:

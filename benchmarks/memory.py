@@ -1,14 +1,16 @@
 """The memory of one process over many checks of configurations that differ in everything, each with a new certificate.
 
-    python benchmarks/memory.py [CHECKS]
+    python benchmarks/memory.py [CHECKS] [--answers]
 
-It prints the resident memory in MB and the seconds of processor time after some of the checks.
+It prints the resident memory in MB and the seconds of processor time after some of the checks. With ``--answers`` each
+is loaded, and what all handshakes, all known clients and the connections to back ends get is read instead.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
-import sys
 import tempfile
 import time
 from datetime import datetime, timezone
@@ -22,9 +24,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 import nginxtls
 from nginxtls.linting.settings import Settings
+from nginxtls.model.clients import every_handshake, tables
+from nginxtls.model.outgoing import upstream_handshakes
 from nginxtls.report import Options, renderer
+from nginxtls.tls.clients import clients
 
 AT = datetime(2026, 6, 15, tzinfo=timezone.utc)
+NGINX, OPENSSL = "1.26.3", "3.5.1"
 MARKS = (1, 10, 100, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 40_000)
 SUITES = (
     "ECDHE-RSA-AES128-GCM-SHA256 ECDHE-ECDSA-AES256-GCM-SHA384 AES256-SHA HIGH DHE-RSA-CHACHA20-POLY1305 !aNULL "
@@ -65,8 +71,28 @@ def certificate(number: int) -> tuple[bytes, bytes]:
     )
 
 
+def check() -> None:
+    """What ``nginxtls check --format json`` prints."""
+    report = nginxtls.check("nginx.conf", settings=Settings(), at=AT, nginx_version=NGINX, openssl_version=OPENSSL)
+    renderer("json")(report, Options(verbose=True))
+
+
+def answers() -> None:
+    """What ``nginxtls handshake --all``, ``handshake --upstreams`` and ``clients`` print."""
+    configuration = nginxtls.load("nginx.conf", at=AT, nginx_version=NGINX, openssl_version=OPENSSL)
+    for _, answer in every_handshake(configuration):
+        json.dumps(answer.to_dict())
+    for upstream in upstream_handshakes(configuration):
+        json.dumps(upstream.to_dict())
+    tables(configuration, clients())
+
+
 def main() -> None:
-    checks, random = int(sys.argv[1]) if sys.argv[1:] else 40_000, Random(1)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checks", nargs="?", type=int, default=40_000)
+    parser.add_argument("--answers", action="store_true")
+    options = parser.parse_args()
+    checks, random = options.checks, Random(1)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         start = time.process_time()
@@ -76,10 +102,7 @@ def main() -> None:
             for name, content in zip(("c.pem", "c.key"), certificate(n), strict=True):
                 Path(name).write_bytes(content)
             Path("nginx.conf").write_text(text)
-            report = nginxtls.check(
-                "nginx.conf", settings=Settings(), at=AT, nginx_version="1.26.3", openssl_version="3.5.1"
-            )
-            renderer("json")(report, Options(verbose=True))
+            (answers if options.answers else check)()
             if n + 1 in MARKS or n + 1 == checks:
                 status = Path("/proc/self/status").read_text()
                 memory = int(status.partition("VmRSS:")[2].split()[0]) / 1024

@@ -16,14 +16,15 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from random import Random
 
 from fuzz.oracle import Fault
-from fuzz.targets import BASE, TARGETS, folder
+from fuzz.targets import BASE, JOINT, TARGETS, folder
 
 FOUND = Path(__file__).parent / "found"
 SECONDS = 2.0
@@ -43,15 +44,20 @@ class TooLong(BaseException):
     """The time is over."""
 
 
-def tried(target: str, data: bytes, whole: bool) -> str:
-    """What is wrong on an input, in a line that is the same for the same fault; empty if nothing is."""
+def tried(target: str, data: bytes, whole: bool, seen: set[object] | None = None) -> str:
+    """What is wrong on an input, in a line that is the same for the same fault; empty if nothing is.
+
+    What the quick check sees that is not in ``seen`` is added.
+    """
     chosen = TARGETS[target]
     check = chosen.run if whole or chosen.quick is None else chosen.quick
     measure = whole  # it takes as long as a quick check
     had, start = _peak(reset=True) if measure else 0.0, time.process_time()
     signal.setitimer(signal.ITIMER_PROF, SECONDS * 4)
     try:
-        check(data)
+        shape = check(data)
+        if seen is not None and shape is not None:
+            seen.update(shape)
     except TooLong:
         return f"takes more than {SECONDS:g} s: {_place(sys.exc_info()[2])}"
     except Fault as fault:
@@ -102,17 +108,33 @@ def work(target: str, inputs: Iterable[_Input], area: mmap.mmap, pipe: object) -
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     folder()
     done, reported = 0, 0.0
+    seen: set[object] = set()
     for data, whole in inputs:
         area.seek(0)
         area.write(len(data).to_bytes(4, "big") + data[: _SIZE - 8])
-        wrong = tried(target, data, whole)
+        before = len(seen)
+        wrong = tried(target, data, whole, seen)
+        if not wrong and len(seen) > before and not whole:
+            whole = True
+            wrong = tried(target, data, whole)
         if wrong and "takes more" in wrong:
             wrong = tried(target, data, whole)  # the machine may have been busy
-        done += 1
+        done += data.count(JOINT) + 1
         if wrong or time.monotonic() - reported > 0.3:
             reported = time.monotonic()
             pipe.send((done, wrong, data if wrong else b"", whole))  # type: ignore[attr-defined]
     pipe.send((done, None, b"", True))  # type: ignore[attr-defined]
+
+
+def _inputs(target: str, seed: str, most: int) -> Iterator[_Input]:
+    """So many inputs by random numbers; one of ``SHARE`` gets the whole check."""
+    made = 0
+    for number in count():
+        if made >= most:
+            return
+        data = TARGETS[target].make(Random(f"{seed} {number}"))
+        made += data.count(JOINT) + 1
+        yield data, number % SHARE == 0
 
 
 class Runner:
@@ -127,11 +149,7 @@ class Runner:
         """Random inputs of a target, for so long or so many."""
         end, number = time.monotonic() + seconds, 0
         while time.monotonic() < end and number < most:
-            start = number
-            inputs = (
-                (TARGETS[target].make(Random(f"{target} {seed} {n}")), n % SHARE == 0) for n in range(start, most)
-            )
-            number = start + self.drive(target, inputs, end)
+            number += self.drive(target, _inputs(target, f"{target} {seed} {number}", most - number), end)
         self.counts[target] = self.counts.get(target, 0) + number
 
     def drive(self, target: str, inputs: Iterable[_Input], end: float) -> int:

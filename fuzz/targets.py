@@ -9,15 +9,15 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import cache, partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from fuzz.keys import ROOT, with_keys
-from fuzz.mutate import damaged, mutated, spliced
+from fuzz.mutate import MOST, damaged, mutated, spliced
 from fuzz.oracle import Fault, check_output
 from nginxtls.base.printing import shown
 
@@ -28,19 +28,47 @@ AT = datetime(2026, 6, 15, tzinfo=timezone.utc)
 FORMATS = ("text", "concise", "json", "github", "gitlab", "junit", "checkstyle", "markdown", "html", "sarif")
 VERSIONS = (("1.18.0", "1.1.1w"), ("1.22.1", "3.0.17"), ("1.26.3", "3.5.1"), ("1.29.4", "4.0.0"), (None, None))
 CERTIFICATES = ROOT / "fixtures/certificates"
+T = TypeVar("T")
 SEEDS = Path(__file__).parent / "seeds"
+
+
+JOINT = b"\0==\0"
+"""Between the files of an input that has several."""
+TOGETHER = 16
+"""So many small inputs are the files of one check, which takes half the time of a check each."""
 
 
 class Target(NamedTuple):
     """``make`` makes an input of random numbers, ``run`` raises on it whatever is wrong.
 
-    ``quick``: the same for what is read and modelled, with no rule and no format, which is much faster.
+    ``quick``: the same for what is read and modelled, with no rule and no format, which is much faster; it returns what
+    it has seen, if it can. What is new in that is a reason for the whole check.
     """
 
     family: str
     make: Callable[[Random], bytes]
     run: Callable[[bytes], None]
-    quick: Callable[[bytes], None] | None = None
+    quick: Callable[[bytes], Iterable[object] | None] | None = None
+
+
+def together(make: Callable[[Random], bytes]) -> Callable[[Random], bytes]:
+    """Several inputs as one, of no more than 100 kB."""
+
+    def several(random: Random) -> bytes:
+        data = make(random)
+        for _ in range(TOGETHER - 1):
+            more = make(random)
+            if len(data) + len(more) + len(JOINT) > MOST:
+                break
+            data += JOINT + more
+        return data
+
+    return several
+
+
+def parts(data: bytes) -> list[bytes]:
+    """The files of an input, with the key in place of its marks."""
+    return with_keys(data).split(JOINT)
 
 
 BASE = tempfile.TemporaryDirectory(
@@ -82,7 +110,10 @@ def configurations() -> tuple[bytes, ...]:
 
 
 def judge(data: bytes, report: Callable[[], Report]) -> None:
-    """Make a report, in formats that the input chooses; sometimes make it again, which must not differ."""
+    """Make a report, in formats that the input chooses; sometimes make it again, which must not differ.
+
+    A report with a finding of a new kind is made again, and in every format.
+    """
     from nginxtls.report import Options, renderer
 
     number = sum(data[:64]) + len(data)
@@ -90,20 +121,28 @@ def judge(data: bytes, report: Callable[[], Report]) -> None:
     for failure in found.failures:
         if "bug" in failure.help:
             raise Fault(f"{failure.subject}: {failure.reason}")
-    forms = [FORMATS[number % 9], FORMATS[(number // 9 + 1 + number) % 9]]
-    if number % 16 == 0:
-        forms.append("sarif")
+    kinds = {
+        (each.rule, each.severity, each.confidence, each.fix and each.fix.safe, len(each.notes), bool(each.labels))
+        for each in found.findings
+    }
+    new = not kinds <= REPORTED
+    REPORTED.update(kinds)
+    forms = FORMATS if new else (FORMATS[number % 9], *(("sarif",) if number % 8 == 0 else ()))
     options = Options(
         color=False, width=(0, 80, 40)[number % 3], verbose=number % 2 == 0, show_suppressed=number % 4 == 0
     )
     for form in forms:
         check_output(renderer(form)(found, options), form)
-    if number % 8 == 1:
+    if new or number % 8 == 1:
         first = renderer("json")(found._replace(seconds=0.0), options)
         with scattered(number):
             second = renderer("json")(report()._replace(seconds=0.0), options)
         if first != second:
             raise Fault("a second run reports something else")
+
+
+REPORTED: set[object] = set()
+"""The kinds of findings that this process has seen."""
 
 
 @contextlib.contextmanager
@@ -120,24 +159,31 @@ def scattered(salt: int) -> Iterator[None]:
         yield
 
 
-def model(data: bytes, *names: str) -> None:
-    """Read and interpret some paths, with no rule; what is said of them has no key."""
+def model(data: bytes, *names: str) -> set[object]:
+    """Read and interpret some paths, with no rule; what is said of them has no key. What was seen is returned."""
     from nginxtls.api import read
     from nginxtls.linting.settings import Settings
+    from nginxtls.model.directive_table import tls_names
     from nginxtls.model.nginx_test import refusals
 
     nginx, openssl = VERSIONS[len(data) % 4]
     reading = read(names, Settings(nginx_version=nginx, openssl_version=openssl), at=AT)
     said = [f"{failure.subject}: {failure.reason}" for failure in reading.failures]
     said += (f"{entry.subject}: {entry.reason}" for entry in reading.skipped)
+    seen: set[object] = set()
+    tls = tls_names()
     for subject in reading.subjects:
         for configuration in subject.configurations:
-            said += (refusal.message for refusal in refusals(configuration))
+            for refusal in refusals(configuration):
+                said.append(refusal.message)
+                seen.add((refusal.category, refusal.level, refusal.directive.name in tls))
             for endpoint in configuration.endpoints:
                 said.append(f"{endpoint.title} {list(endpoint.tls.suites)}")
             for upstream in configuration.upstreams:
                 said.append(f"{upstream.server.title}")
+            seen.update((configuration.completeness, name) for name in configuration.mentions & tls)
     check_output("\n".join(map(shown, said)), "message")
+    return seen
 
 
 def lint(data: bytes, *names: str) -> None:
@@ -155,42 +201,61 @@ def lint(data: bytes, *names: str) -> None:
     judge(data, report)
 
 
-def as_file(name: str, look: Callable[..., None], data: bytes) -> None:
-    """Check the input as a file of this name."""
-    data = with_keys(data)
-    (folder() / name).write_bytes(data)
+def as_file(name: str, look: Callable[..., T], data: bytes) -> T:
+    """Check the files of the input as files of this name, with numbers."""
+    stem, _, suffix = name.partition(".")
+    names = []
+    for number, content in enumerate(parts(data)):
+        names.append(f"{stem}{number or ''}.{suffix}")
+        (folder() / names[-1]).write_bytes(content)
     try:
-        look(data, name)
+        return look(data, *names)
     finally:
-        (folder() / name).unlink()
+        for name in names:
+            (folder() / name).unlink()
 
 
 def with_commands(data: bytes) -> None:
-    """Every other command on the input, in a format that it chooses."""
-    data = with_keys(data)
-    (folder() / "nginx.conf").write_bytes(data)
+    """Every other command on the input, in a format that it chooses, for one version of nginx.
+
+    Some commands read all files of the input at once, others one after the other. Every fourth input's first file is
+    looked at in each build, too.
+    """
+    names = []
+    for number, content in enumerate(parts(data)):
+        names.append(f"nginx{number or ''}.conf")
+        (folder() / names[-1]).write_bytes(content)
     (folder() / "old.conf").write_bytes(with_keys(seeds("keys")[len(data) % len(seeds("keys"))]))
-    for words, form in COMMANDS[len(data) % len(COMMANDS)]:
-        text = command(words)
-        check_output(text, f"{words[0]} {form}")
+    try:
+        for words, form in COMMANDS[len(data) % len(COMMANDS)]:
+            known = () if words[0] == "parse" else ("--nginx-version", "1.26.3", "--openssl-version", "3.5.1")
+            runs = [(files, known) for files in ([names] if "FILES" in words else ([name] for name in names))]
+            if len(data) % 4 == 0:
+                runs.append((names[:1], ()))
+            for files, options in runs:
+                filled = [each for word in words for each in (files if word in ("FILE", "FILES") else [word])]
+                check_output(command((*filled, *options)), f"{words[0]} {form}")
+    finally:
+        for name in names:
+            (folder() / name).unlink()
 
 
 COMMANDS: tuple[tuple[tuple[tuple[str, ...], str], ...], ...] = (
-    ((("inventory", "nginx.conf", "--no-config"), "text"),),
-    ((("inventory", "nginx.conf", "--no-config", "--format", "csv"), "csv"),),
-    ((("inventory", "nginx.conf", "--no-config", "--format", "json"), "json"),),
-    ((("handshake", "nginx.conf", "--all", "--explain"), "text"),),
-    ((("handshake", "nginx.conf", "--all", "--format", "json"), "json"),),
-    ((("handshake", "nginx.conf", "--upstreams"), "text"), (("parse", "nginx.conf"), "json")),
-    ((("diff", "old.conf", "nginx.conf", "--no-config"), "text"),),
-    ((("diff", "nginx.conf", "old.conf", "--no-config", "--format", "markdown"), "markdown"),),
-    ((("diff", "old.conf", "nginx.conf", "--no-config", "--format", "json"), "json"),),
-    ((("check", "nginx.conf", "--diff", "--unsafe-fixes", "--no-config"), "patch"),),
-    ((("check", "nginx.conf", "--list-files", "--no-config"), "text"),),
-    ((("parse", "nginx.conf", "--indent", "1"), "json"),),
-    ((("clients", "nginx.conf", "--format", "json"), "json"),),
-    ((("clients", "nginx.conf", "--format", "markdown"), "markdown"),),
-    ((("clients", "nginx.conf"), "text"),),
+    ((("inventory", "FILES", "--no-config"), "text"),),
+    ((("inventory", "FILES", "--no-config", "--format", "csv"), "csv"),),
+    ((("inventory", "FILES", "--no-config", "--format", "json"), "json"),),
+    ((("handshake", "FILE", "--all", "--explain"), "text"),),
+    ((("handshake", "FILE", "--all", "--format", "json"), "json"),),
+    ((("handshake", "FILE", "--upstreams"), "text"), (("parse", "FILE"), "json")),
+    ((("diff", "old.conf", "FILE", "--no-config"), "text"),),
+    ((("diff", "FILE", "old.conf", "--no-config", "--format", "markdown"), "markdown"),),
+    ((("diff", "old.conf", "FILE", "--no-config", "--format", "json"), "json"),),
+    ((("check", "FILES", "--diff", "--unsafe-fixes", "--no-config"), "patch"),),
+    ((("check", "FILES", "--list-files", "--no-config"), "text"),),
+    ((("parse", "FILE", "--indent", "1"), "json"),),
+    ((("clients", "FILE", "--format", "json"), "json"),),
+    ((("clients", "FILE", "--format", "markdown"), "markdown"),),
+    ((("clients", "FILE"), "text"),),
 )
 
 
@@ -292,7 +357,7 @@ def read_pem(data: bytes) -> None:
     check_output("\n".join(text.replace("\n", " ") for text in said), "message")
 
 
-def serve(look: Callable[..., None], data: bytes) -> None:
+def serve(look: Callable[..., T], data: bytes) -> T:
     """A configuration that names the input in every way."""
     first, _, second = data.partition(b"\0--\0")
     for name, content in (
@@ -302,7 +367,7 @@ def serve(look: Callable[..., None], data: bytes) -> None:
         ("p", b"password"),
     ):
         (folder() / name).write_bytes(content)
-    look(data, "s.conf")
+    return look(data, "s.conf")
 
 
 def two_files(random: Random) -> bytes:
@@ -376,20 +441,22 @@ def policy_file(data: bytes) -> None:
     check_output(command(("check", "n.conf", "--no-config", *option, "--nginx-version", "1.26.3")), "text")
 
 
-def container(look: Callable[..., None], data: bytes) -> None:
-    """A Dockerfile, a Compose file and a manifest, beside a template."""
-    data = with_keys(data)
-    where = folder() / "tree"
-    where.mkdir(exist_ok=True)
-    name = ("Dockerfile", "compose.yml", "manifest.yaml")[len(data) % 3]
-    (where / name).write_bytes(data)
-    (where / "site.conf.template").write_bytes(
-        b"server { listen ${PORT} ssl; ssl_protocols TLSv1.1; ssl_ciphers ${K}; }\n"
-    )
+def container(look: Callable[..., T], data: bytes) -> T:
+    """Dockerfiles, Compose files and manifests, each beside a template."""
+    folders = []
+    for number, content in enumerate(parts(data)):
+        where = folder() / f"tree{number}"
+        where.mkdir(exist_ok=True)
+        (where / ("Dockerfile", "compose.yml", "manifest.yaml")[len(content) % 3]).write_bytes(content)
+        (where / "site.conf.template").write_bytes(
+            b"server { listen ${PORT} ssl; ssl_protocols TLSv1.1; ssl_ciphers ${K}; }\n"
+        )
+        folders.append(where)
     try:
-        look(data, "tree")
+        return look(data, *(where.name for where in folders))
     finally:
-        shutil.rmtree(where)
+        for where in folders:
+            shutil.rmtree(where)
 
 
 def tls_words(data: bytes) -> None:
@@ -475,20 +542,20 @@ def policies() -> tuple[bytes, ...]:
     )
 
 
-def read_as(family: str, make: Callable[[Random], bytes], run: Callable[..., None], *options: object) -> Target:
+def read_as(family: str, make: Callable[[Random], bytes], run: Callable[..., Any], *options: object) -> Target:
     """A target of something that is checked, or, quickly, only read and modelled."""
     return Target(family, make, partial(run, *options, lint), partial(run, *options, model))
 
 
 TARGETS = {
-    "configuration": read_as("configurations", from_seeds(configurations), as_file, "n.conf"),
-    "splices": read_as("configurations", lambda random: spliced(random, configurations()), as_file, "n.conf"),
-    "commands": Target("commands", from_seeds(configurations), with_commands),
+    "configuration": read_as("configurations", together(from_seeds(configurations)), as_file, "n.conf"),
+    "splices": read_as("configurations", together(lambda random: spliced(random, configurations())), as_file, "n.conf"),
+    "commands": Target("commands", together(from_seeds(configurations)), with_commands),
     "pem": Target("certificates", pem_file, read_pem),
     "served": read_as("certificates", two_files, serve),
-    "templates": read_as("templates", from_seeds(lambda: seeds("templates")), as_file, "n.conf.j2"),
-    "dumps": read_as("dumps", from_seeds(lambda: seeds("dumps")), as_file, "n.dump"),
-    "containers": read_as("containers", from_seeds(lambda: seeds("containers")), container),
+    "templates": read_as("templates", together(from_seeds(lambda: seeds("templates"))), as_file, "n.conf.j2"),
+    "dumps": read_as("dumps", together(from_seeds(lambda: seeds("dumps"))), as_file, "n.dump"),
+    "containers": read_as("containers", together(from_seeds(lambda: seeds("containers"))), container),
     "settings": Target(
         "settings",
         from_seeds(lambda: (*texts("showcase/.nginxtls.yaml"), *seeds("settings"))),

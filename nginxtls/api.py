@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nginxtls.pki import TrustStore
     from nginxtls.rule import Rule
     from nginxtls.syntax import Files, LoadedTree, SourceFile, Sources
+    from nginxtls.syntax.containers.images import Named
     from nginxtls.syntax.places import NotChecked
     from nginxtls.syntax.reading import KeptFiles
     from nginxtls.tls import Policy, SystemConfiguration
@@ -405,6 +406,7 @@ class _Interpreter:
         self.facts: list[Facts] = []
         """What the configurations are judged by, each once."""
         self._versions: dict[str, Versions] = {}
+        self._images: dict[str, Named] = {}
         self._ways: dict[object, Callable[[LoadedTree], Interpretation]] = {}
 
     def subject(self, loaded: LoadedTree, files: Files) -> Subject:
@@ -438,7 +440,7 @@ class _Interpreter:
         if once and folder in self._versions:
             return self._versions[folder]
         top = repository_of(Path(folder)) if folder and self.root is None else None
-        versions = for_configuration(self.known, self.settings, main, str(top) if top else None)
+        versions = for_configuration(self.known, self.settings, main, str(top) if top else None, self._images)
         if once:
             self._versions[folder] = versions
         return versions

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nginxtls.model import NginxVersion
     from nginxtls.model.packages import Package
     from nginxtls.syntax import SourceFile
+    from nginxtls.syntax.containers.images import Named
     from nginxtls.tls import OpenSSL
 
 AUTO = "auto"
@@ -64,9 +65,11 @@ _LAST = {20: 2, 21: 6, 22: 1, 23: 4, 24: 0, 25: 5, 26: 3, 27: 5, 28: 3, 29: 8}
 """The last release of each branch 1.x that has ended (nginx.org/en/CHANGES): what a tag such as ``1.26`` is now."""
 
 
-def for_configuration(known: Versions, settings: Settings, main: SourceFile, top: str | None) -> Versions:
+def for_configuration(
+    known: Versions, settings: Settings, main: SourceFile, top: str | None, images: dict[str, Named]
+) -> Versions:
     """The versions of one configuration, by its main file: those that the settings have for its path, else those known,
-    else that of the one nginx image that its repository (``top``) names.
+    else that of the one nginx image that its repository (``top``) names. ``images`` keeps what folders name.
 
     Raises:
         UsageError: the settings hold something else than a version.
@@ -79,7 +82,7 @@ def for_configuration(known: Versions, settings: Settings, main: SourceFile, top
         return known
     from nginxtls.syntax.containers.images import image_for
 
-    found = image_for(main.path, top)
+    found = image_for(main.path, top, images)
     if found is None:
         return known
     from nginxtls.model import NginxVersion

@@ -587,8 +587,8 @@ class BackendHandshakeFailure(Rule):
         unsigned: set[Directive] = set()
         for handshake in upstream_handshakes(configuration):
             outcome, target, connection = handshake.outcome, handshake.target, handshake.connection
-            old = handshake.without_signature
-            if connection is None and old and old == handshake.protocols and target.place not in unsigned:
+            old = handshake.offer.without_signature
+            if connection is None and old and old == handshake.offer.protocols and target.place not in unsigned:
                 unsigned.add(target.place)
                 yield self._unsigned(handshake)
             if outcome is None or outcome.fault not in _DECIDING or outcome.reason.startswith("nginx does not start"):
@@ -621,7 +621,7 @@ class BackendHandshakeFailure(Rule):
         finding = self.at(
             target.place,
             f"requests to {target.shown} fail at the handshake unless it chooses RSA key exchange: OpenSSL"
-            f" {handshake.configuration.facts.openssl} accepts no signature of {spoken(handshake.protocols)}",
+            f" {handshake.configuration.facts.openssl} accepts no signature of {spoken(handshake.offer.protocols)}",
             arg=1 if target.place.name == "set" else 0,
             labels=[label(origin, "offers no other version")] if origin else [],
             help=f"add TLSv1.2 TLSv1.3 to {target.directive_name('protocols')}",

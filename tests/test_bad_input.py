@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 import nginxtls
 from nginxtls.linting.settings import Settings
+from nginxtls.model.nginx_test import refusals
+
+CERTIFICATES = Path(__file__).parents[1] / "fixtures/certificates"
 
 HEAD = "server { listen 443 ssl; ssl_protocols TLSv1.1; }\n"
 
@@ -76,3 +80,36 @@ def test_a_tag_inside_a_quoted_string(tmp_path: Path) -> None:
     report = nginxtls.check(tmp_path, settings=Settings(), select=["missing-tls13"])
     (finding,) = report.findings
     assert finding.location.span.column == line.index("ssl_protocols") + 1
+
+
+def test_a_key_in_place_of_a_certificate_whose_issuer_stapling_needs(tmp_path: Path) -> None:
+    for name in ("good.key", "with-ocsp.pem"):
+        (tmp_path / name).write_bytes((CERTIFICATES / name).read_bytes())
+    (tmp_path / "n.conf").write_text(
+        "server { listen 443 ssl; ssl_stapling on; ssl_certificate good.key;"
+        " ssl_certificate with-ocsp.pem; ssl_certificate with-ocsp.pem;"
+        " ssl_certificate_key a; ssl_certificate_key b; ssl_certificate_key c; }\n"
+    )
+    refused = refusals(nginxtls.load(tmp_path / "n.conf"))
+    assert any("good.key" in refusal.message for refusal in refused)
+
+
+@pytest.mark.parametrize("name", [".nginxtls.yaml", "pyproject.toml", "site.conf", "good.pem", ".gitignore"])
+def test_a_link_to_itself_names_no_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "n.conf").write_text(
+        "server { listen 443 ssl; ssl_protocols TLSv1.1; include site.conf;"
+        " ssl_certificate good.pem; ssl_certificate_key good.pem; }\n"
+    )
+    os.symlink(name, tmp_path / name)
+    report = nginxtls.check(tmp_path)
+    assert not report.failures
+    assert "legacy-protocol" in {finding.rule for finding in report.findings}
+
+
+def test_a_pattern_of_ignored_paths_that_is_too_long_ignores_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("**/" * 2_000 + "n.conf\n**/m.conf\n")
+    for name in ("n.conf", "m.conf"):
+        (tmp_path / name).write_text(HEAD)
+    report = nginxtls.check(tmp_path, settings=Settings())
+    assert {Path(finding.location.name).name for finding in report.findings} == {"n.conf"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import subprocess
 import sys
 import zlib
@@ -215,6 +216,27 @@ def test_a_map_is_that_of_the_revision(repository: Path) -> None:
     command: list[str | Path] = [COMMAND, "diff", "@", "nginx.conf", "--no-config", "--map", "/etc/nginx=."]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     assert re.search(r"^gone: error\[legacy-protocol\] .*\(@:sites/a:1:", done.stdout, re.MULTILINE), done.stdout
+
+
+@pytest.mark.parametrize("name", ["HEAD", "config", "shallow", "objects/info/alternates"])
+def test_a_pipe_in_a_repository_ends_at_the_time_limit(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (repository / ".git" / name).unlink(missing_ok=True)
+    os.mkfifo(repository / ".git" / name)
+    monkeypatch.setattr(revisions, "SECONDS", 0.5)
+    with pytest.raises(UsageError, match=r"did not answer within 0\.5 seconds"):
+        revisions.is_revision("HEAD", repository)
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits the memory of another process")
+def test_a_repository_whose_file_never_ends_takes_bounded_memory(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.symlink("/dev/zero", repository / ".git/shallow")
+    monkeypatch.setattr(revisions, "MEMORY", 20_000_000)
+    assert not revisions.is_revision("HEAD", repository)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 500_000
 
 
 def test_media_may_be_missing(repository: Path, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def main(statements: str) -> str:
     )
 
 
-FEW = ("text", "json", "sarif", "html", "parse", "inventory json", "handshake json", "diff json")
+FEW = ("text", "json", "sarif", "html", "parse", "inventory json", "handshake json", "diff json", "clients json")
 """The commands that a second reading of the same key is tried with."""
 
 
@@ -100,6 +100,9 @@ def outputs(folder: Path, name: str, only: Sequence[str] = ()) -> dict[str, str]
         "handshake json": ("handshake", path, "--all", "--explain", "--format", "json"),
         "upstreams": ("handshake", path, "--upstreams"),
         "diff markdown": ("diff", path, str(folder / "old.conf"), "--format", "markdown", *options),
+        "clients": ("clients", path),
+        "clients json": ("clients", path, "--format", "json"),
+        "clients markdown": ("clients", path, "--format", "markdown"),
         "chain": ("chain", path),
         "handshake": ("handshake", path, "--all"),
         "diff": ("diff", str(folder / "old.conf"), path, *options),
@@ -149,6 +152,15 @@ OTHERS: dict[str, Callable[[str], str]] = {
     "Dockerfile": lambda pem: f"FROM nginx\nENV KEY={json.dumps(pem)}\nCOPY . /etc/nginx/templates/\n",
     "manifest.yaml": lambda pem: "kind: ConfigMap\ndata:\n  n.conf: |\n"
     + "".join(f"    {line}\n" for line in main(WAYS["lines"](pem)).split("\n")),
+    "paths.dump": lambda pem: "".join(
+        f"# configuration file {start}{inline(pem)}/n.conf:\n{main('include x;')}" for start in ("/", "/etc/")
+    ),
+    "paths.json": lambda pem: json.dumps(
+        {"config": [{"file": start + inline(pem), "status": "ok", "errors": [{"error": "x", "line": 1}],
+         "parsed": [{"directive": "server", "line": 1, "args": [],
+         "block": [{"directive": "listen", "line": 3, "args": ["443", "ssl"]}]}]} for start in ("", "/")],
+         "status": "ok", "errors": []}
+    ),
     "n.pem": lambda pem: CERTIFICATE + pem,
     "n.key": lambda pem: pem.replace("\n", ""),
     "one-line.key": lambda pem: pem.replace("\n", " "),
@@ -168,7 +180,7 @@ def test_no_other_file_brings_a_key(name: str, key: tuple[str, str], tmp_path_fa
     (folder / "nginx.conf").write_text(main(text + f"include {name};"))
     template = main('ssl_ciphers ${C}; ssl_certificate "data:${C}"; ssl_certificate_key "data:${KEY}"; include ${KEY};')
     (folder / "site.conf.template").write_text(template)
-    for subject, only in (("nginx.conf", ()), (".", FEW)):
+    for subject, only in (("nginx.conf", ()), (name, FEW), (".", FEW)):
         for title, printed in outputs(folder, subject, only).items():
             assert not leaks(secret, printed), (title, subject)
 

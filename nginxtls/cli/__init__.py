@@ -31,8 +31,9 @@ def main() -> NoReturn:
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(bool(end.code))
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if not stream.closed:  # pygls closes them at the end of a session
+                stream.flush()
     except OSError:
         status = status or 2
     os._exit(status)
@@ -90,11 +91,9 @@ def _status() -> object:
         from nginxtls.cli.completion import join_bash_words
 
         join_bash_words(os.environ)
-    from typer.main import get_command
+    from nginxtls.cli.application import application
 
-    from nginxtls.cli.application import app
-
-    return get_command(app).main(prog_name="nginxtls", standalone_mode=False)
+    return application().main(prog_name="nginxtls", standalone_mode=False)
 
 
 def _print_usage(error: Any) -> None:

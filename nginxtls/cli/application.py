@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -97,3 +98,9 @@ def nginxtls(
     ] = False,
 ) -> None:
     """Lint the TLS side of nginx configurations: what nginxtls reports is what a TLS client would see."""
+
+
+@cache
+def application() -> Any:
+    """The commands as typer runs them: made once in a process, which takes longer than many a command."""
+    return typer.main.get_command(app)

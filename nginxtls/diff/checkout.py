@@ -7,10 +7,11 @@ in an environment of its own, in which no transport is allowed, and its output i
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
@@ -28,6 +29,8 @@ MOST_BYTES = LIMITS["revision-bytes"]
 """The most bytes of a revision that are written."""
 SECONDS = float(LIMITS["revision-seconds"])
 """The time limit of one git command, in seconds."""
+MEMORY = LIMITS["revision-memory"]
+"""The most memory of one git command, in bytes, beside the files that it maps; where the system has such a limit."""
 _LONGEST_NAME = 65_536
 _CHUNK = 65_536
 
@@ -234,6 +237,9 @@ def _running(text: str, repository: Path, *arguments: str) -> Iterator[subproces
         env=_environment(),
         start_new_session=True,
     )
+    if hasattr(resource, "prlimit"):
+        with suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (MEMORY, MEMORY))
     late = threading.Event()
 
     def stop() -> None:
@@ -243,11 +249,14 @@ def _running(text: str, repository: Path, *arguments: str) -> Iterator[subproces
     timer = threading.Timer(SECONDS, stop)
     timer.daemon = True
     timer.start()
+    too_late = UsageError(text, f"git did not answer within {SECONDS:g} seconds")
     try:
         yield process
+        if late.is_set():
+            raise too_late
     except UsageError:
         if late.is_set():
-            raise UsageError(text, f"git did not answer within {SECONDS:g} seconds") from None
+            raise too_late from None
         raise
     finally:
         timer.cancel()

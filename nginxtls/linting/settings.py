@@ -248,7 +248,7 @@ def _settings_in(folder: Path) -> Path | None:
 
 
 def _is_file(file: Path) -> bool:
-    if os.path.islink(file) and file.resolve().parent != file.parent.resolve():
+    if os.path.islink(file) and os.path.dirname(os.path.realpath(file)) != os.path.realpath(file.parent):
         raise UsageError(f"{file}", "is a symbolic link to another folder", "select the file with `--config`")
     return os.path.isfile(file)
 

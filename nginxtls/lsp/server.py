@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -502,6 +503,7 @@ def serve() -> None:
     """Serve an editor over standard input and output until it ends the session."""
     sys.path[:] = filter(None, sys.path)  # nothing of a workspace is imported
     gc.enable()  # the command line, whose runs are short, disables it
+    logging.disable()  # pygls writes tracebacks to standard error, which quote messages and the keys in them
     ls = server()
     try:
         ls.start_io()

@@ -29,6 +29,12 @@ SERVER_OPTIONS = {
 """Options that do nothing in a client."""
 
 
+def words(value: str) -> tuple[tuple[str, bool], ...]:
+    """The words of a list such as ``-SessionTicket,ServerPreference``: lower case, and whether each is set."""
+    found = (word.strip() for word in value.split(","))
+    return tuple((word.lstrip("+-").lower(), not word.startswith("-")) for word in found if word)
+
+
 class Command(NamedTuple):
     """One line: ``name`` in lower case, ``value`` as written."""
 
@@ -39,8 +45,7 @@ class Command(NamedTuple):
     @property
     def words(self) -> tuple[tuple[str, bool], ...]:
         """The words of a list such as ``-SessionTicket,ServerPreference``: lower case, and whether each is set."""
-        words = (word.strip() for word in self.value.split(","))
-        return tuple((word.lstrip("+-").lower(), not word.startswith("-")) for word in words if word)
+        return words(self.value)
 
 
 def commands(directives: Iterable[Directive]) -> Iterator[Command]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.backends import answering, client_verdict, connections, hosts_sent, is_whole, targets, verification
+from nginxtls.model.conf_commands import words
 from nginxtls.model.effective import VERSIONS, protocol_names
 from nginxtls.model.handshakes import Handshake
 from nginxtls.tls import CipherString, OpenSSL, evaluate_ciphersuites
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from nginxtls.model.backends import Connection, Target
     from nginxtls.model.configuration import Configuration
     from nginxtls.model.effective import EffectiveTLS
+    from nginxtls.model.facts import Facts
     from nginxtls.model.servers import Socket
     from nginxtls.syntax.tree import Directive
     from nginxtls.tls import Suite
@@ -43,30 +46,36 @@ class Outcome(NamedTuple):
         return f"fails: {self.reason}" if self.fault else "accepted"
 
 
-@dataclass(slots=True)
-class UpstreamHandshake:
-    """What nginx offers one target. ``connection`` is None where the back end is not part of this configuration."""
+class Offer:
+    """The ClientHello that some settings make nginx send: one for all targets that have the same.
 
-    configuration: Configuration
-    target: Target
-    connection: Connection | None = None
+    ``protocols`` and ``ciphers`` are those of ``*_ssl_protocols`` and ``*_ssl_ciphers``; ``commands`` are the names and
+    values of ``*_ssl_conf_command``.
+    """
 
-    @property
-    def ciphers(self) -> str:
+    def __init__(
+        self, facts: Facts, protocols: tuple[str, ...], ciphers: str, commands: tuple[tuple[str, str], ...]
+    ) -> None:
+        self._facts = facts
+        self._protocols = protocols
+        self._commands = commands
+        self._values = dict(commands)  # the last one of a name counts
+        self.ciphers = self._values.get("cipherstring") or ciphers
         """The cipher string: CipherString of ``*_ssl_conf_command``, else ``*_ssl_ciphers``."""
-        return self._command("cipherstring") or self.target.setting("ciphers").value
+        self._texts = (self._values.get("cipherstring") or "", ciphers)
+        self._suites: dict[str, tuple[Suite, ...]] = {}
 
-    @property
+    @cached_property
     def level(self) -> int:
         """OpenSSL's security level: @SECLEVEL of the cipher strings, else that of openssl.cnf or of the build."""
-        facts = self.configuration.facts
-        for text in (self._command("cipherstring") or "", self.target.setting("ciphers").value):
+        facts = self._facts
+        for text in self._texts:
             written = CipherString(text).evaluate(facts.openssl).security_level if "@SECLEVEL" in text else None
             if written is not None:
                 return written
         return facts.system.level(facts.openssl)
 
-    @property
+    @cached_property
     def protocols(self) -> tuple[str, ...]:
         """The versions in which a handshake can succeed, oldest first.
 
@@ -75,9 +84,9 @@ class UpstreamHandshake:
         offered = self.offered
         if not offered or not self.suites(offered[-1]):
             return ()
-        return tuple(version for version in offered if any(self._verifies(version, s) for s in self.suites(version)))
+        return tuple(version for version in offered if any(self.verifies(version, s) for s in self.suites(version)))
 
-    def _verifies(self, version: str, suite: Suite) -> bool:
+    def verifies(self, version: str, suite: Suite) -> bool:
         """Whether nginx accepts the server's signature with a suite, if it needs one.
 
         Before TLS 1.2 it is over SHA-1, for RSA with MD5, too: OpenSSL 3.0 accepts that at level 0 only, 1.1.1 refuses
@@ -85,25 +94,25 @@ class UpstreamHandshake:
         """
         if version not in ("TLSv1", "TLSv1.1") or self.level <= 0 or suite.key_exchange == "RSA":
             return True
-        openssl = self.configuration.facts.openssl
+        openssl = self._facts.openssl
         return openssl.version < (3, 0) and (suite.authentication != "ECDSA" or self.level < 2)
 
-    @property
+    @cached_property
     def offered(self) -> tuple[str, ...]:
         """The versions of the ClientHello, oldest first: ``*_ssl_protocols`` as far as commands allow them.
 
         Of versions with a gap OpenSSL offers those below it (ssl_get_min_max_version() in ssl/statem/statem_lib.c). Up
         to 3.4 it applies security levels here as 1.1.1 does, and stricter when the server has chosen (measured).
         """
-        openssl = self.configuration.facts.openssl
+        openssl = self._facts.openssl
         counted = openssl if openssl.version >= (3, 5) else OpenSSL.parse("1.1.1")
-        enabled = set(protocol_names(self.target.setting("protocols").values))
-        for line in self.target.commands:
-            if line.name == "protocol":
-                for word, on in line.words:
+        enabled = set(protocol_names(self._protocols))
+        for name, value in self._commands:
+            if name == "protocol":
+                for word, on in words(value):
                     named = set(VERSIONS) if word == "all" else set(protocol_names([word]))
                     enabled = enabled | named if on else enabled - named
-        low, high = (protocol_names([self._command(name) or ""]) for name in ("minprotocol", "maxprotocol"))
+        low, high = (protocol_names([self._values.get(name, "")]) for name in ("minprotocol", "maxprotocol"))
         first = min((VERSIONS.index(v) for v in low & set(VERSIONS)), default=0)
         last = max((VERSIONS.index(v) for v in high & set(VERSIONS)), default=len(VERSIONS) - 1)
         offered: list[str] = []
@@ -116,21 +125,52 @@ class UpstreamHandshake:
 
     def suites(self, version: str) -> tuple[Suite, ...]:
         """The cipher suites offered for a version."""
-        openssl = self.configuration.facts.openssl
+        found = self._suites.get(version)
+        if found is None:
+            found = self._suites[version] = self._read(version)
+        return found
+
+    def _read(self, version: str) -> tuple[Suite, ...]:
+        openssl = self._facts.openssl
         if version == "TLSv1.3":
-            text = self._command("ciphersuites") or self.configuration.facts.system.ciphersuites
+            text = self._values.get("ciphersuites") or self._facts.system.ciphersuites
             return tuple(s for s in evaluate_ciphersuites(text, openssl).suites if suite_allowed(s, self.level))
         usable = CipherString(self.ciphers).evaluate(openssl).usable(self.level)
         return tuple(suite for suite in usable if version in suite.protocols)
 
-    def _command(self, name: str) -> str | None:
-        """The value of the last command of this name."""
-        return next((line.value for line in reversed(self.target.commands) if line.name == name), None)
+    @cached_property
+    def without_signature(self) -> tuple[str, ...]:
+        """The versions in which a handshake succeeds only with RSA key exchange (see ``verifies``)."""
+        kinds = {version: {s.key_exchange for s in self.suites(version) if self.verifies(version, s)}
+                 for version in self.protocols}  # fmt: skip
+        return tuple(version for version in self.protocols if kinds[version] == {"RSA"} and self._signed(version))
+
+    def _signed(self, version: str) -> bool:
+        """Suites with a signature are offered, too."""
+        return any(suite.key_exchange != "RSA" for suite in self.suites(version))
+
+
+@dataclass
+class UpstreamHandshake:
+    """What nginx offers one target. ``connection`` is None where the back end is not part of this configuration."""
+
+    configuration: Configuration
+    target: Target
+    connection: Connection | None = None
+
+    @cached_property
+    def offer(self) -> Offer:
+        """The ClientHello."""
+        target = self.target
+        lines = tuple((line.name, line.value) for line in target.commands)
+        key = tuple(target.setting("protocols").values), target.setting("ciphers").value, lines
+        return self.configuration.memo(("offer", key), lambda: Offer(self.configuration.facts, *key))
 
     @property
     def client_certificate(self) -> str | None:
         """The file of the certificate that nginx shows where it is requested: a command's, else the directive's."""
-        return self._command("certificate") or self.target.setting("certificate").value or None
+        lines = [line.value for line in self.target.commands if line.name == "certificate"]
+        return (lines[-1] if lines else None) or self.target.setting("certificate").value or None
 
     @property
     def alpn(self) -> tuple[str, ...]:
@@ -156,25 +196,15 @@ class UpstreamHandshake:
         return found
 
     @property
-    def without_signature(self) -> tuple[str, ...]:
-        """The versions in which a handshake succeeds only with RSA key exchange (see ``_verifies``)."""
-        kinds = {version: {s.key_exchange for s in self.suites(version) if self._verifies(version, s)}
-                 for version in self.protocols}  # fmt: skip
-        return tuple(version for version in self.protocols if kinds[version] == {"RSA"} and self._signed(version))
-
-    def _signed(self, version: str) -> bool:
-        """Suites with a signature are offered, too."""
-        return any(suite.key_exchange != "RSA" for suite in self.suites(version))
-
-    @property
     def outcome(self) -> Outcome | None:
         """Whether a request gets through, and why not; None where the other side is not known."""
-        if not self.unknown and not self.protocols:
-            offered = self.offered
-            if offered and not self.suites(offered[-1]):
+        offer, unknown = self.offer, self.unknown
+        if not unknown and not offer.protocols:
+            offered = offer.offered
+            if offered and not offer.suites(offered[-1]):
                 return Outcome("offer", f"no cipher suite is left for {offered[-1]}, the newest version")
             return Outcome("offer", "no protocol version is left to offer")
-        if self.connection is None or self.unknown:
+        if self.connection is None or unknown:
             return None
         socket, target = self.connection.socket, self.target
         if not socket.speaks_tls:
@@ -193,17 +223,18 @@ class UpstreamHandshake:
             return None
         if reached.refusal:
             return Outcome("refused", reached.refusal)
-        common = [version for version in self.offered if version in tls.versions]
+        offer = self.offer
+        common = [version for version in offer.offered if version in tls.versions]
         if not common:
             return Outcome("versions", f"it accepts {' '.join(tls.versions)} only")
         version = common[-1]
-        mine, theirs = self.suites(version), tls.suites[version]
+        mine, theirs = offer.suites(version), tls.suites[version]
         first, second = (theirs, mine) if tls.server_order else (mine, theirs)
         chosen = next((suite for suite in first if suite in second), None)
         if chosen is None:
             return Outcome("ciphers", f"no cipher suite of {version} is common")
-        if not self._verifies(version, chosen):
-            return Outcome("versions", f"it chooses {version}, whose signature security level {self.level} refuses")
+        if not offer.verifies(version, chosen):
+            return Outcome("versions", f"it chooses {version}, whose signature security level {offer.level} refuses")
         if self.alpn and not set(self.alpn) & set(tls.alpn):
             return Outcome("alpn", f"it does not accept {' '.join(self.alpn)}")
         if self.target.setting("verify").enabled:
@@ -255,7 +286,7 @@ class UpstreamHandshake:
             "target": target.shown,
             "address": self.connection.address if self.connection else None,
             "listener": self.connection.socket.label if self.connection else None,
-            "protocols": list(self.protocols),
+            "protocols": list(self.offer.protocols),
             "servername": target.servername,
             "verify": verify,
             "name": target.name if verify else None,
@@ -266,7 +297,7 @@ class UpstreamHandshake:
             "session_reuse": target.setting("session_reuse").value != "off",
             "result": None if outcome is None else str(outcome),
             "notes": [
-                f"{version}: only if the back end chooses RSA key exchange" for version in self.without_signature
+                f"{version}: only if the back end chooses RSA key exchange" for version in self.offer.without_signature
             ],
             "unknown": self.unknown,
         }

@@ -378,7 +378,7 @@ class _Discovery:
                 line += text.count("\n", counted, entry.start)
                 counted = entry.start
                 file = source(entry.path, text[entry.start : entry.end], known=self.reader.known)
-                file.nginx_path = entry.path
+                file.nginx_path = hide(entry.path)  # a dump may say anything there
                 file.outer = (name, line)
                 files.append(file)
             hosts = self.take_hosts(name, files, hosts)
@@ -393,8 +393,8 @@ class _Discovery:
         files: list[SourceFile] = []
         for path, written, errors in entries:
             file = source(path, written, known=self.reader.known)
-            file.nginx_path = path if path.startswith("/") else f"{os.getcwd()}/{path}"
-            file.outer = (path, 0)
+            file.nginx_path = hide(path if path.startswith("/") else f"{os.getcwd()}/{path}")
+            file.outer = (hide(path), 0)
             file.problems += (Problem(error, fatal=False) for error in errors)
             files.append(file)
         self.take_hosts(name, files, 0)
@@ -407,7 +407,7 @@ class _Discovery:
             prefix = "" if host == "-" else f"{host}:"
             tree = _tree_of_dump(files)
             for file in tree.files:
-                file.name = hide(prefix + (file.nginx_path or ""))  # a dump may say anything there
+                file.name = hide(prefix + (file.nginx_path or ""))
                 file.host = hide(host)
             kind, context = classify(tree.roots[0])
             base = os.path.dirname(tree.roots[0].nginx_path or "/")

@@ -169,7 +169,7 @@ def _ignore_file(folder: str, name: str = ".gitignore") -> GitIgnoreSpec | None:
 
 def quick(pattern: str) -> bool:
     """Whether matching a pattern of paths takes little time: a name's length to the power of a few asterisks."""
-    return all(part.count("*") <= MAX_STARS for part in pattern.split("/"))
+    return len(pattern) <= LIMITS["pattern"] and all(part.count("*") <= MAX_STARS for part in pattern.split("/"))
 
 
 def _ignores_above(top: str) -> list[tuple[str, GitIgnoreSpec]]:

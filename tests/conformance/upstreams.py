@@ -285,7 +285,7 @@ def _compared(handshake: Any, listeners: Listeners) -> Iterator[Difference]:
     hellos = [hello for record in records if (hello := read_hello(record))]
     if any(text.startswith(target.directive_name("conf_command")) for text in told["unknown"]):
         return
-    offered = handshake.offered if told["protocols"] or len(handshake.offered) == 0 else None
+    offered = handshake.offer.offered if told["protocols"] or len(handshake.offer.offered) == 0 else None
     if not offered:
         if hellos and offered is not None:
             yield f"{place} offer", hellos[0], "none"

@@ -180,3 +180,23 @@ def test_without_pygls_the_command_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "error: nginxtls lsp: needs pygls\n  = help: install nginxtls with its extra: nginxtls[lsp]\n"
+
+
+def test_a_message_that_cannot_be_read_is_not_quoted(showcase: Path) -> None:
+    key = "-----BEGIN PRIVATE KEY-----\\nMIGHAgEAX+zrZv/IbzjZUnhsbWlsecLbwjndTpG0ZynXOif7V+lrhrJz/zT84Z1r\\n"
+    item = {"uri": (showcase / SHOP).as_uri(), "languageId": "nginx", "version": "one", "text": key}
+    bodies = [
+        json.dumps({"jsonrpc": "2.0", **message}).encode()
+        for message in (
+            {"id": 1, "method": "initialize", "params": {"processId": None, "rootUri": None, "capabilities": {}}},
+            {"method": "textDocument/didOpen", "params": {"textDocument": item}},
+            {"method": "$/setTrace", "params": {"value": key}},
+            {"method": "exit", "params": None},
+        )
+    ]
+    bodies.insert(1, json.dumps(key).encode())
+    text = b"".join(b"Content-Length: %d\r\n\r\n%s" % (len(body), body) for body in bodies)
+    done = subprocess.run([SERVER, "lsp"], input=text, capture_output=True, timeout=60, check=False)
+    assert b"capabilities" in done.stdout
+    assert b"MIGHAg" not in done.stdout + done.stderr
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -539,7 +539,7 @@ def issuer_at_hand(server: VirtualServer, bundle: ServedBundle) -> bool | None:
     leaf, *rest = bundle.bundle.certificates
     sent = server.slots[0]
     if sent and bundle not in sent and sent[-1].bundle is not None:
-        _, *rest = sent[-1].bundle.certificates
+        rest = list(sent[-1].bundle.certificates[1:])
     trusted = server.setting("ssl_trusted_certificate").origin
     if trusted is not None and trusted.args:
         more, _ = server.store.read_bundle(trusted.args[0], trusted)

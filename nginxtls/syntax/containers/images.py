@@ -51,19 +51,25 @@ def _filled(image: str, values: Mapping[str, str]) -> str:
     )
 
 
-def image_for(path: str, top: str) -> tuple[str, str, str] | None:
+Named = dict[tuple[str, str], str]
+"""Images and their versions, and the file that names each."""
+
+
+def image_for(path: str, top: str, seen: dict[str, Named]) -> tuple[str, str, str] | None:
     """The one image that is named nearest to a configuration: image, version and the file that names it.
 
     The folders from that of the configuration up to ``top`` are looked at; the first that names an image decides. None
-    if it names several versions.
+    if it names several versions. ``seen`` keeps what folders name, for the other configurations of a run.
     """
     folder = os.path.dirname(os.path.abspath(path))
     for _ in range(FOLDERS):
         if os.path.commonpath((folder, top)) != top:
             return None
-        found = {
-            (image, version): file for file in _files(folder) for image, version in images(file, _text(folder, file))
-        }
+        found = seen.get(folder)
+        if found is None:
+            found = seen[folder] = {
+                named: file for file in _files(folder) for named in sorted(images(file, _text(folder, file)))
+            }
         if found:
             versions = {version for _, version in found}
             (image, version), file = next(iter(found.items()))
