@@ -113,3 +113,20 @@ def test_a_pattern_of_ignored_paths_that_is_too_long_ignores_nothing(tmp_path: P
         (tmp_path / name).write_text(HEAD)
     report = nginxtls.check(tmp_path, settings=Settings())
     assert {Path(finding.location.name).name for finding in report.findings} == {"n.conf"}
+
+
+@pytest.mark.parametrize("value", [",", "-ALL,,TLSv1.2", "+", "-"])
+def test_a_protocol_command_with_an_empty_word(tmp_path: Path, value: str) -> None:
+    (tmp_path / "n.conf").write_text(
+        f"server {{ listen 443 ssl; ssl_protocols TLSv1.1; ssl_conf_command Protocol {value}; }}"
+    )
+    assert not nginxtls.check(tmp_path / "n.conf", settings=Settings()).failures
+
+
+def test_a_line_with_all_ports_is_reported_once(tmp_path: Path) -> None:
+    (tmp_path / "n.conf").write_text(
+        "events {} http { server { listen 1-65535 ssl; server_name a.example; ssl_certificate a.pem; }"
+        " server { listen 1-65535; server_name b.example; ssl_certificate b.pem; } }\n"
+    )
+    report = nginxtls.check(tmp_path / "n.conf", settings=Settings(), nginx_version="1.26.3", openssl_version="3.5.1")
+    assert [finding.rule for finding in report.findings].count("mixed-ssl-flags") == 1

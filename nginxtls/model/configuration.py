@@ -15,7 +15,7 @@ from nginxtls.model.store import Store
 from nginxtls.syntax.tree import Directive, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from nginxtls.model.upstreams import Upstream
     from nginxtls.model.versions import NginxVersion
@@ -85,7 +85,7 @@ class Configuration:
     # -- building ----------------------------------------------------------------------------------------------------
 
     def _build(self) -> Iterator[VirtualServer]:
-        roots = [directive for root in self.tree.roots for directive in root.directives]
+        roots = _joined([root.directives for root in self.tree.roots])
         whole = self.completeness == "full"
         module = self.context if self.context in MODULES else "http"
         if self.completeness == "snippet":
@@ -106,7 +106,7 @@ class Configuration:
             blocks = [block for block in main.all(name) if block.block is not None]
             if not blocks:
                 continue
-            children = [directive for block in blocks for directive in block.block or ()]
+            children = _joined([block.block or () for block in blocks])
             scope = Scope(self.tree, children, module=name, level=name, nginx=self.facts.assumed_nginx, parent=main)
             self.blocks[name] = scope
             yield from self._level(scope, name)
@@ -128,7 +128,7 @@ class Configuration:
                 )
                 yield VirtualServer(module, directive, inner, self.tree, self.facts, self._bundles)
 
-    def _fragment(self, roots: list[Directive], module: str) -> Iterator[VirtualServer]:
+    def _fragment(self, roots: Sequence[Directive], module: str) -> Iterator[VirtualServer]:
         """A snippet is a server of which only these lines are known."""
         if not roots:
             return
@@ -229,3 +229,8 @@ class Configuration:
     def not_checked(self) -> list[NotChecked]:
         """What could not be read so far, each once."""
         return self.store.not_checked
+
+
+def _joined(levels: list[Sequence[Directive]]) -> Sequence[Directive]:
+    """The lines of all of these. One alone stays the same object, which the tree knows in each build of nginx."""
+    return levels[0] if len(levels) == 1 else [directive for level in levels for directive in level]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import cached_property
-from nginxtls.model.conf_commands import option
+from nginxtls.model.conf_commands import option, words
 from nginxtls.model.facts import ASSUMED_KEYS
 from nginxtls.tls import (
     CipherString,
@@ -552,10 +552,9 @@ def _switched_on(server: VirtualServer) -> frozenset[str]:
     for name, value, _ in server.conf_commands:
         if name.lower() != "protocol":
             continue
-        for word in value.split(","):
-            sign, bare = (word[0], word[1:]) if word[:1] in "+-" else ("+", word)
-            named = set(VERSIONS) if bare.upper() == "ALL" else set(protocol_names([bare]))
-            versions = versions | named if sign == "+" else versions - named
+        for word, on in words(value):
+            named = set(VERSIONS) if word == "all" else set(protocol_names([word]))
+            versions = versions | named if on else versions - named
     if server.facts.openssl.version < (1, 1, 1):
         versions.discard("TLSv1.3")
     return frozenset(versions)

@@ -35,9 +35,9 @@ def join(servers: list[VirtualServer]) -> list[Socket]:
                 socket = sockets.get(key)
                 if socket is None:
                     socket = sockets[key] = Socket(server.module, listen.address, port, listen.datagram)
-                socket.add(server, listen)
-                if socket not in server.sockets:
+                if not socket.servers or socket.servers[-1] is not server:  # servers come one after the other
                     server.sockets.append(socket)
+                socket.add(server, listen)
     return list(sockets.values())
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration, Listen, Socket
+    from nginxtls.syntax.tree import Directive
 
 
 class TlsListenerWithoutCertificate(Rule):
@@ -225,6 +226,7 @@ class MixedSslFlags(Rule):
     references = (LISTEN,)
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        seen: set[Directive] = set()  # a line with a range of ports is on each of their sockets
         for socket in configuration.sockets:
             if not socket.tls or socket.datagram or not selects_by_name(socket):
                 continue
@@ -232,8 +234,9 @@ class MixedSslFlags(Rule):
             for server, listen in socket.listens:
                 if listen.has("ssl") or listen.directive is None or flagged is None or not listen.directive.known:
                     continue
-                if server.setting("ssl").directives:
+                if server.setting("ssl").directives or listen.directive in seen:
                     continue
+                seen.add(listen.directive)
                 fix = _add_ssl(listen)
                 yield self.at(
                     listen.directive,
