@@ -19,6 +19,7 @@ PROJECT = (
     "tests/fix",
     "tests/test_equivalence.py",
     "tests/test_docs.py",
+    "tests/test_needs.py",
     "fixtures",
     "docs",
     "pyproject.toml",

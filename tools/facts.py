@@ -41,7 +41,7 @@ import nginx_variables  # noqa: E402
 SECTION = re.compile(r"^### Changes between \S+ and (\S+) .*?$(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\(\[(CVE-\d{4}-\d+)\]")
 #: Schemas and the list of rules that have fixes hold no facts.
-NO_FACTS = ("examples.tsv", "fixes.tsv", "limits.tsv", "related.tsv", "since.tsv")
+NO_FACTS = ("examples.tsv", "fixes.tsv", "limits.tsv", "needs.tsv", "related.tsv", "since.tsv")
 """Tables of what the project itself decides."""
 FACTS = sorted(
     path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, ClassVar
 
 from nginxtls.rules.common.edits import quoted
@@ -48,10 +49,13 @@ class CipherList(NamedTuple):
         return self.replaced(self.text + added, f"append `{added}` to the cipher string", safe=safe)
 
     def without(self, starts: Collection[int], *, safe: bool = False) -> Fix | None:
-        """The fix that removes the words that begin at these offsets, operators included; None if no suite remains."""
-        kept = [
-            m.group() for m in WORD.finditer(self.text) if m.start() not in starts and m.start("word") not in starts
-        ]
+        """The fix that removes the words in which these offsets are, operators included; None if no suite remains."""
+        order = sorted(starts)
+        kept = []
+        for word in WORD.finditer(self.text):
+            after = bisect_left(order, word.start())
+            if after == len(order) or order[after] >= word.end():
+                kept.append(word.group())
         return self.replaced(":".join(kept), "remove it", safe=safe)
 
     def replaced(self, text: str, title: str = "", *, safe: bool = False) -> Fix | None:
