@@ -209,12 +209,13 @@ class RedirectToOtherCertificate(Rule):
             following = leads_to(configuration, found) if found is not None and found.target else None
             if found is None or found.directive is None or found.directive in reported or following is None:
                 continue
-            there, after = following
-            place = _names(found.server, after.host)
-            default, nobody = there.default, there.names.look_up(after.host) == (None, True)
-            if place is None or after.scheme != "https" or not nobody or not default_is_sure(there, configuration):
+            (there, after), default = following, following[0].default
+            if after.scheme != "https" or there.names.look_up(after.host) != (None, True):
                 continue
-            if default is found.server or _served_elsewhere(configuration, after):
+            place = _names(found.server, after.host)
+            if place is None or default is found.server or not default_is_sure(there, configuration):
+                continue
+            if _served_elsewhere(configuration, after):
                 continue
             leaves = [bundle.leaf for bundle in default.slots[0]]
             uncovered = [leaf for leaf in leaves if leaf and not match_hostname(after.host, leaf).matches]
