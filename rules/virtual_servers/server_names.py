@@ -242,6 +242,7 @@ class ImpossibleServerName(Rule):
                 )
 
     def _wildcard(self, name: ServerName, configuration: Configuration) -> Finding:
+        assert name.directive is not None
         refused = _refused(configuration).get((name.directive, name.arg))
         text = "matches no client: nginx supports `*` only as the whole first or last label"
         if "*" not in name.text:
