@@ -66,11 +66,8 @@ def merged(
     same = shown.same - new if shown else frozenset()
     some = [rule for rule in some if rule.name not in same]
     compared = {rule.name for rule in some}
-    near, few = frozenset[str](), alternatives
-    if shown and sample:
-        near = shown.near.intersection(compared) - new
-    if shown and sample and near:
-        few = alternatives.within(sample.of(kinds=shown.kinds(near)))
+    near = shown.near & compared - new if shown else frozenset[str]()  # none without a sample
+    few = alternatives.within(sample.of(kinds=shown.kinds(near))) if shown and sample and near else alternatives
     first = range(len(alternatives.in_question.first))
     builds: dict[object, dict[int, Finding]] = {}
 

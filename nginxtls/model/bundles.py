@@ -157,6 +157,11 @@ class ServedBundle:
         return self._key[1]
 
     @property
+    def key_refused(self) -> bool:
+        """Whether the file of the key was read, and OpenSSL reads no key in it; False for kinds that are not known."""
+        return self.key is None and self.store.was_read(self.key_path) and "not known" not in self.key_unreadable
+
+    @property
     def key_matches(self) -> bool | None:
         """Whether the key belongs to the leaf; None if one of them is not known."""
         if self.leaf is None or self.key is None or self.key.public_key_sha256 is None:

@@ -78,7 +78,7 @@ def failure(bundle: ServedBundle) -> str:
             return f"{path} {store.missing_as(path)}"
     if held is not None and not held.loads:
         return f"{bundle.path}: {held.problems[-1].message}"
-    if bundle.key is None and store.was_read(bundle.key_path) and "not known" not in bundle.key_unreadable:
+    if bundle.key_refused:
         return f"{bundle.key_path}: {bundle.key_unreadable}"
     if bundle.key_matches is False:
         return f"{bundle.key_path} is not the key of {bundle.path}"

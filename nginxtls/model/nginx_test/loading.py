@@ -248,8 +248,7 @@ def _by_command(server: VirtualServer, served: ServedBundle) -> Iterator[Refusal
         text = f'SSL_CONF_cmd("Certificate", "{served.path}") failed: {problem}'
         yield refuse(served.directive, "conf-command", text, arg=1)
         return
-    unread = served.key_directive is not None and served.key is None and served.store.was_read(served.key_path)
-    if unread and served.key_directive and "not known" not in served.key_unreadable:
+    if served.key_directive is not None and served.key_refused:
         text = f'SSL_CONF_cmd("PrivateKey", "{served.key_path}") failed: {served.key_unreadable}'
         yield refuse(served.key_directive, "conf-command", text, arg=1)
 
@@ -290,7 +289,7 @@ def _key(served: ServedBundle, category: str) -> Iterator[Refusal]:
             f'cannot load certificate key "{served.key_path}": {served.store.failure(served.key_path)}',
             arg=0,
         )
-    elif served.key is None and served.store.was_read(served.key_path) and "not known" not in served.key_unreadable:
+    elif served.key_refused:
         text = f'cannot load certificate key "{served.key_path}": {served.key_unreadable}'
         yield refuse(key, category, text, arg=0)
 
