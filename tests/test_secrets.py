@@ -196,6 +196,7 @@ MISPLACED: dict[str, Callable[[str], str]] = {
     "a recorded finding": lambda pem: json.dumps(
         {"version": 1, "findings": [{"fingerprint": "a", "rule": "missing-tls13", "file": "n.conf", "message": pem}]}
     ),
+    "a policy's title": lambda pem: json.dumps({"name": "x", "title": pem, "protocols": {"allowed": ["TLSv1.3"]}}),
     "the whole file": lambda pem: pem,
     "the end": lambda pem: f"nginx-version: 1.26.3\n{pem}trust: [a.pem]\n",
 }
@@ -213,7 +214,8 @@ def test_no_message_about_a_file_that_is_given_has_a_key(
     secret = base64.b64encode(bytes.fromhex("308187020100") + bytes(range(130))).decode()
     lines = "\n".join(secret[at : at + 64] for at in range(0, len(secret), 64))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "n.conf").write_text("server { listen 443 ssl; }")
+    (tmp_path / "n.conf").write_text("server { listen 443 ssl; ssl_protocols TLSv1.2; ssl_certificate n.pem; }")
+    (tmp_path / "n.pem").write_text(CERTIFICATE)
     name = option.partition("=")[2]
     pem = f"-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----\n"
     (tmp_path / name).write_text(MISPLACED[way](pem))

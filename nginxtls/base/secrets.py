@@ -7,7 +7,7 @@ has any of it. Each hidden character is one ``*``: words, lines and columns stay
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.lazy import pattern
 
@@ -72,6 +72,15 @@ def hide(text: str) -> str:
         parts += text[position:start], HIDDEN * len(found) if exact else _SECRET.sub(_stars, found)
         position = end
     return "".join((*parts, text[position:])) if parts else text
+
+
+def hide_in_data(data: Any) -> Any:
+    """Data of a file (as YAML or JSON has it) with the key material of every text hidden."""
+    if isinstance(data, str):
+        return hide(data)
+    if isinstance(data, dict):
+        return {hide_in_data(key): hide_in_data(value) for key, value in data.items()}
+    return [hide_in_data(item) for item in data] if isinstance(data, list) else data
 
 
 def hide_in(text: str, hidden: str, shown: str) -> str:

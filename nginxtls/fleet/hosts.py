@@ -12,6 +12,8 @@ from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.reading import read_regular
+from nginxtls.base.secrets import hide
+from nginxtls.base.yaml_text import NotYamlError, read_yaml
 from nginxtls.detection import nginx_version, openssl_version
 
 if TYPE_CHECKING:
@@ -121,7 +123,7 @@ def read_hosts(file: str, pattern: str = "") -> Hosts:
 
 
 def _csv(file: str, text: str) -> Iterator[Any]:
-    rows = csv.reader(io.StringIO(text))
+    rows = csv.reader(io.StringIO(hide(text)))
     try:
         names = [name.strip() for name in next(rows, [])]
         if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
@@ -139,14 +141,11 @@ def _csv(file: str, text: str) -> Iterator[Any]:
 
 
 def _yaml(file: str, text: str) -> Iterable[Any]:
-    import yaml
-
     try:
-        rows = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"--inventory {file}" + (f", line {mark.line + 1}" if mark else "")
-        raise UsageError(place, f"is not YAML: {getattr(error, 'problem', None) or 'not readable'}") from error
+        rows = read_yaml(text)
+    except NotYamlError as error:
+        place = f"--inventory {file}" + (f", line {error.line}" if error.line else "")
+        raise UsageError(place, f"is not YAML: {error}") from error
     if not isinstance(rows, list):
         raise UsageError(f"--inventory {file}", "is not a list", "write a list of mappings with host, team, nginx …")
     return rows
@@ -162,7 +161,6 @@ def _row(place: str, row: Any) -> dict[str, str]:
                 place, f"has the unknown column {name}", nearest(str(name), COLUMNS) or f"use {', '.join(COLUMNS)}"
             )
         if not isinstance(value, (str, int, type(None))):
-            # YAML reads 1.20 as the number 1.2.
             raise UsageError(place, f"has something else than a text as {name}", f'write {name}: "…", with quotes')
         found[name] = "" if value is None else str(value).strip()
     if not found.get("host"):

@@ -172,7 +172,7 @@ class Run:
         """What was written down; empty if it cannot be read."""
         try:
             found = json.loads(self.record_file.read_text("utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

@@ -12,6 +12,8 @@ from nginxtls.base.errors import UsageError, nearest
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.reading import read_regular
+from nginxtls.base.secrets import hide_in_data
+from nginxtls.base.yaml_text import NotYamlError, read_yaml
 from nginxtls.finding import Severity
 from nginxtls.syntax.walking import MAX_STARS, quick
 
@@ -257,7 +259,7 @@ def _read(path: Path) -> dict[str, Any]:
     data = _bytes(path)
     try:
         text = data.decode()
-        table = _toml(text) if path.suffix == ".toml" else _yaml(text)
+        table = _toml(text) if path.suffix == ".toml" else read_yaml(text) or {}
     except Exception as error:
         raise UsageError(
             f"{path}", f"cannot be read: {_one_line(error)}", "fix the file, or add `--no-config`"
@@ -272,32 +274,10 @@ def _toml(text: str) -> object:
         import tomllib
     else:
         import tomli as tomllib
-    table: object = tomllib.loads(text)
+    table: object = hide_in_data(tomllib.loads(text))
     for key in ("tool", "nginxtls"):
         table = table.get(key, {}) if isinstance(table, dict) else {}
     return table
-
-
-def _yaml(text: str) -> object:
-    import yaml
-
-    if "&" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-        raise ValueError("aliases are not allowed")  # a few aliases can expand to gigabytes
-    return yaml.load(text, Loader=_loader()) or {}
-
-
-def _loader() -> Any:
-    """YAML's safe loader, but 1.20 is a text: versions need no quotes."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":float")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    return Loader
 
 
 def _bytes(path: Path) -> bytes:
@@ -310,9 +290,8 @@ def _bytes(path: Path) -> bytes:
 
 
 def _one_line(error: Exception) -> str:
-    """The problem and its line, without the text of the file, which YAML's own message shows."""
-    if mark := getattr(error, "problem_mark", None):
-        return f"line {mark.line + 1}: {getattr(error, 'problem', None) or type(error).__name__}"
+    """The problem and its line, without the text of the file."""
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8"
-    return " ".join(str(error).split())[:200]
+    place = f"line {error.line}: " if isinstance(error, NotYamlError) and error.line else ""
+    return place + " ".join(str(error).split())[:200]

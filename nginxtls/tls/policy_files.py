@@ -17,6 +17,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.reading import read_regular
 from nginxtls.base.secrets import hide
+from nginxtls.base.yaml_text import NotYamlError, read_yaml
 
 from .groups import Group, group
 from .negotiation import ServerKey
@@ -316,17 +317,11 @@ def load_policy(source: Path | str) -> Policy:
     if isinstance(source, Path) or "\n" not in source:
         where = text
         text = read_regular(source, LIMITS["policy"]).decode("utf-8", "replace")
-    import yaml
-
     try:
-        loaded = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise PolicyError(
-            f"{where}{place}: not YAML: {getattr(error, 'problem', None) or 'it cannot be read'}"
-        ) from None
-    return _policy(loaded, where)
+        return _policy(read_yaml(text), where)
+    except NotYamlError as error:
+        place = f"{where}, line {error.line}" if error.line else where
+        raise PolicyError(f"{place}: not YAML: {error}") from None
 
 
 def _policy(data: Any, where: str) -> Policy:

@@ -130,7 +130,8 @@ def test_one_message_for_bad_input(tmp_path: Path) -> None:
     (tmp_path / "nohost.yaml").write_text("- {team: web}\n")
     inventories = {
         "broken.yaml": ("- host: a\n  b: [", "broken.yaml, line 2: is not YAML: "),
-        "number.yaml": ("- {host: a, nginx: 1.20}", "row 1: has something else than a text as nginx"),
+        "aliases.yaml": ("- &a {host: a, team: [*a]}", "aliases.yaml, line 1: is not YAML: aliases are not allowed"),
+        "list.yaml": ("- {host: a, nginx: [1.20.1]}", "row 1: has something else than a text as nginx"),
         "column.csv": ("host,team,team\na,b,c", "has the column team twice"),
         "values.csv": ("host,team\na,b\nc,d,e", "line 3: has 3 values for 2 columns"),
         "twice.csv": ("host,team\na,b\nc,d\na,c", "row 3: is for a, as row 1 is"),

@@ -145,6 +145,7 @@ def test_unknown_names_are_refused_in_words() -> None:
         ("name: x\nprotocols: {}\n", "'allowed' is missing"),
         ("name: x\nprotocols: {allowed: [TLS13]}\n", "'TLS13' is not one of"),
         ("a: [\n", "line 2: not YAML"),
+        ("a: &a\n - *a\n", "line 2: not YAML: aliases are not allowed"),
         ("- 1\n- 2\n", "must be an object"),
     ],
 )
