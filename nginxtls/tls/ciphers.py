@@ -7,7 +7,7 @@ on, in order, and those that are off but may still come.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from itertools import count
 
@@ -214,7 +214,7 @@ class _Build:
     def _where(self, **values: str) -> frozenset[int]:
         return self.select(_Pattern(tuple(_mask(name, values.get(name, "-")) for name in _FIELDS)))
 
-    def _arrange(self) -> list[int]:
+    def _arrange(self) -> _Indices:
         """All suites in the order of preference that OpenSSL brings them into before it reads the string."""
         listing = _List(range(len(self.suites) - 1, -1, -1))
         where, everything = self._where, self.select(self.everything)
@@ -245,43 +245,49 @@ class _Build:
         return listing.off
 
 
+_Indices = tuple[int, ...]
+
+
 class _List:
     """The list under work: suites that are off and suites that are on, as indices."""
 
     def __init__(self, off: Iterable[int]) -> None:
-        self.off = list(off)
-        self.on: list[int] = []
+        self.off: _Indices = tuple(off)
+        self.on: _Indices = ()
 
-    def add(self, which: frozenset[int]) -> list[int]:
-        moved = [i for i in self.off if i in which]
-        if moved:
-            self.off = [i for i in self.off if i not in which]
-            self.on += moved
+    def add(self, which: frozenset[int]) -> _Indices:
+        moved, self.off = _split(self.off, which)
+        self.on += moved
         return moved
 
-    def delete(self, which: frozenset[int]) -> list[int]:
-        moved = [i for i in self.on if i in which]
-        if moved:
-            self.on = [i for i in self.on if i not in which]
-            self.off = moved + self.off
+    def delete(self, which: frozenset[int]) -> _Indices:
+        moved, self.on = _split(self.on, which)
+        self.off = moved + self.off
         return moved
 
-    def kill(self, which: frozenset[int]) -> list[int]:
+    def kill(self, which: frozenset[int]) -> _Indices:
         moved = self.delete(which)
-        self.off = [i for i in self.off if i not in which]
+        self.off = _split(self.off, which)[1]
         return moved
 
-    def order(self, which: frozenset[int]) -> list[int]:
-        moved = [i for i in self.on if i in which]
-        if moved:
-            self.on = [i for i in self.on if i not in which] + moved
+    def order(self, which: frozenset[int]) -> _Indices:
+        moved, kept = _split(self.on, which)
+        self.on = kept + moved
         return moved
 
     def bump(self, which: frozenset[int]) -> None:
-        self.on = [i for i in self.on if i in which] + [i for i in self.on if i not in which]
+        moved, kept = _split(self.on, which)
+        self.on = moved + kept
 
     def sort(self, suites: tuple[Suite, ...]) -> None:
-        self.on.sort(key=lambda i: -suites[i].strength_bits)
+        self.on = tuple(sorted(self.on, key=lambda i: -suites[i].strength_bits))
+
+
+def _split(indices: _Indices, which: frozenset[int]) -> tuple[_Indices, _Indices]:
+    return tuple([i for i in indices if i in which]), tuple([i for i in indices if i not in which])
+
+
+_OPERATIONS = {"": _List.add, "-": _List.delete, "!": _List.kill, "+": _List.order}
 
 
 @cache
@@ -331,14 +337,12 @@ class _Reader:
         self.level: int | None = None
         self.error_at: int | None = None
         self.unknown: list[UnknownWord] = []
-        self._words: list[tuple[str, int, str, list[int]]] = []
+        self._words: list[tuple[str, int, str, _Indices]] = []
         self._brought: dict[int, int] = {}
+        self._steps: dict[object, tuple[_Indices, _Indices, _Indices]] = {}
 
     def read(self, at: int) -> None:
-        text, build, listing = self.text, self.build, self.listing
-        do: dict[str, Callable[[frozenset[int]], list[int]]] = {
-            "": listing.add, "-": listing.delete, "!": listing.kill, "+": listing.order,
-        }  # fmt: skip
+        text, build = self.text, self.build
         letters = build.letters
         while at < len(text):
             if text[at] in _SEPARATORS:
@@ -347,7 +351,7 @@ class _Reader:
             operator = text[at] if text[at] in "-+!@" else ""
             at += len(operator)
             start = at
-            pattern: _Pattern | None = build.everything
+            pattern: _Pattern | None = None
             while True:
                 found = letters.match(text, at)
                 word = found.group() if found else ""
@@ -364,7 +368,7 @@ class _Reader:
                 known = build.word(word)
                 if known is None:
                     self._unknown(word, at, operator)
-                pattern = pattern + known if pattern is not None and known is not None else None
+                pattern = known if pattern is None or known is None else pattern + known
                 at = end
                 if text[at : at + 1] != "+":
                     break
@@ -375,9 +379,9 @@ class _Reader:
                 rest = _REST.match(text, at)
                 at = rest.end() if rest else len(text)
                 if operator == "@":
-                    self.note(text[start:at], start, operator, [])
+                    self.note(text[start:at], start, operator, ())
             else:
-                self.note(text[start:at], start, operator, do[operator](build.select(pattern)))
+                self.note(text[start:at], start, operator, self._apply(operator, build.select(pattern)))
 
     def _command(self, word: str, at: int) -> None:
         """``@STRENGTH`` and ``@SECLEVEL=n``, which 1.0.2 does not have."""
@@ -395,21 +399,35 @@ class _Reader:
         elif self.error_at is None:
             self.error_at = at
 
-    def note(self, word: str, start: int, operator: str, moved: list[int]) -> None:
+    def note(self, word: str, start: int, operator: str, moved: _Indices) -> None:
         """Keep what a rule did."""
-        if not operator:
-            for index in moved:
-                self._brought[index] = len(self._words)
-        self._words.append((word, start, operator, list(moved)))
+        if not operator and moved:
+            self._brought.update(dict.fromkeys(moved, len(self._words)))
+        self._words.append((word, start, operator, moved))
+
+    def _apply(self, operator: str, which: frozenset[int]) -> _Indices:
+        """Apply an operator to the list; what it moved. In a long string the same step comes again and again."""
+        before = self.listing.on, self.listing.off, operator, which
+        done = self._steps.get(before)
+        if done is None:
+            moved = _OPERATIONS[operator](self.listing, which)
+            done = self._steps[before] = self.listing.on, self.listing.off, moved
+        self.listing.on, self.listing.off, moved = done
+        return moved
 
     def rules(self) -> tuple[Word, ...]:
         """The rules and what each did to the result."""
-        suites, on = self.build.suites, set(self.listing.on)
+        suites = self.build.suites
+        on = {index: number for index, number in self._brought.items() if index in self.listing.on}
+        effective = set(on.values())
+        moves = {moved: tuple(suites[i] for i in moved) for moved in {word[3] for word in self._words if word[2]}}
         out = []
         for number, (word, start, operator, moved) in enumerate(self._words):
-            if not operator:
-                moved = [i for i in moved if i in on and self._brought[i] == number]
-            out.append(Word(word, start, start + len(word), operator, tuple(suites[i] for i in moved)))
+            if operator:
+                did = moves[moved]
+            else:
+                did = tuple(suites[i] for i in moved if on.get(i) == number) if number in effective else ()
+            out.append(Word(word, start, start + len(word), operator, did))
         return tuple(out)
 
     def _unknown(self, word: str, at: int, operator: str) -> None:
