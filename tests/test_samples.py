@@ -23,6 +23,10 @@ LISTENS = (
     "listen 8443 ssl default_server;",
     "listen 443 ssl proxy_protocol;",
     "listen 443;\n    ssl on;",
+    "listen {port} ssl;",
+    "listen {port} ssl http2;\n    listen [::]:{port} ssl;",
+    "listen 10.0.1.{number}:443 ssl;",
+    "listen 80;\n    listen {port} quic;\n    listen {port} ssl;",
 )
 PAIRS = (
     "good",
@@ -60,6 +64,8 @@ LINES = (
     "location / { return 301 https://{name}$request_uri; }",
     "location / { proxy_pass https://127.0.0.1:8443; proxy_ssl_protocols TLSv1; }",
     "location / { proxy_pass https://{name}.internal; proxy_ssl_verify on; }",
+    "location / { proxy_pass https://127.0.0.1:{next}; proxy_ssl_protocols TLSv1.1; }",
+    "location / { proxy_pass http://127.0.0.1:{next}; }",
 )
 
 
@@ -69,7 +75,10 @@ def site(dice: random.Random, number: int, kinds: list[tuple[str, str, tuple[str
     if dice.random() < 0.03:
         lines = (*lines, dice.choice(LINES))
     name = f"site{number:03}.example.com"
-    text = "\n    ".join((listen, f"server_name {name} www.{name};", *lines)).replace("{name}", name)
+    text = "\n    ".join((listen, f"server_name {name} www.{name};", *lines))
+    own = {"name": name, "port": 10_000 + number, "next": 10_001 + number, "number": number}
+    for word, value in own.items():
+        text = text.replace(f"{{{word}}}", str(value))
     key = pair if (CERTIFICATES / f"{pair}.key").exists() else "good"
     files = f"ssl_certificate {CERTIFICATES}/{pair}.pem;\n    ssl_certificate_key {CERTIFICATES}/{key}.key;"
     return f"server {{\n    {text}\n    {files}\n}}\n"

@@ -433,20 +433,26 @@ class EffectiveTLS:
         (tls_setup_handshake in statem_lib.c; measured on all generations).
         """
         default = self.default
+        dead, highest = self.store.memo(("dead default", default.tls_lines), self._dead_default)
+        if not dead:
+            return None
+        if highest is None:
+            return f"{default.title} (the default server) enables no protocol version"
+        return f"{default.title} (the default server) has no suite for {highest}: no handshake on this socket succeeds"
+
+    def _dead_default(self) -> tuple[bool, str | None]:
+        """Whether every handshake fails, and the version that wants a suite."""
+        default = self.default
         versions = self._within_limits(_switched_on(default))
         level = security_level(default)
         if self.openssl.version >= (3, 5):
-            dead = frozenset({"TLSv1", "TLSv1.1"}) if level > 0 else frozenset()
+            unspoken = frozenset({"TLSv1", "TLSv1.1"}) if level > 0 else frozenset()
         else:
-            dead = frozenset(v for v, limit in (("TLSv1", 3), ("TLSv1.1", 4)) if level >= limit)
-        highest = _top_of_lowest_range(versions - dead)
-        if highest is None:
-            return f"{default.title} (the default server) enables no protocol version"
+            unspoken = frozenset(v for v, limit in (("TLSv1", 3), ("TLSv1.1", 4)) if level >= limit)
+        highest = _top_of_lowest_range(versions - unspoken)
         if highest == "TLSv1.3":
-            return None
-        if any(highest in suite.protocols for suite in cipher_string(default).suites):
-            return None
-        return f"{default.title} (the default server) has no suite for {highest}: no handshake on this socket succeeds"
+            return False, highest
+        return highest is None or not any(highest in s.protocols for s in cipher_string(default).suites), highest
 
     @cached_property
     def refusal(self) -> str | None:

@@ -77,7 +77,7 @@ def read_listen(directive: Directive, default_port: int | None) -> Listen:
     return Listen(directive, *_read(directive.args, default_port))
 
 
-@bounded(4096, 1_000_000)
+@bounded(8192, 1_000_000)
 def _read(args: tuple[str, ...], default_port: int | None) -> tuple[str, tuple[int, ...], tuple[str, ...], str | None]:
     """What the arguments of a listen directive say, worked out once for all lines that are alike."""
     if not args:
@@ -134,7 +134,7 @@ def is_ip(address: str) -> bool:
     return (":" in address or address[-1:].isdigit()) and _is_ip(address)
 
 
-@bounded(4096, 1_000_000)
+@bounded(8192, 1_000_000)
 def _is_ip(address: str) -> bool:
     try:
         ipaddress.ip_address(address)
@@ -143,7 +143,7 @@ def _is_ip(address: str) -> bool:
     return True
 
 
-@bounded(4096, 1_000_000)
+@bounded(8192, 1_000_000)
 def is_loopback(address: str) -> bool:
     """Whether an address is a loopback address or a unix socket."""
     if address.startswith("unix:"):

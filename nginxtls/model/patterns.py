@@ -132,7 +132,7 @@ def _python(text: str, caseless: bool) -> re.Pattern[str] | None:
         return None
 
 
-@bounded(4096, 1_000_000)
+@bounded(8192, 1_000_000)
 def read_pattern(text: str, *, caseless: bool = True) -> Pattern:
     """The pattern of a text, made once. nginx compares names without case; ``location ~`` with it."""
     return Pattern(text, caseless=caseless)

@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from nginxtls.model.directive_table import tls_names
+from nginxtls.model.listens import WILDCARD4, WILDCARD6
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -27,6 +28,9 @@ _VERBATIM = ("ssl", "proxy_ssl", "grpc_ssl", "uwsgi_ssl", "http2", "http3", "qui
 _LINES = frozenset({"listen", "add_header", "add_header_inherit", "resolver"})
 _OWN_FILES = frozenset({"ssl_certificate", "ssl_certificate_key"})
 """Of these it is not the path that counts but what the files hold."""
+_LOCAL = ("127.", "::1", "unix:")
+_FIRST_FREE = 1024
+"""Ports below are assigned to protocols."""
 _WORD = re.compile(r"\$?[\w-]+")
 _KEPT = frozenset({"http", "https", "grpcs", "unix", "on", "off", "all"})
 
@@ -89,6 +93,7 @@ class _Shapes:
         self.tree = configuration.tree
         self.kept = _KEPT | {str(socket.port) for socket in configuration.sockets}
         self.verbatim = tls_names() | _LINES
+        self.alone = _alone(configuration)
         self.names: dict[str, bool] = {}
         """Whether the arguments of a directive count as they are written."""
         self.shapes: dict[str, str] = {}
@@ -103,7 +108,7 @@ class _Shapes:
         if as_written is None:
             as_written = name in self.verbatim or (name.startswith(_VERBATIM) and name not in _OWN_FILES)
             self.names[name] = as_written
-        args = directive.args
+        args = self.alone.get(directive) or directive.args
         if not as_written:
             args = tuple([self.shapes.get(arg) or self._shape(arg) for arg in args])
         brought = tuple(map(id, self.tree.includes.get(directive, ()))) if name == "include" else ()
@@ -118,3 +123,26 @@ class _Shapes:
         if word[0] == "$" or word in self.kept or (len(word) < 4 and word.isdigit()):
             return word
         return "w"
+
+
+def _alone(configuration: Configuration) -> dict[Directive, tuple[str, ...]]:
+    """The ``listen`` lines of servers that have their socket for themselves, without what is theirs of the address.
+
+    Ports that are assigned to a protocol are kept, and addresses that only this machine reaches.
+    """
+    found = {}
+    for socket in configuration.sockets:
+        if len(socket.listens) > 1 or socket.address.startswith(_LOCAL):
+            continue
+        for _, listen in socket.listens:
+            if listen.directive is not None and listen.directive.args and len(listen.ports) == 1:
+                family = _family(socket.address)
+                port = str(socket.port) if socket.port < _FIRST_FREE else "p"
+                found[listen.directive] = (family, port, *listen.directive.args[1:])
+    return found
+
+
+def _family(address: str) -> str:
+    if address in (WILDCARD4, WILDCARD6):
+        return address
+    return "v6" if ":" in address else "v4" if address[:1].isdigit() else "name"

@@ -9,6 +9,8 @@ from nginxtls.base.lazy import NamedTuple
 
 #: The protocol versions, oldest first, in nginx's and OpenSSL's spelling.
 PROTOCOLS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_SPOKEN_IN = {since: PROTOCOLS[at:-1] or (since,) for at, since in enumerate(PROTOCOLS)}
+"""The versions that can use a suite, by the oldest one: suites of TLS 1.3 are for TLS 1.3 alone."""
 
 _FORWARD_SECRET = frozenset({"DHE", "ECDHE", "DHE-PSK", "ECDHE-PSK", "any"})
 
@@ -40,9 +42,7 @@ class Suite(NamedTuple):
     @property
     def protocols(self) -> tuple[str, ...]:
         """The protocol versions that can use it, oldest first."""
-        if self.protocol == "TLSv1.3":
-            return ("TLSv1.3",)
-        return PROTOCOLS[PROTOCOLS.index(self.protocol) : -1]
+        return _SPOKEN_IN[self.protocol]
 
     @property
     def anonymous(self) -> bool:
