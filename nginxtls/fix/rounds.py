@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from nginxtls.linting.report import Report
     from nginxtls.syntax.tree import SourceFile
 
-MAX_ROUNDS, MAX_SPLIT = 20, 100
+MAX_ROUNDS, MAX_SPLIT = 10, 100
 """Rounds that apply all that is planned, and those in which a fix fails its proof: what most configurations need is
 three, and what goes on for ever is a fix that leads to another that undoes it."""
+MAX_DISPROVEN = 5
+"""Fixes of a rule that fail their proof before the others of the rule are left: to find each takes several rounds."""
 
 
 class Outcome(NamedTuple):
@@ -60,7 +62,11 @@ def fix(
             break
     # Once more, for the reasons why fixes are left.
     rest = plan(run.candidates(), unsafe=unsafe, requested=requested, reachable=reachable)
-    left = [*rest.left, *((finding, "fixes keep leading to new ones") for finding in rest.fixed)]
+    left = [
+        *rest.left,
+        *((finding, "fixes keep leading to new ones") for finding in rest.fixed),
+        *((finding, f"{MAX_DISPROVEN} fixes of the rule failed their proof") for finding in run.distrusted()),
+    ]
     disproven = [(f, run.refused[f.fingerprint]) for f in run.state.report.findings if f.fingerprint in run.refused]
     return Outcome(
         run.state.report,
@@ -82,6 +88,8 @@ class _Run:
         self.fixed: list[Finding] = []
         self.refused: dict[str, str] = {}
         """Fixes that failed their proof and why, by the finding's fingerprint."""
+        self.failed: dict[str, set[str]] = {}
+        """The fingerprints of all that ever failed, by rule."""
         self.stale = False
         """Whether the texts have changed since a fix failed its proof."""
         self.whole = self.split = 0
@@ -96,7 +104,16 @@ class _Run:
         return retry
 
     def candidates(self) -> list[Finding]:
-        return [f for f in self.state.report.findings if f.fix and f.fingerprint not in self.refused]
+        return [f for f in self.state.report.findings if f.fix and f.fingerprint not in self.refused and self.trusts(f)]
+
+    def trusts(self, finding: Finding) -> bool:
+        """Whether few enough fixes of the rule have failed their proof."""
+        return len(self.failed.get(finding.rule, ())) < MAX_DISPROVEN
+
+    def distrusted(self) -> list[Finding]:
+        """What is left of the rules of which too many fixes have failed their proof."""
+        findings = self.state.report.findings
+        return [f for f in findings if f.fix and f.fingerprint not in self.refused and not self.trusts(f)]
 
     def round(self, *, unsafe: bool, requested: Container[str] = ()) -> bool:
         """Apply what goes together, unsafe fixes by severity; whether there was anything to try."""
@@ -117,6 +134,9 @@ class _Run:
 
     def apply(self, findings: Sequence[Finding], *, safe: bool) -> bool:
         """Apply fixes if that holds its promise; else halve them until those that do not are found."""
+        findings = [finding for finding in findings if self.trusts(finding)]
+        if not findings:
+            return False
         before = self.state
         changes = plan(findings, unsafe=True).texts
         after = self.lint(self.texts | {file_key(file): text for file, text in changes.items()})
@@ -131,6 +151,7 @@ class _Run:
             return True
         if len(findings) == 1:
             self.refused[findings[0].fingerprint] = reason
+            self.failed.setdefault(findings[0].rule, set()).add(findings[0].fingerprint)
             return False
         half = len(findings) // 2
         first = self.apply(findings[:half], safe=safe)

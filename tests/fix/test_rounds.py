@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 
 import pytest
 
 from nginxtls.finding import Finding, Fix, Severity
 from nginxtls.fix.proof import State
-from nginxtls.fix.rounds import MAX_ROUNDS, Outcome, fix
+from nginxtls.fix.rounds import MAX_DISPROVEN, MAX_ROUNDS, Outcome, fix
 from nginxtls.linting.run import lint
 from nginxtls.linting.settings import Settings
 from nginxtls.model import Configuration
@@ -200,3 +201,24 @@ def test_unused_names_of_comments_are_removed(before: str, after: str) -> None:
         return State(lint([subject], known, Settings()), subject.configurations)
 
     assert list(fix(state, unsafe=False).texts.values()) == [TEXT.replace(PROTOCOLS, after)]
+
+
+def test_a_rule_whose_fixes_fail_their_proof_is_left_after_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = "".join(f"        ssl_session_timeout {number}d;\n" for number in range(200))
+    text = TEXT.replace("        ssl_session_timeout 1d;\n", lines)
+    monkeypatch.setattr(f"{__name__}.TEXT", text)
+    runs = []
+
+    class Counts(Rule):
+        """Counts how often the rules run."""
+
+        def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+            runs.append(configuration)
+            return iter(())
+
+    outcome = run(Remains(), Counts(), unsafe=True)
+    assert Counter(why for _, why in outcome.left) == {
+        "the finding would remain": MAX_DISPROVEN,
+        "5 fixes of the rule failed their proof": 200 - MAX_DISPROVEN,
+    }
+    assert len(runs) < 60
