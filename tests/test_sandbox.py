@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import nginxtls
 from nginxtls.cli.application import COMMANDS
 
 WATCHED = """
@@ -167,6 +168,17 @@ def test_the_watch_sees_what_is_opened(tree: Path) -> None:
     )
     assert str(tree.parent / "outside" / "secret.conf") in done.stderr.splitlines()
     assert "SSLv3" in done.stdout
+
+
+@pytest.mark.parametrize("target", ["/etc/nginx", "nginx", "/proc/self/root/etc/nginx"])
+def test_a_link_to_itself_in_a_root_costs_that_path_only(target: str, tmp_path: Path) -> None:
+    (tmp_path / "root/etc").mkdir(parents=True)
+    (tmp_path / "root/etc/nginx").symlink_to(target)
+    (tmp_path / "site.conf").write_text("server { listen 443 ssl; ssl_protocols SSLv3; }\n")
+    paths = [str(tmp_path / "root/etc/nginx"), str(tmp_path / "site.conf")]
+    report = nginxtls.check(*paths, root=tmp_path / "root")
+    assert [Path(failure.subject).name for failure in report.failures] == ["nginx"]
+    assert "obsolete-ssl" in {finding.rule for finding in report.findings}
 
 
 def test_tools_files_that_are_pipes_do_not_hold_up(tree: Path) -> None:
