@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import tarfile
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,8 +19,41 @@ MOST_TIMES = 200
 """How many times its own size an archive may become, beyond a megabyte."""
 
 
+MOST_OF_A_HEADER = 1_000_000
+"""The most bytes of a name or another header of a member, which tarfile reads at once."""
+_COMPRESSIONS: tuple[tuple[bytes, Any], ...] = (
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\0", lzma.LZMAFile),
+    (b"]\0\0", lzma.LZMAFile),
+)
+
+
 class BadArchive(Exception):
     """The archive cannot be unpacked; the text says why."""
+
+
+class _Bounded(io.BufferedIOBase):
+    """The bytes of an archive without its compression: at most ``most``, and at most ``at_once`` in a piece."""
+
+    def __init__(self, content: bytes, most: int) -> None:
+        opened = next((kind for magic, kind in _COMPRESSIONS if content.startswith(magic)), None)
+        self._stream = io.BytesIO(content) if opened is None else opened(io.BytesIO(content))
+        self._most = most
+        self.at_once = MOST_OF_A_HEADER
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= self.at_once or self.seek(0, 1) + size > self._most:
+            raise BadArchive(_TOO_LARGE)
+        return bytes(self._stream.read(size))
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        if whence == 0 and place > self._most:
+            raise BadArchive(_TOO_LARGE)
+        return int(self._stream.seek(place, whence))
+
+
+_TOO_LARGE = "has more bytes than the limit"
 
 
 def unpack(content: bytes, folder: Path, limit: int) -> None:
@@ -37,7 +73,8 @@ def unpack(content: bytes, folder: Path, limit: int) -> None:
     room = min(limit, len(content) * MOST_TIMES + 1_000_000)
     links: list[tuple[str, str]] = []
     try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:*") as archive:
+        bounded = _Bounded(content, 4 * (room + MOST_OF_A_HEADER))  # small files have as much in headers
+        with tarfile.open(fileobj=bounded, mode="r:") as archive:
             for number, member in enumerate(archive):
                 if number >= MOST_MEMBERS:
                     raise BadArchive(f"has more than {MOST_MEMBERS:,} members")
@@ -53,9 +90,11 @@ def unpack(content: bytes, folder: Path, limit: int) -> None:
                 elif member.isreg():
                     room -= member.size
                     if room < 0:
-                        raise BadArchive("has more bytes than the limit")
+                        raise BadArchive(_TOO_LARGE)
+                    bounded.at_once = max(member.size, MOST_OF_A_HEADER)
                     stream = archive.extractfile(member)
                     data = stream.read() if stream else b""
+                    bounded.at_once = MOST_OF_A_HEADER
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     (folder / name).write_bytes(data)
                     (folder / name).chmod(member.mode & 0o777 | 0o600)
