@@ -6,6 +6,7 @@ import json
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from nginxtls.base.printing import json_text
 from nginxtls.report.words import markup, visible
 
 if TYPE_CHECKING:
@@ -144,4 +145,4 @@ def _plain(text: str) -> str:
 
 def as_json(columns: list[str], found: list[tuple[Any, ...]]) -> str:
     """The rows of a query as JSON: a list of objects, ASCII only."""
-    return json.dumps([dict(zip(columns, row, strict=True)) for row in found], indent=2, default=str) + "\n"
+    return json_text([dict(zip(columns, row, strict=True)) for row in found], indent=2, default=str) + "\n"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.fleet.rows import Rows, key_of, plain
+from nginxtls.fleet.rows import Rows, key_of, plain, plain_value
 from nginxtls.fleet.sources import TooLarge, folder_digest, is_local, read_file
 from nginxtls.fleet.unpacking import BadArchive, unpack
 
@@ -71,7 +71,7 @@ def work(task: Task) -> Done:
                 each.reason = "ended the process that checked it"
             else:
                 each.fetch(task.limits)
-        if earlier and earlier == {each.item.name: each.sha256 for each in read}:
+        if earlier and earlier == {plain_value(each.item.name): each.sha256 for each in read}:
             return Done(len(read), len(read))
         tables: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
         for each in read:
@@ -236,7 +236,8 @@ class _Read:
             self.content = b""
         if self.host.root:
             root = self.folder / self.host.root.strip("/")
-            if not root.is_dir():
+            # A link of the item, or ``..`` in the inventory, may lead out of it.
+            if not root.is_dir() or not root.resolve().is_relative_to(self.folder.resolve()):
                 raise UsageError(self.host.root, "is not a folder of the item")
             return [os.fspath(_start(root))], os.fspath(root)
         if (self.folder / "etc/nginx").is_dir():
