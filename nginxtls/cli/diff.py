@@ -13,6 +13,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
+from nginxtls.base.secrets import hide
 from nginxtls.cli import completion, options, values
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _name_after_revision(reading: Reading, revision: str, folder: Path) -> None:
     for subject in reading.subjects:
         for file in subject.configuration.tree.files:
             if file.path and Path(file.path).is_relative_to(folder):
-                file.name = f"{revision}:{(inside / Path(file.path).relative_to(folder)).as_posix()}"
+                file.name = hide(f"{revision}:{(inside / Path(file.path).relative_to(folder)).as_posix()}")
 
 
 def _few(items: list[str], most: int = 8) -> str:
@@ -175,8 +176,8 @@ def _json(found: Comparison, old: str, new: str) -> Iterator[str]:
         }
 
     document = {
-        "old": old,
-        "new": new,
+        "old": hide(old),
+        "new": hide(new),
         "changes": [change.to_dict() for change in found.changes],
         "clients": [access.to_dict() for access in found.access],
         "findings": {"new": [plain(f) for f in found.gained], "gone": [plain(f) for f in found.lost]},

@@ -14,6 +14,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.finding import Severity
 from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.report import EndpointRow, Report
+from nginxtls.linting.texts import of_entry, of_finding
 from nginxtls.linting.versions import made_for
 from nginxtls.live import findings as found_as
 from nginxtls.live.compare import Difference, differences, loaded_late
@@ -174,10 +175,10 @@ def verify(
     for configuration in configurations:
         not_checked += configuration.not_checked
     report = Report(
-        findings=tuple(each for each in reported if each.severity >= choice.min_severity),
+        findings=tuple(of_finding(each) for each in reported if each.severity >= choice.min_severity),
         rules=rules(),
-        not_checked=tuple(dict.fromkeys(not_checked)),
-        failures=tuple(failures),
+        not_checked=tuple(dict.fromkeys(map(of_entry, not_checked))),
+        failures=tuple(map(of_entry, failures)),
         endpoints=tuple(map(_row, endpoints)),
         files=sum(len(configuration.tree.files) for configuration in configurations),
         servers=sum(len(configuration.servers) for configuration in configurations),
