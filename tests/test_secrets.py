@@ -295,6 +295,17 @@ def test_no_message_about_a_file_that_is_given_has_a_key(
     assert not leaks(secret, done.output + repr(done.exception))
 
 
+@pytest.mark.parametrize("line", ["KEY", "KEY 127.0.0.1:1", "n.conf KEY", "KEY.dump 127.0.0.1"])
+def test_no_message_about_a_host_map_has_a_key(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = base64.b64encode(bytes.fromhex("308187020100") + bytes(range(255, 125, -1))).decode()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "n.conf").write_text("events {} http { server { listen 443 ssl; ssl_certificate n.pem; } }")
+    for pem in (secret, f"-----BEGIN PRIVATE KEY-----{secret}-----END PRIVATE KEY-----"):
+        (tmp_path / "map").write_text(line.replace("KEY", pem))
+        done = CliRunner().invoke(app, ["verify", "--host-map", "map"])
+        assert not leaks(secret, done.output + repr(done.exception))
+
+
 @settings(max_examples=150, deadline=None)
 @given(key=keys(), way=st.sampled_from(sorted(WAYS)))
 def test_the_tree_has_no_key(key: tuple[str, str], way: str) -> None:
