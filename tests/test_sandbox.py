@@ -195,3 +195,31 @@ def test_tools_files_that_are_pipes_do_not_hold_up(tree: Path) -> None:
     )
     assert done.returncode == 2
     assert "leads back" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", ["-m nginxtls check n.conf", "-m nginxtls fleet n.conf -o out", "fleet n.conf -o out"]
+)
+def test_nothing_of_the_working_directory_is_imported(command: str, tmp_path: Path) -> None:
+    """Python puts it on the import path of ``python -m``, and of the processes that it starts itself."""
+    if "fleet" in command:
+        pytest.importorskip("distributed")
+        command = command.replace("-o out", "--output out --workers 1")
+    (tmp_path / "n.conf").write_text("server { listen 443 ssl; ssl_protocols TLSv1; }\n")
+    mark = tmp_path / "imported"
+    for name in (*sys.stdlib_module_names, "distributed", "dask", "yaml", "nginxtls_rules", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').write('{name} ')\n")
+    start = [sys.executable] if command.startswith("-m") else [str(Path(sys.executable).with_name("nginxtls"))]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(
+        [*start, *command.split()],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert not mark.exists(), mark.read_text()
+    assert done.returncode in (0, 1), done.stderr
