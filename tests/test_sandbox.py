@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 import nginxtls
+from nginxtls.base.errors import UsageError
+from nginxtls.base.programs import program
 from nginxtls.cli.application import COMMANDS
+from nginxtls.detection import local_versions
+from nginxtls.model import packages
 
 WATCHED = """
 import os, sys
@@ -223,3 +227,26 @@ def test_nothing_of_the_working_directory_is_imported(command: str, tmp_path: Pa
     )
     assert not mark.exists(), mark.read_text()
     assert done.returncode in (0, 1), done.stderr
+
+
+@pytest.mark.parametrize("path", [".:/nowhere", ":/nowhere", "bin", "/nowhere:.", ""])
+def test_no_program_of_the_working_directory_runs(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("nginx", "git", "bin/nginx", "bin/git"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", path)
+    assert program("nginx") is None
+    assert program("git") is None
+    ran: list[str] = []
+
+    def run(command: list[str], **options: object) -> object:
+        ran.append(command[0])
+        raise OSError
+
+    monkeypatch.setattr(packages, "installed_nginx", lambda: None)
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(UsageError):
+        local_versions()
+    assert all(map(os.path.isabs, ran))
