@@ -128,12 +128,15 @@ class _Read:
         if self.reason:
             return
         try:
-            if self.item.is_folder:
-                self.folder = self._local_folder(limits.bytes)
-                self.sha256, self.size = folder_digest(os.fspath(self.folder), limits.bytes)
-            else:
-                self.content = read_file(self.item, limits.bytes)
-                self.sha256, self.size = hashlib.sha256(self.content).hexdigest(), len(self.content)
+            with _at_most(limits.seconds):
+                if self.item.is_folder:
+                    self.folder = self._local_folder(limits.bytes)
+                    self.sha256, self.size = folder_digest(os.fspath(self.folder), limits.bytes)
+                else:
+                    self.content = read_file(self.item, limits.bytes)
+                    self.sha256, self.size = hashlib.sha256(self.content).hexdigest(), len(self.content)
+        except _TimeUp:
+            self.reason = f"took more than {limits.seconds:g} seconds"
         except TooLarge:
             self.reason = f"has more than {limits.bytes:,} bytes"
         except OSError as error:
