@@ -93,3 +93,14 @@ def test_each_compression(compression: str, tmp_path: Path) -> None:
         tar.addfile(info, io.BytesIO(bytes(info.size)))
     unpack(buffer.getvalue(), tmp_path, 3_000_000)
     assert (tmp_path / info.name).stat().st_size == info.size
+
+
+def test_one_bad_member_costs_that_member(tmp_path: Path) -> None:
+    members = [
+        (tarfile.REGTYPE, "a", ""), (tarfile.REGTYPE, "a/b", ""), (tarfile.REGTYPE, "x" * 300, ""),
+        (tarfile.REGTYPE, "../up", ""), (tarfile.FIFOTYPE, "pipe", ""), (tarfile.SYMTYPE, "a", "c"),
+        (tarfile.REGTYPE, "./", ""), (tarfile.DIRTYPE, ".", ""), (tarfile.REGTYPE, "last", ""),
+    ]  # fmt: skip
+    lost = unpack(archive(members), tmp_path, 10_000)
+    assert [entry.partition(":")[0] for entry in lost] == ["a/b", "x" * 300, "../up", "pipe", "a"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "last"]
