@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.printing import json_text
+from nginxtls.report.markdown import escaped
 from nginxtls.report.words import markup, visible
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _cell(cell: Any) -> str:
 
 def _plain(text: str) -> str:
     """A text that Markdown shows as it is."""
-    return markup(text).translate({ord(c): f"\\{c}" for c in "\\`*_[]|<>#~!"}).replace("\n", " ")
+    return escaped(text)
 
 
 def as_json(columns: list[str], found: list[tuple[Any, ...]]) -> str:
