@@ -1,9 +1,11 @@
 """nginxtls: a linter for nginx TLS configurations that reports what a TLS client would see."""
 
-import os
-from typing import TYPE_CHECKING, Any
+import os  # what else is imported here could be a file of a hostile working directory: see __main__.py
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from nginxtls.api import check, load
     from nginxtls.base.errors import UsageError
 
@@ -18,7 +20,7 @@ if not os.path.isdir(os.path.join(_HERE, "rules")) and os.path.isfile(os.path.jo
     __path__.append(_CLONE)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """The public names, imported on first use: the command needs few of them."""
     if name in ("check", "load"):
         from nginxtls import api

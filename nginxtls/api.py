@@ -18,6 +18,7 @@ from nginxtls.linting.registry import choose, find_rule, installed_rules, rules_
 from nginxtls.linting.run import lint
 from nginxtls.linting.settings import Settings, find_settings, is_path, read_settings
 from nginxtls.linting.subjects import Interpretation, Subject, in_turn
+from nginxtls.linting.texts import of_entry, reportable
 from nginxtls.syntax.places import Failure
 
 if TYPE_CHECKING:
@@ -290,7 +291,7 @@ def read_and_lint(
         not_checked=not_checked,
         hints=(*denied(not_checked), *reading.hints),
         seconds=time.monotonic() - start,
-        scope=tuple(paths),
+        scope=tuple(map(reportable, paths)),
         at=moment,
         root=str(repository_of(Path.cwd()) or Path.cwd()),
     )
@@ -358,10 +359,10 @@ def read(
     subjects = tuple(interpreter.subject(narrow(loaded), files) for loaded in sources.trees)
     return Reading(
         subjects=subjects,
-        failures=(*sources.failures, *(() if only_nginx else _unanswered(paths, sources))),
-        skipped=tuple(sources.skipped),
+        failures=tuple(map(of_entry, (*sources.failures, *(() if only_nginx else _unanswered(paths, sources))))),
+        skipped=tuple(map(of_entry, sources.skipped)),
         taken=tuple(sources.taken),
-        left=tuple(sources.left),
+        left=tuple((reportable(name), reportable(reason)) for name, reason in sources.left),
         hints=(*_newer_than_modelled(interpreter.facts), *files.hints),
     )
 

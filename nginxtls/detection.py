@@ -148,13 +148,13 @@ def local_versions() -> Versions:
         UsageError: there is no nginx, or it does not name its version.
     """
     import re
-    import shutil
     import subprocess
 
+    from nginxtls.base.programs import program as find_program
     from nginxtls.model import NginxVersion
     from nginxtls.model.packages import installed_nginx
 
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/local/nginx/sbin")
+    program = find_program("nginx", "/usr/sbin", "/usr/local/sbin", "/usr/local/nginx/sbin")
     packaged = program is None or os.path.realpath(program) in ("/usr/sbin/nginx", "/usr/bin/nginx")
     if packaged and (package := installed_nginx()) is not None:
         return _of_package(package, f"detected from {package.manager}")

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import nginxtls
+from nginxtls.base.errors import UsageError
+from nginxtls.base.programs import program
 from nginxtls.cli.application import COMMANDS
+from nginxtls.detection import local_versions
+from nginxtls.model import packages
 
 WATCHED = """
 import os, sys
@@ -169,6 +174,17 @@ def test_the_watch_sees_what_is_opened(tree: Path) -> None:
     assert "SSLv3" in done.stdout
 
 
+@pytest.mark.parametrize("target", ["/etc/nginx", "nginx", "/proc/self/root/etc/nginx"])
+def test_a_link_to_itself_in_a_root_costs_that_path_only(target: str, tmp_path: Path) -> None:
+    (tmp_path / "root/etc").mkdir(parents=True)
+    (tmp_path / "root/etc/nginx").symlink_to(target)
+    (tmp_path / "site.conf").write_text("server { listen 443 ssl; ssl_protocols SSLv3; }\n")
+    paths = [str(tmp_path / "root/etc/nginx"), str(tmp_path / "site.conf")]
+    report = nginxtls.check(*paths, root=tmp_path / "root")
+    assert [Path(failure.subject).name for failure in report.failures] == ["nginx"]
+    assert "obsolete-ssl" in {finding.rule for finding in report.findings}
+
+
 def test_tools_files_that_are_pipes_do_not_hold_up(tree: Path) -> None:
     (tree / ".gitignore").unlink()
     os.mkfifo(tree / ".gitignore")
@@ -183,3 +199,54 @@ def test_tools_files_that_are_pipes_do_not_hold_up(tree: Path) -> None:
     )
     assert done.returncode == 2
     assert "leads back" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", ["-m nginxtls check n.conf", "-m nginxtls fleet n.conf -o out", "fleet n.conf -o out"]
+)
+def test_nothing_of_the_working_directory_is_imported(command: str, tmp_path: Path) -> None:
+    """Python puts it on the import path of ``python -m``, and of the processes that it starts itself."""
+    if "fleet" in command:
+        pytest.importorskip("distributed")
+        command = command.replace("-o out", "--output out --workers 1")
+    (tmp_path / "n.conf").write_text("server { listen 443 ssl; ssl_protocols TLSv1; }\n")
+    mark = tmp_path / "imported"
+    for name in (*sys.stdlib_module_names, "distributed", "dask", "yaml", "nginxtls_rules", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').write('{name} ')\n")
+    start = [sys.executable] if command.startswith("-m") else [str(Path(sys.executable).with_name("nginxtls"))]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(
+        [*start, *command.split()],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert not mark.exists(), mark.read_text()
+    assert done.returncode in (0, 1), done.stderr
+
+
+@pytest.mark.parametrize("path", [".:/nowhere", ":/nowhere", "bin", "/nowhere:.", ""])
+def test_no_program_of_the_working_directory_runs(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("nginx", "git", "bin/nginx", "bin/git"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", path)
+    assert program("nginx") is None
+    assert program("git") is None
+    ran: list[str] = []
+
+    def run(command: list[str], **options: object) -> object:
+        ran.append(command[0])
+        raise OSError
+
+    monkeypatch.setattr(packages, "installed_nginx", lambda: None)
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(UsageError):
+        local_versions()
+    assert all(map(os.path.isabs, ran))

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import string
+import warnings
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -185,6 +193,70 @@ def test_no_other_file_brings_a_key(name: str, key: tuple[str, str], tmp_path_fa
             assert not leaks(secret, printed), (title, subject)
 
 
+def certified(text: str) -> tuple[bytes, bytes]:
+    """A certificate with a text in all its names, and its key, in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the text is longer than it may be
+        name = x509.Name(
+            x509.NameAttribute(oid, text, _validate=False) for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME)
+        )
+    flat = text.replace("\n", "")
+    place = x509.UniformResourceIdentifier(f"http://a.test/{flat}")
+    issuers = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, place)
+    at = datetime(2026, 11, 1)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 5, at, at + timedelta(35))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(flat), x509.RFC822Name(flat), place]), False)
+        .add_extension(x509.AuthorityInformationAccess([issuers]), False)
+        .add_extension(x509.CRLDistributionPoints([x509.DistributionPoint([place], None, None, None)]), False)
+        .sign(key, hashes.SHA256())
+    )
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return made.public_bytes(Encoding.PEM), key.private_bytes(*form)
+
+
+@settings(max_examples=1, deadline=None, derandomize=True)
+@given(key=keys())
+def test_no_certificate_brings_a_key(key: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Not in a name, and not in an address."""
+    pem, secret = key
+    folder = tmp_path_factory.mktemp("names")
+    served, own = certified(pem)
+    (folder / "n.pem").write_bytes(served)
+    (folder / "n.key").write_bytes(own)
+    text = "ssl_stapling on; ssl_verify_client on; ssl_client_certificate n.pem; server_name a.test;"
+    (folder / "nginx.conf").write_text(main(f"{text} ssl_certificate n.pem; ssl_certificate_key n.key;"))
+    (folder / "old.conf").write_text(main(""))
+    for title, printed in {**outputs(folder, "nginx.conf"), **outputs(folder, "n.pem", ["chain"])}.items():
+        assert not leaks(secret, printed), title
+
+
+FILES: dict[str, Callable[[Path], object]] = {
+    "a site": lambda path: path.write_text("server { listen 443 ssl; ssl_protocols TLSv1; bogus }"),
+    "another text": lambda path: path.write_text("hello"),
+    "a binary": lambda path: path.write_bytes(b"server {\0\xff"),
+    "a pipe": os.mkfifo,
+    "a folder": lambda path: path.mkdir(),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a link to nothing": lambda path: path.symlink_to("x" + path.name),
+    "a link out": lambda path: path.symlink_to("/etc/passwd"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_no_file_name_brings_a_key(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    secret = base64.b64encode(bytes.fromhex("308187020100") + bytes(range(90))).decode().replace("/", "+")
+    name = f"-----BEGIN PRIVATE KEY-----{secret}.conf"
+    FILES[kind](tmp_path / name)
+    (tmp_path / "nginx.conf").write_text(f'events {{}} http {{ include *.conf; include "{name}"; }}')
+    (tmp_path / "old.conf").write_text(main(""))
+    for subject in (".", name, "nginx.conf"):
+        for title, printed in outputs(tmp_path, subject, (*FORMATS, *FEW, "files", "verbose", "chain")).items():
+            assert not leaks(secret, printed), (title, subject)
+
+
 MISPLACED: dict[str, Callable[[str], str]] = {
     "a name": lambda pem: f"{json.dumps(pem)}: 1\n",
     "a value": lambda pem: f"select: [{json.dumps(pem)}]\n",
@@ -221,6 +293,17 @@ def test_no_message_about_a_file_that_is_given_has_a_key(
     (tmp_path / name).write_text(MISPLACED[way](pem))
     done = CliRunner().invoke(app, ["check", "n.conf", option])
     assert not leaks(secret, done.output + repr(done.exception))
+
+
+@pytest.mark.parametrize("line", ["KEY", "KEY 127.0.0.1:1", "n.conf KEY", "KEY.dump 127.0.0.1"])
+def test_no_message_about_a_host_map_has_a_key(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = base64.b64encode(bytes.fromhex("308187020100") + bytes(range(255, 125, -1))).decode()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "n.conf").write_text("events {} http { server { listen 443 ssl; ssl_certificate n.pem; } }")
+    for pem in (secret, f"-----BEGIN PRIVATE KEY-----{secret}-----END PRIVATE KEY-----"):
+        (tmp_path / "map").write_text(line.replace("KEY", pem))
+        done = CliRunner().invoke(app, ["verify", "--host-map", "map"])
+        assert not leaks(secret, done.output + repr(done.exception))
 
 
 @settings(max_examples=150, deadline=None)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.errors import printable
 from nginxtls.base.lazy import pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _AT_START = pattern(r"^(\s*):(?=:(?!: ))", re.MULTILINE)
 """GitHub runs ``::error::…`` at the start of a line, white space before it or not. The arrow ``::: `` of text reports
@@ -35,9 +38,15 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - most // 4 - 1]}…{text[len(text) - most // 4 :]}"
 
 
-def json_text(value: Any, *, indent: int | None = None, separators: tuple[str, str] | None = None) -> str:
+def json_text(
+    value: Any,
+    *,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    default: Callable[[Any], Any] | None = None,
+) -> str:
     """A value as JSON in printable ASCII; bytes of a file name that are not UTF-8 are ``\\udcff`` as a text."""
-    text = json.dumps(value, indent=indent, separators=separators, ensure_ascii=False)
+    text = json.dumps(value, indent=indent, separators=separators, default=default, ensure_ascii=False)
     if not text.isascii():
         text = _SURROGATE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
     return _ANYWHERE.sub(r"#\\u0023", _UNPRINTABLE.sub(_escaped, text))

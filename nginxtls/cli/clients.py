@@ -253,20 +253,20 @@ def _result(outcome: Outcome) -> str:
 
 
 def _markdown(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator[str]:
-    from nginxtls.cli.diff import _escaped
+    from nginxtls.report.markdown import escaped
 
     for table in found:
-        yield f"### {_escaped(_heading(table))}"
+        yield f"### {escaped(_heading(table))}"
         yield ""
         yield "| client | result | protocol | suite | group | key |"
         yield "| --- | --- | --- | --- | --- | --- |"
         for name, outcome in _runs(_shown(table, only_failing)):
             cells: Sequence[str] = _cells(outcome)[:4] if outcome.connects else ("", "", "", "")
-            yield f"| {' | '.join(_escaped(cell) for cell in (name, _result(outcome), *cells))} |"
+            yield f"| {' | '.join(escaped(cell) for cell in (name, _result(outcome), *cells))} |"
         yield ""
         yield f"{_summary(table)}."
         yield ""
-    yield f"{_escaped(PUBLISHED)}. Versions: {_escaped(versions)}"
+    yield f"{escaped(PUBLISHED)}. Versions: {escaped(versions)}"
 
 
 def _html(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator[str]:

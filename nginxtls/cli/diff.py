@@ -13,6 +13,7 @@ import typer
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.printing import json_text, shown
+from nginxtls.base.secrets import hide
 from nginxtls.cli import completion, options, values
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _name_after_revision(reading: Reading, revision: str, folder: Path) -> None:
     for subject in reading.subjects:
         for file in subject.configuration.tree.files:
             if file.path and Path(file.path).is_relative_to(folder):
-                file.name = f"{revision}:{(inside / Path(file.path).relative_to(folder)).as_posix()}"
+                file.name = hide(f"{revision}:{(inside / Path(file.path).relative_to(folder)).as_posix()}")
 
 
 def _few(items: list[str], most: int = 8) -> str:
@@ -175,8 +176,8 @@ def _json(found: Comparison, old: str, new: str) -> Iterator[str]:
         }
 
     document = {
-        "old": old,
-        "new": new,
+        "old": hide(old),
+        "new": hide(new),
         "changes": [change.to_dict() for change in found.changes],
         "clients": [access.to_dict() for access in found.access],
         "findings": {"new": [plain(f) for f in found.gained], "gone": [plain(f) for f in found.lost]},
@@ -185,34 +186,29 @@ def _json(found: Comparison, old: str, new: str) -> Iterator[str]:
 
 
 def _markdown(found: Comparison) -> Iterator[str]:
+    from nginxtls.report.markdown import escaped
+
     yield "### Changes for TLS clients"
     yield ""
     if found.empty:
         yield "Nothing."
         return
     for socket, names, sentences in found.for_people():
-        yield f"- **{_escaped(_heading(names, socket))}**"
+        yield f"- **{escaped(_heading(names, socket))}**"
         for sentence in sentences:
-            yield f"  - {_escaped(sentence)}"
+            yield f"  - {escaped(sentence)}"
     if found.access:
         yield ""
         yield "#### Clients"
         yield ""
     for access in found.access:
-        yield f"- **{_escaped(_heading(access.names, access.socket))}**"
+        yield f"- **{escaped(_heading(access.names, access.socket))}**"
         for sentence in _sentences(access):
-            yield f"  - {_escaped(sentence)}"
+            yield f"  - {escaped(sentence)}"
     for title, findings in (("New findings", found.gained), ("Fixed findings", found.lost)):
         if findings:
             yield ""
             yield f"#### {title}"
             yield ""
             for finding in findings:
-                yield f"- `{finding.rule}` {_escaped(finding.message)} (`{_place(finding).replace('`', chr(39))}`)"
-
-
-def _escaped(text: str) -> str:
-    """The text with the special characters of Markdown and HTML escaped."""
-    for mark in "\\`*_[]<>|":
-        text = text.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
-    return text
+                yield f"- `{finding.rule}` {escaped(finding.message)} (`{_place(finding).replace('`', chr(39))}`)"

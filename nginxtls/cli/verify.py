@@ -196,10 +196,11 @@ def _host_map(name: str) -> "tuple[tuple[str, tuple[Host, ...]], ...]":
     """The hosts of each dump: lines of a path (from the folder of the file) and hosts, ``#`` starts a comment."""
     from nginxtls.base.limits import LIMITS
     from nginxtls.base.reading import read_regular
+    from nginxtls.base.secrets import hide
     from nginxtls.live.targets import read_host
 
     try:
-        lines = read_regular(name, LIMITS["host-map"]).decode("utf-8").splitlines()
+        lines = hide(read_regular(name, LIMITS["host-map"]).decode("utf-8")).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"--host-map {name}", f"cannot be read: {reason}") from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import subprocess
 import threading
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
+from nginxtls.base.programs import program, search_path
 from nginxtls.syntax.files import DUMP_LIMIT
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class _Entry(NamedTuple):
 
 def is_revision(text: str, repository: Path) -> bool:
     """Whether a text is a revision of the repository."""
-    if text.startswith("-") or "\0" in text or not _git():
+    if text.startswith("-") or "\0" in text or not program("git"):
         return False
     command = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{tree}}")
     with _running(text, repository, *command) as process:
@@ -128,7 +128,7 @@ def history(path: Path, repository: Path, most: int = 20) -> Iterator[tuple[str,
     Nothing if git is missing or does not know the file.
     """
     name = path.relative_to(repository).as_posix()
-    if not _git():
+    if not program("git"):
         return
     try:
         with _running(name, repository, "log", f"-{most}", "--format=%H", "--no-show-signature", "--", name) as process:
@@ -196,18 +196,9 @@ def _missing(text: str, entry: _Entry) -> UsageError:
     )
 
 
-def _git() -> str | None:
-    """The git on PATH; relative folders in PATH are skipped, as they could be in the repository."""
-    return shutil.which("git", path=_path())
-
-
-def _path() -> str:
-    return os.pathsep.join(filter(os.path.isabs, os.environ.get("PATH", os.defpath).split(os.pathsep)))
-
-
 def _environment() -> dict[str, str]:
     return {
-        "PATH": _path(),
+        "PATH": search_path(),
         "LC_ALL": "C",
         "HOME": os.devnull,
         "GIT_ALLOW_PROTOCOL": "",
@@ -225,7 +216,7 @@ def _environment() -> dict[str, str]:
 @contextmanager
 def _running(text: str, repository: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """A git command, killed with its child processes at the end of the block or at its time limit."""
-    git = _git()
+    git = program("git")
     if git is None:
         raise UsageError(text, "git is not installed")
     command = [git, *_OPTIONS, "-C", str(repository), *arguments]

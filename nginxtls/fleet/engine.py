@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.fleet.work import Limits, Task, batches, try_alone, work
+from nginxtls.linting.settings import STORES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -81,6 +82,9 @@ def scan(
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--output {output}", f"cannot be written: {error.strerror}") from error
+    # Workers have another working directory.
+    trust = tuple(word if word in STORES else os.path.abspath(word) for word in settings.trust)
+    settings = settings._replace(trust=trust)
     asked = hashlib.sha256(repr((settings, hosts.given, limits)).encode("utf-8", "backslashreplace")).hexdigest()
     run = _interrupted(output, source, asked, at) if resume else None
     resumed = run is not None
@@ -93,10 +97,8 @@ def scan(
     moment = datetime.fromisoformat(recorded["at"])
     pairs = [(item, hosts.of(item)) for item in items]
     parts = dict(batches(pairs, int(recorded["batches"])))
-    tasks = (
-        Task(part, batch, os.fspath(output.resolve()), run.name, moment, settings, limits)
-        for part, batch in parts.items()
-    )
+    place = os.fspath(output.resolve())
+    tasks = (Task(part, batch, place, run.name, moment, settings, limits) for part, batch in parts.items())
     done = kept = 0
     with _client(scheduler, workers) as client:
         for result in _results(client, tasks):
@@ -180,6 +182,7 @@ def _client(scheduler: str, workers: int) -> Iterator[Client]:
         # Items are unpacked in it, keys and all: nothing must be left of an interrupted run.
         tempfile.TemporaryDirectory(prefix="nginxtls-fleet-", ignore_cleanup_errors=True) as scratch,
         dask.config.set({"temporary-directory": scratch}),
+        _in_an_empty_folder(scratch),
     ):
         try:
             cluster = LocalCluster(
@@ -196,6 +199,20 @@ def _client(scheduler: str, workers: int) -> Iterator[Client]:
             raise UsageError("nginxtls fleet", reason, f"check the space in {tempfile.gettempdir()}") from error
         with cluster, Client(cluster) as client:
             yield client
+
+
+@contextmanager
+def _in_an_empty_folder(scratch: str) -> Iterator[None]:
+    """Work in a folder without files: Python starts a process with the working directory on its import path."""
+    folder = os.path.join(scratch, "empty")
+    os.mkdir(folder)
+    here = os.open(".", os.O_RDONLY)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
 
 
 def _results(client: Client, tasks: Iterable[Task]) -> Iterator[Any]:

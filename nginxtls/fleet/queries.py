@@ -59,7 +59,7 @@ def _words(value: Any) -> str:
 
 
 def _text(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
-    cells = [columns, *([_words(value) for value in row] for row in rows)]
+    cells = [[_words(name) for name in columns], *([_words(value) for value in row] for row in rows)]
     widths = [min(max(len(row[index]) for row in cells), 60) for index in range(len(columns))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
     return "\n".join((*lines, f"{len(rows):,} row{'' if len(rows) == 1 else 's'}")) + "\n"
@@ -68,11 +68,10 @@ def _text(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
 def _csv(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
     # A spreadsheet evaluates such a cell as a formula.
     guarded = (
         [f"'{t}" if t.startswith(("=", "+", "-", "@")) and not _is_number(t) else t for t in row]
-        for row in ([_words(value) for value in row] for row in rows)
+        for row in ([_words(value) for value in row] for row in (columns, *rows))
     )
     writer.writerows(guarded)
     return buffer.getvalue()

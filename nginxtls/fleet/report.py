@@ -6,6 +6,8 @@ import json
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from nginxtls.base.printing import json_text
+from nginxtls.report.markdown import escaped
 from nginxtls.report.words import markup, visible
 
 if TYPE_CHECKING:
@@ -139,9 +141,9 @@ def _cell(cell: Any) -> str:
 
 def _plain(text: str) -> str:
     """A text that Markdown shows as it is."""
-    return markup(text).translate({ord(c): f"\\{c}" for c in "\\`*_[]|<>#~!"}).replace("\n", " ")
+    return escaped(text)
 
 
 def as_json(columns: list[str], found: list[tuple[Any, ...]]) -> str:
     """The rows of a query as JSON: a list of objects, ASCII only."""
-    return json.dumps([dict(zip(columns, row, strict=True)) for row in found], indent=2, default=str) + "\n"
+    return json_text([dict(zip(columns, row, strict=True)) for row in found], indent=2, default=str) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from nginxtls.base.secrets import hide
 from nginxtls.linting.tables import chain_verdict, key_words
 from nginxtls.model.effective import VERSIONS
 
@@ -156,11 +157,12 @@ def key_of(*parts: str) -> str:
 
 
 def plain(row: Row) -> Row:
-    """A row for Arrow: its texts without lone surrogates, which UTF-8 cannot hold."""
-    return {name: _encodable(value) for name, value in row.items()}
+    """A row for Arrow: its texts without key material and lone surrogates, which UTF-8 cannot hold."""
+    return {name: plain_value(value) for name, value in row.items()}
 
 
-def _encodable(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A value of a row as it is written: the name of an item may have anything in it."""
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    return list(map(_encodable, value)) if isinstance(value, list) else value
+        return hide(value).encode("utf-8", "backslashreplace").decode()
+    return list(map(plain_value, value)) if isinstance(value, list) else value

@@ -11,6 +11,7 @@ from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
 from nginxtls.base.reading import read_regular
+from nginxtls.base.secrets import hide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +97,7 @@ def _reason(error: Exception) -> str:
 def _listed(file: Path) -> Iterator[Item]:
     """The paths of a list, one a line, relative to its folder; empty lines and those after ``#`` are left out."""
     try:
-        lines = read_regular(file, LIMITS["inventory"]).decode().splitlines()
+        lines = hide(read_regular(file, LIMITS["inventory"]).decode()).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"@{file}", f"cannot be read: {_reason(error)}") from error
     for line in dict.fromkeys(line.strip() for line in lines):

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.errors import UsageError
 from nginxtls.base.lazy import NamedTuple
-from nginxtls.fleet.rows import Rows, key_of, plain
+from nginxtls.fleet.rows import Rows, key_of, plain, plain_value
 from nginxtls.fleet.sources import TooLarge, folder_digest, is_local, read_file
-from nginxtls.fleet.unpacking import BadArchive, unpack
+from nginxtls.fleet.unpacking import OUT, BadArchive, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +71,7 @@ def work(task: Task) -> Done:
                 each.reason = "ended the process that checked it"
             else:
                 each.fetch(task.limits)
-        if earlier and earlier == {each.item.name: each.sha256 for each in read}:
+        if earlier and earlier == {plain_value(each.item.name): each.sha256 for each in read}:
             return Done(len(read), len(read))
         tables: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
         for each in read:
@@ -118,6 +118,8 @@ class _Read:
         self.folder = scratch / "files"
         """Where the item's files are: in ``scratch``, or a local folder of the source, which is only read."""
         self.kind = "folder" if item.is_folder else "archive" if item.is_archive else "dump"
+        self.lost: list[str] = []
+        """What could not be copied or unpacked, and why."""
         self.content = b""
         self.size = item.size
         self.sha256 = ""
@@ -128,12 +130,15 @@ class _Read:
         if self.reason:
             return
         try:
-            if self.item.is_folder:
-                self.folder = self._local_folder(limits.bytes)
-                self.sha256, self.size = folder_digest(os.fspath(self.folder), limits.bytes)
-            else:
-                self.content = read_file(self.item, limits.bytes)
-                self.sha256, self.size = hashlib.sha256(self.content).hexdigest(), len(self.content)
+            with _at_most(limits.seconds):
+                if self.item.is_folder:
+                    self.folder = self._local_folder(limits.bytes)
+                    self.sha256, self.size = folder_digest(os.fspath(self.folder), limits.bytes)
+                else:
+                    self.content = read_file(self.item, limits.bytes)
+                    self.sha256, self.size = hashlib.sha256(self.content).hexdigest(), len(self.content)
+        except _TimeUp:
+            self.reason = f"took more than {limits.seconds:g} seconds"
         except TooLarge:
             self.reason = f"has more than {limits.bytes:,} bytes"
         except OSError as error:
@@ -153,11 +158,18 @@ class _Read:
             left -= int(info.get("size") or 0)
             if left < 0:
                 raise TooLarge
-            if parts != [""] and ".." not in parts and ".git" not in parts:
-                target = self.folder.joinpath(*parts)
+            if parts == [""] or ".git" in parts:
+                continue
+            if ".." in parts:
+                self.lost.append(f"{'/'.join(parts)}: {OUT}")
+                continue
+            target = self.folder.joinpath(*parts)
+            try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(files.cat_file(name))
                 target.chmod(0o600)  # a store has no permission bits, so none can be wrong
+            except (OSError, ValueError) as error:
+                self.lost.append(f"{'/'.join(parts)}: {getattr(error, 'strerror', None) or 'is not a file name'}")
         return self.folder
 
     def check(self, task: Task) -> dict[str, list[dict[str, Any]]]:
@@ -208,8 +220,9 @@ class _Read:
         if report.failures and not reading.configurations:
             raise UsageError(rows.shown(report.failures[0].subject), rows.shown(report.failures[0].reason))
         versions = report.versions[0] if report.versions else None
+        failures = [rows.shown(f"{f.subject}: {f.reason}") for f in report.failures]
         return tables, {
-            "reason": "; ".join(rows.shown(f"{f.subject}: {f.reason}") for f in report.failures[:3]),
+            "reason": "; ".join((*failures[:3], *self.lost[: max(0, 3 - len(failures))])),
             "nginx": versions.nginx if versions else None,
             "openssl": versions.openssl if versions else None,
             "versions": versions.text if versions else None,
@@ -220,7 +233,7 @@ class _Read:
             "errors": len(report.errors),
             "warnings": len(report.warnings),
             "notes": len(report.findings) - len(report.errors) - len(report.warnings),
-            "not_checked": [rows.shown(f"{n.subject}: {n.reason}") for n in report.not_checked],
+            "not_checked": [*(rows.shown(f"{n.subject}: {n.reason}") for n in report.not_checked), *self.lost],
         }
 
     def _paths(self, limit: int) -> tuple[list[str], str | None]:
@@ -232,11 +245,12 @@ class _Read:
             return [os.fspath(file)], None
         if self.kind == "archive":
             self.folder.mkdir(parents=True)
-            unpack(self.content, self.folder, limit)
+            self.lost = unpack(self.content, self.folder, limit)
             self.content = b""
         if self.host.root:
             root = self.folder / self.host.root.strip("/")
-            if not root.is_dir():
+            # A link of the item, or ``..`` in the inventory, may lead out of it.
+            if not root.is_dir() or not root.resolve().is_relative_to(self.folder.resolve()):
                 raise UsageError(self.host.root, "is not a folder of the item")
             return [os.fspath(_start(root))], os.fspath(root)
         if (self.folder / "etc/nginx").is_dir():

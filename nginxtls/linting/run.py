@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from nginxtls.base.errors import is_fault
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
-from nginxtls.base.printing import cut
 from nginxtls.finding import Edit, Fix, Location, Severity
 from nginxtls.linting.builds import advisable, by_package, merged
 from nginxtls.linting.client_rows import MOST as MOST_WITH_CLIENTS
@@ -22,6 +21,7 @@ from nginxtls.linting.report import NOT_TLS, PolicyRow, Report
 from nginxtls.linting.subjects import in_turn
 from nginxtls.linting.suppression import Suppressions, removal
 from nginxtls.linting.tables import CertificateRows, EndpointRows, table_endpoints
+from nginxtls.linting.texts import of_entry, of_finding
 from nginxtls.linting.unread import by_key
 from nginxtls.linting.verdicts import policy_rows
 from nginxtls.linting.versions import judged_by, with_names
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from nginxtls.model.alternatives import Alternatives
     from nginxtls.syntax.tree import Problem, SourceFile
 
-
-_Entry = TypeVar("_Entry", NotChecked, Failure)
 
 NOT_ENABLED = "not enabled"
 """The group of the findings in files that no configuration includes."""
@@ -78,7 +76,9 @@ def lint(
             progress(number, len(subjects))
         run.visit(subject, of_rules)
     found, failures = run.found.all(), run.failures
-    found = [_short(_judged(finding, severities)) for finding in fingerprinted(sorted(found, key=_rank), run.places)]
+    found = [
+        of_finding(_judged(finding, severities)) for finding in fingerprinted(sorted(found, key=_rank), run.places)
+    ]
     found = [_written(hedged(reported)) for finding in found if (reported := finding.among(requested)) is not None]
     by_version = {rule.name for rule in chosen if rule.since}
     found = [finding for finding in found if finding.rule not in by_version or not needs_version(finding)]
@@ -100,7 +100,7 @@ def lint(
         suppressed=tuple(f for f in found if f.suppressed is not None and f.severity >= least),
         rules=ran,
         not_checked=tuple(
-            _short_texts(entry)
+            of_entry(entry)
             for entry in (
                 *_remarks(in_use),
                 *run.not_included.values(),
@@ -110,7 +110,7 @@ def lint(
                 *_too_many(rest),
             )
         ),
-        failures=tuple(map(_short_texts, failures.values())),
+        failures=tuple(map(of_entry, failures.values())),
         endpoints=EndpointRows(subjects, run.rows, requested),
         hosts=run.hosts,
         served=CertificateRows(enabled),
@@ -356,31 +356,6 @@ def _written(finding: Finding) -> Finding:
         notes=tuple(map(written, finding.notes)),
         labels=tuple(label._replace(text=written(label.text)) for label in finding.labels),
     )
-
-
-def _short(finding: Finding) -> Finding:
-    """The finding with texts of a bounded length: a message may quote a word of megabytes."""
-    texts = (finding.message, finding.label, finding.help, *finding.notes, *(label.text for label in finding.labels))
-    if max(map(len, texts)) <= LIMITS["message"]:
-        return finding
-    return finding.replace(
-        message=_cut(finding.message),
-        label=_cut(finding.label),
-        help=_cut(finding.help),
-        notes=tuple(map(_cut, finding.notes)),
-        labels=tuple(label._replace(text=_cut(label.text)) for label in finding.labels),
-    )
-
-
-def _short_texts(entry: _Entry) -> _Entry:
-    """An entry that was not checked, or failed, with texts of a bounded length."""
-    if max(len(entry.subject), len(entry.reason)) <= LIMITS["message"]:
-        return entry
-    return entry._replace(subject=_cut(entry.subject), reason=_cut(entry.reason))
-
-
-def _cut(text: str) -> str:
-    return cut(text, LIMITS["message"])
 
 
 def _too_many(rest: Sequence[Finding]) -> Iterator[NotChecked]:

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.base.limits import LIMITS
@@ -144,7 +144,7 @@ class Gate:
         self.wait()
         deadline = time.monotonic() + self.limits.timeout
         try:
-            stream = _connect(target, self.limits.timeout)
+            stream = _connect(target, deadline)
         except TimeoutError as error:
             raise NoConnection("does not accept connections within the time limit") from error
         except OSError as error:
@@ -169,17 +169,36 @@ class Gate:
             time.sleep(start - now)
 
 
-def _connect(target: Target, timeout: float) -> socket.socket:
+def _connect(target: Target, deadline: float) -> socket.socket:
+    """A stream to the first address of the target that accepts: a name may have any number of them."""
+    places: list[tuple[int, Any]]
     if target.host.startswith("unix:"):
-        stream = socket.socket(socket.AF_UNIX)
-        stream.settimeout(timeout)
+        places = [(socket.AF_UNIX, target.host.removeprefix("unix:").rstrip(":"))]
+    else:
+        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        places = [(family, address) for family, _, _, _, address in found]
+    trouble: OSError = OSError("it has no address")
+    for family, address in places:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
         try:
-            stream.connect(target.host.removeprefix("unix:").rstrip(":"))
+            stream = socket.socket(family)
+        except OSError as error:  # no IPv6 here
+            trouble = error
+            continue
+        stream.settimeout(left)
+        try:
+            stream.connect(address)
+        except OSError as error:
+            stream.close()
+            trouble = error
         except BaseException:
             stream.close()
             raise
-        return stream
-    return socket.create_connection((target.host, target.port), timeout)
+        else:
+            return stream
+    raise trouble
 
 
 def _why(error: OSError) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple, cached_property
 from nginxtls.base.limits import LIMITS
+from nginxtls.base.secrets import hide
 from nginxtls.live.processes import Listening, Processes, has_another_file
 from nginxtls.pki.lineage import home_of
 
@@ -72,7 +73,7 @@ class Evidence:
     def files(self) -> list[Changed]:
         """The configuration's files, by the time of their last change, the newest first."""
         paths = (file.path for file in self.configuration.tree.files if file.path)
-        found = (Changed(os.path.relpath(path), time) for path in paths if (time := changed(path)))
+        found = (Changed(hide(os.path.relpath(path)), time) for path in paths if (time := changed(path)))
         return sorted(found, key=lambda each: -each.time)
 
     def newer(self, target: Target) -> list[Changed]:
@@ -103,7 +104,7 @@ class Evidence:
         key = leaf.sha256, bundle.path
         if key not in self._found:
             self._found[key] = next(self._older(leaf, bundle), "")
-        return self._found[key]
+        return hide(self._found[key])
 
     def _older(self, leaf: Certificate, bundle: ServedBundle) -> Iterator[str]:
         from nginxtls.pki import read_bundle

@@ -29,17 +29,19 @@ def visit_quic(gate: Gate, target: Target, servername: str | None) -> Seen:
     flight = Flight(Offer("TLSv1.3", (), servername, alpn=(ALPN,)))
     seen = Seen({"TLSv1.3": flight})
     gate.wait()
+    start = time.monotonic()
     family = socket.AF_INET6 if ":" in target.host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as stream:
             stream.connect((target.host, target.port))
-            _shake(stream, flight, servername, time.monotonic() + gate.limits.timeout)
+            _shake(stream, flight, servername, start + gate.limits.timeout)
     except TimeoutError:
         seen.trouble = "does not answer"
     except OSError as error:
         seen.trouble = (
             "refuses connections" if isinstance(error, ConnectionRefusedError) else f"cannot be reached: {error}"
         )
+    seen.slow = int(time.monotonic() - start > gate.limits.timeout / 2)
     if flight.trouble:
         seen.trouble = flight.trouble
     return seen

@@ -57,7 +57,7 @@ def head(connection: Connection, servername: str, host: str) -> Response:
 def _read(connection: Connection) -> Response:
     version, _, rest = connection.line().partition(" ")
     status = rest[:3]
-    if not version.startswith("HTTP/") or not status.isdigit():
+    if not version.startswith("HTTP/") or not (status.isascii() and status.isdigit()):
         return Response(trouble="does not answer with HTTP")
     headers = []
     while line := connection.line():

@@ -14,6 +14,7 @@ from nginxtls.base.lazy import NamedTuple
 from nginxtls.finding import Severity
 from nginxtls.linting.fingerprint import fingerprinted
 from nginxtls.linting.report import EndpointRow, Report
+from nginxtls.linting.texts import of_entry, of_finding
 from nginxtls.linting.versions import made_for
 from nginxtls.live import findings as found_as
 from nginxtls.live.compare import Difference, differences, loaded_late
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 
 _SILENT = 2
 """After so many visits without any TLS answer a listener is not visited again."""
+
+
+_SLOW = 100
+"""After so many connections that took more than half of the time limit a listener is not visited again."""
 
 
 class Choice(NamedTuple):
@@ -96,6 +101,8 @@ class _Task:
         self.subject = subject
         self.full = full
         self.seen: Seen | None = None
+        self.left = ""
+        """Why the visit was not made."""
 
 
 class _Door:
@@ -106,12 +113,15 @@ class _Door:
         self.answered = False
         self.silences: list[str] = []
         self.grouped = False
+        self.slow = 0
 
     @property
-    def closed(self) -> bool:
-        """Whether another visit is in vain."""
+    def closed(self) -> str:
+        """Why another visit is in vain; empty if it is not."""
         dead = any(is_dead(trouble) for trouble in self.silences)
-        return not self.answered and (dead or len(self.silences) >= _SILENT)
+        if not self.answered and (dead or len(self.silences) >= _SILENT):
+            return "the listener gives no TLS answer"
+        return "the listener answers too slowly" if self.slow >= _SLOW else ""
 
     def takes_groups(self) -> bool:
         """Whether the caller is the first that accepts handshakes here: groups are the same for all names."""
@@ -174,10 +184,10 @@ def verify(
     for configuration in configurations:
         not_checked += configuration.not_checked
     report = Report(
-        findings=tuple(each for each in reported if each.severity >= choice.min_severity),
+        findings=tuple(of_finding(each) for each in reported if each.severity >= choice.min_severity),
         rules=rules(),
-        not_checked=tuple(dict.fromkeys(not_checked)),
-        failures=tuple(failures),
+        not_checked=tuple(dict.fromkeys(map(of_entry, not_checked))),
+        failures=tuple(map(of_entry, failures)),
         endpoints=tuple(map(_row, endpoints)),
         files=sum(len(configuration.tree.files) for configuration in configurations),
         servers=sum(len(configuration.servers) for configuration in configurations),
@@ -260,9 +270,11 @@ def _visit(
         nonlocal done
         target, answer = task.place.target, task.place.answer
         door = doors[target]
-        if not door.closed:
+        task.left = door.closed
+        if not task.left:
             task.seen = _seen(task, door)
             with door.lock:
+                door.slow += task.seen.slow
                 door.answered = door.answered or not task.seen.trouble
                 if task.seen.trouble:
                     door.silences.append(task.seen.trouble)
@@ -305,13 +317,13 @@ def _judged(
     endpoints: list[Endpoint] = []
     reported: list[Finding] = []
     refused: dict[int, tuple[str, object] | None] = {}
-    skipped: dict[Target, int] = {}
+    skipped: dict[tuple[Target, str], int] = {}
     silences: dict[Target, str] = {}
     for task in tasks:
         place, seen, subject = task.place, task.seen, task.subject
         mine = evidence[id(subject)]
         if seen is None:
-            skipped[place.target] = skipped.get(place.target, 0) + 1
+            skipped[place.target, task.left] = skipped.get((place.target, task.left), 0) + 1
             continue
         if seen.trouble:
             reported.append(found_as.silent(place, silences.setdefault(place.target, seen.trouble), mine))
@@ -333,9 +345,9 @@ def _judged(
         endpoints.append(endpoint)
         expiries = (found_as.expiry(place, leaf, at, choice.expiry_days) for leaf in endpoint.served)
         reported += [each for each in expiries if each is not None]
-    for target, count in skipped.items():
+    for (target, reason), count in skipped.items():
         names = f"{count} more name{'s' if count > 1 else ''} on {target.label}"
-        not_checked.append(left(names, "the listener gives no TLS answer", target.socket))
+        not_checked.append(left(names, reason, target.socket))
     for target, task in {task.place.target: task for task in tasks if task.seen is not None}.items():
         if target.local and (workers := found_as.old_workers(task.place, evidence[id(task.subject)])) is not None:
             reported.append(workers)

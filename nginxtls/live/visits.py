@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from nginxtls.model.effective import VERSIONS
 from nginxtls.model.handshakes import group_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nginxtls.live.connections import Connection
     from nginxtls.model import Handshake
     from nginxtls.tls import Suite
 
@@ -43,6 +47,8 @@ class Seen:
     """Why the listener gives no TLS answer at all."""
     without_alpn: bool = False
     """The server rejects every protocol that was offered in ALPN, and accepts a client without it."""
+    slow: int = 0
+    """The connections that took more than half of the time limit."""
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -145,7 +151,7 @@ class _Visitor:
             return
         port = "" if self.target.socket.port == 443 else f":{self.target.socket.port}"
         try:
-            with self.gate.connection(self.target) as connection:
+            with self._connection() as connection:
                 self.seen.response = head(connection, name, f"{name}{port}")
         except NoConnection as trouble:
             self.seen.response = Response(trouble=str(trouble))
@@ -243,13 +249,22 @@ class _Visitor:
 
     def _answer(self, offer: Offer) -> Flight:
         try:
-            with self.gate.connection(self.target) as connection:
+            with self._connection() as connection:
                 flight = ask(connection, offer)
         except NoConnection as trouble:
             raise _Trouble(str(trouble)) from trouble
         if flight.trouble and not flight.trouble.startswith(CLOSED):
             raise _Trouble(flight.trouble)
         return flight
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        with self.gate.connection(self.target) as connection:
+            start = time.monotonic()
+            try:
+                yield connection
+            finally:
+                self.seen.slow += time.monotonic() - start > self.gate.limits.timeout / 2
 
     @staticmethod
     def _suite(name: str) -> Suite:

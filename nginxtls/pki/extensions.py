@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.pki import der
-from nginxtls.pki.names import Name, parse_name, printable
+from nginxtls.pki.names import Name, parse_name, shown
 from nginxtls.pki.oids import name_of
 
 SUBJECT_KEY_ID, KEY_USAGE, SAN, BASIC_CONSTRAINTS = "2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.19"
@@ -70,7 +70,7 @@ def general_name(tag: int, value: bytes) -> GeneralName:
     """A GeneralName from its tag and contents (RFC 5280 section 4.2.1.6)."""
     number = tag & 0x1F
     if kind := _TEXTS.get(number):
-        return GeneralName(kind, printable(value.decode("utf-8", "replace")), value)
+        return GeneralName(kind, shown(value.decode("utf-8", "replace")), value)
     if number == 7:
         try:
             return GeneralName("ip", str(ip_address(value)), value)

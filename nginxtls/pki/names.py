@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import cached_property
+from nginxtls.base.secrets import hide
 from nginxtls.pki import der
 from nginxtls.pki.oids import name_of
 
@@ -24,15 +25,15 @@ class Name:
 
     @cached_property
     def text(self) -> str:
-        """RFC 4514, most specific part first, with terminal control characters escaped."""
+        """RFC 4514, most specific part first, as ``shown``."""
         return ",".join(
-            "+".join(f"{name_of('attribute', oid)}={_escaped(decode(tag, value))}" for oid, tag, value in part)
+            "+".join(f"{name_of('attribute', oid)}={_escaped(hide(decode(tag, value)))}" for oid, tag, value in part)
             for part in reversed(self.parts)
         )
 
     def values(self, wanted: str) -> tuple[str, ...]:
-        """The values of an attribute, escaped for display."""
-        return tuple(printable(decode(tag, value)) for part in self.parts for oid, tag, value in part if oid == wanted)
+        """The values of an attribute, as ``shown``."""
+        return tuple(shown(decode(tag, value)) for part in self.parts for oid, tag, value in part if oid == wanted)
 
     @property
     def common_names(self) -> tuple[str, ...]:
@@ -91,6 +92,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else _code(each) for each in text)
+
+
+def shown(text: str) -> str:
+    """A text of a certificate for display: printable, and without a private key that somebody put there."""
+    return printable(hide(text))
 
 
 def _code(character: str) -> str:

@@ -29,7 +29,7 @@ LIMIT = 50_000
 """A comment on GitHub holds 65,536 characters."""
 
 _MARKS = re.compile(r"([\\`*_\[\]|~!])")
-_CALLS = re.compile(r"([@#])(?=\w)")
+_CALLS = re.compile(r"([@#])(?=\w)|(:)(?=//)|((?i:\bwww))(?=\.)")
 
 
 def render(report: Report, options: Options) -> str:
@@ -78,5 +78,5 @@ def _row(finding: Finding, places: Places) -> str:
 def escaped(text: str) -> str:
     """The text with the special characters of Markdown and HTML escaped."""
     safe = encodable(visible(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # GitHub links a name after @ and a number after #, escaped or not
-    return _CALLS.sub(r"\1&#8203;", _MARKS.sub(r"\\\1", safe))
+    # GitHub links a name after @, a number after # and what looks like an address, escaped or not
+    return _CALLS.sub(lambda found: f"{found[0]}&#8203;", _MARKS.sub(r"\\\1", safe))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from nginxtls.base.secrets import hide
+
 if TYPE_CHECKING:
     from nginxtls.finding import Location
     from nginxtls.syntax.tree import SourceFile
@@ -53,8 +55,8 @@ class Places:
             name = os.path.realpath(name)
             if name.startswith(self.root.rstrip("/") + "/"):
                 name = name[len(self.root.rstrip("/")) + 1 :]
-        self._files[file] = name, before
-        return name, before
+        found = self._files[file] = hide(name), before
+        return found
 
 
 def uri(file: str) -> str:

@@ -94,10 +94,10 @@ class Files:
             self.root = None
             allowed = ("/",)
         self.maps = sorted(
-            ((prefix.rstrip("/") or "/", self._resolve(os.path.abspath(folder))) for prefix, folder in maps),
+            ((prefix.rstrip("/") or "/", self._named(folder)) for prefix, folder in maps),
             key=lambda pair: -len(pair[0]),
         )
-        self.allowed = [self._resolve(os.path.abspath(path)) for path in allowed]
+        self.allowed = [self._named(path) for path in allowed]
         self.limit = limit
         self.total_limit = total_limit
         self.total = 0
@@ -211,6 +211,14 @@ class Files:
         if self._in_root(path) is None:
             return os.path.realpath(path)
         return self._follow(path)[0]
+
+    def _named(self, path: Path | str) -> str:
+        """The place of a path that is given, with its links resolved; itself if they are a loop."""
+        full = os.path.abspath(path)
+        try:
+            return self._resolve(full)
+        except OSError:
+            return full
 
     def _in_root(self, path: str) -> str | None:
         """What a path of this machine is called in the root, or None if it is not in the root."""

@@ -63,3 +63,22 @@ def test_output_is_inert(
     assert not re.search(r"^\s*::|##\w*\[", text, re.MULTILINE) or "--diff" in words
     controls = {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c not in "\n\t"}
     assert not controls or "--diff" in words  # a patch has the file's own characters
+
+
+LINKS = "https://evil.example www.evil.example @someone #12 <b> [a](b)"
+
+
+@pytest.mark.parametrize(
+    "command", ["check n.conf --format markdown", "diff old.conf n.conf --format markdown", "clients n.conf"]
+)
+def test_nothing_of_the_input_is_a_link(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GitHub makes links of names, numbers and addresses without any mark."""
+    monkeypatch.chdir(tmp_path)
+    names = " ".join(f'"{word}"' for word in LINKS.split())
+    site = f"server {{ listen 443 ssl; server_name {names}; ssl_ciphers '{LINKS}:HIGH'; "
+    (tmp_path / "n.conf").write_text(site + 'ssl_certificate "https://evil.example/www.evil.example"; }')
+    (tmp_path / "old.conf").write_text("server { listen 443 ssl; server_name a.example; }")
+    words = command.split() if "--format" in command else [*command.split(), "--format", "markdown"]
+    text = CliRunner().invoke(app, words).stdout
+    assert "evil.example" in text
+    assert not re.search(r"https://evil|www\.|@someone|#12|<b>|[^\\]\]\(b", text)

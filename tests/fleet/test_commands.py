@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import pytest
 
 from nginxtls.base.errors import UsageError
 from nginxtls.fleet.hosts import read_hosts
-from nginxtls.fleet.queries import queries
+from nginxtls.fleet.queries import FORMS, queries
 from nginxtls.fleet.sources import Item, find_items
 from nginxtls.fleet.tables import TABLES
 
@@ -254,3 +255,60 @@ def test_check_imports_nothing_of_the_fleet(planted: Any) -> None:
         "assert not {'distributed', 'dask', 'pyarrow', 'duckdb', 'fsspec'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script, planted.root], check=True)
+
+
+HOSTILE = "##vso[task.x]\x1b[31m\n::error::y"
+
+
+def test_hostile_names_in_every_format(tmp_path: Path) -> None:
+    """Each format is valid and inert, and has no key that a name or a certificate has."""
+    hosts = tmp_path / "hosts"
+    hosts.mkdir()
+    pem = "-----BEGIN PRIVATE KEY-----"
+    secret = base64.b64encode(bytes.fromhex("308187020100") + bytes(range(90))).decode().replace("/", "+")
+    site = "server { listen 443 ssl; ssl_protocols TLSv1; server_name x.test; }"
+    for name in (HOSTILE, f"{pem}{secret}", "=cmd", "\udcff"):
+        (hosts / f"{name}.txt").write_text(dump(site))
+    other = hosts / f"{pem}{secret}"
+    other.mkdir()
+    (other / "nginx.conf").write_text(f'events {{}} http {{ {site} include "{pem}{secret}.conf"; }}')
+    (other / f"{pem}{secret}.conf").write_text("server {")
+    (tmp_path / "list").write_text(f"{secret}\n{pem}{secret}\n{hosts}/=cmd.txt\n")
+    (tmp_path / "hosts.csv").write_text(f'host,team,item\n"{secret}",{secret},=cmd.txt\n')
+    for number, source in enumerate((hosts, f"@{tmp_path}/list")):
+        out = tmp_path / f"out{number}"
+        printed = [run(source, "--output", out, "--workers", "1", "--inventory", tmp_path / "hosts.csv").stdout]
+        for table in TABLES:
+            found = [run("query", out, f"SELECT * FROM {table}", "--format", form).stdout for form in FORMS]
+            columns = json.loads(found[1])[:1]
+            assert not columns or list(columns[0]) == list(TABLES[table])
+            printed += found
+        renamed = "PIVOT (SELECT item, 1 AS one FROM items) ON item USING count(one)"
+        printed += [run("query", out, renamed, "--format", form).stdout for form in FORMS]
+        printed += [run("report", out, "--format", form, "--output", "-").stdout for form in ("html", "markdown")]
+        printed += [file.read_text() for file in (out / "runs").iterdir()]
+        for text in printed:
+            assert not [start for start in range(0, 100, 10) if secret[start : start + 16] in text]
+            assert not re.search(r"^\s*::|##\w*\[|[\x00-\x09\x0b-\x1f\x7f-\x9f]|^=|,=", text, re.MULTILINE)
+
+
+def test_a_root_is_in_the_item(tmp_path: Path) -> None:
+    """Neither a link of the item nor the inventory leads out of it."""
+    outside = tmp_path / "outside"
+    (tmp_path / "hosts/a/inner/etc/nginx").mkdir(parents=True)
+    for folder in (outside, tmp_path / "hosts/a/inner/etc/nginx"):
+        folder.mkdir(exist_ok=True)
+        (folder / "nginx.conf").write_text("events {} http { server { listen 443 ssl; server_name a; } }")
+    for host, link in (("b", outside), ("c", Path("sub"))):
+        (tmp_path / "hosts" / host / "sub").mkdir(parents=True)
+        (tmp_path / "hosts" / host / "sub/nginx.conf").write_text("events {} http { server { listen 443 ssl; } }")
+        (tmp_path / "hosts" / host / "rootfs").symlink_to(link)
+    (tmp_path / "hosts/d").mkdir()
+    rows = ["host,root", "a,inner", "b,rootfs", "c,rootfs", "d,../../outside"]
+    (tmp_path / "hosts.csv").write_text("\n".join(rows))
+    out = tmp_path / "out"
+    run(tmp_path / "hosts", "--output", out, "--workers", "1", "--inventory", tmp_path / "hosts.csv")
+    found = json.loads(run("query", out, "SELECT host, status FROM items", "--format", "json").stdout)
+    assert {row["host"]: row["status"] for row in found} == {
+        "a": "checked", "b": "failed", "c": "checked", "d": "failed"
+    }  # fmt: skip

@@ -10,6 +10,7 @@ import signal
 import sys
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,11 +19,11 @@ import pytest
 from distributed import LocalCluster
 
 from nginxtls.base.errors import UsageError
-from nginxtls.fleet import engine
+from nginxtls.fleet import engine, work
 from nginxtls.fleet.database import connect, rows
 from nginxtls.fleet.engine import scan
-from nginxtls.fleet.hosts import Hosts
-from nginxtls.fleet.sources import find_items, folder_digest
+from nginxtls.fleet.hosts import Host, Hosts
+from nginxtls.fleet.sources import Item, find_items, folder_digest
 from nginxtls.fleet.tables import complete_runs
 from nginxtls.fleet.work import Limits
 from nginxtls.linting.settings import Settings
@@ -218,3 +219,30 @@ def test_a_cluster_of_ones_own(planted: Any, tmp_path: Path, workers: int, monke
 def test_an_address_without_a_scheduler_is_named(planted: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not answer"):
         scan(find_items(str(planted.root))[:1], Hosts(), tmp_path, Settings(), scheduler="tcp://127.0.0.1:1")
+
+
+class Slow:
+    """A store that sends a byte now and then, or has one file after the other."""
+
+    protocol = ("slow",)
+
+    def invalidate_cache(self) -> None:
+        pass
+
+    def open(self, path: str, mode: str) -> Any:
+        for _ in range(300):
+            time.sleep(0.1)
+        return io.BytesIO()
+
+    def find(self, path: str, detail: bool) -> Any:
+        return self.open(path, "rb")
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_the_time_of_an_item_is_also_that_of_its_store(is_folder: bool, tmp_path: Path) -> None:
+    item = Item("a", "a", is_folder, 1, Slow())
+    read = work._Read(item, Host("a"), tmp_path / "scratch")
+    start = time.monotonic()
+    read.fetch(Limits(seconds=0.5))
+    assert read.reason == "took more than 0.5 seconds"
+    assert time.monotonic() - start < 10

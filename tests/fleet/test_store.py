@@ -80,7 +80,8 @@ def test_hostile_and_broken_objects(store: Any, tmp_path: Path) -> None:
     """A name is never taken for a URL of its own, and what cannot be read is a row."""
     secret = tmp_path / "secret.txt"
     secret.write_bytes(DUMP)
-    for name in ("good 50% #1?.txt", "a::file:", "simplecache::x.txt", "dir/../../up.conf", "dir/nginx.conf"):
+    inside = ("dir/../../up.conf", "dir/nginx.conf", "dir/a", "dir/a/b", "dir/" + "x" * 300)
+    for name in ("good 50% #1?.txt", "a::file:", "simplecache::x.txt", *inside):
         store.put_object(Key=f"dumps/{name}", Body=DUMP)
     store.put_object(Key=f"dumps/x::file:{secret}", Body=b"")
     store.put_object(Key="dumps/empty.txt", Body=b"")
@@ -94,5 +95,9 @@ def test_hostile_and_broken_objects(store: Any, tmp_path: Path) -> None:
     }
     assert {name for name, (status, _) in found.items() if status == "failed"} == {"empty.txt", "gone.txt", "x::file:"}
     assert found["gone.txt"][1].startswith("cannot be read: ")
+    (lost,) = ask(tmp_path / "out", "SELECT status, not_checked FROM items WHERE item = 'dir'")
+    assert lost[0] == "partly"
+    assert {entry.partition(":")[0][:9] for entry in lost[1]} >= {"../../up.", "xxxxxxxxx"}
+    assert {"a:", "a/b:"} & {entry.partition(" ")[0] for entry in lost[1]}
     with pytest.raises(UsageError, match="does not exist"):
         find_items("s3://absent/dumps")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,40 @@ def test_links_are_kept_as_they_are(tmp_path: Path) -> None:
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(BadArchive):
         unpack(content, tmp_path, 10_000)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.REGTYPE])
+def test_no_header_is_larger_than_memory(kind: bytes, tmp_path: Path) -> None:
+    """A few kB can say that a name has 200 MB, and have them."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 200_000_000
+    content = lzma.compress(info.tobuf(tarfile.USTAR_FORMAT) + bytes(info.size))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadArchive, match="more bytes than the limit"):
+            unpack(content, tmp_path, 64_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("compression", ["", "gz", "bz2", "xz"])
+def test_each_compression(compression: str, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=f"w:{compression}") as tar:  # type: ignore[call-overload]
+        info = tarfile.TarInfo("a" * 120 + "/" + "b" * 120)  # needs a header of its own
+        info.size = 900_000
+        tar.addfile(info, io.BytesIO(bytes(info.size)))
+    unpack(buffer.getvalue(), tmp_path, 3_000_000)
+    assert (tmp_path / info.name).stat().st_size == info.size
+
+
+def test_one_bad_member_costs_that_member(tmp_path: Path) -> None:
+    members = [
+        (tarfile.REGTYPE, "a", ""), (tarfile.REGTYPE, "a/b", ""), (tarfile.REGTYPE, "x" * 300, ""),
+        (tarfile.REGTYPE, "../up", ""), (tarfile.FIFOTYPE, "pipe", ""), (tarfile.SYMTYPE, "a", "c"),
+        (tarfile.REGTYPE, "./", ""), (tarfile.DIRTYPE, ".", ""), (tarfile.REGTYPE, "last", ""),
+    ]  # fmt: skip
+    lost = unpack(archive(members), tmp_path, 10_000)
+    assert [entry.partition(":")[0] for entry in lost] == ["a/b", "x" * 300, "../up", "pipe", "a"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "last"]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -19,11 +20,14 @@ from hypothesis import strategies as st
 from nginxtls.api import read
 from nginxtls.linting.settings import Settings
 from nginxtls.live import offers
-from nginxtls.live.connections import MOST_BYTES, Connection, Limits
+from nginxtls.live import verify as live_verify
+from nginxtls.live.connections import MOST_BYTES, Connection, Gate, Limits, NoConnection, Target
 from nginxtls.live.flights import ask
 from nginxtls.live.responses import head
 from nginxtls.live.served import leaf_of
 from nginxtls.live.verify import Choice, Verification, verify
+from nginxtls.report import Options, renderer
+from tests.test_secrets import certified
 
 CERTIFICATES = Path(__file__).parents[2] / "fixtures" / "certificates"
 PAIR = f"ssl_certificate {CERTIFICATES}/good.pem; ssl_certificate_key {CERTIFICATES}/good.key;"
@@ -148,6 +152,78 @@ def test_a_peer_that_closes(tmp_path: Path, behave: Peer) -> None:
         found = verified(tmp_path, http(port))
     assert [each.rule for each in found.report.findings] == ["rejected-handshake"]
     assert "closes the connection" in found.report.findings[0].message
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_a_peer_that_is_always_slow_costs_a_limited_time(
+    accepts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each answer comes within the limit, to ever so many names."""
+    monkeypatch.setattr(live_verify, "_SLOW", 20)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATES / "good.pem", CERTIFICATES / "good.key")
+
+    def delay(connection: socket.socket) -> None:
+        time.sleep(TIMEOUT * 0.7)
+        if accepts:
+            context.wrap_socket(connection.dup(), server_side=True, suppress_ragged_eofs=True).close()
+        else:
+            connection.sendall(b"\x15\x03\x03\x00\x02\x02\x28")
+
+    names = " ".join(f"n{number}.test" for number in range(300))
+    with peer(delay) as port:
+        start = time.monotonic()
+        found = verified(tmp_path, http(port, names))
+        assert time.monotonic() - start < 40 * TIMEOUT
+    (left,) = (entry for entry in found.report.not_checked if "more names" in entry.subject)
+    assert left.reason == "the listener answers too slowly"
+
+
+def test_a_name_with_many_addresses_costs_one_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(*arguments: object, **options: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))] * 100
+
+    with socket.socket() as full:  # nobody accepts, and the queue is full
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(socket.socket()).setblocking(False)
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(("127.0.0.1", port))
+            start = time.monotonic()
+            attempt = Gate(Limits(timeout=TIMEOUT)).connection(Target(None, "many.test", port))  # type: ignore[arg-type]
+            with pytest.raises(NoConnection, match="within the time limit"), attempt:
+                pass
+            assert time.monotonic() - start < 2 * TIMEOUT
+
+
+@pytest.mark.parametrize("place", ["subject", "header"])
+def test_no_peer_brings_a_key_or_a_long_text(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_verify, "Processes", lambda: None)  # else that Python listens explains everything
+    key = "-----BEGIN PRIVATE KEY-----" + "MIGHAgEAX1zrZv8IbzjZUnhsbWlsecLbwjndTpG0ZynXOif7V9lrhrJz" * 2000
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATES / "good.pem", CERTIFICATES / "good.key")
+    if place == "subject":
+        (tmp_path / "hostile.pem").write_bytes(b"".join(certified(key[:6_000])))
+        context.load_cert_chain(tmp_path / "hostile.pem")
+
+    def answer(connection: socket.socket) -> None:
+        with context.wrap_socket(connection.dup(), server_side=True) as stream:
+            if stream.recv(4096):
+                stream.sendall(f"HTTP/1.1 200 x\r\nStrict-Transport-Security: {key[:3000]}\r\n\r\n".encode())
+
+    with peer(answer) as port:
+        text = http(port).replace("ssl;", 'ssl; add_header Strict-Transport-Security "max-age=1"; return 200;', 1)
+        report = verified(tmp_path, text, 5).report
+    assert {"subject": "other-certificate", "header": "other-header"}[place] in {f.rule for f in report.findings}
+    for form in ("text", "json", "html"):
+        assert key[40:60] not in renderer(form)(report, Options())
+    texts = [text for f in report.findings for text in (f.message, f.label, f.help, *f.notes)]
+    assert max(map(len, texts)) <= 2000
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
