@@ -123,6 +123,52 @@ def test_an_error_of_some_builds_is_a_warning_at_most(tmp_path: Path) -> None:
     assert finding.message.endswith("(OpenSSL 1.1.1)")
 
 
+CIPHERS = """\
+events {{}}
+http {{
+    server {{
+        listen 443 ssl;
+        server_name a.example.com;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_certificate /etc/nginx/a.pem;
+        ssl_certificate_key /etc/nginx/a.key;
+        ssl_ciphers {};
+    }}
+}}
+"""
+WEAK = ("rc4-cipher", "sweet32-cipher", "export-cipher", "null-cipher", "anonymous-cipher")
+
+
+@pytest.mark.parametrize(
+    ("ciphers", "found"),
+    [
+        ("ECDHE+AESGCM:DES-CBC3-SHA", {"sweet32-cipher"}),
+        ("ECDHE+AESGCM:MEDIUM:!aNULL", {"sweet32-cipher"}),
+        ("ECDHE+AESGCM:RC4-SHA", set()),  # that of RHEL 8 serves it below level 2
+        ("ECDHE+AESGCM:RC4-SHA@SECLEVEL=1", {"rc4-cipher"}),
+        ("ECDHE+AESGCM:DES-CBC-SHA:EXP-RC4-MD5:NULL-SHA:ADH-AES128-SHA", set()),
+        ("HIGH:!aNULL", set()),
+    ],
+)
+def test_ciphers_that_openssl_lacks_are_reported_for_the_build_that_has_them(
+    ciphers: str, found: set[str], tmp_path: Path
+) -> None:
+    """No supported build but RHEL 8's has RC4 and 3DES (measured on four generations; its openssl.spec)."""
+    findings = [f for f in check(write(tmp_path, "nginx.conf", CIPHERS.format(ciphers))).findings if f.rule in WEAK]
+    assert {f.rule for f in findings} == found
+    for finding in findings:
+        assert finding.severity is Severity.WARNING
+        assert finding.message.endswith("(OpenSSL 1.1.1 of RHEL 8)")
+
+
+@pytest.mark.parametrize(("openssl", "found"), [("1.1.1k", False), ("1.1.1k-fips", True), ("3.5.1", False)])
+def test_the_openssl_of_rhel_8_has_ciphers_that_others_lack(openssl: str, found: bool, tmp_path: Path) -> None:
+    file = write(tmp_path, "nginx.conf", CIPHERS.format("ECDHE+AESGCM:DES-CBC3-SHA"))
+    findings = check(file, nginx_version="1.24.0", openssl_version=openssl).findings
+    assert ("sweet32-cipher" in {f.rule for f in findings}) is found
+    assert ("removed-cipher" in {f.rule for f in findings}) is not found
+
+
 def test_directives_rule_out_the_builds_that_lack_them(tmp_path: Path) -> None:
     text = "events {} http { http2 on; server { listen 443 ssl; server_name a.example.com; } }"
     report = check(write(tmp_path, "nginx.conf", text))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nginxtls.model.endpoints import Endpoint
 
 T = TypeVar("T")
+_OWN_KIND = "redhat"
 _SHOWN = 3
 """So many releases are named as examples."""
 
@@ -137,7 +138,7 @@ class Alternatives:
         inside = [self.builds[number] for number in numbers]
         outside = [self.builds[number] for number in among if number not in numbers]
         limits = _limits(inside, everything)
-        for one in limits:
+        for one in (*limits, *_kinds(inside)):
             if not any(one.met(build) for build in outside):
                 return one.text
         for first, second in combinations(limits, 2):
@@ -206,6 +207,16 @@ def _limits(inside: Sequence[Build], everything: Sequence[Build]) -> list[_Limit
         _Limit(f"OpenSSL {GENERATIONS[last]}{older}", lambda build: _rank(build) <= last),
         _Limit(f"OpenSSL {GENERATIONS[first]} and newer", lambda build: _rank(build) >= first),
     ]
+
+
+def _kinds(inside: Sequence[Build]) -> Iterator[_Limit]:
+    """The bounds on whose OpenSSL it is that all these builds meet: that of RHEL 8 has ciphers that others lack."""
+    kinds = {build.openssl.distribution == _OWN_KIND for build in inside}
+    versions = _to(*(GENERATIONS[rank(map(_rank, inside))] for rank in (min, max)))
+    if kinds == {True}:
+        yield _Limit(f"OpenSSL {versions} of RHEL 8", lambda build: build.openssl.distribution == _OWN_KIND)
+    elif kinds == {False}:
+        yield _Limit(f"OpenSSL {versions} other than RHEL 8's", lambda build: build.openssl.distribution != _OWN_KIND)
 
 
 def _both(first: str, second: str) -> str:
