@@ -169,6 +169,51 @@ def test_the_openssl_of_rhel_8_has_ciphers_that_others_lack(openssl: str, found:
     assert ("removed-cipher" in {f.rule for f in findings}) is not found
 
 
+BRANCHES = """\
+server {
+    listen 443 ssl;
+    server_name {{ host }};
+    ssl_certificate /etc/nginx/a.pem;
+    ssl_certificate_key /etc/nginx/a.key;
+{% if old %}
+    ssl_protocols TLSv1.1 TLSv1.2;
+    ssl_session_timeout 1h;
+{% else %}
+    ssl_protocols TLSv1 TLSv1.1 TLSv1.2;
+    ssl_session_timeout 2h;
+{% endif %}
+}
+"""
+
+
+def test_every_branch_of_a_template_is_looked_at_in_each_build(tmp_path: Path) -> None:
+    findings = check(write(tmp_path, "site.conf.j2", BRANCHES)).findings
+    legacy = [(f.location.span.line, f.message) for f in findings if f.rule == "legacy-protocol"]
+    assert legacy == [
+        (7, "TLS 1.1 is accepted (OpenSSL 1.1.1)"),
+        (10, "TLS 1.0 and TLS 1.1 are accepted (OpenSSL 1.1.1)"),
+    ]
+    assert [f.location.span.line for f in findings if f.rule == "unreachable-protocol"] == [7, 10]
+
+
+def test_a_line_outside_of_the_branches_is_reported_once(tmp_path: Path) -> None:
+    head, _, branches = BRANCHES.partition("{% if")
+    branches = branches.replace("    ssl_protocols TLSv1.1 TLSv1.2;\n", "").replace(
+        "ssl_protocols", "ssl_buffer_size 4k; #"
+    )
+    text = f"{head}    ssl_protocols TLSv1.1 TLSv1.2;\n{{% if{branches}"
+    findings = check(write(tmp_path, "site.conf.j2", text)).findings
+    assert [f.message for f in findings if f.rule == "legacy-protocol"] == ["TLS 1.1 is accepted (OpenSSL 1.1.1)"]
+
+
+def test_one_cause_is_one_finding_over_all_builds_that_have_it(tmp_path: Path) -> None:
+    """OpenSSL 3.5 gives up at the default server, 3.0 at each server: either way no version is left."""
+    text = CIPHERS.format("HIGH:!aNULL:!kRSA").replace("TLSv1.2 TLSv1.3", "TLSv1 TLSv1.1")
+    findings = check(write(tmp_path, "nginx.conf", text)).findings
+    (finding,) = [f for f in findings if f.rule in ("dead-protocols", "dead-default-server")]
+    assert finding.message.endswith("at security level 2 (OpenSSL 3.0 and newer)")
+
+
 def test_directives_rule_out_the_builds_that_lack_them(tmp_path: Path) -> None:
     text = "events {} http { http2 on; server { listen 443 ssl; server_name a.example.com; } }"
     report = check(write(tmp_path, "nginx.conf", text))

@@ -425,6 +425,19 @@ class EffectiveTLS:
             return "ssl_reject_handshake: every handshake for this name is rejected (unrecognized_name)"
         return self.dead_default
 
+    @property
+    def _offered_by_default(self) -> frozenset[str]:
+        """The versions of the default server that OpenSSL does not leave out for its security level."""
+        versions, level = self._within_limits(_switched_on(self.default)), security_level(self.default)
+        if self.openssl.version >= (3, 5):
+            return versions - {"TLSv1", "TLSv1.1"} if level > 0 else versions
+        return versions - {v for v, limit in (("TLSv1", 3), ("TLSv1.1", 4)) if level >= limit}
+
+    @property
+    def level_kills_default(self) -> bool:
+        """The default server enables versions, and OpenSSL leaves all of them out for its security level."""
+        return bool(not self._offered_by_default and self._within_limits(_switched_on(self.default)))
+
     @cached_property
     def dead_default(self) -> str | None:
         """The default server's suites fit no version of its own: that kills every name on its socket, or None.
@@ -433,13 +446,7 @@ class EffectiveTLS:
         (tls_setup_handshake in statem_lib.c; measured on all generations).
         """
         default = self.default
-        versions = self._within_limits(_switched_on(default))
-        level = security_level(default)
-        if self.openssl.version >= (3, 5):
-            dead = frozenset({"TLSv1", "TLSv1.1"}) if level > 0 else frozenset()
-        else:
-            dead = frozenset(v for v, limit in (("TLSv1", 3), ("TLSv1.1", 4)) if level >= limit)
-        highest = _top_of_lowest_range(versions - dead)
+        highest = _top_of_lowest_range(self._offered_by_default)
         if highest is None:
             return f"{default.title} (the default server) enables no protocol version"
         if highest == "TLSv1.3":
