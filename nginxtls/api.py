@@ -290,7 +290,7 @@ def read_and_lint(
         not_checked=not_checked,
         hints=(*denied(not_checked), *reading.hints),
         seconds=time.monotonic() - start,
-        scope=tuple(paths),
+        scope=tuple(map(_titled, paths)),
         at=moment,
         root=str(repository_of(Path.cwd()) or Path.cwd()),
     )
@@ -599,3 +599,10 @@ def _system(path: str | None) -> SystemConfiguration | None:
         return parse_openssl_conf(read_regular(path, LIMITS["openssl.cnf"]).decode("utf-8", "replace"))
     except OSError as error:
         raise UsageError(f"--openssl-conf {path}", f"cannot be read: {error.strerror}") from error
+
+
+def _titled(path: str) -> str:
+    """A requested path as a title names it: ``.`` and ``..`` by the name of their folder."""
+    if os.path.basename(os.path.normpath(path)) in (os.curdir, os.pardir):
+        return os.path.basename(os.path.abspath(path)) or os.path.abspath(path)
+    return path
