@@ -214,6 +214,14 @@ def test_one_cause_is_one_finding_over_all_builds_that_have_it(tmp_path: Path) -
     assert finding.message.endswith("at security level 2 (OpenSSL 3.0 and newer)")
 
 
+def test_what_no_build_serves_is_not_reported(tmp_path: Path) -> None:
+    """With an EC key OpenSSL 1.1.1 signs nothing for TLS 1.1 at level 2, and 3.0 has no TLS 1.1 there."""
+    for name in ("good.pem", "good.key"):
+        (tmp_path / name).write_bytes((CERTIFICATES / name).read_bytes())
+    text = CIPHERS.format("HIGH:!aNULL").replace("TLSv1.2 TLSv1.3", "TLSv1.1 TLSv1.2").replace("/etc/nginx/a", "good")
+    assert "legacy-protocol" not in {f.rule for f in check(write(tmp_path, "nginx.conf", text)).findings}
+
+
 def test_directives_rule_out_the_builds_that_lack_them(tmp_path: Path) -> None:
     text = "events {} http { http2 on; server { listen 443 ssl; server_name a.example.com; } }"
     report = check(write(tmp_path, "nginx.conf", text))

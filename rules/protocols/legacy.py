@@ -314,7 +314,7 @@ class DeadProtocols(Rule):
             place, default = unserved_by_default(endpoint), endpoint.socket.default
             if default.rejects_handshake and not default.has_certificate:
                 continue
-            if place is not None and default_is_sure(endpoint.socket, configuration):
+            if place is not None and (endpoint.server is default or default_is_sure(endpoint.socket, configuration)):
                 groups.setdefault(place, []).append(endpoint)
         for place, endpoints in groups.items():
             default = endpoints[0].socket.default
