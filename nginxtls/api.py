@@ -477,10 +477,15 @@ def _requested(loaded: LoadedTree) -> set[SourceFile]:
 
 
 def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure]:
-    """The failure of a run whose configurations contain nothing that could be checked."""
-    turns = in_turn(reading.subjects)
-    if reading.failures or any(each.servers for subject in turns for each in subject.configurations):
+    """The failure of a run whose configurations contain nothing that could be checked, or no server."""
+    if reading.failures:
         return
+    what = "nothing"
+    for subject in in_turn(reading.subjects):
+        for each in subject.configurations:
+            if any(not server.fragment or each.completeness != "full" for server in each.servers):
+                return
+            what = "no server" if each.servers else what
     mains = [subject.main.name for subject in reading.subjects if subject.enabled]
     unread = sum(
         len(gaps)
@@ -488,7 +493,7 @@ def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure
         if subject.enabled
         for gaps in subject.configuration.tree.unresolved.values()
     )
-    reason = "nothing was checked: no server is configured"
+    reason = f"{what} was checked: no server is configured"
     if unread:
         reason += f" in what could be read, and {unread} of the included files could not"
     help = "add the files with the servers to the paths, or set their location with `--root` or `--map`"

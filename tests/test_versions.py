@@ -158,7 +158,7 @@ def test_ciphers_that_openssl_lacks_are_reported_for_the_build_that_has_them(
     assert {f.rule for f in findings} == found
     for finding in findings:
         assert finding.severity is Severity.WARNING
-        assert finding.message.endswith("(OpenSSL 1.1.1 of RHEL 8)")
+        assert finding.message.endswith("(OpenSSL 1.1.1 on RHEL 8)")
 
 
 @pytest.mark.parametrize(("openssl", "found"), [("1.1.1k", False), ("1.1.1k-fips", True), ("3.5.1", False)])
