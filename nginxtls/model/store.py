@@ -79,6 +79,8 @@ class Store:
             reason = "its path is set by a template"
         elif "$" in path:
             reason = "its path has variables, which nginx evaluates at each handshake"
+            if path.startswith("$ssl_certificate_by_lua"):
+                reason = "Lua code chooses it at each handshake"
         elif not is_file(path):
             reason = f"it is not a file but {path.partition(':')[0]}:"
         elif self.files is None:
