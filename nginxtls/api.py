@@ -399,6 +399,8 @@ class _Interpreter:
         only_nginx: bool,
     ) -> None:
         self.settings, self.root, self.only_nginx = settings, root, only_nginx
+        self.folders = () if root or of_this_machine(paths) else tuple(_allowed(paths, root))
+        """The folders that may be read."""
         self.at = at or datetime.now(timezone.utc)
         self.known = found_versions(paths, settings, root)
         self.trust, self.system = _trust(settings.trust), _system(openssl_conf)
@@ -439,11 +441,15 @@ class _Interpreter:
         once = folder and not self.settings.versions and not self.known.provenance.local
         if once and folder in self._versions:
             return self._versions[folder]
-        top = repository_of(Path(folder)) if folder and self.root is None else None
+        top = self._top(Path(folder)) if folder and self.root is None else None
         versions = for_configuration(self.known, self.settings, main, str(top) if top else None, self._images)
         if once:
             self._versions[folder] = versions
         return versions
+
+    def _top(self, folder: Path) -> Path | None:
+        """Where the project of a folder begins: its repository, or else what was requested."""
+        return repository_of(folder) or next((each for each in self.folders if folder.is_relative_to(each)), None)
 
 
 def _interpreted(loaded: LoadedTree, *, facts: Facts, door: Files) -> Interpretation:

@@ -499,6 +499,14 @@ def test_image_tags_are_likely_versions_where_they_are_unique(
     assert made_for.likely is ("likely" in versions)
 
 
+def test_the_image_of_a_folder_that_is_no_repository(tmp_path: Path) -> None:
+    """What was requested is the project; a file alone does not lead to files in folders above it."""
+    write(tmp_path, "compose.yaml", "services:\n  web:\n    image: nginx:1.27.4\n")
+    file = write(tmp_path, "conf/nginx.conf", "events {} http { server { listen 443 ssl; } }")
+    assert [each.text.partition(":")[0] for each in check(tmp_path).versions] == ["nginx 1.27.4"]
+    assert [each.nginx for each in check(file).versions] == [None]
+
+
 def test_settings_give_versions_by_path_and_by_dump(tmp_path: Path) -> None:
     dump = "# configuration file /etc/nginx/nginx.conf:\nevents {} http { server { listen 443 ssl; } }\n"
     for name in ("hosts/web1.txt", "hosts/web2.txt", "hosts/other.txt"):
