@@ -214,6 +214,16 @@ def test_one_cause_is_one_finding_over_all_builds_that_have_it(tmp_path: Path) -
     assert finding.message.endswith("at security level 2 (OpenSSL 3.0 and newer)")
 
 
+@pytest.mark.parametrize("text", ["ssl_protocols TLSv1;\n", "ssl_protocols TLSv1;\nssl_ciphers HIGH:!aNULL;\n"])
+def test_a_snippet_with_dead_protocols(text: str, tmp_path: Path) -> None:
+    findings = check(write(tmp_path, "snippets/ssl.conf", text)).findings
+    assert [f.message for f in findings if f.rule == "dead-protocols"] == [
+        "every handshake fails: OpenSSL does not serve TLS 1.0, all that is enabled, at security level 2"
+        " (OpenSSL 3.0 and newer)"
+    ]
+    assert "unreachable-protocol" not in {f.rule for f in findings}
+
+
 def test_what_no_build_serves_is_not_reported(tmp_path: Path) -> None:
     """With an EC key OpenSSL 1.1.1 signs nothing for TLS 1.1 at level 2, and 3.0 has no TLS 1.1 there."""
     for name in ("good.pem", "good.key"):

@@ -335,8 +335,12 @@ class DeadProtocols(Rule):
 def _is_dead(endpoint: Endpoint) -> bool:
     """Whether only TLS 1.0 and 1.1 are enabled, and the server accepts nobody for want of a suite for them."""
     tls = endpoint.tls
-    only = tls.enabled & LEGACY and not tls.enabled & frozenset(MODERN)
-    return bool(only and tls.bundles and not tls.versions and not tls.refusal_at_hello)
+    if not tls.enabled & LEGACY or tls.enabled & frozenset(MODERN) or tls.refusal_at_hello:
+        return False
+    if tls.bundles:
+        return not tls.versions
+    # In a snippet the certificate is elsewhere.
+    return endpoint.server.fragment and not suites_by_version(endpoint)
 
 
 def _legacy_served(endpoint: Endpoint) -> frozenset[str]:
