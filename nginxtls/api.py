@@ -291,7 +291,7 @@ def read_and_lint(
         not_checked=not_checked,
         hints=(*denied(not_checked), *reading.hints),
         seconds=time.monotonic() - start,
-        scope=tuple(map(reportable, paths)),
+        scope=tuple(reportable(_titled(path)) for path in paths),
         at=moment,
         root=str(repository_of(Path.cwd()) or Path.cwd()),
     )
@@ -400,6 +400,8 @@ class _Interpreter:
         only_nginx: bool,
     ) -> None:
         self.settings, self.root, self.only_nginx = settings, root, only_nginx
+        self.folders = () if root or of_this_machine(paths) else tuple(_allowed(paths, root))
+        """The folders that may be read."""
         self.at = at or datetime.now(timezone.utc)
         self.known = found_versions(paths, settings, root)
         self.trust, self.system = _trust(settings.trust), _system(openssl_conf)
@@ -440,11 +442,15 @@ class _Interpreter:
         once = folder and not self.settings.versions and not self.known.provenance.local
         if once and folder in self._versions:
             return self._versions[folder]
-        top = repository_of(Path(folder)) if folder and self.root is None else None
+        top = self._top(Path(folder)) if folder and self.root is None else None
         versions = for_configuration(self.known, self.settings, main, str(top) if top else None, self._images)
         if once:
             self._versions[folder] = versions
         return versions
+
+    def _top(self, folder: Path) -> Path | None:
+        """Where the project of a folder begins: its repository, or else what was requested."""
+        return repository_of(folder) or next((each for each in self.folders if folder.is_relative_to(each)), None)
 
 
 def _interpreted(loaded: LoadedTree, *, facts: Facts, door: Files) -> Interpretation:
@@ -478,10 +484,15 @@ def _requested(loaded: LoadedTree) -> set[SourceFile]:
 
 
 def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure]:
-    """The failure of a run whose configurations contain nothing that could be checked."""
-    turns = in_turn(reading.subjects)
-    if reading.failures or any(each.servers for subject in turns for each in subject.configurations):
+    """The failure of a run whose configurations contain nothing that could be checked, or no server."""
+    if reading.failures:
         return
+    what = "nothing"
+    for subject in in_turn(reading.subjects):
+        for each in subject.configurations:
+            if any(not server.fragment or each.completeness != "full" for server in each.servers):
+                return
+            what = "no server" if each.servers else what
     mains = [subject.main.name for subject in reading.subjects if subject.enabled]
     unread = sum(
         len(gaps)
@@ -489,7 +500,7 @@ def _nothing_checked(paths: Sequence[str], reading: Reading) -> Iterator[Failure
         if subject.enabled
         for gaps in subject.configuration.tree.unresolved.values()
     )
-    reason = "nothing was checked: no server is configured"
+    reason = f"{what} was checked: no server is configured"
     if unread:
         reason += f" in what could be read, and {unread} of the included files could not"
     help = "add the files with the servers to the paths, or set their location with `--root` or `--map`"
@@ -600,3 +611,10 @@ def _system(path: str | None) -> SystemConfiguration | None:
         return parse_openssl_conf(read_regular(path, LIMITS["openssl.cnf"]).decode("utf-8", "replace"))
     except OSError as error:
         raise UsageError(f"--openssl-conf {path}", f"cannot be read: {error.strerror}") from error
+
+
+def _titled(path: str) -> str:
+    """A requested path as a title names it: ``.`` and ``..`` by the name of their folder."""
+    if os.path.basename(os.path.normpath(path)) in (os.curdir, os.pardir):
+        return os.path.basename(os.path.abspath(path)) or os.path.abspath(path)
+    return path

@@ -170,9 +170,7 @@ def local_versions() -> Versions:
     if nginx is None:
         raise UsageError("--nginx-version auto", f"{program} -V names no version", _GIVE)
     # "running with" is printed where the library is not the one that nginx was built with.
-    openssl = re.search(r"running with OpenSSL (\S+)", done.stderr) or re.search(
-        r"built with OpenSSL (\S+)", done.stderr
-    )
+    openssl = re.search(r"running with OpenSSL (.+)", done.stderr) or re.search(r"built with OpenSSL (.+)", done.stderr)
     return Versions(
         NginxVersion.parse(nginx[1]),
         openssl_version(openssl[1] if openssl else None),

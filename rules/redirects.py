@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.edits import rewritten
-from nginxtls.rules.common.grouping import default_is_sure
+from nginxtls.rules.common.grouping import default_is_sure, listed
 from nginxtls.rules.common.redirects import rewrites, starts, title
+from nginxtls.rules.renewal import is_renewed_by_http
 
 from nginxtls.base.lazy import pattern
 from nginxtls.finding import Confidence, Severity
@@ -267,6 +268,10 @@ class ShadowedAcmeChallenge(Rule):
 
     Fix: move the redirect into `location / { … }`, and write `location ^~ /.well-known/acme-challenge/`.
 
+    Where only the default server of a socket has the location, names with a server of their own do not get to it: the
+    authority follows their redirect, and the server with TLS answers. That is reported for certificates in the folders
+    of ACME clients, unless the client's settings name another challenge (DNS, certbot's nginx plugin).
+
     Not reported if the redirect leads to a server of this configuration that answers the challenge in the same way or
     with a location for it.
 
@@ -278,6 +283,30 @@ class ShadowedAcmeChallenge(Rule):
             root /var/www/acme;
         }
         return 301 https://$host$request_uri;
+    }
+    ```
+
+    ```nginx bad
+    server {
+        listen 80 default_server;
+        server_name _;
+        location /.well-known/acme-challenge/ {
+            root /var/www/acme;
+        }
+    }
+    server {
+        listen 80;
+        server_name example.com;
+        return 301 https://$host$request_uri;
+    }
+    server {
+        listen 443 ssl;
+        server_name example.com;
+        ssl_certificate /etc/letsencrypt/live/example.com/fullchain.pem;
+        ssl_certificate_key /etc/letsencrypt/live/example.com/privkey.pem;
+        location / {
+            proxy_pass http://127.0.0.1:8080;
+        }
     }
     ```
 
@@ -302,6 +331,11 @@ class ShadowedAcmeChallenge(Rule):
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         if not any("acme-challenge" in arg for line in configuration.directives("location") for arg in line.args):
             return
+        yield from self._shadowed(configuration)
+        yield from self._elsewhere(configuration)
+
+    def _shadowed(self, configuration: Configuration) -> Iterator[Finding]:
+        """Servers that have the location, and something that answers before it."""
         reported: set[Directive] = set()
         for socket, request in starts(configuration, CHALLENGE + TOKEN, _has_challenge_location):
             if request.scheme == "https":
@@ -327,9 +361,38 @@ class ShadowedAcmeChallenge(Rule):
                 endpoints=(title(first),),
             )
 
+    def _elsewhere(self, configuration: Configuration) -> Iterator[Finding]:
+        """Servers that redirect or reject challenges, where the default server of their socket has the location."""
+        found: dict[Directive, tuple[LocationBlock, list[Answer]]] = {}
+        for socket, request in starts(configuration, CHALLENGE + TOKEN, _only_rewrites):
+            meant = _challenge_location(socket.default) if socket.default else None
+            if meant is None or request.scheme == "https" or not is_renewed_by_http(configuration, request.host):
+                continue
+            path = follow(configuration, socket, request)
+            first = path.answers[0] if path.answers else None
+            if first is None or first.directive is None or first.server is socket.default or not path.complete:
+                continue
+            if path.answers[-1].target or any(_answers_challenge(each, meant) for each in path.answers):
+                continue  # another host may answer
+            found.setdefault(first.directive, (meant, []))[1].append(first)
+        for place, (meant, answers) in found.items():
+            yield self.at(
+                place,
+                f"ACME challenges for {listed([each.request.host for each in answers], 3)} do not get to the location"
+                " for them, which only the default server has",
+                labels=[label(meant.directive, "answers only names that no other server on the socket has")],
+                help="add the location to this server, and move the redirect into `location / { … }`",
+                endpoints=dict.fromkeys(map(title, answers)),
+                confidence=Confidence.LIKELY,
+            )
+
 
 def _has_challenge_location(server: VirtualServer) -> bool:
     return any("acme-challenge" in arg for line in server.scope.all("location") for arg in line.args)
+
+
+def _only_rewrites(server: VirtualServer) -> bool:
+    return rewrites(server) and not _has_challenge_location(server)
 
 
 def _challenge_location(server: VirtualServer) -> LocationBlock | None:

@@ -150,15 +150,37 @@ def overdue(configuration: Configuration, bundle: ServedBundle, leaf: Certificat
     """How long a renewal is overdue by the settings of the ACME client; None if it is not, or none is planned."""
     if client_of(bundle.path) is None:
         return None
-    settings = {}
-    for lineage, _, _ in lineages(configuration).get(leaf.dns_names[0].lower(), ()) if leaf.dns_names else ():
-        if lineage.settings and bundle.path in (lineage.fullchain, lineage.leaf) and configuration.store.files:
-            content = configuration.store.files.read(lineage.settings, configuration.store.base)
-            settings = read_settings(content.decode("utf-8", "replace")) if isinstance(content, bytes) else {}
+    settings = _settings(configuration, bundle.path, leaf.dns_names[0]) if leaf.dns_names else {}
     usual = threshold(bundle, leaf)
     late = configuration.facts.at - renewal_due(leaf, settings, usual)
     # ACME clients run about twice a day and retry after a failure.
     return late if late > min(2 * DAY, usual / 4) else None
+
+
+def is_renewed_by_http(configuration: Configuration, host: str) -> bool:
+    """Whether an ACME client may get the certificate of a name by challenges over HTTP that nginx serves.
+
+    The file is one of an ACME client, and the client's settings, where they can be read, name a folder of the web
+    server (``authenticator = webroot``, acme.sh's ``Le_Webroot``).
+    """
+    with_tls = (socket for socket in configuration.sockets if socket.module == "http" and socket.speaks_tls)
+    servers = dict.fromkeys(filter(None, (socket.names.find(host) for socket in with_tls)))
+    for bundle in (bundle for server in servers for bundle in server.bundles if client_of(bundle.path)):
+        settings = _settings(configuration, bundle.path, host)
+        way = settings.get("authenticator", "webroot" if settings.get("Le_Webroot", "/")[:1] == "/" else "")
+        if way == "webroot":
+            return True
+    return False
+
+
+def _settings(configuration: Configuration, path: str, name: str) -> dict[str, str]:
+    """What the ACME client's settings say of the certificate in a file; nothing where they cannot be read."""
+    found: dict[str, str] = {}
+    for lineage, _, _ in lineages(configuration).get(name.lower(), ()):
+        if lineage.settings and path in (lineage.fullchain, lineage.leaf) and configuration.store.files:
+            content = configuration.store.files.read(lineage.settings, configuration.store.base)
+            found = read_settings(content.decode("utf-8", "replace")) if isinstance(content, bytes) else {}
+    return found
 
 
 class RenewalFailed(Rule):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.edits import added, inside
@@ -13,6 +12,7 @@ from nginxtls.model import refusals
 from nginxtls.model.backends import routed
 from nginxtls.model.handshakes import Handshake
 from nginxtls.model.names import read_name
+from nginxtls.model.store import MOST_NAMES
 from nginxtls.model.variables import definitions
 from nginxtls.pki import match_hostname
 from nginxtls.rule import Fix, Rule, label
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 PREREAD = "https://nginx.org/en/docs/stream/ngx_stream_ssl_preread_module.html"
 MAP = "https://nginx.org/en/docs/stream/ngx_stream_map_module.html#map"
-MOST_NAMES = 300
-"""Names of one server that are tried: its map is read anew for each."""
 SNI = frozenset({"ssl_preread_server_name", "ssl_server_name"})
 STREAM = "https://nginx.org/en/docs/stream/ngx_stream_core_module.html#server"
 
@@ -151,10 +149,7 @@ class RoutedToOtherCertificate(Rule):
         if any(listen.has("ssl") for listen in server.listens) or server.setting("proxy_ssl").enabled:
             return
         names = _names(configuration, server, passed)
-        if len(names) > MOST_NAMES:
-            reason = f"only the first {MOST_NAMES} names that it forwards are tried"
-            configuration.store.unchecked(passed.args[0], reason, passed)
-        for name, place in islice(names.items(), MOST_NAMES):
+        for name, place in configuration.store.tried(list(names.items()), passed, passed.args[0]):
             for socket in routed(configuration, server, name):
                 reached = Handshake(configuration, socket, name)
                 if reached.server is not None and (why := _refused(reached, name)) is not None:

@@ -40,7 +40,7 @@ server {{
 LINES = (
     "",
     "ssl_protocols TLSv1 TLSv1.2;",
-    "ssl_ciphers RC4-SHA:AES128-SHA;  # nginxtls: ignore[rc4-cipher] old phones",
+    "ssl_ciphers ECDHE-ECDSA-NULL-SHA:AES128-SHA@SECLEVEL=0;  # nginxtls: ignore[null-cipher] old phones",
     "ssl_session_timeout 7d;  # nginxtls: ignore[short-hsts]",
     'ssl_protocols "TLSv1.1',
     "ssl_protocols {{ protocols | default('TLSv1') }};",

@@ -69,7 +69,7 @@ def test_alternative_servers_of_one_name_are_no_conflict(found: Found) -> None:
 
 def test_a_branch_that_cannot_be_brings_nothing(found: Found) -> None:
     never = "{% if a %}\n{% if not a %}\nssl_ciphers RC4-SHA;\n{% endif %}\nssl_protocols TLSv1.2 TLSv1.3;\n{% endif %}"
-    assert found(f"server {{ {HEAD} {HSTS}\n{never}\n}}", ignore=["rc4-cipher"]) == []
+    assert found(f"server {{ {HEAD} {HSTS}\n{never}\n}}") == []
 
 
 def test_listens_of_rival_conditions_are_no_conflict(found: Found) -> None:
@@ -183,13 +183,14 @@ def test_a_listen_line_of_unknown_kind_may_make_the_default_server(found: Found)
 def test_what_rests_on_a_default_is_likely_and_not_edited(tmp_path: Path) -> None:
     (tmp_path / "nginx.conf.j2").write_text(
         "server { listen 443 ssl;\nssl_protocols {{ p | default('TLSv1.1 TLSv1.2') }};\n"
-        "ssl_ciphers {{ c | default('RC4-SHA:ECDHE-RSA-AES128-GCM-SHA256') }};\nssl_prefer_server_ciphers {{ x }};\n}\n"
+        "ssl_ciphers {{ c | default('NULL-SHA:ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0') }};\n"
+        "ssl_prefer_server_ciphers {{ x }};\n}\n"
         "server { listen 8443 ssl;\nssl_protocols TLSv1.1 TLSv1.2;\n}\n"
     )
     report = nginxtls.check(tmp_path, settings=Settings())
     found = {(f.location.span.line, f.rule): (f.confidence.value, f.fix is not None) for f in report.findings}
     assert found[2, "missing-tls13"] == ("likely", False)
-    assert found[3, "rc4-cipher"] == ("likely", False)
+    assert found[3, "null-cipher"] == ("likely", False)
     assert found[7, "missing-tls13"] == ("certain", True)
     assert any("default" in note for finding in report.findings[:1] for note in finding.notes)
 

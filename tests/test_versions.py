@@ -123,6 +123,115 @@ def test_an_error_of_some_builds_is_a_warning_at_most(tmp_path: Path) -> None:
     assert finding.message.endswith("(OpenSSL 1.1.1)")
 
 
+CIPHERS = """\
+events {{}}
+http {{
+    server {{
+        listen 443 ssl;
+        server_name a.example.com;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_certificate /etc/nginx/a.pem;
+        ssl_certificate_key /etc/nginx/a.key;
+        ssl_ciphers {};
+    }}
+}}
+"""
+WEAK = ("rc4-cipher", "sweet32-cipher", "export-cipher", "null-cipher", "anonymous-cipher")
+
+
+@pytest.mark.parametrize(
+    ("ciphers", "found"),
+    [
+        ("ECDHE+AESGCM:DES-CBC3-SHA", {"sweet32-cipher"}),
+        ("ECDHE+AESGCM:MEDIUM:!aNULL", {"sweet32-cipher"}),
+        ("ECDHE+AESGCM:RC4-SHA", set()),  # that of RHEL 8 serves it below level 2
+        ("ECDHE+AESGCM:RC4-SHA@SECLEVEL=1", {"rc4-cipher"}),
+        ("ECDHE+AESGCM:DES-CBC-SHA:EXP-RC4-MD5:NULL-SHA:ADH-AES128-SHA", set()),
+        ("HIGH:!aNULL", set()),
+    ],
+)
+def test_ciphers_that_openssl_lacks_are_reported_for_the_build_that_has_them(
+    ciphers: str, found: set[str], tmp_path: Path
+) -> None:
+    """No supported build but RHEL 8's has RC4 and 3DES (measured on four generations; its openssl.spec)."""
+    findings = [f for f in check(write(tmp_path, "nginx.conf", CIPHERS.format(ciphers))).findings if f.rule in WEAK]
+    assert {f.rule for f in findings} == found
+    for finding in findings:
+        assert finding.severity is Severity.WARNING
+        assert finding.message.endswith("(OpenSSL 1.1.1 on RHEL 8)")
+
+
+@pytest.mark.parametrize(("openssl", "found"), [("1.1.1k", False), ("1.1.1k-fips", True), ("3.5.1", False)])
+def test_the_openssl_of_rhel_8_has_ciphers_that_others_lack(openssl: str, found: bool, tmp_path: Path) -> None:
+    file = write(tmp_path, "nginx.conf", CIPHERS.format("ECDHE+AESGCM:DES-CBC3-SHA"))
+    findings = check(file, nginx_version="1.24.0", openssl_version=openssl).findings
+    assert ("sweet32-cipher" in {f.rule for f in findings}) is found
+    assert ("removed-cipher" in {f.rule for f in findings}) is not found
+
+
+BRANCHES = """\
+server {
+    listen 443 ssl;
+    server_name {{ host }};
+    ssl_certificate /etc/nginx/a.pem;
+    ssl_certificate_key /etc/nginx/a.key;
+{% if old %}
+    ssl_protocols TLSv1.1 TLSv1.2;
+    ssl_session_timeout 1h;
+{% else %}
+    ssl_protocols TLSv1 TLSv1.1 TLSv1.2;
+    ssl_session_timeout 2h;
+{% endif %}
+}
+"""
+
+
+def test_every_branch_of_a_template_is_looked_at_in_each_build(tmp_path: Path) -> None:
+    findings = check(write(tmp_path, "site.conf.j2", BRANCHES)).findings
+    legacy = [(f.location.span.line, f.message) for f in findings if f.rule == "legacy-protocol"]
+    assert legacy == [
+        (7, "TLS 1.1 is accepted (OpenSSL 1.1.1)"),
+        (10, "TLS 1.0 and TLS 1.1 are accepted (OpenSSL 1.1.1)"),
+    ]
+    assert [f.location.span.line for f in findings if f.rule == "unreachable-protocol"] == [7, 10]
+
+
+def test_a_line_outside_of_the_branches_is_reported_once(tmp_path: Path) -> None:
+    head, _, branches = BRANCHES.partition("{% if")
+    branches = branches.replace("    ssl_protocols TLSv1.1 TLSv1.2;\n", "").replace(
+        "ssl_protocols", "ssl_buffer_size 4k; #"
+    )
+    text = f"{head}    ssl_protocols TLSv1.1 TLSv1.2;\n{{% if{branches}"
+    findings = check(write(tmp_path, "site.conf.j2", text)).findings
+    assert [f.message for f in findings if f.rule == "legacy-protocol"] == ["TLS 1.1 is accepted (OpenSSL 1.1.1)"]
+
+
+def test_one_cause_is_one_finding_over_all_builds_that_have_it(tmp_path: Path) -> None:
+    """OpenSSL 3.5 gives up at the default server, 3.0 at each server: either way no version is left."""
+    text = CIPHERS.format("HIGH:!aNULL:!kRSA").replace("TLSv1.2 TLSv1.3", "TLSv1 TLSv1.1")
+    findings = check(write(tmp_path, "nginx.conf", text)).findings
+    (finding,) = [f for f in findings if f.rule in ("dead-protocols", "dead-default-server")]
+    assert finding.message.endswith("at security level 2 (OpenSSL 3.0 and newer)")
+
+
+@pytest.mark.parametrize("text", ["ssl_protocols TLSv1;\n", "ssl_protocols TLSv1;\nssl_ciphers HIGH:!aNULL;\n"])
+def test_a_snippet_with_dead_protocols(text: str, tmp_path: Path) -> None:
+    findings = check(write(tmp_path, "snippets/ssl.conf", text)).findings
+    assert [f.message for f in findings if f.rule == "dead-protocols"] == [
+        "every handshake fails: OpenSSL does not serve TLS 1.0, all that is enabled, at security level 2"
+        " (OpenSSL 3.0 and newer)"
+    ]
+    assert "unreachable-protocol" not in {f.rule for f in findings}
+
+
+def test_what_no_build_serves_is_not_reported(tmp_path: Path) -> None:
+    """With an EC key OpenSSL 1.1.1 signs nothing for TLS 1.1 at level 2, and 3.0 has no TLS 1.1 there."""
+    for name in ("good.pem", "good.key"):
+        (tmp_path / name).write_bytes((CERTIFICATES / name).read_bytes())
+    text = CIPHERS.format("HIGH:!aNULL").replace("TLSv1.2 TLSv1.3", "TLSv1.1 TLSv1.2").replace("/etc/nginx/a", "good")
+    assert "legacy-protocol" not in {f.rule for f in check(write(tmp_path, "nginx.conf", text)).findings}
+
+
 def test_directives_rule_out_the_builds_that_lack_them(tmp_path: Path) -> None:
     text = "events {} http { http2 on; server { listen 443 ssl; server_name a.example.com; } }"
     report = check(write(tmp_path, "nginx.conf", text))
@@ -398,6 +507,14 @@ def test_image_tags_are_likely_versions_where_they_are_unique(
     (made_for,) = check(file).versions
     assert made_for.text.startswith(versions)
     assert made_for.likely is ("likely" in versions)
+
+
+def test_the_image_of_a_folder_that_is_no_repository(tmp_path: Path) -> None:
+    """What was requested is the project; a file alone does not lead to files in folders above it."""
+    write(tmp_path, "compose.yaml", "services:\n  web:\n    image: nginx:1.27.4\n")
+    file = write(tmp_path, "conf/nginx.conf", "events {} http { server { listen 443 ssl; } }")
+    assert [each.text.partition(":")[0] for each in check(tmp_path).versions] == ["nginx 1.27.4"]
+    assert [each.nginx for each in check(file).versions] == [None]
 
 
 def test_settings_give_versions_by_path_and_by_dump(tmp_path: Path) -> None:

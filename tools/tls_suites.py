@@ -104,12 +104,34 @@ C032 ECDH-RSA-AES256-GCM-SHA384 TLS_ECDH_RSA_WITH_AES_256_GCM_SHA384
 0019 EXP-ADH-DES-CBC-SHA TLS_DH_anon_EXPORT_WITH_DES40_CBC_SHA -
 001A ADH-DES-CBC-SHA TLS_DH_anon_WITH_DES_CBC_SHA -
 0066 DHE-DSS-RC4-SHA TLS_DHE_DSS_WITH_RC4_128_SHA -
-008E DHE-PSK-RC4-SHA TLS_DHE_PSK_WITH_RC4_128_SHA -
-008F DHE-PSK-3DES-EDE-CBC-SHA TLS_DHE_PSK_WITH_3DES_EDE_CBC_SHA -
-0092 RSA-PSK-RC4-SHA TLS_RSA_PSK_WITH_RC4_128_SHA -
-0093 RSA-PSK-3DES-EDE-CBC-SHA TLS_RSA_PSK_WITH_3DES_EDE_CBC_SHA -
-C033 ECDHE-PSK-RC4-SHA TLS_ECDHE_PSK_WITH_RC4_128_SHA -
-C034 ECDHE-PSK-3DES-EDE-CBC-SHA TLS_ECDHE_PSK_WITH_3DES_EDE_CBC_SHA -
+"""
+# What `enable-weak-ssl-ciphers` adds to 1.1.1, as Red Hat builds it for RHEL 8 (its openssl.spec): names and classes as
+# a 1.1.1w of that kind lists them (tests/conformance/test_ciphers_upstream.py).
+WEAK = """
+0004 RC4-MD5 TLS_RSA_WITH_RC4_128_MD5
+0005 RC4-SHA TLS_RSA_WITH_RC4_128_SHA
+000A DES-CBC3-SHA TLS_RSA_WITH_3DES_EDE_CBC_SHA
+0013 DHE-DSS-DES-CBC3-SHA TLS_DHE_DSS_WITH_3DES_EDE_CBC_SHA
+0016 DHE-RSA-DES-CBC3-SHA TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA
+0018 ADH-RC4-MD5 TLS_DH_anon_WITH_RC4_128_MD5
+001B ADH-DES-CBC3-SHA TLS_DH_anon_WITH_3DES_EDE_CBC_SHA
+008A PSK-RC4-SHA TLS_PSK_WITH_RC4_128_SHA
+008B PSK-3DES-EDE-CBC-SHA TLS_PSK_WITH_3DES_EDE_CBC_SHA
+008E DHE-PSK-RC4-SHA TLS_DHE_PSK_WITH_RC4_128_SHA
+008F DHE-PSK-3DES-EDE-CBC-SHA TLS_DHE_PSK_WITH_3DES_EDE_CBC_SHA
+0092 RSA-PSK-RC4-SHA TLS_RSA_PSK_WITH_RC4_128_SHA
+0093 RSA-PSK-3DES-EDE-CBC-SHA TLS_RSA_PSK_WITH_3DES_EDE_CBC_SHA
+C007 ECDHE-ECDSA-RC4-SHA TLS_ECDHE_ECDSA_WITH_RC4_128_SHA
+C008 ECDHE-ECDSA-DES-CBC3-SHA TLS_ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA
+C011 ECDHE-RSA-RC4-SHA TLS_ECDHE_RSA_WITH_RC4_128_SHA
+C012 ECDHE-RSA-DES-CBC3-SHA TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA
+C016 AECDH-RC4-SHA TLS_ECDH_anon_WITH_RC4_128_SHA
+C017 AECDH-DES-CBC3-SHA TLS_ECDH_anon_WITH_3DES_EDE_CBC_SHA
+C01A SRP-3DES-EDE-CBC-SHA TLS_SRP_SHA_WITH_3DES_EDE_CBC_SHA
+C01B SRP-RSA-3DES-EDE-CBC-SHA TLS_SRP_SHA_RSA_WITH_3DES_EDE_CBC_SHA
+C01C SRP-DSS-3DES-EDE-CBC-SHA TLS_SRP_SHA_DSS_WITH_3DES_EDE_CBC_SHA
+C033 ECDHE-PSK-RC4-SHA TLS_ECDHE_PSK_WITH_RC4_128_SHA
+C034 ECDHE-PSK-3DES-EDE-CBC-SHA TLS_ECDHE_PSK_WITH_3DES_EDE_CBC_SHA
 """
 # `openssl ciphers -v` writes DH for what is ephemeral and has no hyphens.
 SPELLING = {
@@ -237,18 +259,20 @@ def name_of_34(row: tuple[str, ...]) -> bool:
 
 def gone() -> list[dict[str, str]]:
     out = []
-    for line in GONE.strip().splitlines():
+    weak = [f"{line} 1.1.1:redhat" for line in WEAK.strip().splitlines()]
+    for line in (*GONE.strip().splitlines(), *weak):
         number, name, iana, *builds = line.split()
         exchange, rest = iana.removeprefix("TLS_").replace("_EXPORT", "").split("_WITH_")
         cipher, mac = rest.rsplit("_", 1)
         enc, bits, strength, level = ENCRYPTIONS[cipher]
+        level = "MEDIUM" if line in weak else level
         aead = "GCM" in cipher
         kx, auth = EXCHANGES[exchange]
         protocol = "TLSv1.2" if aead or mac in ("SHA256", "SHA384") else "TLSv1" if "ECDH" in kx else "SSLv3"
         flags = (
             ["FIPS"] * (enc.startswith(("AES", "3DES")) and kx != "SRP")
             + [level or "-"]
-            + ["NOT_DEFAULT"] * (level == "MEDIUM" and enc in ("SEED", "IDEA"))
+            + ["NOT_DEFAULT"] * (line in weak or (level == "MEDIUM" and enc in ("SEED", "IDEA")))
         )
         values = [
             number,
@@ -287,7 +311,12 @@ def main() -> None:
     print(f"# Made by tools/tls_suites.py from `openssl ciphers -V -stdname` of OpenSSL {releases} (Debian's)")
     print("# and, for suites that these lack, from IANA's registry tls-parameters-4 and ciphers(1) of OpenSSL 1.0.2.")
     print(
-        "# builds: generations that have it compiled in; `:upstream` = not in Debian's build; `-` = none since 1.0.2g."
+        "# builds: generations that have it compiled in; `:upstream` = not in Debian's build, `:redhat` = in RHEL 8's"
+    )
+    print(
+        print(
+            "# RHEL 8; `-` = none since 1.0.2g. What `:redhat` has was asked of a 1.1.1w with enable-weak-ssl-ciphers."
+        )
     )
     print("\t".join(COLUMNS))
     for row in rows:

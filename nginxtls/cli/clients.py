@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nginxtls.model.clients import Outcome, Table
+    from nginxtls.model.facts import Facts
     from nginxtls.tls.clients import Client
 
 FORMATS = ("text", "json", "markdown", "html")
 MOST_NAMES = 3
 PUBLISHED = "* from a published table, not recorded"
+OTHERS = "for others use --nginx-version and --openssl-version"
 
 
 def clients(
@@ -121,8 +123,15 @@ def clients(
         found = tables(configuration, chosen)
     (versions,) = made_for([(configuration, subject.alternatives)])
     write = {"text": _text, "json": _json, "markdown": _markdown, "html": _html}[form]
-    for line in write(found, only_failing, versions.text):
+    for line in write(found, only_failing, versions.text, _assumed(configuration.facts)):
         typer.echo(shown(line))
+
+
+def _assumed(facts: Facts) -> str:
+    """The build that the clients are compared with, where its versions are not all known; else an empty text."""
+    if facts.nginx is not None and facts.openssl_known:
+        return ""
+    return f"nginx {facts.assumed_nginx} with OpenSSL {facts.openssl}"
 
 
 def _chosen(words: Sequence[str], since: str) -> list[Client]:
@@ -201,7 +210,7 @@ def _cells(outcome: Outcome) -> tuple[str, ...]:
     return (outcome.protocol or "", outcome.suite or "", outcome.group or "-", outcome.key or "-", outcome.alpn or "-")
 
 
-def _text(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator[str]:
+def _text(found: Sequence[Table], only_failing: bool, versions: str, assumed: str) -> Iterator[str]:
     if not found:
         yield "no socket uses TLS"
     published = False
@@ -224,11 +233,14 @@ def _text(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator
     if published:
         yield PUBLISHED
     yield f"versions: {versions}"
+    if assumed:
+        yield f"assumed here: {assumed}; {OTHERS}"
 
 
-def _json(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator[str]:
+def _json(found: Sequence[Table], only_failing: bool, versions: str, assumed: str) -> Iterator[str]:
     document = {
         "versions": versions,
+        "assumed": assumed or None,
         "endpoints": [
             {
                 "listener": table.socket.label,
@@ -252,7 +264,7 @@ def _result(outcome: Outcome) -> str:
     )
 
 
-def _markdown(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator[str]:
+def _markdown(found: Sequence[Table], only_failing: bool, versions: str, assumed: str) -> Iterator[str]:
     from nginxtls.report.markdown import escaped
 
     for table in found:
@@ -266,10 +278,12 @@ def _markdown(found: Sequence[Table], only_failing: bool, versions: str) -> Iter
         yield ""
         yield f"{_summary(table)}."
         yield ""
-    yield f"{escaped(PUBLISHED)}. Versions: {escaped(versions)}"
+    yield f"{escaped(PUBLISHED)}. Versions: {escaped(versions)}" + (
+        f". Assumed here: {escaped(assumed)}; {escaped(OTHERS)}" if assumed else ""
+    )
 
 
-def _html(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator[str]:
+def _html(found: Sequence[Table], only_failing: bool, versions: str, assumed: str) -> Iterator[str]:
     from nginxtls.report.words import markup
 
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Clients</title><style>'
@@ -288,4 +302,6 @@ def _html(found: Sequence[Table], only_failing: bool, versions: str) -> Iterator
             row = "".join(f"<td>{markup(cell)}</td>" for cell in (name, _result(outcome), *cells))
             yield f"<tr{'' if outcome.connects else ' class=no'}>{row}</tr>"
         yield "</tbody></table>"
-    yield f"<p>{markup(PUBLISHED)}. Versions: {markup(versions)}</p></body></html>"
+    yield f"<p>{markup(PUBLISHED)}. Versions: {markup(versions)}"
+    yield f". Assumed here: {markup(assumed)}; {markup(OTHERS)}" if assumed else ""
+    yield "</p></body></html>"

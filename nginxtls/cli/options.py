@@ -13,7 +13,7 @@ Paths = Annotated[
     typer.Argument(
         metavar="[PATH]...",
         help="Files, folders, dumps of nginx -T, or - for standard input. "
-        "Default: etc/nginx in --root, else /etc/nginx if it exists, else .",
+        "Default: the folders of nginx in --root, else on this machine, else .",
         show_default=False,
     ),
 ]

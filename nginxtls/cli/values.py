@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 def default_paths(paths: Sequence[str] | None, root: str = "") -> list[str]:
     """The paths to read: those given, or the default. An absolute path is one of ``root`` if it exists there."""
     if not paths:
-        if root:
-            return [os.path.join(root, "etc/nginx")]
-        return ["/etc/nginx" if os.path.isdir("/etc/nginx") else "."]
+        return _conf_folders(root)
     if not root or os.path.realpath(root) == "/":
         return list(paths)
     from nginxtls.syntax.files import Files
@@ -36,6 +34,25 @@ def default_paths(paths: Sequence[str] | None, root: str = "") -> list[str]:
         return isinstance(found, str) and os.path.exists(found)
 
     return [root.rstrip("/") + path if in_root(path) else path for path in paths]
+
+
+def _conf_folders(root: str) -> list[str]:
+    """The folders in which nginx, or another build of it, has its configuration: below ``root``, or on this machine.
+
+    Where none has a main file: etc/nginx in ``root``, or /etc/nginx if it exists, or else the current folder.
+    """
+    from nginxtls.syntax.files import CONF_FOLDERS, Files
+
+    files, top = Files([], root=root), os.path.abspath(root or "/")
+    usual = os.path.join(root or "/", "etc/nginx")
+    # On a Mac the current folder is meant: there nginx serves its developer.
+    folders = CONF_FOLDERS if root or sys.platform != "darwin" else CONF_FOLDERS[:1]
+    found: dict[str, str] = {}
+    for folder in folders:
+        real = files.real(f"{top.rstrip('/')}{folder}/nginx.conf") if root else os.path.realpath(f"{folder}/nginx.conf")
+        if isinstance(real, str) and os.path.isfile(real):
+            found.setdefault(real, os.path.join(root or "/", folder[1:]))
+    return list(found.values()) or [usual if root or os.path.isdir(usual) else "."]
 
 
 def settings(

@@ -49,7 +49,8 @@ def merged(
     """The findings of a configuration of unknown version, merged with what ``run`` finds in each build in question.
 
     A fault of all builds is reported as it is. One of some names them. It is a warning at most; about the defaults of
-    builds that are not the newest it is a note. What no build in question has does not rest on the version.
+    builds that are not the newest it is a note. What no build in question has does not rest on the version, or was
+    a guess, and is left out if it is only likely.
 
     ``alike`` has what earlier configurations showed, by their shape.
     """
@@ -89,6 +90,8 @@ def merged(
             everywhere.append(finding)
             yield _of_all(finding, (), alternatives)
         elif finding.rule not in compared or key not in builds:
+            if finding.rule in compared and finding.confidence is Confidence.LIKELY:
+                continue  # a guess, for want of a version, that no build bears out
             yield finding
             base_only.add(finding.rule)
             builds.pop(key, None)

@@ -154,7 +154,7 @@ class Report(NamedTuple):
     hosts: Mapping[str, str] = {}
     """The hosts whose dumps were linted, by the names of the main files."""
     scope: tuple[str, ...] = ()
-    """The paths that were requested, as given."""
+    """The paths that were requested, as given; `.` by the name of its folder."""
     at: datetime | None = None
     """The time at which certificates were checked (UTC)."""
     root: str = ""

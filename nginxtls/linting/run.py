@@ -175,8 +175,10 @@ class _Run:
             self.failures[failure.location, failure.reason] = failure
         visits = [(c.tree, _visited(c, self.rules, self.failures, progress)) for c in subject.configurations]
         if alternatives is not None:
-            over = _over_builds(visits[0][1], alternatives, self.rules, self.failures, self.alike)
-            visits[0] = (visits[0][0], over)
+            visits = [
+                (each.tree, self.over_builds(found, each, alternatives))
+                for each, (_, found) in zip(subject.configurations, visits, strict=True)
+            ]
         mine = list(agreed(visits, self.needless)) if subject.variants else visits[0][1]
         if not subject.enabled:
             mine = [_of_no_effect(finding) for finding in mine if finding.location.file not in self.in_use]
@@ -188,6 +190,17 @@ class _Run:
         self.rows[-1] = len(served)
         self.policies += policy_rows(served, configuration, alternatives)
         self.certificates += sum(bundle.leaf is not None for bundle in configuration.bundles)
+
+    def over_builds(
+        self, found: list[Finding], configuration: Configuration, alternatives: Alternatives
+    ) -> list[Finding]:
+        """The findings of a configuration, or of a variant of it, merged with those of each build in question."""
+        if alternatives.configuration is configuration:
+            return _over_builds(found, alternatives, self.rules, self.failures, self.alike)
+        variant = alternatives.within(configuration)
+        over = _over_builds(found, variant, self.rules, self.failures, self.alike)
+        variant.forget()
+        return over
 
     def note(self, subject: Subject) -> None:
         """What the report says of it besides: files, versions, what was not checked."""

@@ -166,7 +166,7 @@ def _of_command(typed: _Typed, configuration: Configuration) -> tuple[list[lsp.C
         return _items(COMMANDS, "", "command"), typed.word
     match typed.args[0].lower():
         case "ciphersuites":
-            suites = (suite for suite in compiled(openssl.generation, openssl.upstream) if suite.protocol == "TLSv1.3")
+            suites = (suite for suite in compiled(openssl.builds) if suite.protocol == "TLSv1.3")
             return _items((suite.iana for suite in suites), typed.word, "suite"), _last(typed.word)
         case "cipherstring":
             return _ciphers(configuration), _last(typed.word, "!+-")
@@ -180,7 +180,7 @@ def _of_command(typed: _Typed, configuration: Configuration) -> tuple[list[lsp.C
 
 def _ciphers(configuration: Configuration) -> list[lsp.CompletionItem]:
     openssl = configuration.facts.openssl
-    suites = [suite for suite in compiled(openssl.generation, openssl.upstream) if suite.protocol != "TLSv1.3"]
+    suites = [suite for suite in compiled(openssl.builds) if suite.protocol != "TLSv1.3"]
     suites.sort(key=lambda suite: (not suite.forward_secrecy, not suite.aead, suite.name))
     # Sorted as the list is: what to use comes first.
     items = [

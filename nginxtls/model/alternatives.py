@@ -133,16 +133,18 @@ class Alternatives:
 
     def part(self, numbers: Collection[int], among: Collection[int]) -> str:
         """The builds with these numbers in words, where these are looked at: ``nginx 1.24.0 and older``."""
-        everything = [self.builds[number] for number in among]
         inside = [self.builds[number] for number in numbers]
         outside = [self.builds[number] for number in among if number not in numbers]
-        limits = _limits(inside, everything)
-        for one in limits:
-            if not any(one.met(build) for build in outside):
-                return one.text
-        for first, second in combinations(limits, 2):
-            if not any(first.met(build) and second.met(build) for build in outside):
-                return _both(first.text, second.text)
+        own, others = _by_kind(inside)
+        own_outside, others_outside = _by_kind(outside)
+        if (text := _bounds(inside, outside)) is not None and (others or own_outside or " with " not in text):
+            return text
+        # The OpenSSL of RHEL 8 has ciphers that others lack: it is named by itself.
+        text = _bounds(others, others_outside) if others else None
+        if own and not own_outside and (text or not others):
+            return f"{text}, or OpenSSL 1.1.1 on RHEL 8" if text else "OpenSSL 1.1.1 on RHEL 8"
+        if not own and text:
+            return f"{text} except on RHEL 8"
         return ", or ".join(_pair(build) for build in inside)
 
     def examples(self, numbers: Iterable[int]) -> str:
@@ -193,6 +195,26 @@ class _Limit(NamedTuple):
 
     text: str
     met: Callable[[Build], bool]
+
+
+def _by_kind(builds: Sequence[Build]) -> tuple[list[Build], list[Build]]:
+    """Those with the OpenSSL of RHEL 8, and the others."""
+    own = [build for build in builds if build.openssl.distribution == "redhat"]
+    return own, [build for build in builds if build not in own]
+
+
+def _bounds(inside: Sequence[Build], outside: Sequence[Build]) -> str | None:
+    """The bounds on one or both of the versions that these builds meet, and those outside do not; None if none do."""
+    if not outside:
+        return f"OpenSSL {_to(*(GENERATIONS[end(map(_rank, inside))] for end in (min, max)))}"
+    limits = _limits(inside, (*inside, *outside))
+    for one in limits:
+        if not any(one.met(build) for build in outside):
+            return one.text
+    for first, second in combinations(limits, 2):
+        if not any(first.met(build) and second.met(build) for build in outside):
+            return _both(first.text, second.text)
+    return None
 
 
 def _limits(inside: Sequence[Build], everything: Sequence[Build]) -> list[_Limit]:

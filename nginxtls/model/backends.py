@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nginxtls.base.lazy import NamedTuple
+from nginxtls.model import headers
 from nginxtls.model.handshakes import Handshake
 from nginxtls.model.listens import is_ip, is_loopback
 from nginxtls.model.names import valid_host
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from nginxtls.model.effective import EffectiveTLS
     from nginxtls.model.locations import LocationBlock
     from nginxtls.model.servers import Socket, VirtualServer
-    from nginxtls.model.settings import Scope
+    from nginxtls.model.settings import Header, Scope
     from nginxtls.pki import Certificate
     from nginxtls.syntax.tree import Directive
 
@@ -310,6 +311,25 @@ def answering(connection: Connection) -> VirtualServer | None:
         return socket.default
     found = {_by_host(socket, host) for host in hosts or ()}
     return found.pop() if len(found) == 1 else None
+
+
+def passed_header(configuration: Configuration, connection: Connection, name: str) -> Header | None:
+    """The header of one name that a server of this configuration sends in every response, and nginx passes on.
+
+    Clients get it before those that are added where the request is passed on (ngx_http_upstream_process_headers, then
+    ngx_http_headers_filter; measured, all generations). None where it is hidden, or that is not known.
+    """
+    target, server = connection.target, answering(connection)
+    if target.family not in ("proxy", "grpc") or server is None or server.speaks_tls:
+        return None
+    hidden = target.scope.setting(f"{target.family}_hide_header")
+    if not hidden.certain or any(name.lower() == d.args[0].lower() for d in hidden.directives if d.args):
+        return None
+    sent = [headers.find(scope, name)[:1] for scope, _ in [(server.scope, None), *server.levels("add_header")]]
+    if not server.scope.certain or len(set(sent)) != 1 or not sent[0]:
+        return None
+    (header,) = sent[0]
+    return header if header.known and not server.scope.is_conditional(header.directive) else None
 
 
 def _by_host(socket: Socket, host: str) -> VirtualServer:

@@ -75,13 +75,13 @@ def in_question(nginx: NginxVersion | None, openssl: OpenSSL | None, needed: Ngi
         return InQuestion()
     builds = [build for build in table() if needed is None or build.nginx >= needed] or [table()[-1]]
     if nginx is not None:
-        same = (Build(nginx, build.openssl) for build in _one_of_each(table(), _rank))
+        same = (Build(nginx, build.openssl) for build in _one_of_each(table(), lambda build: build.openssl.builds))
         return InQuestion(tuple(_order(same)))
     if openssl is not None:
         near = [build for build in builds if build.openssl.generation == openssl.generation] or builds
         same = (Build(build.nginx, openssl) for build in _one_of_each(near, lambda build: group(build.nginx)))
         return InQuestion(tuple(_order(same)))
-    cells = _order(_one_of_each(builds, lambda build: (group(build.nginx), _rank(build))))
+    cells = _order(_one_of_each(builds, lambda build: (group(build.nginx), build.openssl.builds)))
     groups = [
         [cell for cell in cells if group(cell.nginx) == number] for number in sorted({group(c.nginx) for c in cells})
     ]
@@ -112,5 +112,5 @@ def _order(builds: Iterable[Build]) -> list[Build]:
 
 def _weight(cell: Build, builds: Iterable[Build]) -> tuple[object, ...]:
     """How many releases behave like a build; of equal ones the one with the newest nginx counts."""
-    alike = sum(group(b.nginx) == group(cell.nginx) and _rank(b) == _rank(cell) for b in builds)
+    alike = sum(group(b.nginx) == group(cell.nginx) and b.openssl.builds == cell.openssl.builds for b in builds)
     return alike, cell.nginx, cell.openssl.version

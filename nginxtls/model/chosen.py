@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 _OF_REQUESTS = pattern(
     r"(http|arg|cookie|sent_http|upstream)_\w+|args|is_args|uri|document_uri|query_string|request\w*|\d+"
 )
-MOST_NAMES = 300
-"""Names of one server that are tried: a map is read anew for each."""
 _GROUP = pattern(r"\(\?P?<([A-Za-z_]\w*)>")
 
 
@@ -114,11 +112,8 @@ def _chosen(configuration: Configuration) -> Iterator[Chosen]:
         variable = [bundle for bundle in server.bundles if "$" in bundle.path + bundle.key_path]
         if not variable or server.fragment or server.module == "mail":
             continue
-        if len(server.names) > MOST_NAMES:
-            line = variable[0].directive
-            reason = f"only the first {MOST_NAMES} names of the server are tried"
-            configuration.store.unchecked(line.written(line.args[-1]), reason, line)
-        for name in server.names[:MOST_NAMES]:
+        line = variable[0].directive
+        for name in configuration.store.tried(server.names, line, line.written(line.args[-1])):
             host = valid_host(name.key) if name.is_host else None
             if host is None or endpoint.socket.names.look_up(host) != (server, True):
                 continue

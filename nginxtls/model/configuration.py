@@ -109,7 +109,13 @@ class Configuration:
             children = _joined([block.block or () for block in blocks])
             scope = Scope(self.tree, children, module=name, level=name, nginx=self.facts.assumed_nginx, parent=main)
             self.blocks[name] = scope
-            yield from self._level(scope, name)
+            servers = list(self._level(scope, name))
+            yield from servers or self._without_servers(children, name)
+
+    def _without_servers(self, children: Sequence[Directive], module: str) -> Iterator[VirtualServer]:
+        """The servers of a level are in files that could not be read: its TLS lines are looked at as a snippet."""
+        if any(line.name.startswith("ssl_") for line in children):
+            yield from self._fragment(children, module)
 
     def _level(self, scope: Scope, module: str) -> Iterator[VirtualServer]:
         self.blocks.setdefault(module, scope)

@@ -425,6 +425,19 @@ class EffectiveTLS:
             return "ssl_reject_handshake: every handshake for this name is rejected (unrecognized_name)"
         return self.dead_default
 
+    @property
+    def _offered_by_default(self) -> frozenset[str]:
+        """The versions of the default server that OpenSSL does not leave out for its security level."""
+        versions, level = self._within_limits(_switched_on(self.default)), security_level(self.default)
+        if self.openssl.version >= (3, 5):
+            return versions - {"TLSv1", "TLSv1.1"} if level > 0 else versions
+        return versions - {v for v, limit in (("TLSv1", 3), ("TLSv1.1", 4)) if level >= limit}
+
+    @property
+    def level_kills_default(self) -> bool:
+        """The default server enables versions, and OpenSSL leaves all of them out for its security level."""
+        return bool(not self._offered_by_default and self._within_limits(_switched_on(self.default)))
+
     @cached_property
     def dead_default(self) -> str | None:
         """The default server's suites fit no version of its own: that kills every name on its socket, or None.
@@ -442,17 +455,10 @@ class EffectiveTLS:
 
     def _dead_default(self) -> tuple[bool, str | None]:
         """Whether every handshake fails, and the version that wants a suite."""
-        default = self.default
-        versions = self._within_limits(_switched_on(default))
-        level = security_level(default)
-        if self.openssl.version >= (3, 5):
-            unspoken = frozenset({"TLSv1", "TLSv1.1"}) if level > 0 else frozenset()
-        else:
-            unspoken = frozenset(v for v, limit in (("TLSv1", 3), ("TLSv1.1", 4)) if level >= limit)
-        highest = _top_of_lowest_range(versions - unspoken)
+        highest = _top_of_lowest_range(self._offered_by_default)
         if highest == "TLSv1.3":
             return False, highest
-        return highest is None or not any(highest in s.protocols for s in cipher_string(default).suites), highest
+        return highest is None or not any(highest in s.protocols for s in cipher_string(self.default).suites), highest
 
     @cached_property
     def refusal(self) -> str | None:

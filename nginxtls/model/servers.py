@@ -199,7 +199,18 @@ class VirtualServer:
     @cached_property
     def slots(self) -> Slots:
         """The bundles that can be sent, at most one for each type of key, and the first whose key is refused."""
-        return self.store.memo(("slots", self.bundles), lambda: fill_slots(self.bundles))
+        found, refused = self.store.memo(("slots", self.bundles), lambda: fill_slots(self.bundles))
+        if found and (code := self._certificate_code) is not None:
+            # It is sent in their place, and they where it fails.
+            found = (self._all_bundles.chosen(found[0], f"${code}", ""),)
+        return found, refused
+
+    @property
+    def _certificate_code(self) -> str | None:
+        """The directive with the Lua code that chooses the certificate at each handshake, or None."""
+        levels = (self.scope, self.scope.parent)
+        names = (name for scope in levels if scope is not None for name in scope.own)
+        return next((name for name in names if name.startswith("ssl_certificate_by_lua")), None)
 
     @cached_property
     def key_types(self) -> tuple[ServerKey | None, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from nginxtls.base.memo import Memo
 from nginxtls.syntax.files import FOLDER, Unreachable
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _IN_A_LINE = ("truncated", "bad-base64", "glued", "blanks", "escaped", "indented", "bom")
 """The kinds of damage that a line has."""
 SCHEMES = ("data:", "engine:", "store:")
+MOST_NAMES = 300
+"""Names of a server, or that a map forwards, that are looked at by themselves: a map is read anew for each."""
+T = TypeVar("T")
 
 
 def is_file(path: str) -> bool:
@@ -58,6 +61,12 @@ class Store:
         """What could not be read so far, each once."""
         return list(self._unchecked.values())
 
+    def tried(self, names: Sequence[T], line: Directive, subject: str) -> Sequence[T]:
+        """The first of many names (see ``MOST_NAMES``); if there are more, the line is reported as not checked."""
+        if len(names) > MOST_NAMES:
+            self.unchecked(subject, f"only the first {MOST_NAMES} names are tried", line)
+        return names[:MOST_NAMES]
+
     def unchecked(self, subject: str, reason: str, place: Directive | Location | None = None) -> None:
         """Note something that could not be looked at."""
         if place is not None and not isinstance(place, Location):
@@ -70,6 +79,8 @@ class Store:
             reason = "its path is set by a template"
         elif "$" in path:
             reason = "its path has variables, which nginx evaluates at each handshake"
+            if path.startswith("$ssl_certificate_by_lua"):
+                reason = "Lua code chooses it at each handshake"
         elif not is_file(path):
             reason = f"it is not a file but {path.partition(':')[0]}:"
         elif self.files is None:

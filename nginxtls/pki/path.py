@@ -217,11 +217,11 @@ class _Search:
             text = f'the certificate of "{issuer}", which issued "{last.subject_name}", is not sent ({evidence}){where}'
             return Reason("missing-intermediate", place, text)
         # The issuer of a CA certificate that is sent is most likely the root.
-        if not last.is_ca and (self.trust.private or _INTERMEDIATE.search(issuer)):
-            text = f'the certificate of "{issuer}", which issued "{last.subject_name}", is not sent{where}'
-            return Reason("missing-intermediate", place, text)
-        if self.trust.private and self.looks_incomplete(last):
-            text = f'the certificate of "{issuer}", which issued "{last.subject_name}", is not sent{where}'
+        incomplete = self.trust.private and self.looks_incomplete(last)
+        if incomplete or (not last.is_ca and (self.trust.private or _INTERMEDIATE.search(issuer))):
+            # The certificate of a client is rather of a CA that the server does not know.
+            how = f"neither sent nor in {_shown(self.trust)}" if self.purpose == "clientAuth" else "not sent"
+            text = f'the certificate of "{issuer}", which issued "{last.subject_name}", is {how}{where}'
             return Reason("missing-intermediate", place, text)
         why = ", and looks like a private CA" if self.trust.certificates else ""
         text = f'"{issuer}", which issued "{last.subject_name}", is not in {_shown(self.trust)}{why}'

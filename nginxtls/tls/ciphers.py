@@ -164,22 +164,20 @@ def _words() -> tuple[tuple[str, list[str], _Pattern], ...]:
 
 def cipher_words(openssl: OpenSSL) -> tuple[str, ...]:
     """The words of cipher strings that this OpenSSL knows, beside the names of suites."""
-    wanted = {openssl.generation, f"{openssl.generation}:upstream"} if openssl.upstream else {openssl.generation}
-    return tuple(dict.fromkeys(word for word, builds, _ in _words() if not wanted.isdisjoint(builds)))
+    return tuple(dict.fromkeys(word for word, builds, _ in _words() if not openssl.builds.isdisjoint(builds)))
 
 
 class _Build:
     """The suites and words of one build, and their order before a cipher string is applied."""
 
-    def __init__(self, generation: str, upstream: bool) -> None:
+    def __init__(self, generation: str, builds: frozenset[str]) -> None:
         self.generation = generation
         # OpenSSL 4.0 ignores case.
         self.folds = GENERATIONS.index(generation) >= GENERATIONS.index("4.0")
         self.names_iana = GENERATIONS.index(generation) >= GENERATIONS.index("3.2")
-        self.suites = tuple(s for s in compiled(generation, upstream) if s.protocol != "TLSv1.3")
+        self.suites = tuple(s for s in compiled(builds) if s.protocol != "TLSv1.3")
         self._masks = [_masks_of(s) for s in self.suites]
-        wanted = {generation, f"{generation}:upstream"} if upstream else {generation}
-        self.words = {word: pattern for word, builds, pattern in _words() if not wanted.isdisjoint(builds)}
+        self.words = {word: pattern for word, having, pattern in _words() if not builds.isdisjoint(having)}
         for index, s in enumerate(self.suites):
             masks = self._masks[index]
             # A suite's protocol version is not part of the pattern that its name makes.
@@ -291,8 +289,8 @@ _OPERATIONS = {"": _List.add, "-": _List.delete, "!": _List.kill, "+": _List.ord
 
 
 @cache
-def _build(generation: str, upstream: bool) -> _Build:
-    return _Build(generation, upstream)
+def _build(generation: str, builds: frozenset[str]) -> _Build:
+    return _Build(generation, builds)
 
 
 _SUITE_B = (
@@ -307,7 +305,7 @@ _DEFAULT_102 = "ALL:!EXPORT:!LOW:!aNULL:!eNULL:!SSLv2"
 
 @bounded(1024, 1_000_000)
 def _evaluate(text: str, openssl: OpenSSL) -> Evaluation:
-    build = _build(openssl.generation, openssl.upstream)
+    build = _build(openssl.generation, openssl.builds)
     text = text.partition("\0")[0]
     start_of_text = text[:14].upper() if build.folds else text[:14]
     for word, names in _SUITE_B:

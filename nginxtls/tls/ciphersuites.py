@@ -29,7 +29,7 @@ def evaluate_ciphersuites(text: str | None, openssl: OpenSSL) -> Ciphersuites:
     ``openssl ciphers -ciphersuites``).
     """
     folds = openssl.version >= (4, 0)
-    known = {s.name: s for s in compiled(openssl.generation, openssl.upstream) if s.protocol == "TLSv1.3"}
+    known = {s.name: s for s in compiled(openssl.builds) if s.protocol == "TLSv1.3"}
     found: list[Suite] = []
     unknown: list[UnknownWord] = []
     gap = False

@@ -20,8 +20,9 @@ class OpenSSL(NamedTuple):
     """An OpenSSL that nginx runs with.
 
     ``version`` is (major, minor, patch, letter), the letter of 1.x as a number (``1.1.1w`` is (1, 1, 1, 23)).
-    ``distribution`` is ``"debian"``, ``"upstream"`` or None, which is unknown and taken as Debian's: the builds of
-    Debian, Ubuntu and of nginx's own packages and images for them have security level 2 built in.
+    ``distribution`` is ``"debian"``, ``"upstream"``, ``"redhat"`` (that of RHEL 8, whose 1.1.1 is built with
+    ``enable-weak-ssl-ciphers``) or None, which is unknown and taken as Debian's: the builds of Debian, Ubuntu and of
+    nginx's own packages and images for them have security level 2 built in.
     """
 
     version: tuple[int, int, int, int]
@@ -29,13 +30,19 @@ class OpenSSL(NamedTuple):
 
     @classmethod
     def parse(cls, text: str, distribution: str | None = None) -> OpenSSL:
-        """Read ``3.0.20``, ``1.1.1w``, ``3.5`` or what ``openssl version`` prints; ValueError if it is none."""
+        """Read ``3.0.20``, ``1.1.1w``, ``3.5`` or what ``openssl version`` prints; ValueError if it is none.
+
+        That of RHEL 8 names FIPS: ``OpenSSL 1.1.1k  FIPS 25 Mar 2021``, or ``1.1.1k-fips``.
+        """
         found = _VERSION.search(text)
         if not found:
             raise ValueError(f"not a version of OpenSSL: {text[:40]!r}; write it as 3.0.20 or 1.1.1w")
         major, minor, patch, letters = found.groups()
         letter = sum(ord(c) - 96 for c in letters or "")
-        return cls((int(major), int(minor), int(patch or 0), letter), distribution)
+        version = (int(major), int(minor), int(patch or 0), letter)
+        if distribution is None and version[:2] == (1, 1) and text[found.end() :].lstrip(" -")[:4].upper() == "FIPS":
+            distribution = "redhat"
+        return cls(version, distribution)
 
     @classmethod
     def assumed(cls, distribution: str | None = None) -> OpenSSL:
@@ -61,10 +68,15 @@ class OpenSSL(NamedTuple):
         return self.distribution == "upstream"
 
     @property
+    def builds(self) -> frozenset[str]:
+        """The names under which tables list what it has: ``1.1.1``, and ``1.1.1:redhat`` for what others lack."""
+        return frozenset((self.generation, f"{self.generation}:{self.distribution}"))
+
+    @property
     def default_security_level(self) -> int:
         """The effective level if no ``@SECLEVEL`` is given; 1.0.2 has no levels, which equals 0.
 
-        It counts the openssl.cnf that comes with the build: that of Debian's 1.1.1 raises the level to 2.
+        It counts the openssl.cnf that comes with the build: those of Debian's and of Red Hat's 1.1.1 raise it to 2.
         """
         return 2 if self.version >= (1, 1) and not self.upstream else self.built_in_security_level
 

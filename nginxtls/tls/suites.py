@@ -83,10 +83,9 @@ def _set(text: str, separator: str) -> frozenset[str]:
 
 
 @cache
-def compiled(generation: str, upstream: bool) -> tuple[Suite, ...]:
-    """The suites that this build has, TLS 1.3's included, by number."""
-    wanted = {generation, f"{generation}:upstream"} if upstream else {generation}
-    return tuple(suite for suite, builds in _rows() if builds & wanted)
+def compiled(builds: frozenset[str]) -> tuple[Suite, ...]:
+    """The suites of a build (``OpenSSL.builds``), TLS 1.3's included, by number."""
+    return tuple(suite for suite, having in _rows() if having & builds)
 
 
 @cache

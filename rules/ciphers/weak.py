@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from nginxtls.rules.ciphers.lists import CIPHERS_1, SECURITY_LEVEL, SSL_CIPHERS, _CipherRule, is_unprotected
-from nginxtls.rules.common.grouping import OPENSSL_102, WORD, listed, titles
+from nginxtls.rules.common.grouping import WORD, listed, titles
 
-from nginxtls.finding import Confidence, Severity
+from nginxtls.finding import Severity
 from nginxtls.model.offered import legacy_suites
-from nginxtls.tls import CipherString, suite
+from nginxtls.tls import suite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from nginxtls.rules.ciphers.lists import CipherList
 
@@ -24,17 +24,11 @@ if TYPE_CHECKING:
 class _WeakCipher(_CipherRule):
     """Base of the rules about one weakness of suites.
 
-    ``words`` are the words of cipher strings that select such suites only, ``exclusion`` those that exclude them;
-    ``weakness`` names the suites in messages.
+    ``exclusion`` are the words of cipher strings that exclude such suites; ``weakness`` names them in messages.
     """
 
-    words: ClassVar[frozenset[str]] = frozenset()
     exclusion: ClassVar[str]
     weakness: ClassVar[str]
-    unknown_openssl: ClassVar[str] = (
-        "OpenSSL 1.1.0 and later are built without these suites and skip the word;"
-        " specify the version with `--openssl-version`"
-    )
 
     def is_weak(self, suite: Suite) -> bool:
         """Whether a suite has the weakness."""
@@ -57,18 +51,6 @@ class _WeakCipher(_CipherRule):
                 fix=ciphers.appended(self.exclusion),
                 endpoints=titles(affected),
             )
-        elif not configuration.facts.openssl_known and (words := _enabling(ciphers.text, self.words, self.is_weak)):
-            serving = [e for e in ciphers.endpoints if e.tls.enabled - {"TLSv1.3"}]
-            if serving:
-                yield self.at(
-                    ciphers.place(*words[0][:2]),
-                    f"the cipher string enables {self.weakness}: {listed([f'`{word}`' for _, _, word in words])}",
-                    notes=(self.unknown_openssl,),
-                    help=help,
-                    fix=ciphers.without({start for start, _, _ in words}),
-                    endpoints=titles(serving),
-                    confidence=Confidence.LIKELY,
-                )
 
 
 class NullCipher(_WeakCipher):
@@ -76,8 +58,7 @@ class NullCipher(_WeakCipher):
 
     With a NULL suite the handshake succeeds and everything after it is sent in plain text. OpenSSL 1.1.0 and later
     serve these suites only at security level 0 (measured: `ALL:eNULL:@SECLEVEL=0` serves ECDHE-RSA-NULL-SHA on nginx
-    1.18.0 to 1.30.6, and `nginx -t` reports nothing); if only the level disables them, see `barred-cipher`. If the
-    OpenSSL version is unknown, enabling them by name is an error regardless of the level.
+    1.18.0 to 1.30.6, and `nginx -t` reports nothing); if only the level disables them, see `barred-cipher`.
 
     Clients: no difference for browsers, which offer no such suite. A client that does gets a connection that looks like
     TLS, and that everyone on the path can read and change.
@@ -97,12 +78,8 @@ class NullCipher(_WeakCipher):
     security_severity = 9.1
     cwe = (319, 326)
     references = ("https://www.rfc-editor.org/rfc/rfc9325#section-4.1", CIPHERS_1, SSL_CIPHERS)
-    words = frozenset({"NULL", "eNULL", "COMPLEMENTOFALL"})
     exclusion = "!eNULL"
     weakness = "suites without encryption"
-    unknown_openssl = (
-        "OpenSSL 1.1.0 and later serve them only at security level 0; specify the version with `--openssl-version`"
-    )
 
     def is_weak(self, suite: Suite) -> bool:
         return suite.encryption == "None"
@@ -114,8 +91,7 @@ class AnonymousCipher(_WeakCipher):
     With an anonymous suite (aNULL: ADH, AECDH) the server does not authenticate itself, so anyone on the network path
     can impersonate it. OpenSSL 1.1.0 and later serve these suites only at security level 0 (measured: with
     `ALL:@SECLEVEL=0` a client gets ADH-AES256-GCM-SHA384 and no certificate, and `nginx -t` reports nothing); if only
-    the level disables them, see `barred-cipher`. If the OpenSSL version is unknown, enabling them by name is an error
-    regardless of the level.
+    the level disables them, see `barred-cipher`.
 
     Clients: no difference for browsers, which offer no such suite. A client that does offer one cannot distinguish the
     server from an attacker.
@@ -135,10 +111,8 @@ class AnonymousCipher(_WeakCipher):
     security_severity = 9.1
     cwe = (306,)
     references = ("https://www.rfc-editor.org/rfc/rfc9325#section-4.1", CIPHERS_1, SSL_CIPHERS)
-    words = frozenset({"aNULL", "ADH", "AECDH", "DH_anon"})
     exclusion = "!aNULL"
     weakness = "suites without authentication"
-    unknown_openssl = NullCipher.unknown_openssl
 
     def is_weak(self, suite: Suite) -> bool:
         return suite.anonymous and suite.encryption != "None" and "EXPORT" not in suite.flags
@@ -172,11 +146,8 @@ class BarredCipher(_CipherRule):
     def check_ciphers(self, ciphers: CipherList, configuration: Configuration) -> Iterator[Finding]:
         suites = ciphers.evaluation.suites
         weak = [s for s in suites if is_unprotected(s) and s.key_exchange in ("DHE", "ECDHE", "RSA")]
-        legacy = [e for e in ciphers.endpoints if e.tls.enabled - {"TLSv1.3"}]
+        legacy = [e for e in ciphers.endpoints if e.tls.enabled - {"TLSv1.3"} and e.tls.level > 0]
         if not weak or not legacy or any(is_unprotected(s) for e in legacy for s in legacy_suites(e)):
-            return
-        named = NullCipher.words | AnonymousCipher.words
-        if not configuration.facts.openssl_known and _enabling(ciphers.text, named, is_unprotected):
             return
         missing = []
         if any(s.anonymous for s in weak):
@@ -195,23 +166,24 @@ class BarredCipher(_CipherRule):
         )
 
 
-class ExportCipher(_WeakCipher):
+class ExportCipher(_CipherRule):
     """The cipher string enables export suites, with keys of 40 or 56 bits.
 
     They were designed to be breakable, and FREAK and Logjam use them against clients that would not choose them. nginx
-    does not support them since 1.21.2, nor does OpenSSL since 1.1.0: there the words have no effect (`removed-cipher`).
+    does not support them since 1.21.2, nor does OpenSSL since 1.0.2g: there the words have no effect
+    (`removed-cipher`).
 
     Clients: no difference until an attacker on the network path downgrades a connection, if nginx and OpenSSL are old
     enough to have these suites; no current client offers them.
 
     Fix: remove `EXP`, `EXPORT` and the names that begin with `EXP-`.
 
-    ```nginx bad
+    ```nginx bad, openssl: 1.0.1f, certificate: good-rsa.pem
     ssl_ciphers EXP-RC4-MD5:HIGH:!aNULL;
     ```
 
-    ```nginx good
-    ssl_ciphers HIGH:!aNULL:!EXP;
+    ```nginx good, openssl: 1.0.1f, certificate: good-rsa.pem
+    ssl_ciphers HIGH:!aNULL:!EXP:!RC4:!3DES:!kRSA;
     ```
     """
 
@@ -223,19 +195,41 @@ class ExportCipher(_WeakCipher):
         "https://nvd.nist.gov/vuln/detail/CVE-2015-4000",
         SSL_CIPHERS,
     )
-    words = frozenset({"EXP", "EXPORT", "EXPORT40", "EXPORT56"})
-    exclusion = "!EXP"
-    weakness = "export suites"
 
-    def is_weak(self, suite: Suite) -> bool:
-        return "EXPORT" in suite.flags
+    def check_ciphers(self, ciphers: CipherList, configuration: Configuration) -> Iterator[Finding]:
+        serving = [e for e in ciphers.endpoints if e.tls.enabled - {"TLSv1.3"}]
+        if ciphers.openssl.version >= _WITHOUT_EXPORT or not configuration.facts.openssl_known or not serving:
+            return
+        words = [word for word in WORD.finditer(ciphers.text) if not word["operator"] and _is_export(word["word"])]
+        excluded = {word["word"] for word in WORD.finditer(ciphers.text) if word["operator"] in ("!", "-")}
+        if words and not excluded & _EXPORT:
+            named = listed([f"`{word['word']}`" for word in words])
+            yield self.at(
+                ciphers.place(words[0].start("word"), words[0].end("word")),
+                f"the cipher string enables export suites: {named}",
+                help="remove it, or append `:!EXP` to the cipher string",
+                fix=ciphers.without({word.start("word") for word in words}),
+                endpoints=titles(serving),
+            )
+
+
+_WITHOUT_EXPORT = (1, 0, 2, 7)
+"""1.0.2g is the first that is built without export suites (CHANGES). The model of 1.0.2 is of a later one."""
+_EXPORT = frozenset({"EXP", "EXPORT", "EXPORT40", "EXPORT56"})
+
+
+def _is_export(word: str) -> bool:
+    """Whether a word of a cipher string selects export suites only."""
+    named = suite(word)
+    return not _EXPORT.isdisjoint(word.split("+")) or (named is not None and "EXPORT" in named.flags)
 
 
 class Rc4Cipher(_WeakCipher):
     """The cipher string offers RC4.
 
-    RC4's output is biased enough to recover cookies from it; RFC 7465 prohibits it in every version of TLS. OpenSSL
-    1.1.0 and later are built without it: there the word has no effect (`removed-cipher`).
+    RC4's output is biased enough to recover cookies from it; RFC 7465 prohibits it in every version of TLS. Debian's,
+    Ubuntu's and most other builds of OpenSSL 1.1.0 and later lack it: there the word has no effect (`removed-cipher`).
+    That of RHEL 8 is built with `enable-weak-ssl-ciphers`, and serves it below security level 2.
 
     Clients: no difference for browsers, which have not offered RC4 since 2016; where OpenSSL still has it, an old
     client's cookies can be recovered from its traffic.
@@ -246,8 +240,8 @@ class Rc4Cipher(_WeakCipher):
     ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:RC4-SHA;
     ```
 
-    ```nginx bad
-    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:RC4;
+    ```nginx bad, openssl: 1.1.1k-fips
+    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:RC4:@SECLEVEL=1;
     ```
 
     ```nginx good
@@ -259,7 +253,6 @@ class Rc4Cipher(_WeakCipher):
     security_severity = 7.5
     cwe = (327,)
     references = ("https://www.rfc-editor.org/rfc/rfc7465", SSL_CIPHERS)
-    words = frozenset({"RC4", "ARCFOUR"})
     exclusion = "!RC4"
     weakness = "RC4"
 
@@ -271,7 +264,8 @@ class Sweet32Cipher(_WeakCipher):
     """The cipher string offers suites with 64-bit blocks: 3DES, DES or IDEA.
 
     After about 32 GB under one key, blocks repeat and leak their content (Sweet32). Single DES is broken outright.
-    OpenSSL 1.1.0 and later are built without these ciphers: there the word has no effect (`removed-cipher`).
+    Debian's, Ubuntu's and most other builds of OpenSSL 1.1.0 and later lack these ciphers: there the word has no effect
+    (`removed-cipher`). That of RHEL 8 is built with `enable-weak-ssl-ciphers`, and serves 3DES, also by `MEDIUM`.
 
     Clients: no difference for Chromium and Firefox, which have not offered 3DES since 2021. Safari and old clients
     offer it, and negotiate it if the server has nothing else, or prefers it; where OpenSSL still has it, long
@@ -283,8 +277,8 @@ class Sweet32Cipher(_WeakCipher):
     ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:DES-CBC3-SHA;
     ```
 
-    ```nginx bad
-    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:DES-CBC3-SHA;
+    ```nginx bad, openssl: 1.1.1k-fips
+    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-DES-CBC3-SHA;
     ```
 
     ```nginx good
@@ -300,34 +294,9 @@ class Sweet32Cipher(_WeakCipher):
         "https://nvd.nist.gov/vuln/detail/CVE-2016-2183",
         "https://www.rfc-editor.org/rfc/rfc9325#section-4.1",
     )
-    words = frozenset({"3DES", "DES", "IDEA"})
     exclusion = "!3DES:!DES:!IDEA"
     weakness = "64-bit block ciphers"
 
     def is_weak(self, suite: Suite) -> bool:
         blocks_of_64_bits = suite.encryption in ("3DES", "DES", "IDEA", "RC2")
         return blocks_of_64_bits and "EXPORT" not in suite.flags and not suite.anonymous
-
-
-def _enabling(text: str, words: frozenset[str], is_weak: Callable[[Suite], bool]) -> list[tuple[int, int, str]]:
-    """Start, end and text of the words that enable weak suites only, unless other words exclude these again."""
-    excluded = {m["word"] for m in WORD.finditer(text) if m["operator"] in ("!", "-")}
-    found = []
-    for word in WORD.finditer(text):
-        if word["operator"]:
-            continue
-        named = suite(word["word"])
-        generic = words & set(word["word"].split("+"))
-        if (named is not None and is_weak(named)) or generic:
-            left = set(filter(is_weak, CipherString(text).evaluate(OPENSSL_102).suites))
-            # Suites that even 1.0.2 lacks are known by name only.
-            gone = (named is not None and named not in left) or (generic and not left)
-            if gone and (excluded & words or not _was_removed(named, word["word"])):
-                continue
-            found.append((word.start("word"), word.end("word"), word["word"]))
-    return found
-
-
-def _was_removed(named: Suite | None, word: str) -> bool:
-    unknown = CipherString(word).evaluate(OPENSSL_102).unknown
-    return any(u.reason == "removed" for u in unknown) or (named is None and word in ExportCipher.words)

@@ -154,7 +154,7 @@ class RemovedCipher(_CipherRule):
     since = "OpenSSL 1.1.0"
 
     def check_ciphers(self, ciphers: CipherList, configuration: Configuration) -> Iterator[Finding]:
-        if not configuration.facts.openssl_known:
+        if not configuration.facts.openssl_known or ciphers.openssl.version < (1, 1):
             return
         removed = [u for u in ciphers.evaluation.unknown if u.reason == "removed" and not u.operator]
         if removed:

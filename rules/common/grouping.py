@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from nginxtls.model import Configuration, Endpoint, Setting, Socket
     from nginxtls.syntax.tree import Directive
 
-OPENSSL_102 = OpenSSL.parse("1.0.2u")
 OPENSSL_111 = OpenSSL.parse("1.1.1w")
 
 

@@ -151,7 +151,10 @@ class DuplicateHsts(Rule):
 
     Fix: keep one line.
 
-    Limitations: a second header from the upstream server is not known.
+    A server of the same nginx that requests are passed on to may send one of another value, too. It comes first, so
+    browsers ignore the value of the server with TLS (measured on nginx 1.18.0 to 1.30.6).
+
+    Limitations: the headers of other upstream servers are not known.
 
     ```nginx bad
     add_header Strict-Transport-Security "max-age=300" always;
@@ -184,6 +187,30 @@ class DuplicateHsts(Rule):
                     fix=removal(found[1].directive),
                     endpoints=titles(server),
                 )
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        if configuration.completeness != "full" or not configuration.directives("proxy_pass"):
+            return
+        from nginxtls.model.backends import connections, passed_header
+
+        seen: set[tuple[Directive, Directive]] = set()
+        for connection in connections(configuration):
+            target = connection.target
+            own = headers.find(target.scope, HSTS)[:1] if target.server.speaks_tls else ()
+            first = passed_header(configuration, connection, HSTS) if own and own[0].known else None
+            if first is None or first.value == own[0].value or (own[0].directive, first.directive) in seen:
+                continue
+            seen.add((own[0].directive, first.directive))
+            yield self.at(
+                own[0].directive,
+                f"browsers ignore this {HSTS} header: the server that requests are passed on to sends another one",
+                labels=[
+                    label(first.directive, "the first header, which browsers use"),
+                    label(target.directive, "passes requests on"),
+                ],
+                help=f"add `{target.family}_hide_header {HSTS};`, or remove the header of the other server",
+                endpoints=titles(target.server),
+            )
 
 
 class ConditionalHsts(Rule):
@@ -235,7 +262,8 @@ class HstsOverHttp(Rule):
 
     Fix: set it in the servers with TLS.
 
-    Not reported for servers that listen for both TLS and plain HTTP, which cannot avoid it.
+    Not reported for servers that listen for both TLS and plain HTTP, which cannot avoid it, nor for those to which a
+    server with TLS of the same nginx passes requests on over loopback or a unix socket.
 
     ```nginx bad
     server {
@@ -270,7 +298,7 @@ class HstsOverHttp(Rule):
             if not all(listen.directive is None or listen.directive.known for listen in server.listens):
                 continue  # a template expression in it may expand to "ssl"
             sent = headers.find(server.scope, HSTS)[:1]
-            for header in sent if sent and not is_behind_proxy(server) else ():
+            for header in sent if sent and not is_behind_proxy(server) and not _is_own(server, configuration) else ():
                 # A variable may be empty over plain HTTP: map $scheme $hsts { https …; }
                 if header.known:
                     found.setdefault(header.directive, []).append(server)
@@ -283,6 +311,16 @@ class HstsOverHttp(Rule):
                 fix=_dropped(directive),
                 endpoints=titles,
             )
+
+
+def _is_own(server: VirtualServer, configuration: Configuration) -> bool:
+    """Whether only this nginx connects to a server, to pass on requests that it receives over TLS."""
+    if not all(socket.is_loopback or socket.address.startswith("unix:") for socket in server.sockets):
+        return False
+    from nginxtls.model.backends import connections
+
+    to = {each.socket for each in connections(configuration) if each.target.server.speaks_tls}
+    return to.issuperset(server.sockets)
 
 
 def _send(server: VirtualServer) -> Fix | None:

@@ -102,6 +102,10 @@ class MissingRedirect(Rule):
                 )
 
 
+_OWN = frozenset({"$host", "$http_host", "$server_name"})
+"""Hosts of redirects that lead to the server itself."""
+
+
 class RedirectToHttp(Rule):
     """A TLS server redirects to plain HTTP for a name that is served over TLS.
 
@@ -112,7 +116,8 @@ class RedirectToHttp(Rule):
 
     Fix: use `https://` in the target.
 
-    Targets on other hosts are not checked.
+    Targets are those names of this configuration that are served over TLS, and the server itself unless it also listens
+    for plain HTTP.
 
     ```nginx bad
     return 301 http://$host$request_uri;
@@ -131,14 +136,15 @@ class RedirectToHttp(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         found: dict[Directive, list[Endpoint]] = {}
-        hosts = _hosts_with_tls(configuration).keys() | {"$host", "$http_host", "$server_name"}
+        hosts = _hosts_with_tls(configuration).keys() | _OWN
         lines = [*configuration.directives("return"), *configuration.directives("rewrite")]
         wrong = {line for line in lines if _target(line).startswith("http://") and _host(_target(line)) in hosts}
         for server, endpoints in by_server(configuration).items() if wrong else ():
-            if any(not socket.tls for socket in server.sockets):
-                continue
+            # In a server that listens for both, a redirect to itself may be meant for plain HTTP.
+            both = any(not socket.tls for socket in server.sockets)
+            itself = _OWN | {name.key for name in server.names} if both else ()
             for line in server.walk():
-                if line in wrong:
+                if line in wrong and _host(_target(line)) not in itself:
                     found.setdefault(line, []).extend(endpoints)
         for line, endpoints in found.items():
             yield self.at(

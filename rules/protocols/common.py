@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from nginxtls.rules.common.grouping import listed
 
 from nginxtls.finding import Edit
-from nginxtls.model.effective import protocol_names
+from nginxtls.model.effective import origin_of, protocol_names
 from nginxtls.rule import NGINX_SSL, Fix, locate
 
 if TYPE_CHECKING:
+    from nginxtls.model import Endpoint
     from nginxtls.syntax.tree import Directive
 
 SSL_PROTOCOLS = f"{NGINX_SSL}#ssl_protocols"
@@ -18,6 +19,15 @@ CHANGES = "https://nginx.org/en/CHANGES"
 SSL_CONF = "https://docs.openssl.org/3.5/man3/SSL_CONF_cmd/"
 LEGACY = frozenset({"TLSv1", "TLSv1.1"})
 MODERN = ("TLSv1.2", "TLSv1.3")
+
+
+def unserved_by_default(endpoint: Endpoint) -> Directive | None:
+    """The ssl_protocols of the default server, if OpenSSL, which is known, serves none of its versions at its level."""
+    if not endpoint.tls.facts.openssl_known or not endpoint.tls.level_kills_default:
+        return None
+    setting = endpoint.socket.default.setting("ssl_protocols")
+    line = origin_of(endpoint.socket.default, "ssl_protocols")
+    return line if line is not None and line.name == "ssl_protocols" and setting.known else None
 
 
 def without(directive: Directive, args: list[int], safe: bool = False) -> Fix | None:

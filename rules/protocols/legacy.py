@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nginxtls.rules.common.edits import set_for, written
 from nginxtls.rules.common.grouping import (
     cipher_text,
+    default_is_sure,
     listed,
     reaches_tls10,
     spoken,
@@ -14,11 +15,11 @@ from nginxtls.rules.common.grouping import (
     titles,
     where_missing,
 )
-from nginxtls.rules.protocols.common import CHANGES, LEGACY, MODERN, SSL_PROTOCOLS, without
+from nginxtls.rules.protocols.common import CHANGES, LEGACY, MODERN, SSL_PROTOCOLS, unserved_by_default, without
 
 from nginxtls.finding import Confidence, Severity
 from nginxtls.model.decides import by_origin
-from nginxtls.model.effective import origin_of, protocol_names
+from nginxtls.model.effective import origin_of, protocol_names, security_level
 from nginxtls.model.offered import suites_by_version
 from nginxtls.rule import Rule
 
@@ -271,7 +272,7 @@ class DeadProtocols(Rule):
 
     OpenSSL 3.0 and later serve them only at security level 0, with suites that these versions can use. `nginx -t`
     reports nothing, nginx starts, and no client whatsoever can connect (measured on OpenSSL 3.0.20, 3.5.9 and 3.6.5;
-    from 3.5 on the default server's versions decide over all names of a socket: see `dead-default-server`).
+    from 3.5 on the default server's versions decide over all names of a socket).
 
     Clients: none connects, whatever it offers: `curl` exits with code 35, and browsers show an SSL error.
 
@@ -304,21 +305,42 @@ class DeadProtocols(Rule):
             return
         dead = [endpoint for endpoint in endpoints if _is_dead(endpoint)]
         if dead:
-            yield self.at(
-                directive,
-                f"every handshake fails: OpenSSL does not serve {spoken(dead[0].tls.enabled & LEGACY)}, all that is"
-                f" enabled, at security level {dead[0].tls.level}",
-                help="set `ssl_protocols TLSv1.2 TLSv1.3;`",
-                fix=written(directive, *MODERN),
-                endpoints=titles(dead),
-            )
+            yield self._dead(directive, dead[0].tls.enabled, dead[0].tls.level, dead)
+
+    def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
+        """Default servers that fail the handshakes of all names on their sockets."""
+        groups: dict[Directive, list[Endpoint]] = {}
+        for endpoint in configuration.endpoint_groups if configuration.facts.openssl_known else ():
+            place, default = unserved_by_default(endpoint), endpoint.socket.default
+            if default.rejects_handshake and not default.has_certificate:
+                continue
+            if place is not None and (endpoint.server is default or default_is_sure(endpoint.socket, configuration)):
+                groups.setdefault(place, []).append(endpoint)
+        for place, endpoints in groups.items():
+            default = endpoints[0].socket.default
+            enabled = protocol_names(default.setting("ssl_protocols").values)
+            yield self._dead(place, enabled, security_level(default), endpoints)
+
+    def _dead(self, place: Directive, enabled: frozenset[str], level: int, endpoints: Sequence[Endpoint]) -> Finding:
+        return self.at(
+            place,
+            f"every handshake fails: OpenSSL does not serve {spoken(enabled & LEGACY)}, all that is enabled, at"
+            f" security level {level}",
+            help="set `ssl_protocols TLSv1.2 TLSv1.3;`",
+            fix=written(place, *MODERN),
+            endpoints=titles(endpoints),
+        )
 
 
 def _is_dead(endpoint: Endpoint) -> bool:
     """Whether only TLS 1.0 and 1.1 are enabled, and the server accepts nobody for want of a suite for them."""
     tls = endpoint.tls
-    only = tls.enabled & LEGACY and not tls.enabled & frozenset(MODERN)
-    return bool(only and tls.bundles and not tls.versions and not tls.refusal_at_hello)
+    if not tls.enabled & LEGACY or tls.enabled & frozenset(MODERN) or tls.refusal_at_hello:
+        return False
+    if tls.bundles:
+        return not tls.versions
+    # In a snippet the certificate is elsewhere.
+    return endpoint.server.fragment and not suites_by_version(endpoint)
 
 
 def _legacy_served(endpoint: Endpoint) -> frozenset[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.edits import put
 from nginxtls.rules.common.grouping import cipher_text, default_is_sure, reaches_tls10, sockets, spoken, titles
-from nginxtls.rules.protocols.common import CHANGES, LEGACY, MODERN, SSL_PROTOCOLS
+from nginxtls.rules.protocols.common import CHANGES, LEGACY, MODERN, SSL_PROTOCOLS, unserved_by_default
 
 from nginxtls.finding import Severity
 from nginxtls.model.decides import live_groups
@@ -266,6 +266,8 @@ class DeadDefaultServer(Rule):
                 continue
             if default.rejects_handshake and not default.has_certificate:
                 continue
+            if unserved_by_default(endpoint) is not None:
+                continue  # reported by dead-protocols
             if not configuration.facts.openssl_known and _served_by_an_old_openssl(default):
                 continue
             place = origin_of(default, "ssl_protocols") or origin_of(default, "ssl_ciphers") or default.directive

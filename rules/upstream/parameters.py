@@ -5,24 +5,25 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nginxtls.rules.ciphers.lists import WEAK_ENCRYPTION
 from nginxtls.rules.common.edits import options_without, quoted, written
 from nginxtls.rules.common.grouping import listed, spoken
 from nginxtls.rules.upstream.helpers import PROXY, shown
 
-from nginxtls.base.lazy import pattern
 from nginxtls.finding import Severity
 from nginxtls.model.conf_commands import CLIENT_OPTIONS, SERVER_OPTIONS
 from nginxtls.model.effective import protocol_names
 from nginxtls.rule import Fix, Rule, replace_argument
+from nginxtls.tls import CipherString
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration
+    from nginxtls.model.facts import Facts
     from nginxtls.syntax.tree import Directive
 
-_WEAK = pattern(r"(RC4|EXP(ORT)?\b|EXPORT\d+|3DES|DES-CBC|NULL|ADH|AECDH|\bLOW\b|\bSSLv2\b)", re.IGNORECASE)
 _OLD = frozenset({"SSLv2", "SSLv3", "TLSv1", "TLSv1.1"})
 
 
@@ -83,12 +84,13 @@ class WeakUpstreamCiphers(Rule):
 
     Fix: remove the words, or the whole line: OpenSSL's `DEFAULT` (nginx's default here) includes none of them.
 
-    Only ciphers that are named explicitly are reported, not those that a keyword includes.
+    Only words that select nothing else are reported, not those that include such suites, and only suites that this
+    OpenSSL offers at its security level (Debian's has neither RC4 nor 3DES).
 
     ```nginx bad
     location / {
         proxy_pass https://127.0.0.1:8443;
-        proxy_ssl_ciphers HIGH:RC4-SHA;
+        proxy_ssl_ciphers HIGH:eNULL:@SECLEVEL=0;
     }
     ```
 
@@ -114,10 +116,8 @@ class WeakUpstreamCiphers(Rule):
             if origin is None or origin in seen or not setting.known:
                 continue
             seen.add(origin)
-            words = [word for word in re.split(r"[:;, ]+", setting.value) if word]
-            banned = {word[1:] for word in words if word.startswith("!")}
-            weak = [w for w in words if w[0] not in "!-+@" and _WEAK.search(w) and w not in banned]
-            kept = [word for word in words if word not in weak]
+            weak = _weak_words(setting.value, configuration.facts)
+            kept = [word for word in re.split(r"[:;, ]+", setting.value) if word and word not in weak]
             if weak:
                 yield self.at(
                     origin,
@@ -126,6 +126,21 @@ class WeakUpstreamCiphers(Rule):
                     help=f"remove {listed([f'`{word}`' for word in weak])}",
                     fix=Fix("remove it", (replace_argument(origin, 0, quoted(":".join(kept))),)) if kept else None,
                 )
+
+
+def _weak_words(text: str, facts: Facts) -> list[str]:
+    """The words of a cipher string by which only suites without encryption or authentication, or with RC4, 3DES, DES or
+    IDEA, are offered."""
+    evaluation = CipherString(text).evaluate(facts.openssl)
+    level = evaluation.security_level
+    offered = set(evaluation.usable(facts.system.level(facts.openssl) if level is None else level))
+    return [
+        word.word
+        for word in evaluation.words
+        if not word.operator
+        and not offered.isdisjoint(word.suites)
+        and all(suite.anonymous or suite.encryption in WEAK_ENCRYPTION for suite in word.suites)
+    ]
 
 
 class UnsafeOpensslOption(Rule):

@@ -62,9 +62,10 @@ class MainWithoutServers(Rule):
         if empty:
             notes.append(f"no file matches {listed(empty)}")
         main = tree.roots[0]
+        checked = " but its own lines" if configuration.servers else ""
         blocks = [directive for directive in main.directives if directive.name in ("http", "stream", "mail")]
         yield self.at(
             (blocks or main.directives)[0],
-            f"nothing of {main.name} is checked: no server could be read",
+            f"nothing of {main.name}{checked} is checked: no server could be read",
             notes=notes,
         )

@@ -20,6 +20,15 @@ def test_a_line_for_clients_that_get_the_same(tmp_path: Path) -> None:
     assert "does not cover b.test" in shown or "names" in shown
 
 
+def test_each_format_names_the_build_that_is_assumed(tmp_path: Path) -> None:
+    folder, known = write(tmp_path), ("--nginx-version", "1.30.6", "--openssl-version", "3.6.5")
+    for form in ("text", "markdown", "html", "json"):
+        command = ("clients", folder, "--client", "Java 7u25", "--format", form, *TRUST)
+        assumed = run(*command, cwd=tmp_path)
+        assert len(re.findall(r"nginx 1\.\d+\.\d+ with OpenSSL 3\.\d+\.\d+", assumed)) == 1
+        assert " with OpenSSL " not in run(*command, *known, cwd=tmp_path)
+
+
 def test_only_failing_and_json(tmp_path: Path) -> None:
     folder = write(tmp_path)
     found = json.loads(run("clients", folder, "--client", "Java 7u25", "--client", "Chromium 156", "--format", "json",

@@ -5,7 +5,8 @@ Optional: NGINXTLS_ORACLES names a folder made by
     for v in 3.4.8 38.0.4 40.0.2 42.0.8 44.0.3; do pip install --target ORACLES/cryptography-$v cryptography==$v; done
     pip install --target ORACLES/nassl nassl==5.3.0
 
-which hold OpenSSL 1.1.1l, 3.0.7, 3.1.0, 3.2.2, 3.4.1 and (nassl, built with everything) 1.0.2e.
+which hold OpenSSL 1.1.1l, 3.0.7, 3.1.0, 3.2.2, 3.4.1 and (nassl, built with everything) 1.0.2e. ORACLES/weak/openssl is
+a 1.1.1w with `./config no-shared no-idea enable-weak-ssl-ciphers`, as RHEL 8 has it.
 """
 
 from __future__ import annotations
@@ -98,4 +99,19 @@ def test_strings_give_the_suites_and_the_order_of_upstreams_build(name: str) -> 
         reported = [n for n in theirs or () if not n.startswith("TLS_") and n not in left_out] or None
         if ours != reported:
             differences.append((string, ours and len(ours), reported and len(reported)))
+    assert differences == []
+
+
+def test_strings_give_the_suites_and_the_order_of_rhel_8s_build() -> None:
+    program = Path(os.environ.get("NGINXTLS_ORACLES") or ".") / "weak" / "openssl"
+    if not os.environ.get("NGINXTLS_ORACLES") or not program.is_file():
+        pytest.skip("NGINXTLS_ORACLES has no program weak/openssl")
+    differences = []
+    for string in [*generated(2000), *WORDS, *UNKNOWN, *(f"{word}!ALL!COMPLEMENTOFALL:ALL" for word in WORDS)]:
+        command, environment = [str(program), "ciphers", string], {"OPENSSL_CONF": os.devnull}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        theirs = [name for name in done.stdout.strip().split(":") if not name.startswith("TLS_")]
+        ours = [s.name for s in CipherString(string).evaluate(OpenSSL.parse("1.1.1k-fips")).suites]
+        if ours != (theirs if done.returncode == 0 else []):
+            differences.append((string, ours, theirs))
     assert differences == []

@@ -20,6 +20,16 @@ from nginxtls.syntax import Tree, parse_text
         (lambda build: build.openssl.generation == "1.1.1", "OpenSSL 1.1.1"),
         (lambda build: build.openssl.version >= (3, 2), "OpenSSL 3.2 and newer"),
         (lambda build: build.nginx.at_least(1, 26), "nginx 1.26.3 and newer"),
+        (lambda build: build.openssl.distribution == "redhat", "OpenSSL 1.1.1 on RHEL 8"),
+        (lambda build: build.openssl.distribution != "redhat", "OpenSSL 1.1.1 to 3.6 except on RHEL 8"),
+        (
+            lambda build: build.openssl.version < (3, 5) and build.openssl.distribution != "redhat",
+            "OpenSSL 3.2 and older except on RHEL 8",
+        ),
+        (
+            lambda build: build.openssl.version >= (3, 5) or build.openssl.distribution == "redhat",
+            "OpenSSL 3.5 and newer, or OpenSSL 1.1.1 on RHEL 8",
+        ),
         (lambda build: build.nginx.at_least(1, 26) and not build.nginx.at_least(1, 29), "nginx 1.26.3 to 1.28.3"),
     ],
 )

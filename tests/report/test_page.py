@@ -79,6 +79,15 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Report:
 # -- without a browser -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("path", [".", "./", "../site"])
+def test_the_title_names_the_folder(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/nginx.conf").write_text(SITE.format(name="a.example.com", line=""))
+    monkeypatch.chdir(tmp_path / "site")
+    page = renderer("html")(api.report([path], Settings()), Options())
+    assert re.search(r"<title>TLS report: (\.\./)?site\b", page)
+
+
 def test_places_of_dumps_are_the_hosts_own(fleet: Report) -> None:
     page = renderer("html")(fleet, Options())
     assert '<span class="host">web2</span> · <span class="mono">/etc/nginx/conf.d/site.conf:4:17</span>' in page

@@ -64,3 +64,16 @@ def test_a_draft_name_of_a_suite_is_never_taken_for_a_psk_suite(lint: Lint) -> N
     report = lint("nginx.conf", text, Options())
     assert "draft-tls13-suite-name" in {f.rule for f in report.findings}
     assert not [f for f in report.findings if "PSK" in f"{f.help} {f.message} {f.fix}"]
+
+
+def test_a_client_certificate_of_another_ca_is_not_said_to_lack_an_intermediate(lint: Lint) -> None:
+    """The CA that issued it is missing on the listener's side, where nginx as a client cannot send it."""
+    text = http(
+        "server { listen 80; location / { proxy_pass https://127.0.0.1:8443;"
+        " proxy_ssl_certificate certificates/client.pem; proxy_ssl_certificate_key certificates/client.key; } }\n"
+        f"server {{ listen 127.0.0.1:8443 ssl; {PAIR} ssl_verify_client on;"
+        " ssl_client_certificate certificates/intermediate.pem; }"
+    )
+    (found,) = [f for f in lint("nginx.conf", text, Options()).findings if f.rule == "backend-handshake-failure"]
+    assert "not sent" not in found.message
+    assert "ssl_client_certificate" in found.message
