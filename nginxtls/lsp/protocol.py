@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidRequest, JsonRpcServerNotInitialized
 from pygls.protocol import LanguageServerProtocol
+from pygls.protocol.language_server import lsp_method
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Protocol(LanguageServerProtocol):
@@ -30,3 +35,11 @@ class Protocol(LanguageServerProtocol):
             if "method" not in data or not isinstance(id, int | str):
                 raise
             self._send_response(id, error=error.to_response_error())
+
+    @lsp_method(lsp.TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(self, params: lsp.DidChangeTextDocumentParams) -> Iterator[Any]:
+        """Use the text of a document that was not opened: Neovim 0.7 renames one without closing and opening it."""
+        document = params.text_document
+        if unquote(document.uri) not in self.workspace.text_documents:
+            self.workspace.put_text_document(lsp.TextDocumentItem(document.uri, "nginx", document.version, ""))
+        yield from super().lsp_text_document__did_change(params)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import os
 import shutil
@@ -14,7 +16,8 @@ from lsprotocol import types as lsp
 from pygls.workspace import Workspace
 
 from nginxtls.lsp.diagnostics import NOT_SHOWN
-from nginxtls.lsp.server import on_completion, on_hover, server
+from nginxtls.lsp.server import on_close, on_completion, on_document, on_hover, server
+from nginxtls.syntax.tree import SourceFile
 from tests.lsp.conftest import SERVER, Editor, run, session
 
 SITE = "server {\n    listen 443 ssl;\n    ssl_protocols SSLv3;\n}\n"
@@ -231,6 +234,52 @@ def test_rapid_changes_are_checked_once_they_rest(tmp_path: Path) -> None:
                 assert not await editor.hover(uri, line, character)
                 await editor.completions(uri, line, character)
                 await editor.actions(uri, line)
+            assert not editor.logged
+
+    run(work)
+
+
+def test_nothing_is_kept_of_closed_documents(tmp_path: Path) -> None:
+    """Nor of requests to an editor that answers none."""
+    ls = server()
+    ls.protocol._workspace = Workspace(tmp_path.as_uri(), lsp.TextDocumentSyncKind.Full)
+    hints = lsp.InlayHintWorkspaceClientCapabilities(refresh_support=True)
+    ls.protocol.client_capabilities = lsp.ClientCapabilities(lsp.WorkspaceClientCapabilities(inlay_hint=hints))
+
+    async def work() -> None:
+        for number in range(20):
+            folder = tmp_path / f"d{number}"
+            folder.mkdir()
+            (folder / "a.conf").write_text(SITE)
+            if number % 2:
+                (folder / ".nginxtls.yaml").write_text("pedantic: true\n")
+            for uri in ((folder / "a.conf").as_uri(), f"untitled:{number}"):
+                item = lsp.TextDocumentItem(uri, "nginx", 1, SITE)
+                ls.workspace.put_text_document(item)
+                on_document(ls, lsp.DidOpenTextDocumentParams(item))
+                identifier = lsp.TextDocumentIdentifier(uri)
+                assert on_hover(ls, lsp.HoverParams(identifier, lsp.Position(2, 6)))
+                ls.workspace.remove_text_document(uri)
+                on_close(ls, lsp.DidCloseTextDocumentParams(identifier))
+        assert not ls.groups
+        assert len(ls.protocol._request_futures) == len(ls.protocol._result_types) == 1
+
+    asyncio.run(work())
+    gc.unfreeze()
+    gc.collect()
+    files = [each for each in gc.get_objects() if isinstance(each, SourceFile)]
+    assert not [file for file in files if str(file.path).startswith(str(tmp_path))]
+
+
+def test_a_document_that_is_renamed_without_being_opened(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with session(tmp_path) as editor:
+            editor.open("a.conf", SITE)
+            uri = editor.uri("b.conf")
+            editor.versions[uri] = 1
+            editor.type(uri, "\n" + SITE)
+            (found,) = [d for d in await editor.diagnostics(uri) if d.code == "obsolete-ssl"]
+            assert found.range.start.line == 3
             assert not editor.logged
 
     run(work)
