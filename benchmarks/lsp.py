@@ -1,6 +1,6 @@
 """Times the language server as an editor sees it, beside a plain check of the same tree; and its memory.
 
-    python benchmarks/lsp.py --sites 10 1000 --runs 20 [--checks 40000]
+    python benchmarks/lsp.py --sites 10 1000 --runs 20 [--checks 40000] [--documents 3000]
 
 Ratios are to ``nginxtls check`` of the same file as a whole process, in elapsed and in CPU time; the CPU time is that
 of the server for all that a key causes, and does not depend on what else the machine does.
@@ -18,8 +18,10 @@ import sysconfig
 import tempfile
 import time
 from pathlib import Path
+from random import Random
 
 from lsprotocol import types as lsp
+from memory import CONFIGURATION, GROUPS, SUITES, certificate
 from pygls.lsp.client import LanguageClient
 
 HERE = Path(__file__).parent
@@ -48,6 +50,7 @@ class Editor:
                 self.arrived.put_nowait(params.version)
 
         self.client.feature(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(published)
+        self.client.feature(lsp.WINDOW_SHOW_MESSAGE)(lambda params: None)
         await self.client.start_io(NGINXTLS, "lsp", cwd=self.folder)
         await self.client.initialize_async(
             lsp.InitializeParams(
@@ -70,10 +73,10 @@ class Editor:
         document = lsp.TextDocumentItem(self.uri, "nginx", 1, self.text)
         self.client.text_document_did_open(lsp.DidOpenTextDocumentParams(document))
 
-    def change(self) -> None:
+    def change(self, old: str = "http2 on;", new: str = "http2 on; ssl_session_timeout {}m;") -> None:
         """Another line in the text, as if it was just typed."""
         self.version += 1
-        text = self.text.replace("http2 on;", f"http2 on; ssl_session_timeout {self.version}m;")
+        text = self.text.replace(old, new.format(self.version))
         self.client.text_document_did_change(
             lsp.DidChangeTextDocumentParams(
                 lsp.VersionedTextDocumentIdentifier(uri=self.uri, version=self.version),
@@ -176,6 +179,52 @@ async def long_session(folder: Path, checks: int) -> None:
     await editor.stop()
 
 
+async def many_documents(folder: Path, documents: int) -> None:
+    """Memory of the server over documents that are opened, changed, asked about and closed one after the other.
+
+    Each differs in everything and has a new certificate; every fourth is not on disk, and every fourth has settings of
+    its own, of which half cannot be used. Three are open at a time.
+    """
+    random, editor = Random(1), Editor(folder, {**VERSIONS})
+    await editor.start()
+    opened: list[str] = []
+    print(f"\n{'documents':>9}{'MB':>8}{'CPU s':>8}")
+    for number in range(1, documents + 1):
+        place = folder / f"d{number}"
+        place.mkdir()
+        (place / ".git").mkdir()
+        for name, content in zip(("c.pem", "c.key"), certificate(number), strict=True):
+            (place / name).write_bytes(content)
+        ciphers, groups = ":".join(random.sample(SUITES, 5)), ":".join(random.sample(GROUPS, 3))
+        editor.text = CONFIGURATION.format(n=number, port=1000 + number, ciphers=ciphers, groups=groups)
+        editor.uri = (place / "nginx.conf").as_uri() if number % 4 else f"untitled:{number}"
+        if number % 4:
+            (place / "nginx.conf").write_text(editor.text)
+        if number % 4 == 1:
+            (place / ".nginxtls.yaml").write_text("pedantic: true\n" if number % 8 == 1 else f"unknown{number}: 1\n")
+        document = lsp.TextDocumentIdentifier(editor.uri)
+        everything = lsp.Range(lsp.Position(0, 0), lsp.Position(100, 0))
+        editor.open()
+        await editor.hover()
+        for _ in range(3):
+            editor.text += "\n"
+            editor.change("listen 80;", "listen 80; ssl_protocols SSLv3;")
+            await editor.hover()
+        await editor.complete()
+        context = lsp.CodeActionContext([])
+        await editor.client.text_document_code_action_async(lsp.CodeActionParams(document, everything, context))
+        await editor.client.text_document_inlay_hint_async(lsp.InlayHintParams(document, everything))
+        opened.append(editor.uri)
+        if len(opened) == 3:
+            closed = lsp.TextDocumentIdentifier(opened.pop(0))
+            editor.client.text_document_did_close(lsp.DidCloseTextDocumentParams(closed))
+        while not editor.arrived.empty():
+            editor.arrived.get_nowait()
+        if number in (1, 10, 100, 200, 500) or number % max(1, documents // 6) == 0:
+            print(f"{number:9,}{editor.memory:8.1f}{editor.cpu:8.1f}", flush=True)
+    await editor.stop()
+
+
 def tree(folder: Path, sites: int) -> Path:
     numbers = ("--sites", str(sites), "--certificates", str(max(1, sites // 10)))
     subprocess.run([sys.executable, HERE / "sites.py", folder / str(sites), *numbers], check=True)
@@ -188,6 +237,7 @@ def main() -> None:
     parser.add_argument("--sites", type=int, nargs="*", default=[10, 1000], metavar="N")
     parser.add_argument("--runs", type=int, default=20, help="changes of the document")
     parser.add_argument("--checks", type=int, default=0, metavar="N", help="print the memory over so many checks")
+    parser.add_argument("--documents", type=int, default=0, metavar="N", help="print the memory over so many documents")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nginxtls-benchmark-") as scratch:
         for sites in options.sites:
@@ -202,6 +252,8 @@ def main() -> None:
                     print(f"{name:<36}{seconds * 1000:8.0f}{seconds / base:8.2f}", flush=True)
         if options.checks:
             asyncio.run(long_session(tree(Path(scratch) / "memory", 6), options.checks))
+        if options.documents:
+            asyncio.run(many_documents(tree(Path(scratch) / "documents", 6), options.documents))
 
 
 if __name__ == "__main__":

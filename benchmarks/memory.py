@@ -71,6 +71,15 @@ def certificate(number: int) -> tuple[bytes, bytes]:
     )
 
 
+def write(number: int, random: Random) -> None:
+    """Write a configuration and its certificate to the working directory."""
+    ciphers, groups = ":".join(random.sample(SUITES, 5)), ":".join(random.sample(GROUPS, 3))
+    text = CONFIGURATION.format(n=number, port=1000 + number, ciphers=ciphers, groups=groups)
+    for name, content in zip(("c.pem", "c.key"), certificate(number), strict=True):
+        Path(name).write_bytes(content)
+    Path("nginx.conf").write_text(text)
+
+
 def check() -> None:
     """What ``nginxtls check --format json`` prints."""
     report = nginxtls.check("nginx.conf", settings=Settings(), at=AT, nginx_version=NGINX, openssl_version=OPENSSL)
@@ -97,11 +106,7 @@ def main() -> None:
         os.chdir(folder)
         start = time.process_time()
         for n in range(checks):
-            ciphers, groups = ":".join(random.sample(SUITES, 5)), ":".join(random.sample(GROUPS, 3))
-            text = CONFIGURATION.format(n=n, port=1000 + n, ciphers=ciphers, groups=groups)
-            for name, content in zip(("c.pem", "c.key"), certificate(n), strict=True):
-                Path(name).write_bytes(content)
-            Path("nginx.conf").write_text(text)
+            write(n, random)
             (answers if options.answers else check)()
             if n + 1 in MARKS or n + 1 == checks:
                 status = Path("/proc/self/status").read_text()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -60,11 +62,17 @@ def test_a_cache_keeps_so_many_results_of_so_many_bytes() -> None:
 
 def test_nothing_of_a_configuration_outlives_its_report(tmp_path: Path) -> None:
     main = tmp_path / "short-lived.conf"
-    main.write_text("events {}\nhttp { server { listen 443 ssl; ssl_ciphers HIGH:RC4:X; ssl_ecdh_curve Y:X25519; } }\n")
+    lines = "listen 443 ssl; ssl_ciphers HIGH:RC4:X; ssl_ecdh_curve Y:X25519; short_lived x;"
+    main.write_text(f"events {{}}\nhttp {{ server {{ {lines} }} }}\n")
 
-    def alive() -> list[SourceFile]:
+    def alive() -> list[object]:
         gc.collect()
-        return [each for each in gc.get_objects() if isinstance(each, SourceFile) and each.path == str(main)]
+        return [
+            each
+            for each in gc.get_objects()
+            if (isinstance(each, SourceFile) and each.path == str(main))
+            or (isinstance(each, frozenset) and "short_lived" in each)
+        ]
 
     report = check(main, settings=Settings())
     # Both look up the places of words.
@@ -72,6 +80,42 @@ def test_nothing_of_a_configuration_outlives_its_report(tmp_path: Path) -> None:
     assert alive()
     del report
     assert not alive()
+
+
+def sizes() -> dict[str, int]:
+    """The entries of each cache without a limit, and of each collection of a module, by name."""
+    found = {}
+    for name, module in [*sys.modules.items()]:
+        for attribute, value in [*vars(module).items()] if name.startswith("nginxtls") else ():
+            if isinstance(value, (dict, list, set)):
+                found[f"{name}.{attribute}"] = len(value)
+            elif hasattr(value, "cache_info") and value.cache_info().maxsize is None:
+                found[f"{name}.{attribute}"] = value.cache_info().currsize
+    return found
+
+
+def test_what_is_kept_does_not_grow_with_the_number_of_configurations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checks, handshakes and clients of configurations that differ in everything."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.chdir(tmp_path)
+    import memory
+
+    dice = Random(1)
+
+    def look(numbers: range) -> dict[str, int]:
+        for number in numbers:
+            memory.write(number, dice)
+            monkeypatch.setattr(memory, "OPENSSL", f"3.{number % 6}.{number}")
+            monkeypatch.setattr(memory, "NGINX", f"1.{20 + number % 9}.{number}")
+            memory.check()
+            memory.answers()
+        return sizes()
+
+    first = look(range(60))
+    assert len(first) > 40
+    assert look(range(60, 120)) == first
 
 
 @pytest.fixture

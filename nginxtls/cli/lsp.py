@@ -15,4 +15,6 @@ def lsp() -> None:
             raise
         raise UsageError("nginxtls lsp", "needs pygls", "install nginxtls with its extra: nginxtls[lsp]") from error
     with closed_peers_are_errors():
-        serve()
+        ended = serve()
+    if not ended:
+        raise SystemExit(1)  # as the protocol requires

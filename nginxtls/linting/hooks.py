@@ -82,20 +82,21 @@ def run_hooks(
             failures.setdefault((name, stopped(error)), Failure(name, f"the model {stopped(error)}", help=_REPORT))
             return ()
 
-    rules, mentions = tuple(rules), configuration.mentions
-    for rule in _applicable(rules, "check_configuration", mentions):
+    rules = tuple(rules)
+    met = _met(rules, configuration.mentions)
+    for rule in _applicable(rules, "check_configuration", met):
         call(rule, rule.check_configuration, [()])
     for hook, objects in _OBJECTS:
         if not _overriding(rules, hook):
             continue
         by_mentions: dict[frozenset[str], list[tuple[object]]] = {}
         for thing in parts(partial(objects, configuration)):
-            named = thing.mentions if hook == "check_server" else mentions
+            named = thing.mentions if hook == "check_server" else configuration.mentions
             by_mentions.setdefault(named, []).append((thing,))
         for named, things in by_mentions.items():
-            for rule in _applicable(rules, hook, named):
+            for rule in _applicable(rules, hook, _met(rules, named)):
                 call(rule, getattr(rule, hook), things)
-    for rule in _applicable(rules, "check_setting", mentions):
+    for rule in _applicable(rules, "check_setting", met):
         for name in rule.decides:
             decided = parts(partial(_decided, configuration, name))
             call(rule, rule.check_setting, [each for each in decided if each[0] is not None])
@@ -116,29 +117,37 @@ def _decided(configuration: Configuration, name: str) -> Iterable[tuple[Directiv
 
 def applicable(rules: Iterable[Rule], configuration: Configuration) -> list[Rule]:
     """The rules that have the directives in a configuration without which they find nothing."""
-    return list(_applying(tuple(rules), configuration.mentions))
+    chosen = tuple(rules)
+    return list(_applying(chosen, _met(chosen, configuration.mentions)))
+
+
+def _met(rules: tuple[Rule, ...], mentions: frozenset[str]) -> frozenset[str]:
+    """What the rules need and a configuration has; its own words, of which there may be any number, are not kept."""
+    words, patterns = _needed(rules)
+    return mentions & words | frozenset(pattern for pattern in patterns if mentioned((pattern,), mentions))
 
 
 @lru_cache(maxsize=256)
-def _applying(rules: tuple[Rule, ...], mentions: frozenset[str]) -> tuple[Rule, ...]:
+def _needed(rules: tuple[Rule, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+    words = frozenset(word for rule in rules for word in rule.needs)
+    return words, tuple(word for word in words if "*" in word)
+
+
+@lru_cache(maxsize=256)
+def _applying(rules: tuple[Rule, ...], met: frozenset[str]) -> tuple[Rule, ...]:
     """Kept for many small configurations that are alike: of 1,000 sites it took a fourteenth of the time."""
-    return tuple(rule for rule in rules if _applies(rule, mentions))
+    return tuple(rule for rule in rules if not rule.needs or not met.isdisjoint(rule.needs))
 
 
 @lru_cache(maxsize=1024)
-def _applicable(rules: tuple[Rule, ...], hook: str, mentions: frozenset[str]) -> tuple[Rule, ...]:
+def _applicable(rules: tuple[Rule, ...], hook: str, met: frozenset[str]) -> tuple[Rule, ...]:
     """Kept for the servers of a configuration, and for many small configurations that are alike."""
-    return _applying(_overriding(rules, hook), mentions)
+    return _applying(_overriding(rules, hook), met)
 
 
 @lru_cache(maxsize=256)
 def _overriding(rules: tuple[Rule, ...], hook: str) -> tuple[Rule, ...]:
     return tuple(rule for rule in rules if getattr(type(rule), hook) is not getattr(Rule, hook))
-
-
-def _applies(rule: Rule, mentions: frozenset[str]) -> bool:
-    """Whether a rule can find anything in a configuration of these directives."""
-    return not rule.needs or mentioned(rule.needs, mentions)
 
 
 def _validate(hook: Callable[..., Iterable[Finding]], found: Iterable[object]) -> None:

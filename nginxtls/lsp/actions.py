@@ -14,7 +14,7 @@ from nginxtls.fix.proof import State
 from nginxtls.fix.rounds import fix
 from nginxtls.linting.suppression import ignoring
 from nginxtls.lsp.checking import Request, read
-from nginxtls.lsp.diagnostics import SYNTAX
+from nginxtls.lsp.diagnostics import NOT_SHOWN, SYNTAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,14 +51,15 @@ def ignores(
     seen: set[tuple[object, int]] = set()
     for diagnostic in diagnostics:
         offset = places.offset(file, diagnostic.range.start)
-        key = diagnostic.code, diagnostic.range.start.line
-        if diagnostic.code == SYNTAX or offset is None or key in seen or not isinstance(diagnostic.code, str):
+        code = diagnostic.code
+        key = code, diagnostic.range.start.line
+        if not isinstance(code, str) or code in (SYNTAX, NOT_SHOWN) or offset is None or key in seen:
             continue
         seen.add(key)
-        edit = ignoring(file, offset, diagnostic.code)
+        edit = ignoring(file, offset, code)
         text = lsp.TextEdit(places.range(file, edit.location.span), edit.replacement)
         yield lsp.CodeAction(
-            title=f"Ignore {diagnostic.code} on this line",
+            title=f"Ignore {code} on this line",
             kind=lsp.CodeActionKind.QuickFix,
             diagnostics=[diagnostic],
             edit=workspace_edit({uri: [text]}, versions),

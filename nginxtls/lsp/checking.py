@@ -25,6 +25,8 @@ UNSAVED = "-"
 """The path of a document that is not on disk: it is checked by itself, as standard input is."""
 MOST_SERVERS = 100
 """With more servers, rules take too long to run them between two keys."""
+MOST_CHARACTERS = 200_000
+"""With more text, too."""
 
 
 class Request(NamedTuple):
@@ -95,7 +97,8 @@ class Checker:
         self.narrowing.begin(request.texts)
         reading = read(request, settings, self.kept, self.narrowing)
         servers = sum(len(each.servers) for subject in reading.subjects for each in subject.configurations)
-        if servers > MOST_SERVERS:
+        files = {file for subject in reading.subjects for file in subject.configuration.tree.files}
+        if servers > MOST_SERVERS or sum(len(file.text) for file in files) > MOST_CHARACTERS:
             return Checked(reading, None, True, self.narrowing.includes)
         report = api.lint_reading(reading, settings, use_baseline=True)
         return Checked(reading, report, self.narrowing.left_out, self.narrowing.includes)

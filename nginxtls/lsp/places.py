@@ -23,7 +23,10 @@ BOM = "\ufeff"
 
 def path_of(uri: str) -> str | None:
     """The absolute path of a document on disk; None for one that has never been saved."""
-    path = to_fs_path(uri) if uri.startswith("file:") else None
+    try:
+        path = to_fs_path(uri) if uri.startswith("file:") else None
+    except ValueError:  # not a URI
+        return None
     return os.path.abspath(path) if path else None
 
 
@@ -39,7 +42,7 @@ class Places:
         name, before = file.outer or (file.path or file.name, 0)
         if name not in self.opened and name != "-":
             name = os.path.realpath(name)
-        return self.opened.get(name) or Path(name).as_uri(), before
+        return self.opened[name] if name in self.opened else Path(name).as_uri(), before
 
     def target(self, location: Location) -> Target:
         """A location as that of the protocol."""

@@ -9,6 +9,7 @@ import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
 
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
@@ -20,14 +21,18 @@ from nginxtls.linting.settings import Settings
 from nginxtls.lsp import actions, completion, definitions, hints
 from nginxtls.lsp.checking import UNSAVED, Checked, Checker, Request, read, real_path, settings_file, settings_for
 from nginxtls.lsp.context import spot
-from nginxtls.lsp.diagnostics import diagnostics
+from nginxtls.lsp.diagnostics import diagnostics, elsewhere, moved
 from nginxtls.lsp.hover import hover
 from nginxtls.lsp.pages import Pages
 from nginxtls.lsp.places import Places, path_of
+from nginxtls.lsp.protocol import Protocol
 from nginxtls.lsp.whole import whole_diagnostics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from pygls.workspace import TextDocument
 
     from nginxtls.linting.subjects import Subject
     from nginxtls.lsp.diagnostics import Diagnostics
@@ -48,8 +53,9 @@ class Group:
     def __init__(self) -> None:
         self.checker = Checker()
         self.paths: dict[str, str] = {}
-        """The URIs of its documents by path."""
+        """The paths of its documents by key; the one changed last is the last."""
         self.checked: Checked | None = None
+        self.request = Request({}, (), {})
         self.settings = Settings()
         self.places = Places({})
         self.found: Diagnostics = {}
@@ -60,6 +66,10 @@ class Group:
     def waits(self) -> bool:
         """Whether a document has changed since the last check."""
         return self.timer is not None
+
+    def checked_as(self, path: str, uri: str) -> str:
+        """The URI of the document that was checked for a path: of several with one file, the one changed last."""
+        return self.places.opened.get(real_path(path), uri) if path != UNSAVED else uri
 
     def stop(self) -> None:
         """Forget what was to be done for an older text."""
@@ -76,11 +86,14 @@ class Server(LanguageServer):
 
     def __init__(self) -> None:
         # Full texts: pygls ends lines at form feeds, where the protocol does not, and would misplace partial changes.
-        super().__init__("nginxtls", nginxtls.__version__, text_document_sync_kind=lsp.TextDocumentSyncKind.Full)
+        full = lsp.TextDocumentSyncKind.Full
+        super().__init__("nginxtls", nginxtls.__version__, text_document_sync_kind=full, protocol_cls=Protocol)
         self.options: dict[str, Any] = {}
         self.groups: dict[tuple[str, str], Group] = {}
         self.pages = Pages()
         self.shown: set[str] = set()
+        self.refresh: Future[Any] | None = None
+        """The last request to fetch inlay hints again."""
 
     # -- what the client says ------------------------------------------------------------------------------------------
 
@@ -120,41 +133,46 @@ class Server(LanguageServer):
             return tuple(kind for kind in hints.KINDS if wanted.get(kind, True))
         return hints.KINDS if wanted else ()
 
+    def document(self, uri: str) -> TextDocument | None:
+        """An open document, however its URI is encoded."""
+        documents: dict[str, TextDocument] = self.workspace.text_documents
+        return documents.get(unquote(uri))
+
     def document_version(self, uri: str) -> int | None:
         """The version of an open document."""
-        document = self.workspace.text_documents.get(uri)
+        document = self.document(uri)
         return document.version if document else None
 
     # -- groups --------------------------------------------------------------------------------------------------------
 
-    def group(self, uri: str) -> Group:
-        """The group of a document, which is added to it."""
-        path = path_of(uri)
+    def group(self, document: TextDocument) -> Group:
+        """The group of an open document, which is added to it."""
+        key = unquote(document.uri)
+        path = path_of(document.uri)
         if path is None or not os.path.isfile(path):
-            key = (UNSAVED, uri)
+            name = (UNSAVED, key)
             path = UNSAVED
         else:
             try:
-                key = ("", str(settings_file(path, self.folders) or ""))
+                name = ("", str(settings_file(path, self.folders) or ""))
             except UsageError:
-                key = ("", "")  # shown when it is checked
+                name = ("", "")  # shown when it is checked
         for other, group in [*self.groups.items()]:
-            if other != key and uri in group.paths.values():
-                self.leave(uri)  # it was saved, or its settings file has come or gone
-        group = self.groups.setdefault(key, Group())
-        group.paths[path] = uri
+            if other != name and key in group.paths:
+                self.leave(key)  # it was saved, or its settings file has come or gone
+        group = self.groups.setdefault(name, Group())
+        group.paths[key] = path
         return group
 
-    def leave(self, uri: str) -> None:
+    def leave(self, key: str) -> None:
         """Remove a document from its group."""
-        for key, group in [*self.groups.items()]:
-            if uri in group.paths.values():
-                group.paths = {path: each for path, each in group.paths.items() if each != uri}
+        for name, group in [*self.groups.items()]:
+            if group.paths.pop(key, None) is not None:
                 if group.paths:
                     self.schedule(group)
                 else:
                     group.stop()
-                    del self.groups[key]
+                    del self.groups[name]
 
     def schedule(self, group: Group) -> None:
         """Check a group as soon as no key is pressed any more."""
@@ -163,19 +181,24 @@ class Server(LanguageServer):
         group.timer = asyncio.get_running_loop().call_later(DEBOUNCE, self.run, group)
 
     def forget_futures(self) -> None:
-        """Remove what pygls 2.1 keeps of each notification: JsonRPCProtocol removes the futures of requests alone."""
-        futures = self.protocol._request_futures
+        """Remove what pygls 2.1 keeps of notifications, and of its requests without a result."""
+        futures, types = self.protocol._request_futures, self.protocol._result_types
         for key in [key for key, future in futures.items() if future.done()]:
             del futures[key]
+        for key in types.keys() - futures.keys():
+            del types[key]
 
     def schedule_all(self) -> None:
         """Check everything anew: files or settings have changed."""
-        for uri in [*self.workspace.text_documents]:
-            self.schedule(self.group(uri))
+        for document in [*self.workspace.text_documents.values()]:
+            self.schedule(self.group(document))
 
-    def fresh(self, uri: str) -> Group:
-        """The group of a document, checked with its text of now."""
-        group = self.group(uri)
+    def fresh(self, uri: str) -> Group | None:
+        """The group of a document, checked with its text of now; None if it is not open."""
+        document = self.document(uri)
+        if document is None:
+            return None
+        group = self.group(document)
         if group.waits or group.checked is None:
             self.run(group)
         return group
@@ -186,16 +209,22 @@ class Server(LanguageServer):
         """Check a group and publish what is found; whatever happens, the server goes on."""
         group.stop()
         first = group.checked is None
-        documents = {
-            path: (uri, self.workspace.text_documents[uri].source)
-            for path, uri in group.paths.items()
-            if uri in self.workspace.text_documents
-        }
-        request = Request(documents, self.folders, self.options)
+        documents: dict[str, tuple[str, str]] = {}
+        for key, path in group.paths.items():
+            if (document := self.workspace.text_documents.get(key)) is not None:
+                documents.pop(path, None)
+                documents[path] = document.uri, document.source
+        group.request = request = Request(documents, self.folders, self.options)
         group.places = Places(request.opened, self.workspace.position_encoding)
         try:
+            in_a_folder(self.folders)
             group.settings = self.settings(request, next(iter(documents), UNSAVED))
-            group.checked = group.checker.check(request, group.settings)
+            try:
+                group.checked = group.checker.check(request, group.settings)
+            except UsageError as error:  # of a file that the settings name
+                self.show(error)
+                group.settings = Settings()
+                group.checked = group.checker.check(request, group.settings)
             if group.checked.report is not None:
                 for failure in (*group.checked.reading.failures, *group.checked.report.failures):
                     if failure.location is None and failure.subject.startswith("rule "):
@@ -228,38 +257,52 @@ class Server(LanguageServer):
             group.places.encoding.value if hasattr(group.places.encoding, "value") else group.places.encoding
         )
         try:
-            found = await whole_diagnostics(request, next(iter(request.documents)), encoding, self.pages)
+            answer = await whole_diagnostics(request, next(iter(request.documents)), encoding, self.pages)
         except Exception as error:
             self.log(f"the check of the whole configuration {stopped(error)}")
             return
-        if found is None:
+        if answer is None:
             self.log("the check of the whole configuration failed")
             return
         group.whole = None
+        found, refused = answer
+        if refused is not None:
+            self.show(refused)
         self.publish(group, found)
 
     def publish(self, group: Group, found: Diagnostics) -> None:
         """Publish the diagnostics of a group's documents, and of no other files."""
-        group.found = found
-        for uri in group.paths.values():
+        group.found = {}
+        for key, path in group.paths.items():
+            if (document := self.workspace.text_documents.get(key)) is None:
+                continue
+            uri, checked = document.uri, group.checked_as(path, document.uri)
+            of_document = found.get(checked, [])
+            if checked != uri:
+                other = self.document(checked)
+                same = other is not None and other.source == document.source
+                of_document = moved(of_document, checked, uri) if same else [elsewhere(checked)]
+            group.found[uri] = of_document
             self.text_document_publish_diagnostics(
-                lsp.PublishDiagnosticsParams(uri, found.get(uri, []), version=self.document_version(uri))
+                lsp.PublishDiagnosticsParams(uri, of_document, version=document.version)
             )
 
     def refresh_hints(self) -> None:
         """Ask the editor to fetch inlay hints again, if it can."""
         workspace = self.client_capabilities.workspace
         if workspace and workspace.inlay_hint and workspace.inlay_hint.refresh_support:
-            self.workspace_inlay_hint_refresh(None)
+            if self.refresh is not None:
+                self.refresh.cancel()
+                self.forget_futures()
+            self.refresh = self.workspace_inlay_hint_refresh(None)
 
     # -- places --------------------------------------------------------------------------------------------------------
 
     def files(self, uri: str) -> Iterator[tuple[Group, Subject, SourceFile]]:
         """The files that a document consists of, checked with its text of now."""
         group = self.fresh(uri)
-        path = next((path for path, each in group.paths.items() if each == uri), None)
-        if group.checked is not None and path is not None:
-            for subject, file in group.checked.places(real_path(path)):
+        if group is not None and group.checked is not None:
+            for subject, file in group.checked.places(real_path(group.paths[unquote(uri)])):
                 yield group, subject, file
 
     def at(self, uri: str, position: lsp.Position) -> Iterator[tuple[Group, Subject, SourceFile, int]]:
@@ -272,7 +315,21 @@ class Server(LanguageServer):
     def diagnostics_in(self, group: Group, uri: str, wanted: lsp.Range) -> list[lsp.Diagnostic]:
         """The diagnostics of a document that touch a range."""
         start, end = wanted.start, wanted.end
-        return [each for each in group.found.get(uri, ()) if each.range.start <= end and start <= each.range.end]
+        found = self.all_diagnostics(group, uri)
+        return [each for each in found if each.range.start <= end and start <= each.range.end]
+
+    def all_diagnostics(self, group: Group, uri: str) -> list[lsp.Diagnostic]:
+        """The diagnostics of a document."""
+        document = self.document(uri)
+        return group.found.get(document.uri, []) if document else []
+
+
+def in_a_folder(folders: Sequence[str]) -> None:
+    """Move out of a working directory that was removed: no path could be resolved in it."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        os.chdir(next(filter(os.path.isdir, folders), os.sep))
 
 
 def settle() -> None:
@@ -346,13 +403,17 @@ async def on_configuration(ls: Server, params: lsp.DidChangeConfigurationParams)
 
 def on_document(ls: Server, params: Any) -> None:
     """Check a document that was opened, changed or saved."""
-    ls.schedule(ls.group(params.text_document.uri))
+    document = ls.document(params.text_document.uri)
+    if document is not None:
+        group, key = ls.group(document), unquote(document.uri)
+        group.paths[key] = group.paths.pop(key)
+        ls.schedule(group)
 
 
 def on_close(ls: Server, params: lsp.DidCloseTextDocumentParams) -> None:
     """Forget a document, and remove its diagnostics."""
     uri = params.text_document.uri
-    ls.leave(uri)
+    ls.leave(unquote(uri))
     ls.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri, []))
 
 
@@ -398,8 +459,10 @@ def on_completion(ls: Server, params: lsp.CompletionParams) -> lsp.CompletionLis
     found = next(ls.at(uri, position), None)
     if found is None:
         # A text that does not read like nginx's yet.
-        group = ls.group(uri)
-        alone = Request({UNSAVED: (uri, ls.workspace.text_documents[uri].source)}, ls.folders, ls.options)
+        document, group = ls.document(uri), ls.fresh(uri)
+        if document is None or group is None:
+            return None
+        alone = Request({UNSAVED: (uri, document.source)}, ls.folders, ls.options)
         for subject in read(alone, group.settings).subjects:
             file = subject.configuration.tree.roots[0]
             places = Places(alone.opened, ls.workspace.position_encoding)
@@ -428,6 +491,8 @@ def on_actions(ls: Server, params: lsp.CodeActionParams) -> list[lsp.CodeAction]
     uri, only = params.text_document.uri, params.context.only
     group = ls.fresh(uri)
     found: list[lsp.CodeAction] = []
+    if group is None:
+        return found
     reported = ls.diagnostics_in(group, uri, params.range)
     if _wanted(lsp.CodeActionKind.QuickFix, only):
         found += actions.fixes(reported, ls.document_version)
@@ -435,7 +500,9 @@ def on_actions(ls: Server, params: lsp.CodeActionParams) -> list[lsp.CodeAction]
             if file.outer is None and file.first_line == 1:
                 found += actions.ignores(reported, uri, file, group.places, ls.document_version)
                 break
-    if _wanted(actions.FIX_ALL, only) and any(each.data and each.data["safe"] for each in group.found.get(uri, ())):
+    if _wanted(actions.FIX_ALL, only) and any(
+        each.data and each.data["safe"] for each in ls.all_diagnostics(group, uri)
+    ):
         every = lsp.CodeAction("Apply all safe fixes", lsp.CodeActionKind.SourceFixAll, data={"uri": uri})
         every.kind = actions.FIX_ALL
         # Only an editor that applies it at once (on saving) or cannot fetch it later gets the edits now.
@@ -452,9 +519,9 @@ def _resolved(ls: Server, action: lsp.CodeAction) -> lsp.CodeAction:
     uri: str = (action.data or {}).get("uri", "")
     edits: actions.Edits = {}
     for group, _, file in ls.files(uri):
-        documents = {path: (each, ls.workspace.text_documents[each].source) for path, each in group.paths.items()}
-        request = Request(documents, ls.folders, ls.options)
-        edits = actions.fix_all(request, group.settings, file, uri, group.checker.narrowing, group.places)
+        checked = group.places.document(file)[0]
+        found = actions.fix_all(group.request, group.settings, file, checked, group.checker.narrowing, group.places)
+        edits = {uri: found[checked]} if checked in found else {}
         break
     action.edit = actions.workspace_edit(edits, ls.document_version)
     return action
@@ -499,8 +566,8 @@ def server() -> Server:
     return ls
 
 
-def serve() -> None:
-    """Serve an editor over standard input and output until it ends the session."""
+def serve() -> bool:
+    """Serve an editor over standard input and output until it ends the session; whether it did that properly."""
     sys.path[:] = filter(None, sys.path)  # nothing of a workspace is imported
     gc.enable()  # the command line, whose runs are short, disables it
     logging.disable()  # pygls writes tracebacks to standard error, which quote messages and the keys in them
@@ -509,3 +576,4 @@ def serve() -> None:
         ls.start_io()
     finally:
         ls.pages.remove()
+    return ls.protocol._shutdown

@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from nginxtls.base.errors import UsageError
+from nginxtls.linting.settings import Settings
 from nginxtls.lsp.checking import Request, check_whole, settings_for
 from nginxtls.lsp.diagnostics import diagnostics
 from nginxtls.lsp.pages import Pages
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
 START = "import sys; sys.path[:] = filter(None, sys.path); from nginxtls.lsp.whole import main; main()"
 
 
-async def whole_diagnostics(request: Request, path: str, encoding: str, pages: Pages) -> Diagnostics | None:
+async def whole_diagnostics(
+    request: Request, path: str, encoding: str, pages: Pages
+) -> tuple[Diagnostics, UsageError | None] | None:
     """The diagnostics of a request in whole configurations, by a process of its own; None if it failed.
 
-    ``path`` is a document of the request, whose settings apply.
+    ``path`` is a document of the request, whose settings apply. If they cannot be used, the second part says why.
     """
     from lsprotocol.converters import get_converter
     from lsprotocol.types import Diagnostic
@@ -45,9 +49,12 @@ async def whole_diagnostics(request: Request, path: str, encoding: str, pages: P
             await process.wait()
     if process.returncode:
         return None
-    found: dict[str, list[Any]] = json.loads(answer)
+    found, refused = json.loads(answer)
     converter = get_converter()
-    return {uri: [converter.structure(each, Diagnostic) for each in several] for uri, several in found.items()}
+    return (
+        {uri: [converter.structure(each, Diagnostic) for each in several] for uri, several in found.items()},
+        UsageError(*refused) if refused else None,
+    )
 
 
 def main() -> None:
@@ -58,11 +65,16 @@ def main() -> None:
         os.nice(5)
     question = json.load(sys.stdin)
     request = Request(**question["request"])
-    settings = settings_for(question["path"], request.options, request.folders)
+    refused: list[str] | None = None
+    try:
+        checked = check_whole(request, settings_for(question["path"], request.options, request.folders))
+    except UsageError as error:
+        refused = [error.subject, error.reason, error.help]
+        checked = check_whole(request, Settings())
     places = Places(request.opened, question["encoding"])
-    found = diagnostics(check_whole(request, settings), places, Pages(question["pages"]).address)
+    found = diagnostics(checked, places, Pages(question["pages"]).address)
     converter = get_converter()
     answer = {uri: [converter.unstructure(each) for each in several] for uri, several in found.items()}
-    sys.stdout.write(json.dumps(answer))
+    sys.stdout.write(json.dumps([answer, refused]))
     sys.stdout.flush()
     os._exit(0)

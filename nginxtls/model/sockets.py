@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nginxtls.base.bounded import bounded
 from nginxtls.base.lazy import NamedTuple
 from nginxtls.model.listens import WILDCARD4, WILDCARD6, is_ip
 from nginxtls.model.servers import Socket
@@ -68,7 +68,7 @@ def connected(sockets: list[Socket], address: str, port: int, *, datagram: bool 
     return here.get(WILDCARD4) or (dual if dual and not dual.ipv6only else None)
 
 
-@lru_cache(maxsize=4096)
+@bounded(4096, 1_000_000)
 def _parsed(address: str) -> str | None:
     try:
         return str(ipaddress.ip_address(address))

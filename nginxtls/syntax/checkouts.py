@@ -26,7 +26,7 @@ def is_tracked(path: str) -> bool | None:
     top = checkout_of(os.path.dirname(path))
     if top is None:
         return None
-    index = _index(top)
+    index = _index(top, _changed(top))
     if index is None:
         return None
     # Entries of versions 2 and 3 hold the path whole, after its length and before a zero (gitformat-index(5)).
@@ -41,8 +41,16 @@ def is_tracked(path: str) -> bool | None:
     return False
 
 
-@lru_cache(8)
-def _index(top: str) -> bytes | None:
+def _changed(top: str) -> int:
+    """When the index of a checkout was last written, in nanoseconds; 0 if there is none."""
+    try:
+        return os.lstat(os.path.join(top, ".git/index")).st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(1)
+def _index(top: str, changed: int) -> bytes | None:
     """The index of a checkout, if it has its paths in full."""
     content = read_plain(top, ".git/index", _LIMIT)
     if content is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from nginxtls.base.bounded import bounded
@@ -74,7 +74,7 @@ def takes(name: str, word: str) -> bool | None:
     return word in _OWN if _CLOSED.match(name) else None
 
 
-@lru_cache(2048)
+@bounded(2048, 200_000)
 def _places(name: str) -> frozenset[str]:
     """Where a directive is allowed: ``main``, ``http``, ``server``, ``if in server``, ``mail server`` …"""
     from crossplane.analyzer import CONTEXTS

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from nginxtls.base.limits import LIMITS
 from nginxtls.linting.settings import Settings
-from nginxtls.lsp.checking import Checked, Checker, Request, check_whole
+from nginxtls.lsp.checking import MOST_CHARACTERS, Checked, Checker, Request, check_whole
+from nginxtls.lsp.diagnostics import NOT_SHOWN, diagnostics
 from nginxtls.lsp.narrowing import SMALL
+from nginxtls.lsp.places import Places
 from nginxtls.syntax.tree import SourceFile
 from tests.lsp.conftest import run, session
 
@@ -143,6 +146,44 @@ def test_the_whole_configuration_follows_in_another_process(tmp_path: Path) -> N
 
     run(work)
     assert not (tmp_path / "imported").exists()
+
+
+def test_an_editor_gets_the_most_severe_findings_and_the_number_of_others(tmp_path: Path) -> None:
+    most, path = LIMITS["diagnostics"], tmp_path / "a.conf"
+    words = ":".join(f"W{number}" for number in range(most + 200))
+    path.write_text(f"server {{\n    listen 443 ssl;\n    ssl_ciphers HIGH:{words};\n    ssl_protocols SSLv3;\n}}\n")
+    request = Request({str(path): (path.as_uri(), path.read_text())}, (str(tmp_path),), {})
+    checked = Checker().check(request, Settings(nginx_version="1.26.3", openssl_version="3.5.1"))
+    assert checked.report
+    (remark, *found) = diagnostics(checked, Places(request.opened), lambda rule: None)[path.as_uri()]
+    assert len(found) == most
+    left = len(checked.report.findings) - most
+    assert left >= 200
+    assert remark.message.startswith(f"{left:,} findings of this file are not shown")
+    assert (remark.code, remark.range.start.line) == (NOT_SHOWN, 0)
+    assert "obsolete-ssl" in {d.code for d in found}
+    places = [(d.range.start.line, d.range.start.character) for d in found]
+    assert places == sorted(places)
+
+
+def test_a_long_text_is_checked_in_another_process(tmp_path: Path) -> None:
+    words = ":".join(f"W{number}" for number in range(MOST_CHARACTERS // 6))
+    text = site("a", f"    ssl_ciphers HIGH:{words};\n").replace("TLSv1.2", "SSLv3")
+    (tmp_path / "a.conf").write_text(text)
+    request = Request({str(tmp_path / "a.conf"): ((tmp_path / "a.conf").as_uri(), text)}, (str(tmp_path),), {})
+    checked = Checker().check(request, Settings())
+    assert checked.partial
+    assert checked.report is None
+
+    async def work() -> None:
+        versions = {"nginx-version": "1.26.3", "openssl-version": "3.5.1"}
+        async with session(tmp_path, {"settings": versions}) as editor:
+            uri = editor.open("a.conf")
+            assert "**ssl_protocols**" in await editor.hover(uri, 3, 6)
+            assert uri not in editor.published
+            assert {NOT_SHOWN, "obsolete-ssl"} <= {*await editor.codes(uri)}
+
+    run(work)
 
 
 def test_files_are_parsed_again_only_when_they_have_changed(tmp_path: Path) -> None:
