@@ -138,7 +138,7 @@ def unpack(content: bytes, folder: Path, limit: int) -> list[str]:
 
 @contextmanager
 def _losing(lost: list[str], name: str) -> Iterator[None]:
-    """Leave a member out that cannot be made: its name may be too long, or that of a folder. A full disk is no such."""
+    """Skip a member that cannot be made: its name may be too long, or that of a folder. A full disk is an error."""
     try:
         yield
     except (OSError, ValueError) as error:
