@@ -404,7 +404,7 @@ class _Interpreter:
         """The folders that may be read."""
         self.at = at or datetime.now(timezone.utc)
         self.known = found_versions(paths, settings, root)
-        self.trust, self.system = _trust(settings.trust), _system(openssl_conf)
+        self.trust, self.system = trust_store(settings.trust), _system(openssl_conf)
         self.policies = _policies(settings.policy)
         self.facts: list[Facts] = []
         """What the configurations are judged by, each once."""
@@ -565,8 +565,12 @@ def repository_of(place: Path) -> Path | None:
     return next((folder for folder in (place, *place.parents) if os.path.exists(folder / ".git")), None)
 
 
-def _trust(paths: Sequence[str]) -> TrustStore | None:
-    """The anchors that ``--trust`` chooses: files are added to Mozilla's roots; ``none`` starts from nothing."""
+def trust_store(paths: Sequence[str]) -> TrustStore | None:
+    """The anchors that ``--trust`` chooses: files are added to Mozilla's roots; ``none`` starts from nothing.
+
+    Raises:
+        UsageError: a file cannot be read, or has none.
+    """
     if not paths:
         return None
     from nginxtls.pki import TrustStore

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 DEFAULT_LIMITS = Limits()
 PATIENCE = 30
 """Seconds after which the scheduler is asked whether there are workers."""
+_PASSWORD = re.compile(r"(://[^/@:]*):[^/@]*@")
 IN_A_BATCH = 50
 """Items, on average: about half a second of work, and a part of some 100 kB."""
 SENT = 256
@@ -74,9 +76,15 @@ def scan(
         progress: called with the items done and their number.
 
     Raises:
-        UsageError: the output folder or the scheduler cannot be used.
+        UsageError: the output folder, the scheduler or a file of the settings cannot be used.
     """
+    from nginxtls.api import named_policy, trust_store
     from nginxtls.fleet.tables import SCHEMA_VERSION, Run
+
+    trust_store(settings.trust)  # what cannot be read fails here, and not for every item
+    for name in settings.policy:
+        named_policy(name)
+    source = _PASSWORD.sub(r"\1:*@", source)
 
     try:
         output.mkdir(parents=True, exist_ok=True)

@@ -153,6 +153,7 @@ def test_one_message_for_bad_input(tmp_path: Path) -> None:
         ([one, "--output", out, "--nginx-version", "auto"], "would be that of this machine"),
         ([one, "--output", out, "--host-pattern", "x.txt"], "names no {host}"),
         (["nosuch://bucket/x", "--output", out], "cannot be listed"),
+        ([one, "--output", out, "--trust", tmp_path / "missing.pem"], "missing.pem: there is no such file"),
         (["report", tmp_path / "empty"], "has no complete run"),
         (["query", tmp_path / "empty", "hosts"], "has no complete run"),
         ([one, "--output", "/proc/none"], "cannot be written"),

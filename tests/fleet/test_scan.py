@@ -196,6 +196,13 @@ def _archive(files: list[tuple[str, bytes]]) -> bytes:
     return buffer.getvalue()
 
 
+def test_a_password_in_the_address_of_the_source_is_not_recorded(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("")
+    items = find_items(str(tmp_path / "a.txt"))
+    run = scan(items, Hosts(), tmp_path / "out", Settings(), source="ftp://user:hunter2@host/dumps").run
+    assert run.recorded()["source"] == "ftp://user:*@host/dumps"
+
+
 def test_an_item_that_takes_too_long_is_a_row(planted: Any, tmp_path: Path) -> None:
     items = find_items(str(planted.root))[:3]
     scan(items, Hosts(), tmp_path, Settings(), limits=Limits(seconds=0.0001), workers=1)
