@@ -151,8 +151,8 @@ def _files() -> Files:
 
 
 @cache
-def _trust(paths: tuple[str, ...]) -> TrustStore | None:
-    return api._trust(tuple(path if path == "none" else str(FIXTURES / path) for path in paths))
+def trust_store(paths: tuple[str, ...]) -> TrustStore | None:
+    return api.trust_store(tuple(path if path == "none" else str(FIXTURES / path) for path in paths))
 
 
 def configure(name: str, text: str, options: Options) -> Subject:
@@ -170,7 +170,7 @@ def configure(name: str, text: str, options: Options) -> Subject:
         nginx=detection.nginx_version(options.nginx),
         openssl=detection.openssl_version(options.openssl),
         at=options.at,
-        trust=_trust(options.trust),
+        trust=trust_store(options.trust),
         policies=(policy,) if policy else (),
     )
     configuration = Configuration(tree, facts, Store(_files(), str(FIXTURES)), context=context)
