@@ -232,6 +232,14 @@ def test_what_no_build_serves_is_not_reported(tmp_path: Path) -> None:
     assert "legacy-protocol" not in {f.rule for f in check(write(tmp_path, "nginx.conf", text)).findings}
 
 
+def test_a_name_that_openssl_knows_without_the_suite_is_not_excluded_by_a_word(tmp_path: Path) -> None:
+    """From 1.1.1 on EDH-RSA-DES-CBC3-SHA is another name of a suite that only RHEL 8's build has."""
+    file = write(tmp_path, "nginx.conf", CIPHERS.format("ECDHE+AESGCM:EDH-RSA-DES-CBC3-SHA"))
+    found = {f.rule: f.message for f in check(file).findings}
+    assert "excluded-cipher" not in found
+    assert "EDH-RSA-DES-CBC3-SHA" in found["removed-cipher"]
+
+
 def test_directives_rule_out_the_builds_that_lack_them(tmp_path: Path) -> None:
     text = "events {} http { http2 on; server { listen 443 ssl; server_name a.example.com; } }"
     report = check(write(tmp_path, "nginx.conf", text))

@@ -14,6 +14,7 @@ from nginxtls.rules.common.grouping import WORD, listed, titles
 from nginxtls.finding import Confidence, Edit, Severity
 from nginxtls.rule import Fix, Rule
 from nginxtls.tls import suite
+from nginxtls.tls.suites import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration
     from nginxtls.syntax.tree import Directive
+    from nginxtls.tls import OpenSSL, Word
 
 
 _FEW = 20
@@ -157,6 +159,8 @@ class RemovedCipher(_CipherRule):
         if not configuration.facts.openssl_known or ciphers.openssl.version < (1, 1):
             return
         removed = [u for u in ciphers.evaluation.unknown if u.reason == "removed" and not u.operator]
+        removed += [word for word in ciphers.evaluation.words if _is_lacking(word, ciphers.openssl)]
+        removed.sort(key=lambda word: word.start)
         if removed:
             yield self.at(
                 ciphers.place(removed[0].start, removed[0].end),
@@ -166,6 +170,12 @@ class RemovedCipher(_CipherRule):
                 fix=ciphers.without({u.start for u in removed}, safe=True),
                 endpoints=titles(ciphers.endpoints),
             )
+
+
+def _is_lacking(word: Word, openssl: OpenSSL) -> bool:
+    """Whether OpenSSL knows the name of a suite, and does not have it: EDH-RSA-DES-CBC3-SHA in builds without 3DES."""
+    named = suite(word.word) if not word.operator and not word.suites else None
+    return named is not None and all(each.number != named.number for each in compiled(openssl.builds))
 
 
 class ExcludedCipher(_CipherRule):
@@ -194,7 +204,11 @@ class ExcludedCipher(_CipherRule):
         excluded = [
             w
             for w in ciphers.evaluation.words
-            if not w.operator and not w.suites and (named := suite(w.word)) and named not in served
+            if not w.operator
+            and not w.suites
+            and (named := suite(w.word))
+            and named not in served
+            and not _is_lacking(w, ciphers.openssl)
         ]
         if excluded:
             yield self.at(
