@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nginxtls.finding import Finding
     from nginxtls.model import Configuration
     from nginxtls.syntax.tree import Directive
-    from nginxtls.tls import OpenSSL, Word
+    from nginxtls.tls import OpenSSL, UnknownWord, Word
 
 
 _FEW = 20
@@ -158,8 +158,9 @@ class RemovedCipher(_CipherRule):
     def check_ciphers(self, ciphers: CipherList, configuration: Configuration) -> Iterator[Finding]:
         if not configuration.facts.openssl_known or ciphers.openssl.version < (1, 1):
             return
-        removed = [u for u in ciphers.evaluation.unknown if u.reason == "removed" and not u.operator]
-        removed += [word for word in ciphers.evaluation.words if _is_lacking(word, ciphers.openssl)]
+        unknown = [word for word in ciphers.evaluation.unknown if word.reason == "removed" and not word.operator]
+        lacking = [word for word in ciphers.evaluation.words if _is_lacking(word, ciphers.openssl)]
+        removed: list[Word | UnknownWord] = [*unknown, *lacking]
         removed.sort(key=lambda word: word.start)
         if removed:
             yield self.at(
