@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nginxtls.rules.common.edits import beside, both, removal, with_text, with_word, without_words, written
-from nginxtls.rules.common.grouping import spoken
+from nginxtls.rules.common.grouping import listed, spoken
 from nginxtls.rules.common.serving import CODE
 
 from nginxtls.finding import Confidence, Severity
@@ -967,16 +967,19 @@ class PassedThroughTlsSettings(Rule):
         target = server.first("proxy_pass")
         own = [lines[0] for name, lines in scope.own.items() if name.startswith("proxy_ssl_")]
         preread = server.setting("ssl_preread").origin
-        for index, directive in enumerate(sorted(own, key=lambda d: (d.file.name, d.start))):
-            if index == 0:
-                yield self.at(
-                    directive,
-                    f"{directive.name} has no effect: {server.title} forwards the clients' own TLS to"
-                    f" {' '.join(target.args) if target else ''}",
-                    labels=[label(preread, "forwards TLS without ending it")] if preread is not None else [],
-                    help=f"remove the proxy_ssl_* directives of this {scope.level}" if len(own) > 1 else "remove it",
-                    fix=removal(*_own(scope), safe=True),
-                )
+        if not own:
+            return
+        first, *others = sorted(own, key=lambda d: (d.file.name, d.start))
+        labels = [label(preread, "forwards TLS without ending it")] if preread is not None else []
+        names = listed([first.name, *(directive.name for directive in others)])
+        yield self.at(
+            first,
+            f"{names} {'have' if others else 'has'} no effect: {server.title} forwards the clients' own TLS to"
+            f" {' '.join(target.args) if target else ''}",
+            labels=[*labels, *(label(directive, "has no effect either") for directive in others)],
+            help=f"remove the proxy_ssl_* directives of this {scope.level}" if others else "remove it",
+            fix=removal(*_own(scope), safe=True),
+        )
 
 
 class TlsInTls(Rule):

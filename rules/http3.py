@@ -760,7 +760,7 @@ class QuicCompatibilityLayer(Rule):
         if not configuration.facts.openssl_known or configuration.facts.openssl.version >= (3, 5, 1):
             return
         for socket in configuration.sockets:
-            line = next((li for _, li in socket.listens if li.quic and li.directive), None)
+            line = next((li for _, li in socket.listens if li.has("quic") and li.directive), None)
             if socket.quic and line is not None and line.directive is not None:
                 openssl = configuration.facts.openssl
                 yield self.at(

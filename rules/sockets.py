@@ -208,7 +208,7 @@ class Http2OnSharedSocket(Rule):
 
     Clients: HTTP/2 is negotiated for servers that do not mention it, too.
 
-    Fix: replace the parameter with `http2 on;` in the servers that need it (nginx 1.25.1), or add it to every line.
+    Fix: replace the parameter with `http2 on;` in the servers that need it; before nginx 1.25.1 add it to every line.
 
     ```nginx bad
     server {
@@ -248,6 +248,7 @@ class Http2OnSharedSocket(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         seen: set[tuple[VirtualServer, ...]] = set()
+        by_server = configuration.facts.assumed_nginx.at_least(1, 25, 1)
         for socket in configuration.sockets:
             if not socket.http2 or not socket.tls or socket.datagram or not all_lines_sure(socket):
                 continue
@@ -268,13 +269,15 @@ class Http2OnSharedSocket(Rule):
                     for server in others[:3]
                     if (line := socket.listen_of(server)) is not None and line.directive is not None
                 ],
-                help="add http2 to every listen line of the socket, or use the http2 directive per server",
-                fix=_on_all(others, "http2", safe=not configuration.facts.assumed_nginx.at_least(1, 25, 1)),
+                help="remove http2 from the listen lines, and set `http2 on;` in the servers that are to have it"
+                if by_server
+                else "add http2 to every listen line of the socket",
+                fix=None if by_server else _on_all(others, "http2"),
                 endpoints=[f"{server.title} on {socket.label}" for server in others],
             )
 
 
-def _on_all(servers: list[VirtualServer], parameter: str, *, safe: bool = True) -> Fix | None:
+def _on_all(servers: list[VirtualServer], parameter: str) -> Fix | None:
     """The fix that writes a parameter on all lines of servers to whose sockets it applies anyway."""
     edits = []
     for server in servers:
@@ -286,7 +289,7 @@ def _on_all(servers: list[VirtualServer], parameter: str, *, safe: bool = True) 
             if not line.known:
                 return None
             edits.append(with_word(line, parameter))
-    return Fix(f"add `{parameter}` to every `listen` of the socket", tuple(dict.fromkeys(edits)), safe)
+    return Fix(f"add `{parameter}` to every `listen` of the socket", tuple(dict.fromkeys(edits)), safe=True)
 
 
 def _ssl_on_lines(server: VirtualServer, origin: Directive) -> Fix | None:

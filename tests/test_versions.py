@@ -586,3 +586,22 @@ def test_a_byte_order_mark_is_reported_for_the_openssl_that_does_not_skip_it(sit
     found = [f for f in check(site).findings if f.rule == "byte-order-mark"]
     assert {f.severity for f in found} == {Severity.WARNING}
     assert any("this applies to OpenSSL 1.1.1" in note for f in found for note in f.notes)
+
+
+def test_what_stops_older_nginx_alone_is_not_fixed(site: Path) -> None:
+    site.write_text(site.read_text().replace("server_name", "ssl_ecdh_curve X25519MLKEM768:X25519; server_name", 1))
+    (found,) = [f for f in check(site).findings if f.rule == "unsupported-post-quantum-group"]
+    assert found.fix is None
+    (found,) = [f for f in check(site, openssl_version="3.0.20").findings if f.rule == "unsupported-post-quantum-group"]
+    assert found.fix is not None
+
+
+def test_what_holds_for_several_openssl_names_none_of_them(tmp_path: Path) -> None:
+    lines = f"ssl_certificate {CERTIFICATES}/good.pem; ssl_certificate_key {CERTIFICATES}/good.key;"
+    write(
+        tmp_path,
+        "nginx.conf",
+        f"events {{}}\nmail {{ ssl on; ssl_protocols TLSv1 TLSv1.2; {lines} server {{ listen 25; }} }}\n",
+    )
+    (found,) = [f for f in check(tmp_path / "nginx.conf").findings if f.rule == "unreachable-protocol"]
+    assert "from OpenSSL at security level" in found.message

@@ -57,6 +57,8 @@ def handshake(
     """Show what a client would get: server, protocols, cipher suites, groups, certificates, HSTS."""
     if form not in ("text", "json"):
         raise UsageError(f"--format {form}", "is not an output format", "use text or json")
+    if every and servername:
+        raise UsageError("--servername", "is one handshake, and --all is every one", "use one of the two")
     subject = values.subject(
         config,
         root,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nginxtls.linting.report import Report
     from nginxtls.syntax.tree import SourceFile
 
-MAX_ROUNDS, MAX_SPLIT = 10, 100
+MAX_ROUNDS, MAX_SPLIT = 10, 30
 """Rounds that apply all that is planned, and those in which a fix fails its proof: what most configurations need is
 three, and what goes on for ever is a fix that leads to another that undoes it."""
 MAX_DISPROVEN = 5

@@ -131,7 +131,8 @@ def _hedged(
 ) -> Finding | None:
     """The finding of some of the builds; None where all it says is that older nginx lacks what is written.
 
-    A configuration in use is taken as one that its nginx accepts: a directive that older ones lack is not for them.
+    A configuration in use is taken as one that its nginx accepts: a directive that older ones lack is not for them, and
+    what stops only those is not fixed.
     """
     part, examples = alternatives.part(having, among), alternatives.examples(having)
     stops = _STOPS in finding.message and alternatives.newest(among) not in having
@@ -149,7 +150,7 @@ def _hedged(
         confidence=Confidence.LIKELY,
         notes=(*finding.notes, note),
         help=finding.help.replace(_NOBODY, ""),
-        fix=finding.fix._replace(safe=False) if finding.fix else None,
+        fix=finding.fix._replace(safe=False) if finding.fix and not stops else None,
         endpoints=tuple(endpoints),
     )
 
@@ -160,12 +161,16 @@ def _is_written(finding: Finding) -> bool:
     return line is not None and line.block is None
 
 
-def _named(text: str, part: str, builds: Iterable[Build], otherwise: str) -> str:
+def _named(text: str, part: str, builds: Sequence[Build], otherwise: str) -> str:
     """The text with the part of the builds in place of the one that it was written for, or else with it as it says."""
     for build in builds:
         for name in (f"nginx {build.nginx}", f"OpenSSL {build.openssl}"):
             if name in text and part.startswith(name.partition(" ")[0]) and ", or " not in part:
                 return text.replace(name, part)
+    versions = {f"OpenSSL {build.openssl}" for build in builds}
+    if len(versions) > 1:  # the text is about one of them
+        for name in versions:
+            text = text.replace(name, "OpenSSL")
     return otherwise.format(text, part)
 
 

@@ -25,6 +25,7 @@ from nginxtls.linting.texts import of_entry, of_finding
 from nginxtls.linting.unread import by_key
 from nginxtls.linting.verdicts import policy_rows
 from nginxtls.linting.versions import judged_by, with_names
+from nginxtls.model.directive_table import by_name
 from nginxtls.rule import Rule
 from nginxtls.syntax.known import is_known
 from nginxtls.syntax.places import Failure, NotChecked
@@ -492,7 +493,7 @@ def _other_modules(configuration: Configuration, seen: set[str]) -> Iterator[Not
         for name in scope.own:
             known = name in seen
             seen.add(name)
-            if not known and "ssl" not in name and UNKNOWN not in name and not is_known(name):
+            if not known and "ssl" not in name and UNKNOWN not in name and not (is_known(name) or name in by_name()):
                 line = scope.own[name][0]
                 yield NotChecked(name, NOT_TLS, Location(line.file, line.span))
 

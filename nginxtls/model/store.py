@@ -24,6 +24,16 @@ MOST_NAMES = 300
 T = TypeVar("T")
 
 
+def _of_variables(directive: Directive) -> str:
+    """Why a path with variables could not be read: nginx evaluates those of certificates, but not in mail."""
+    outermost = directive
+    while outermost.parent is not None:
+        outermost = outermost.parent
+    if outermost.name != "mail" and "ssl_certificate" in directive.name:
+        return "its path has variables, which nginx evaluates at each handshake"
+    return "its path has a $, and nginx expands no variables there"
+
+
 def is_file(path: str) -> bool:
     """A path that names a file, not a variable, inline data or another store."""
     return "$" not in path and not path.startswith(SCHEMES)
@@ -78,7 +88,7 @@ class Store:
         if UNKNOWN in path:
             reason = "its path is set by a template"
         elif "$" in path:
-            reason = "its path has variables, which nginx evaluates at each handshake"
+            reason = _of_variables(directive)
             if path.startswith("$ssl_certificate_by_lua"):
                 reason = "Lua code chooses it at each handshake"
         elif not is_file(path):

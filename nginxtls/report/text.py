@@ -159,7 +159,8 @@ class Pen:
         for gone in report.gone:
             yield from wrapped(visible(f"fixed, but still in the baseline: {gone}"), self.width)
         if report.failures:
-            yield self.paint(f"{count(len(report.failures), 'input')} could not be linted", RED)
+            inputs = {failure.location.file if failure.location else failure.subject for failure in report.failures}
+            yield self.paint(f"{count(len(inputs), 'input')} could not be linted", RED)
         style = RED if report.errors else YELLOW if report.findings else GREEN
         yield self.paint(verdict(report), style) + self.paint(f"; took {duration(report.seconds)}", DIM)
 

@@ -66,11 +66,10 @@ class DefaultCiphers(Rule):
         ]
         place = where_missing(configuration, endpoints, "ssl_ciphers") if endpoints else None
         if place is not None:
-            static = [s for s in legacy_suites(endpoints[0]) if s.key_exchange == "RSA"]
             yield self.at(
                 place,
-                f"`ssl_ciphers` is not set, and nginx's default `HIGH:!aNULL:!MD5` offers {len(static)} suites without"
-                " forward secrecy",
+                "`ssl_ciphers` is not set, and nginx's default `HIGH:!aNULL:!MD5` offers suites without forward"
+                " secrecy",
                 help="set `ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;` at the http level",
                 fix=set_for(configuration, endpoints, "ssl_ciphers", STRONG_CIPHERS),
                 endpoints=titles(endpoints),

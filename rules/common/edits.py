@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nginxtls.rules.common.grouping import everyone, where_missing
+from nginxtls.rules.common.grouping import everyone, listed, where_missing
 
 from nginxtls.finding import Edit, Location
 from nginxtls.rule import Fix, delete, locate, replace_argument
@@ -22,7 +22,8 @@ INDENT = "    "
 
 def removal(*lines: Directive, safe: bool = False) -> Fix:
     """Remove lines."""
-    return Fix(f"remove `{lines[0].name}`", tuple(map(delete, dict.fromkeys(lines))), safe)
+    names = dict.fromkeys(f"`{line.name}`" for line in lines)
+    return Fix(f"remove {listed(list(names))}", tuple(map(delete, dict.fromkeys(lines))), safe)
 
 
 def rewritten(line: Directive, text: str) -> Edit:

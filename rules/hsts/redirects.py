@@ -114,7 +114,7 @@ class RedirectToHttp(Rule):
     Clients: the browser changes from `https://` to `http://` and shows "Not secure"; cookies without `Secure` are sent
     in plain text.
 
-    Fix: use `https://` in the target.
+    Fix: use `https://` in the target, or let the server answer where that would lead to itself.
 
     Targets are those names of this configuration that are served over TLS, and the server itself unless it also listens
     for plain HTTP.
@@ -136,25 +136,36 @@ class RedirectToHttp(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         found: dict[Directive, list[Endpoint]] = {}
+        looping: set[Directive] = set()
         hosts = _hosts_with_tls(configuration).keys() | _OWN
         lines = [*configuration.directives("return"), *configuration.directives("rewrite")]
         wrong = {line for line in lines if _target(line).startswith("http://") and _host(_target(line)) in hosts}
         for server, endpoints in by_server(configuration).items() if wrong else ():
             # In a server that listens for both, a redirect to itself may be meant for plain HTTP.
             both = any(not socket.tls for socket in server.sockets)
-            itself = _OWN | {name.key for name in server.names} if both else ()
+            own = _OWN | {name.key for name in server.names}
             for line in server.walk():
-                if line in wrong and _host(_target(line)) not in itself:
+                itself = line in wrong and _host(_target(line)) in own
+                if line in wrong and not (both and itself):
                     found.setdefault(line, []).extend(endpoints)
+                    if itself and _keeps_path(line):
+                        looping.add(line)
         for line, endpoints in found.items():
             yield self.at(
                 line,
                 f"clients are redirected from TLS to plain HTTP: {_target(line)}",
                 arg=1,
-                help="use `https://`",
-                fix=Fix("use `https://`", (_over_tls(line),)),
+                help="let this server answer: over https the redirect would lead to itself"
+                if line in looping
+                else "use `https://`",
+                fix=Fix("use `https://`", (_over_tls(line),)) if line not in looping else None,
                 endpoints=dict.fromkeys(endpoint.title for endpoint in endpoints),
             )
+
+
+def _keeps_path(line: Directive) -> bool:
+    """Whether a redirect leads, or may lead, to the path that was requested."""
+    return line.name == "rewrite" or any(name in _target(line) for name in ("$request_uri", "$uri", "$document_uri"))
 
 
 class RedirectLoop(Rule):

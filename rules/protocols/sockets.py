@@ -111,11 +111,15 @@ class IgnoredProtocols(Rule):
             )
         for place, (default, ignored, affected) in undecided.items():
             own = default.conf_command(*_LIMITS)
-            which = "the default server's `ssl_conf_command`" if own else "nginx's default"
+            which = (
+                f"the default server's `ssl_conf_command`, {_had(default, affected)},"
+                if own
+                else "nginx's default for `ssl_protocols`"
+            )
             yield self.at(
                 place,
-                f"{which}, {_had(default, affected)}, applies to every name on {sockets(affected)}: before nginx 1.29.2"
-                " the default server decides, and has no `ssl_protocols`",
+                f"{which} applies to every name on {sockets(affected)}: before nginx 1.29.2 the default server decides,"
+                " and has no `ssl_protocols`",
                 labels=[label(directive, "ignored") for directive in ignored[:3]],
                 help="set the protocols at the http level or in the default server",
                 endpoints=titles(affected),

@@ -18,13 +18,13 @@ from nginxtls.rule import Fix, Rule, label, replace_argument
 from nginxtls.syntax.tree import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from nginxtls.finding import Finding
+    from nginxtls.finding import Finding, Location
     from nginxtls.model import Configuration, Socket, VirtualServer
     from nginxtls.model.names import ServerName
     from nginxtls.model.nginx_test.refusal import Refusal
-    from nginxtls.syntax.tree import Directive
+    from nginxtls.syntax.tree import Directive, Span
 
 
 class ConflictingServerName(Rule):
@@ -74,10 +74,10 @@ class ConflictingServerName(Rule):
 
     def check_configuration(self, configuration: Configuration) -> Iterator[Finding]:
         sockets = {address_text(s.address, s.port): s for s in configuration.sockets if not s.datagram}
-        for refusal in refusals(configuration):
-            if refusal.category != "name":
-                continue
-            name, _, rest = refusal.message.removeprefix('conflicting server name "').partition('"')
+        conflicts = [refusal for refusal in refusals(configuration) if refusal.category == "name"]
+        fixes = _without_names(conflicts, configuration)
+        for refusal in conflicts:
+            name, _, rest = _conflict(refusal)
             socket = sockets.get(rest.removeprefix(" on ").removesuffix(", ignored"))
             owner = _owner(socket, name) if socket else None
             alone = not name or (name == "_" and len(refusal.directive.args) == 1)
@@ -89,7 +89,7 @@ class ConflictingServerName(Rule):
                 f'this server is never selected for "{name}"{where}: an earlier server has the same name',
                 labels=[label(owner, "nginx selects this server")] if owner is not None else (),
                 help="remove the name from one of the servers",
-                fix=_without_name(refusal, name, configuration),
+                fix=fixes.get(refusal.location),
             )
 
 
@@ -307,16 +307,35 @@ def _written(name: ServerName, right: str) -> Fix | None:
     return Fix(f"replace it with `{right}`", (replace_argument(name.directive, name.arg, right),))
 
 
-def _without_name(refusal: Refusal, name: str, configuration: Configuration) -> Fix | None:
-    """The fix that removes the repeated name; None if the line has no other, or another socket selects the server."""
-    line = refusal.directive
-    spans = [line.arg_span(index) for index in range(len(line.args))]
-    if len(spans) < 2 or refusal.location.span not in spans:
-        return None
-    owners = [server for server in configuration.servers if line in server.scope.all(line.name)]
-    if any(_selected(socket, server, name) for server in owners for socket in server.sockets):
-        return None
-    return Fix("remove the name", (without_words(line, [spans.index(refusal.location.span)]),), safe=True)
+def _conflict(refusal: Refusal) -> tuple[str, str, str]:
+    """The name that a refusal is about, and after it the socket."""
+    return refusal.message.removeprefix('conflicting server name "').partition('"')
+
+
+def _without_names(conflicts: Iterable[Refusal], configuration: Configuration) -> dict[Location, Fix]:
+    """The fixes that remove repeated names, by the place of each: those of a line go together.
+
+    None if a line would be left without a name, or another socket selects the server.
+    """
+    servers: dict[Directive, list[VirtualServer]] = {}
+    for server in configuration.servers:
+        for line in server.scope.all("server_name"):
+            servers.setdefault(line, []).append(server)
+    repeated: dict[Directive, dict[Span, Refusal]] = {}
+    for refusal in conflicts:
+        name, owners = _conflict(refusal)[0], servers.get(refusal.directive, ())
+        if not any(_selected(socket, server, name) for server in owners for socket in server.sockets):
+            repeated.setdefault(refusal.directive, {})[refusal.location.span] = refusal
+    fixes: dict[Location, Fix] = {}
+    for line, found in repeated.items():
+        removed = [index for index in range(len(line.args)) if line.arg_span(index) in found]
+        if len(removed) == len(line.args):
+            removed.pop()
+        if removed:
+            title = "remove the name" if len(removed) == 1 else "remove the names that are repeated"
+            fix = Fix(title, (without_words(line, removed),), safe=True)
+            fixes |= {found[line.arg_span(index)].location: fix for index in removed}
+    return fixes
 
 
 def _selected(socket: Socket, server: VirtualServer, name: str) -> bool:

@@ -60,6 +60,11 @@ def write(folder: Path, b: str = B) -> Path:
     return folder
 
 
+def test_one_handshake_or_every_one(tmp_path: Path) -> None:
+    text = run("handshake", "nginx.conf", "--all", "--servername", "b.test", cwd=write(tmp_path), status=2)
+    assert "use one of the two" in text
+
+
 def test_text_reads_like_a_handshake_and_explains_itself(tmp_path: Path) -> None:
     write(tmp_path)
     text = run("handshake", "nginx.conf", "--servername", "b.test", "--explain", cwd=tmp_path)
