@@ -83,7 +83,7 @@ def one_by_one() -> Iterator[None]:
 
     with (
         patch.object(Configuration, "endpoint_groups", property(endpoint_groups)),
-        patch.object(hooks, "_applies", lambda rule, mentions: True),
+        patch.object(hooks, "_applying", lambda rules, met: rules),
     ):
         yield
 

@@ -203,7 +203,7 @@ def test_settings_by_path_match_in_a_revision(tmp_path: Path, folder: str) -> No
     (tmp_path / ".nginxtls.yaml").unlink()
     (tmp_path / "deploy/nginx/nginx.conf").write_text(f"events {{}}\nhttp {{ {SITE.replace('.1;', '.2;')} }}\n")
     done = subprocess.run(command, cwd=tmp_path / folder, capture_output=True, text=True, check=False)
-    assert (done.returncode, '"rule": "legacy-protocol"' in done.stdout) == (1, True)
+    assert (done.returncode, '"rule": "dead-protocols"' in done.stdout) == (1, True)
 
 
 def test_a_map_is_that_of_the_revision(repository: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_map_is_that_of_the_revision(repository: Path) -> None:
     (repository / "sites/a").write_text(SITE.replace("TLSv1.1", "TLSv1.2"))
     command: list[str | Path] = [COMMAND, "diff", "@", "nginx.conf", "--no-config", "--map", "/etc/nginx=."]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
-    assert re.search(r"^gone: error\[legacy-protocol\] .*\(@:sites/a:1:", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^gone: warning\[dead-protocols\] .*\(@:sites/a:1:", done.stdout, re.MULTILINE), done.stdout
 
 
 @pytest.mark.parametrize("name", ["HEAD", "config", "shallow", "objects/info/alternates"])

@@ -330,7 +330,7 @@ def _without_names(conflicts: Iterable[Refusal], configuration: Configuration) -
     for line, found in repeated.items():
         removed = [index for index in range(len(line.args)) if line.arg_span(index) in found]
         if len(removed) == len(line.args):
-            removed.pop()
+            removed = removed[:-1]
         if removed:
             title = "remove the name" if len(removed) == 1 else "remove the names that are repeated"
             fix = Fix(title, (without_words(line, removed),), safe=True)

@@ -133,3 +133,9 @@ def test_the_repeated_names_of_a_line_are_removed_together(lint: Lint) -> None:
     (fix,) = fixes
     assert fix is not None
     assert [edit.replacement for edit in fix.edits] == ["server_name c.test"]
+
+
+def test_a_server_name_without_names_conflicts_and_has_no_fix(lint: Lint) -> None:
+    text = http(f"server {{ listen 443 ssl; server_name; {PAIR} }}\nserver {{ listen 443 ssl; server_name; {PAIR} }}")
+    report = lint("nginx.conf", text, Options())
+    assert not report.failures
