@@ -117,21 +117,28 @@ def _main(configurations: Iterable[Configuration], folder: Path) -> str:
     )
 
 
-def free_port() -> int:
-    """A port below those that the kernel gives to connections, so that none takes it before nginx does."""
+def free_port(taken: set[int]) -> int:
+    """A port below those that the kernel gives to connections, so that none takes it before nginx does.
+
+    It is none of those ``taken`` by other configurations of the same nginx, and is added to them.
+    """
     while True:
         port = random.randrange(12000, 32000)
+        if port in taken:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            taken.add(port)
             return port
 
 
 def usable(seeds: Iterator[int], generation: Generation, folder: Path, count: int) -> list[Configuration]:
     """Configurations with which nginx starts, by its own word and by ours; a disagreement is an error."""
     found: list[Configuration] = []
+    ports: set[int] = set()
     main = folder / "one.conf"
     while len(found) < count:
-        configuration = draw(next(seeds), generation, free_port(), folder)
+        configuration = draw(next(seeds), generation, free_port(ports), folder)
         main.write_text(_main([configuration], folder))
         loaded = nginxtls.load(main, nginx_version=generation.nginx_version, openssl_version=generation.openssl_version)
         if any(refusal.level == "emerg" for refusal in refusals(loaded)):
