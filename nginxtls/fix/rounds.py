@@ -104,7 +104,11 @@ class _Run:
         return retry
 
     def candidates(self) -> list[Finding]:
-        return [f for f in self.state.report.findings if f.fix and f.fingerprint not in self.refused and self.trusts(f)]
+        return [finding for finding in self.untried() if self.trusts(finding)]
+
+    def untried(self) -> list[Finding]:
+        """The findings with a fix that is not known to fail its proof."""
+        return [f for f in self.state.report.findings if f.fix and f.fingerprint not in self.refused]
 
     def trusts(self, finding: Finding) -> bool:
         """Whether few enough fixes of the rule have failed their proof."""
@@ -112,8 +116,7 @@ class _Run:
 
     def distrusted(self) -> list[Finding]:
         """What is left of the rules of which too many fixes have failed their proof."""
-        findings = self.state.report.findings
-        return [f for f in findings if f.fix and f.fingerprint not in self.refused and not self.trusts(f)]
+        return [finding for finding in self.untried() if not self.trusts(finding)]
 
     def round(self, *, unsafe: bool, requested: Container[str] = ()) -> bool:
         """Apply what goes together, unsafe fixes by severity; whether there was anything to try."""

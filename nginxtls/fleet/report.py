@@ -117,7 +117,7 @@ def _more(table: Table, shown: int) -> str:
 
 def markdown(found: Overview) -> str:
     """The overview as Markdown tables."""
-    lines = ["# nginxtls fleet", "", _plain(_about(found)), ""]
+    lines = ["# nginxtls fleet", "", escaped(_about(found)), ""]
     lines += [f"- {number:,} {name}" for name, number in found.figures]
     for table in found.tables:
         lines += ["", f"## {table.title}", ""]
@@ -128,7 +128,7 @@ def markdown(found: Overview) -> str:
         lines.append(
             "|" + "|".join(" ---: " if _number(table, i) else " --- " for i in range(len(table.columns))) + "|"
         )
-        lines += ["| " + " | ".join(_plain(_cell(cell)) for cell in row) + " |" for row in table.rows[:50]]
+        lines += ["| " + " | ".join(escaped(_cell(cell)) for cell in row) + " |" for row in table.rows[:50]]
         left = table.total - min(len(table.rows), 50)
         if left:
             lines += ["", f"and {left:,} more" + (f": `nginxtls fleet query DIR {table.query}`" if table.query else "")]
@@ -137,11 +137,6 @@ def markdown(found: Overview) -> str:
 
 def _cell(cell: Any) -> str:
     return f"{cell:,}" if isinstance(cell, (int, float)) else _text(cell)
-
-
-def _plain(text: str) -> str:
-    """A text that Markdown shows as it is."""
-    return escaped(text)
 
 
 def as_json(columns: list[str], found: list[tuple[Any, ...]]) -> str:

@@ -72,6 +72,14 @@ def generation(request: pytest.FixtureRequest) -> dict[str, Any]:
     raise AssertionError
 
 
+@pytest.fixture(scope="module")
+def bench(generation: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A ``lab.Bench`` of the generation, with certificates in ``certs``."""
+    lab, folder = _load("lab"), tmp_path_factory.mktemp("bench")
+    lab.make_certificates(folder / "certs")
+    return lab.Bench(_load("generations").Generation(**generation), folder)
+
+
 @pytest.fixture(scope="session")
 def full() -> bool:
     """Whether everything is asked rather than a sample."""

@@ -9,7 +9,7 @@ import socket
 import ssl
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from cryptography import x509
@@ -17,8 +17,7 @@ from cryptography import x509
 import nginxtls
 
 sys.path.insert(0, str(Path(__file__).parent))
-from generations import Generation
-from lab import Bench, make_certificates
+from lab import Bench
 from servers import free_ports
 
 A, B = "a-ec.test", "b-ec.test"
@@ -101,13 +100,6 @@ CASES = {
         site(B, "127.0.0.1:PORT"),
     ),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def bench(generation: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    folder = tmp_path_factory.mktemp("between")
-    make_certificates(folder / "certs")
-    return Bench(Generation(**generation), folder)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

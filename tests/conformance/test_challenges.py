@@ -6,7 +6,6 @@ import http.client
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,8 +13,7 @@ import pytest
 import nginxtls
 
 sys.path.insert(0, str(Path(__file__).parent))
-from generations import Generation
-from lab import Bench, get, make_certificates
+from lab import Bench, get
 from servers import free_ports
 
 NAME = "a-ec.test"
@@ -39,9 +37,8 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def bench(generation: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    folder = tmp_path_factory.mktemp("challenges")
-    make_certificates(folder / "certs")
+def bench(bench: Bench) -> Bench:
+    folder = bench.folder
     live = folder / "letsencrypt/live" / NAME
     live.mkdir(parents=True)
     shutil.copy(folder / "certs/a-ec.pem", live / "fullchain.pem")
@@ -49,7 +46,7 @@ def bench(generation: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
     for name, text in (("webroot" + PATH, "token"), ("other/index.html", "site")):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    return Bench(Generation(**generation), folder)
+    return bench
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

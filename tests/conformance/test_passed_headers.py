@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import nginxtls
 
 sys.path.insert(0, str(Path(__file__).parent))
-from generations import Generation
-from lab import Bench, get, make_certificates
+from lab import Bench, get
 from servers import free_ports
 
 NAME = "a-ec.test"
@@ -29,13 +27,6 @@ CASES = {
     "another location of the back end": (FRONT, "", f"location /other/ {{ {BACK} return 204; }}", "max-age=111", None),
     "inherited by both": ("", "", "", "max-age=111", set()),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def bench(generation: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    folder = tmp_path_factory.mktemp("passed")
-    make_certificates(folder / "certs")
-    return Bench(Generation(**generation), folder)
 
 
 @pytest.mark.parametrize("listener", ["127.0.0.1:{}", "unix:{}/back.sock"])
